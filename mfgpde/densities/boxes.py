@@ -1,0 +1,84 @@
+"""Uniform laws on boxes, and what noise makes of them: the checkerboard in closed form at every noise level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_ndtr, logsumexp, ndtri, softmax
+
+from mfgpde.densities.base import Array
+from mfgpde.processes import Transition
+
+
+@dataclass(frozen=True, eq=False)
+class UniformBoxes:
+    """Uniform on boxes ∏[lower_ki, upper_ki], chosen with `weights`, then blurred by N(0, deviation² I).
+
+    With deviation zero the score is zero inside the boxes and undefined outside.
+    """
+
+    weights: Array
+    lower: Array
+    upper: Array
+    deviation: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (np.all(self.weights > 0) and np.all(self.lower < self.upper) and self.deviation >= 0):
+            raise ValueError("boxes need positive weights, lower < upper, and a deviation ≥ 0")
+
+    @property
+    def dimension(self) -> int:
+        """The dimension d."""
+        return self.lower.shape[1]
+
+    def _logs(self, x: Array) -> Array:
+        """Return log of the blurred indicator of [lower_ki, upper_ki] per length, shape (..., k, d)."""
+        below, above = x[..., None, :] - self.lower, x[..., None, :] - self.upper
+        width = np.log(self.upper - self.lower)
+        if self.deviation == 0:
+            return np.where((below >= 0) & (above < 0), 0.0, -np.inf) - width
+        a, b = below / self.deviation, above / self.deviation
+        a, b = np.where(a + b > 0, -b, a), np.where(a + b > 0, -a, b)  # mirror: differences of small tails only
+        top, bottom = log_ndtr(a), log_ndtr(b)
+        return top + np.log1p(-np.exp(np.minimum(bottom - top, -1e-300))) - width
+
+    def log_density(self, x: Array) -> Array:
+        """Return log p(x), shape (...)."""
+        weights = np.log(self.weights / self.weights.sum())
+        with np.errstate(divide="ignore"):
+            return logsumexp(self._logs(x).sum(axis=-1) + weights, axis=-1)
+
+    def density(self, x: Array) -> Array:
+        """Return p(x), shape (...)."""
+        return np.exp(self.log_density(x))
+
+    def score(self, x: Array) -> Array:
+        """Return ∇log p(x), shape (..., d)."""
+        if self.deviation == 0:
+            return np.zeros_like(x)
+        logs = self._logs(x)
+        share = softmax(logs.sum(axis=-1) + np.log(self.weights / self.weights.sum()), axis=-1)
+        a, b = ((x[..., None, :] - edge) / self.deviation for edge in (self.lower, self.upper))
+        normal = np.log(np.sqrt(2 * np.pi) * self.deviation * (self.upper - self.lower))
+        slope = np.exp(-0.5 * a**2 - normal - logs) - np.exp(-0.5 * b**2 - normal - logs)
+        return np.einsum("...k,...ki->...i", share, slope)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Return n independent points, shape (n, d)."""
+        which = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
+        points = rng.uniform(self.lower[which], self.upper[which])
+        return points + self.deviation * rng.standard_normal(points.shape)
+
+    def box(self, mass: float) -> tuple[Array, Array]:
+        """Return corners of a box that holds at least `mass`."""
+        reach = -float(ndtri((1 - mass) / (2 * self.dimension))) * self.deviation
+        return self.lower.min(axis=0) - reach, self.upper.max(axis=0) + reach
+
+    def after(self, transition: Transition) -> UniformBoxes:
+        """Return the law of factor·X + offset + noise, for a scalar factor > 0 and isotropic noise."""
+        if np.ndim(transition.factor) or np.ndim(transition.covariance) or transition.factor <= 0:
+            raise ValueError("boxes stay boxes only under a positive scalar factor and isotropic noise")
+        m = float(transition.factor)
+        deviation = float(np.sqrt(m**2 * self.deviation**2 + transition.covariance))
+        return UniformBoxes(self.weights, m * self.lower + transition.offset, m * self.upper + transition.offset, deviation)

@@ -1,0 +1,74 @@
+"""The data sets on which such models are tried: blobs, rings, checkerboard, spiral, swiss roll.
+
+Rings, spiral and roll are Gaussian mixtures with centres so dense (spacing below the deviation) that they equal
+the continuous curve blurred by the same Gaussian to the accuracy of the trapezoid rule, 2e^{−2π²(σ/spacing)²}.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mfgpde.densities.boxes import UniformBoxes
+from mfgpde.densities.gaussian_mixture import GaussianMixture
+
+
+def four_blobs() -> GaussianMixture:
+    """Return the 2D mixture of four unequal Gaussians used by the benchmark problems P1 and P2."""
+    means = np.array([[2.0, 2.0], [-2.0, 1.0], [0.0, -2.0], [1.5, -1.0]])
+    return GaussianMixture(np.array([0.3, 0.3, 0.25, 0.15]), means, np.array([0.15, 0.2, 0.25, 0.1]))
+
+
+def nine_blobs(scale: float = 0.65) -> GaussianMixture:
+    """Return nine equal Gaussians, covariance 0.2·I, at (0,0), (±2,±2), (±4,0), (0,±4), all times `scale`.
+
+    arXiv:2311.15996, section 4.
+    """
+    diagonal = [(i, j) for i in (-2, 2) for j in (-2, 2)]
+    means = scale * np.array([(0, 0), *diagonal, (4, 0), (-4, 0), (0, 4), (0, -4)], dtype=float)
+    return GaussianMixture(np.full(9, 1 / 9), means, np.full(9, 0.2 * scale**2))
+
+
+def two_rings(radii: tuple[float, float] = (1.0, 2.0), deviation: float = 0.1) -> GaussianMixture:
+    """Return two circles of equal mass, uniform along the circle, blurred by N(0, deviation² I)."""
+    means = []
+    counts = [int(np.ceil(2 * np.pi * radius / (0.75 * deviation))) for radius in radii]  # trapezoid error 1e-15
+    for radius, count in zip(radii, counts, strict=True):
+        angle = 2 * np.pi * np.arange(count) / count
+        means.append(radius * np.stack((np.cos(angle), np.sin(angle)), axis=-1))
+    weights = np.concatenate([np.full(count, 0.5 / count) for count in counts])
+    return GaussianMixture(weights, np.concatenate(means), np.full(len(weights), deviation**2))
+
+
+def checkerboard(squares: int = 4, side: float = 1.0) -> UniformBoxes:
+    """Return the uniform law on the dark fields of a board of squares × squares, centred at the origin."""
+    corner = -0.5 * squares * side
+    dark = np.array([(i, j) for i in range(squares) for j in range(squares) if (i + j) % 2 == 0], dtype=float)
+    lower = corner + side * dark
+    return UniformBoxes(np.full(len(dark), 1 / len(dark)), lower, lower + side)
+
+
+def spiral(turns: float = 1.5, deviation: float = 0.1) -> GaussianMixture:
+    """Return the Archimedean spiral r = angle/π from angle ½π on, uniform in arc length, blurred."""
+    return _curve(*_archimedean(turns), deviation)
+
+
+def swiss_roll(turns: float = 1.5, height: float = 2.0, deviation: float = 0.15) -> GaussianMixture:
+    """Return the 3D roll: the spiral times the interval [−height/2, height/2], blurred."""
+    flat = _curve(*_archimedean(turns), deviation)
+    levels = int(np.ceil(height / deviation))
+    heights = height * ((np.arange(levels) + 0.5) / levels - 0.5)
+    means = np.concatenate([np.insert(flat.means, 1, z, axis=1) for z in heights])
+    return GaussianMixture(np.full(len(means), 1 / len(means)), means, np.full(len(means), deviation**2))
+
+
+def _archimedean(turns: float) -> tuple[np.ndarray, np.ndarray]:
+    angle = np.linspace(0.5 * np.pi, (0.5 + 2 * turns) * np.pi, 20_001)
+    return angle, (angle / np.pi)[:, None] * np.stack((np.cos(angle), np.sin(angle)), axis=-1)
+
+
+def _curve(parameter: np.ndarray, points: np.ndarray, deviation: float) -> GaussianMixture:
+    arc = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))))
+    count = int(np.ceil(arc[-1] / (0.75 * deviation)))
+    where = np.interp((np.arange(count) + 0.5) / count * arc[-1], arc, parameter)
+    means = np.stack([np.interp(where, parameter, column) for column in points.T], axis=-1)
+    return GaussianMixture(np.full(count, 1 / count), means, np.full(count, deviation**2))

@@ -1,0 +1,81 @@
+"""A density known by its values at the cells of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import RegularGridInterpolator
+
+from mfgpde.densities.base import Array
+from mfgpde.grids import CartesianGrid
+
+
+@dataclass(frozen=True, eq=False)
+class OnGrid:
+    """Non-negative `values` (*cells) at the cell centres, normalised on construction; multilinear in between, zero outside."""
+
+    grid: CartesianGrid
+    values: Array
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=float)
+        if values.shape != self.grid.cells:
+            raise ValueError(f"values must have shape {self.grid.cells}, got {values.shape}")
+        check_density(values, self.grid)
+        object.__setattr__(self, "values", values / float(self.grid.integrate(values)))
+
+    def density(self, x: Array) -> Array:
+        """Return p(x), shape (...)."""
+        interpolate = RegularGridInterpolator(self.grid.axes, self.values, bounds_error=False, fill_value=None)
+        centred = np.clip(x, [a[0] for a in self.grid.axes], [a[-1] for a in self.grid.axes])
+        return np.where(self.grid.contains(x), interpolate(centred), 0.0)
+
+    def log_density(self, x: Array) -> Array:
+        """Return log p(x), shape (...); −∞ where the density is zero."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.density(x))
+
+    def score(self, x: Array) -> Array:
+        """Return ∇log p(x) by central differences over one cell."""
+        steps = np.diag(self.grid.spacing)
+        ends = [(self.log_density(x + 0.5 * h), self.log_density(x - 0.5 * h)) for h in steps]
+        return np.stack([(b - a) / h for (b, a), h in zip(ends, self.grid.spacing, strict=True)], axis=-1)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Return n points: a cell by its mass, then uniform in the cell."""
+        mass = self.values.ravel() / self.values.sum()
+        cells = np.unravel_index(rng.choice(mass.size, size=n, p=mass), self.grid.cells)
+        centres = self.grid.points[cells]
+        return centres + (rng.random(centres.shape) - 0.5) * self.grid.spacing
+
+    def box(self, mass: float) -> tuple[Array, Array]:
+        """Return corners of the smallest centred-by-quantiles box of cells that holds at least `mass`."""
+        lower, upper, tail = [], [], (1 - mass) / (2 * self.grid.dimension)
+        for axis, (start, h) in enumerate(zip(self.grid.lower, self.grid.spacing, strict=True)):
+            others = tuple(i for i in range(self.grid.dimension) if i != axis)
+            cumulative = np.cumsum(self.values.sum(axis=others)) * self.grid.volume
+            lower.append(start + h * np.searchsorted(cumulative, tail, side="right"))
+            upper.append(start + h * min(np.searchsorted(cumulative, 1 - tail) + 1, len(cumulative)))
+        return np.array(lower), np.array(upper)
+
+
+def check_density(values: Array, grid: CartesianGrid) -> None:
+    """Raise ValueError if `values` is not a density on `grid`: NaN, negative or not normalisable; say where."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise ValueError(f"initial density is {values[bad][0]} at {place(grid, bad)}; densities must be finite")
+    if values.min() < 0:
+        raise ValueError(
+            f"initial density is negative ({values.min():.2g}) at {place(grid, values == values.min())}; "
+            "densities must be ≥ 0; if it comes from an interpolation, clip it and normalise again"
+        )
+    if not values.sum() > 0:
+        raise ValueError("initial density is zero everywhere on the grid; is the grid where the data is?")
+
+
+def place(grid: CartesianGrid, mask: np.ndarray) -> str:
+    """Name the first cell of a mask: its index and its centre."""
+    cell = tuple(int(i) for i in np.argwhere(mask)[0][: grid.dimension])
+    centre = ", ".join(f"{c:.4g}" for c in grid.points[cell])
+    return f"cell {cell if len(cell) > 1 else cell[0]}, x = ({centre})"

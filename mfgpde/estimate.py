@@ -1,0 +1,103 @@
+"""A number with its error bar: value, half width, what kind of bar it is, and how it was obtained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+
+class Kind(IntEnum):
+    """How strong an error bar is; arithmetic keeps the weakest kind."""
+
+    CONFIDENCE = 0
+    """the truth lies inside with a stated probability (sampling)"""
+    EXTRAPOLATED = 1
+    """read off a sequence of resolutions in its asymptotic range"""
+    BOUND = 2
+    """the truth lies inside, up to rounding (closed form, duality gap)"""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A quantity known to lie in [value − error, value + error], in the sense that `kind` gives to "known".
+
+    The error must be ≥ 0 (infinite: nothing is known). Correlations are not tracked: where two quantities
+    come from one discretisation, form their difference first and estimate that.
+    """
+
+    value: float
+    error: float
+    kind: Kind
+    method: str
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.value):
+            raise ValueError(f"an estimate needs a value, got NaN (method: {self.method!r})")
+        if not self.error >= 0:
+            raise ValueError(f"the error bar must be ≥ 0, got {self.error!r} (method: {self.method!r})")
+        if not self.method:
+            raise ValueError("an estimate must say by which method it was obtained")
+
+    @property
+    def lower(self) -> float:
+        """The smallest value compatible with the estimate."""
+        return self.value - self.error
+
+    @property
+    def upper(self) -> float:
+        """The largest value compatible with the estimate."""
+        return self.value + self.error
+
+    def __contains__(self, truth: float) -> bool:
+        return self.lower <= truth <= self.upper
+
+    def __neg__(self) -> Estimate:
+        return replace(self, value=-self.value)
+
+    def __add__(self, other: Estimate | float) -> Estimate:
+        other = _as_estimate(other)
+        return _combine(self, other, self.value + other.value, self.error + other.error, "+")
+
+    def __sub__(self, other: Estimate | float) -> Estimate:
+        other = _as_estimate(other)
+        return _combine(self, other, self.value - other.value, self.error + other.error, "−")
+
+    def __mul__(self, other: Estimate | float) -> Estimate:
+        other = _as_estimate(other)
+        error = abs(self.value) * other.error + abs(other.value) * self.error + self.error * other.error
+        return _combine(self, other, self.value * other.value, error, "·")
+
+    def __truediv__(self, other: Estimate | float) -> Estimate:
+        other = _as_estimate(other)
+        if other.lower <= 0 <= other.upper:
+            raise ZeroDivisionError(f"the divisor {other} contains zero")
+        ends = [a / b for a in (self.lower, self.upper) for b in (other.lower, other.upper)]
+        value = self.value / other.value
+        return _combine(self, other, value, max(max(ends) - value, value - min(ends)), "/")
+
+    def __radd__(self, other: float) -> Estimate:
+        return self + other
+
+    def __rsub__(self, other: float) -> Estimate:
+        return -self + other
+
+    def __rmul__(self, other: float) -> Estimate:
+        return self * other
+
+    def __str__(self) -> str:
+        return f"{self.value:.6g} ± {self.error:.1e}"
+
+
+def exact(value: float, method: str) -> Estimate:
+    """Return a number known in closed form; its bar is one rounding of its size."""
+    return Estimate(float(value), abs(float(value)) * 2.0**-52, Kind.BOUND, method)
+
+
+def _as_estimate(number: Estimate | float) -> Estimate:
+    return number if isinstance(number, Estimate) else exact(number, "given")
+
+
+def _combine(a: Estimate, b: Estimate, value: float, error: float, sign: str) -> Estimate:
+    method = a.method if b.method in ("given", a.method) else f"({a.method}) {sign} ({b.method})"
+    return Estimate(value, error, min(a.kind, b.kind), method)

@@ -1,0 +1,97 @@
+"""Cartesian grids in one to three dimensions: cell centres, faces, quadrature weights, refinement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CartesianGrid:
+    """The box ∏[lower_i, upper_i] cut into `cells` equal cells per axis; unknowns live at cell centres.
+
+    `periodic` says per axis whether opposite walls are glued; by default none are.
+    """
+
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    cells: tuple[int, ...]
+    periodic: tuple[bool, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lower", tuple(map(float, self.lower)))
+        object.__setattr__(self, "upper", tuple(map(float, self.upper)))
+        object.__setattr__(self, "cells", tuple(map(int, self.cells)))
+        object.__setattr__(self, "periodic", tuple(map(bool, self.periodic or (False,) * len(self.cells))))
+        lengths = {len(self.lower), len(self.upper), len(self.cells), len(self.periodic)}
+        if len(lengths) != 1 or not 1 <= len(self.cells) <= 3:
+            raise ValueError(
+                "lower, upper, cells and periodic need one entry per axis, one to three axes; "
+                f"got {self.lower}, {self.upper}, {self.cells}, {self.periodic}"
+            )
+        if not all(np.isfinite((a, b)).all() and a < b for a, b in zip(self.lower, self.upper, strict=True)):
+            raise ValueError(f"each lower end must be finite and below its upper end, got {self.lower}, {self.upper}")
+        if min(self.cells) < 4:
+            raise ValueError(f"a grid needs at least 4 cells per axis, got {self.cells}")
+
+    @classmethod
+    def cube(cls, half_width: float, cells: int, dimension: int, *, periodic: bool = False) -> CartesianGrid:
+        """Return [−half_width, half_width]^dimension with `cells` cells per axis."""
+        d = dimension
+        return cls((-half_width,) * d, (half_width,) * d, (cells,) * d, (periodic,) * d)
+
+    @property
+    def dimension(self) -> int:
+        """The number of axes d."""
+        return len(self.cells)
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """The side lengths of the box."""
+        return tuple(b - a for a, b in zip(self.lower, self.upper, strict=True))
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """The cell widths h_i."""
+        return tuple(side / n for side, n in zip(self.lengths, self.cells, strict=True))
+
+    @property
+    def volume(self) -> float:
+        """The volume of one cell, ∏h_i: the weight of the midpoint rule."""
+        return float(np.prod(self.spacing))
+
+    @cached_property
+    def axes(self) -> tuple[Array, ...]:
+        """The cell centres along each axis."""
+        return tuple(a + h * (np.arange(n) + 0.5) for a, h, n in zip(self.lower, self.spacing, self.cells, strict=True))
+
+    @cached_property
+    def points(self) -> Array:
+        """The cell centres, shape (*cells, d)."""
+        return _mesh(self.axes)
+
+    def faces(self, axis: int) -> Array:
+        """Return the centres of all faces normal to `axis`, walls included, shape (*cells + e_axis, d)."""
+        edges = np.linspace(self.lower[axis], self.upper[axis], self.cells[axis] + 1)
+        return _mesh(tuple(edges if i == axis else centres for i, centres in enumerate(self.axes)))
+
+    def contains(self, x: Array) -> NDArray[np.bool_]:
+        """Say which points (..., d) lie in the closed box."""
+        return np.all((x >= self.lower) & (x <= self.upper), axis=-1)
+
+    def integrate(self, values: Array) -> Array:
+        """Return ∫ by the midpoint rule over the leading d axes of `values`."""
+        return self.volume * values.sum(axis=tuple(range(self.dimension)))
+
+    def refined(self, k: int = 1) -> CartesianGrid:
+        """Return the grid with 2^k times as many cells per axis."""
+        return replace(self, cells=tuple(n * 2**k for n in self.cells))
+
+
+def _mesh(axes: tuple[Array, ...]) -> Array:
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)

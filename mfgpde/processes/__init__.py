@@ -1,0 +1,23 @@
+"""Forward processes: one family a file; adding one is a file and a line here."""
+
+from mfgpde.processes.base import ForwardProcess, IsotropicProcess, LinearProcess, Transition
+from mfgpde.processes.langevin import OverdampedLangevin, double_well
+from mfgpde.processes.linear import Linear
+from mfgpde.processes.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from mfgpde.processes.variance_exploding import Brownian, VarianceExploding
+from mfgpde.processes.variance_preserving import SubVariancePreserving, VariancePreserving
+
+__all__ = [
+    "Brownian",
+    "ForwardProcess",
+    "IsotropicProcess",
+    "Linear",
+    "LinearProcess",
+    "OrnsteinUhlenbeck",
+    "OverdampedLangevin",
+    "SubVariancePreserving",
+    "Transition",
+    "VarianceExploding",
+    "VariancePreserving",
+    "double_well",
+]

@@ -1,0 +1,123 @@
+"""What a forward (noising) process is: dX = f(X,t) dt + g(t) dW on [0, horizon], data at t = 0."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Transition:
+    """The affine-Gaussian law X_t | X_s = factor · X_s + offset + N(0, covariance).
+
+    Each entry is a number (a multiple of the identity, or of the vector of ones) or an array: factor (d, d),
+    offset (d,), covariance (d, d). A factor of zero forgets the start: that is how a prior is written.
+    """
+
+    factor: float | Array
+    offset: float | Array
+    covariance: float | Array
+
+    def in_dimension(self, dimension: int) -> tuple[Array, Array, Array]:
+        """Return factor (d, d), offset (d,) and covariance (d, d) as arrays."""
+        unit = np.eye(dimension)
+        factor, offset, covariance = map(np.asarray, (self.factor, self.offset, self.covariance))
+        return (
+            factor if factor.ndim else float(factor) * unit,
+            offset if offset.ndim else np.full(dimension, float(offset)),
+            covariance if covariance.ndim else float(covariance) * unit,
+        )
+
+
+class ForwardProcess(ABC):
+    """A diffusion dX = f(X,t) dt + g(t) dW with scalar g > 0 on the time interval [0, horizon].
+
+    Points have shape (..., d); times are numbers or broadcast against the leading shape of the points.
+    """
+
+    horizon: float
+
+    @abstractmethod
+    def drift(self, x: Array, t: ArrayLike) -> Array:
+        """Return f(x,t), shape (..., d), length per time."""
+
+    @abstractmethod
+    def divergence(self, x: Array, t: ArrayLike) -> Array:
+        """Return ∇·f(x,t), shape (...), per time."""
+
+    @abstractmethod
+    def diffusion(self, t: ArrayLike) -> Array:
+        """Return g(t), length per square root of time."""
+
+    def diffusivity(self, t: ArrayLike) -> Array:
+        """Return D(t) = g(t)²/2, the one place where this factor ½ is written."""
+        return 0.5 * self.diffusion(t) ** 2
+
+
+class LinearProcess(ForwardProcess):
+    """A process whose drift is affine in x: all its transition laws are Gaussian."""
+
+    @abstractmethod
+    def transition(self, s: float, t: float) -> Transition:
+        """Return the law of X_t given X_s, for 0 ≤ s ≤ t ≤ horizon."""
+
+    @abstractmethod
+    def prior(self) -> Transition:
+        """Return the law from which generation starts at t = horizon (factor zero)."""
+
+
+class IsotropicProcess(LinearProcess):
+    """A linear process f(x,t) = −a(t) x: X_t | X_0 = m(t) X_0 + N(0, v(t) I)."""
+
+    @abstractmethod
+    def relaxation(self, t: ArrayLike) -> Array:
+        """Return the relaxation rate a(t), per time."""
+
+    @abstractmethod
+    def contraction(self, t: ArrayLike) -> Array:
+        """Return m(t) = exp(−∫₀ᵗ a)."""
+
+    @abstractmethod
+    def variance(self, t: ArrayLike) -> Array:
+        """Return v(t) = ∫₀ᵗ g(u)² (m(t)/m(u))² du, length²."""
+
+    @property
+    @abstractmethod
+    def prior_variance(self) -> float:
+        """The variance of the prior, length²."""
+
+    def drift(self, x: Array, t: ArrayLike) -> Array:
+        """Return −a(t) x."""
+        return -np.asarray(self.relaxation(t))[..., None] * x
+
+    def divergence(self, x: Array, t: ArrayLike) -> Array:
+        """Return −d a(t)."""
+        return np.broadcast_to(-x.shape[-1] * np.asarray(self.relaxation(t)), x.shape[:-1])
+
+    def transition(self, s: float, t: float) -> Transition:
+        """Return factor m(t)/m(s) and covariance v(t) − (m(t)/m(s))² v(s)."""
+        check_interval(s, t, self.horizon)
+        factor = float(self.contraction(t) / self.contraction(s))
+        return Transition(factor, 0.0, max(float(self.variance(t) - factor**2 * self.variance(s)), 0.0))
+
+    def prior(self) -> Transition:
+        """Return N(0, prior_variance · I)."""
+        return Transition(0.0, 0.0, self.prior_variance)
+
+
+def check_interval(s: float, t: float, horizon: float) -> None:
+    """Raise ValueError unless 0 ≤ s ≤ t ≤ horizon."""
+    if not 0 <= s <= t <= horizon * (1 + 1e-12):  # times are often T − τ: a few roundings of T
+        raise ValueError(f"times must satisfy 0 ≤ s ≤ t ≤ {horizon:g} (the horizon), got s = {s!r}, t = {t!r}")
+
+
+def positive(**fields: float) -> None:
+    """Raise ValueError for the first field that is not a positive finite number."""
+    for name, value in fields.items():
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a positive finite number, got {value!r}")

@@ -1,0 +1,43 @@
+"""The Ornstein–Uhlenbeck process dX = −θ X dt + g dW, with stationary law N(0, g²/(2θ) I)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mfgpde.processes.base import Array, IsotropicProcess, positive
+
+
+@dataclass(frozen=True)
+class OrnsteinUhlenbeck(IsotropicProcess):
+    """m = e^{−θt}, v = g²(1 − e^{−2θt})/(2θ). With θ = g = 1 it is the process of arXiv:2311.15996, section 4."""
+
+    rate: float = 1.0
+    scale: float = 1.0
+    horizon: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(rate=self.rate, scale=self.scale, horizon=self.horizon)
+
+    def diffusion(self, t: ArrayLike) -> Array:
+        """Return the constant g."""
+        return np.full(np.shape(t), self.scale)
+
+    def relaxation(self, t: ArrayLike) -> Array:
+        """Return the constant θ."""
+        return np.full(np.shape(t), self.rate)
+
+    def contraction(self, t: ArrayLike) -> Array:
+        """Return e^{−θt}."""
+        return np.exp(-self.rate * np.asarray(t))
+
+    def variance(self, t: ArrayLike) -> Array:
+        """Return g²(1 − e^{−2θt})/(2θ)."""
+        return -np.expm1(-2 * self.rate * np.asarray(t)) * self.prior_variance
+
+    @property
+    def prior_variance(self) -> float:
+        """The stationary variance g²/(2θ)."""
+        return self.scale**2 / (2 * self.rate)

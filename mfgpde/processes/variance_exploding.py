@@ -1,0 +1,81 @@
+"""Variance-exploding diffusions: pure noise, dX = g(t) dW, with a geometric scale; Brownian motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mfgpde.processes.base import Array, IsotropicProcess, positive
+
+
+@dataclass(frozen=True)
+class VarianceExploding(IsotropicProcess):
+    """σ(t) = σ₀ (σ₁/σ₀)^{t/T}, g² = dσ²/dt; v = σ(t)² − σ₀². — arXiv:2011.13456, eqs. (9), (29)."""
+
+    sigma_min: float = 0.01
+    sigma_max: float = 2.0
+    horizon: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(sigma_min=self.sigma_min, sigma_max=self.sigma_max, horizon=self.horizon)
+        if self.sigma_max <= self.sigma_min:
+            raise ValueError(f"sigma_max must exceed sigma_min, got {self.sigma_max!r} ≤ {self.sigma_min!r}")
+
+    def sigma(self, t: ArrayLike) -> Array:
+        """Return the noise scale σ(t), a length."""
+        return self.sigma_min * (self.sigma_max / self.sigma_min) ** (np.asarray(t) / self.horizon)
+
+    def diffusion(self, t: ArrayLike) -> Array:
+        """Return σ(t) √(2 log(σ₁/σ₀)/T)."""
+        return self.sigma(t) * np.sqrt(2 * np.log(self.sigma_max / self.sigma_min) / self.horizon)
+
+    def relaxation(self, t: ArrayLike) -> Array:
+        """Return zero."""
+        return np.zeros(np.shape(t))
+
+    def contraction(self, t: ArrayLike) -> Array:
+        """Return one."""
+        return np.ones(np.shape(t))
+
+    def variance(self, t: ArrayLike) -> Array:
+        """Return σ(t)² − σ₀²."""
+        return self.sigma(t) ** 2 - self.sigma_min**2
+
+    @property
+    def prior_variance(self) -> float:
+        """The noise variance added over the whole horizon."""
+        return float(self.variance(self.horizon))
+
+
+@dataclass(frozen=True)
+class Brownian(IsotropicProcess):
+    """dX = g dW with constant g; v = g² t: the heat flow."""
+
+    scale: float = 1.0
+    horizon: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(scale=self.scale, horizon=self.horizon)
+
+    def diffusion(self, t: ArrayLike) -> Array:
+        """Return the constant g."""
+        return np.full(np.shape(t), self.scale)
+
+    def relaxation(self, t: ArrayLike) -> Array:
+        """Return zero."""
+        return np.zeros(np.shape(t))
+
+    def contraction(self, t: ArrayLike) -> Array:
+        """Return one."""
+        return np.ones(np.shape(t))
+
+    def variance(self, t: ArrayLike) -> Array:
+        """Return g² t."""
+        return self.scale**2 * np.asarray(t, dtype=float)
+
+    @property
+    def prior_variance(self) -> float:
+        """The noise variance added over the whole horizon."""
+        return self.scale**2 * self.horizon

@@ -1,0 +1,93 @@
+"""Variance-preserving diffusions: dX = −½β(t) X dt + √β(t) dW, and the sub-variance-preserving variant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mfgpde.processes.base import Array, IsotropicProcess, positive
+
+
+@dataclass(frozen=True)
+class VariancePreserving(IsotropicProcess):
+    """β(t) = β₀ + (β₁ − β₀) t/T; m = e^{−B/2}, v = 1 − e^{−B}, B = ∫₀ᵗβ. — arXiv:2011.13456, eqs. (11), (29)."""
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+    horizon: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(beta_min=self.beta_min, beta_max=self.beta_max, horizon=self.horizon)
+
+    def beta(self, t: ArrayLike) -> Array:
+        """Return the noise rate β(t), per time."""
+        return self.beta_min + (self.beta_max - self.beta_min) * np.asarray(t) / self.horizon
+
+    def integrated_beta(self, t: ArrayLike) -> Array:
+        """Return B(t) = ∫₀ᵗ β."""
+        t = np.asarray(t)
+        return self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t**2 / self.horizon
+
+    def diffusion(self, t: ArrayLike) -> Array:
+        """Return √β(t)."""
+        return np.sqrt(self.beta(t))
+
+    def relaxation(self, t: ArrayLike) -> Array:
+        """Return ½β(t)."""
+        return 0.5 * self.beta(t)
+
+    def contraction(self, t: ArrayLike) -> Array:
+        """Return e^{−B(t)/2}."""
+        return np.exp(-0.5 * self.integrated_beta(t))
+
+    def variance(self, t: ArrayLike) -> Array:
+        """Return 1 − e^{−B(t)}."""
+        return -np.expm1(-self.integrated_beta(t))
+
+    @property
+    def prior_variance(self) -> float:
+        """One."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class SubVariancePreserving(IsotropicProcess):
+    """f = −½β x, g² = β(1 − e^{−2B}); v = (1 − e^{−B})². The diffusivity vanishes at t = 0.
+
+    arXiv:2011.13456, eqs. (12), (29).
+    """
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+    horizon: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(beta_min=self.beta_min, beta_max=self.beta_max, horizon=self.horizon)
+
+    @property
+    def _schedule(self) -> VariancePreserving:
+        return VariancePreserving(self.beta_min, self.beta_max, self.horizon)
+
+    def diffusion(self, t: ArrayLike) -> Array:
+        """Return √(β(1 − e^{−2B}))."""
+        schedule = self._schedule
+        return np.sqrt(schedule.beta(t) * -np.expm1(-2 * schedule.integrated_beta(t)))
+
+    def relaxation(self, t: ArrayLike) -> Array:
+        """Return ½β(t)."""
+        return self._schedule.relaxation(t)
+
+    def contraction(self, t: ArrayLike) -> Array:
+        """Return e^{−B(t)/2}."""
+        return self._schedule.contraction(t)
+
+    def variance(self, t: ArrayLike) -> Array:
+        """Return (1 − e^{−B(t)})²."""
+        return self._schedule.variance(t) ** 2
+
+    @property
+    def prior_variance(self) -> float:
+        """One."""
+        return 1.0

@@ -1,0 +1,34 @@
+"""One meter for all long work: a label, the fraction done, and the quantity that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Meter = Callable[[float, str], None]
+"""Called with the fraction done, in [0, 1], and a short text such as ``"t = 0.31, mass − 1 = 2e-16"``."""
+
+
+def silent(_fraction: float, _quantity: str) -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def meter(label: str, *, show: bool = True) -> Iterator[Meter]:
+    """Yield a meter drawn as one line on standard error; the line goes when the work is done."""
+    if not show:
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[quantity]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=1.0, quantity="")
+        yield lambda fraction, quantity: bar.update(task, completed=fraction, quantity=quantity)

@@ -1,0 +1,5 @@
+"""Scores: vector fields s(x, t) that stand for ∇log p_t(x)."""
+
+from mfgpde.scores.exact import Bump, ExactScore, PotentialScore, Score, Sum, Swirl
+
+__all__ = ["Bump", "ExactScore", "PotentialScore", "Score", "Sum", "Swirl"]
