@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +42,8 @@ class ForwardProcess(ABC):
     """
 
     horizon: float
+    autonomous: ClassVar[bool] = False
+    """whether drift and diffusion are the same at all times"""
 
     @abstractmethod
     def drift(self, x: Array, t: ArrayLike) -> Array:

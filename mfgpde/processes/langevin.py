@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +24,7 @@ class OverdampedLangevin(ForwardProcess):
     laplacian: Callable[[Array], Array]
     scale: float = 1.0
     horizon: float = 1.0
+    autonomous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         positive(scale=self.scale, horizon=self.horizon)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,7 @@ class OrnsteinUhlenbeck(IsotropicProcess):
     rate: float = 1.0
     scale: float = 1.0
     horizon: float = 1.0
+    autonomous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         positive(rate=self.rate, scale=self.scale, horizon=self.horizon)

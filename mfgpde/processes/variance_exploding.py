@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,6 +56,7 @@ class Brownian(IsotropicProcess):
 
     scale: float = 1.0
     horizon: float = 1.0
+    autonomous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         positive(scale=self.scale, horizon=self.horizon)

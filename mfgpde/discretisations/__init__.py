@@ -1,0 +1,7 @@
+"""Discretisations: an equation in, a system of ordinary differential equations out."""
+
+from mfgpde.discretisations.base import Discretisation, Field, Semidiscrete
+from mfgpde.discretisations.finite_volume import FiniteVolume
+from mfgpde.discretisations.spectral import Spectral, propagate
+
+__all__ = ["Discretisation", "Field", "FiniteVolume", "Semidiscrete", "Spectral", "propagate"]

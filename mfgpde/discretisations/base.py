@@ -1,0 +1,91 @@
+"""What a discretisation offers, and the Field: numbers together with what gives them meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfgpde.grids import CartesianGrid
+from mfgpde.integrators import Integrator, System
+
+Array = NDArray[np.float64]
+
+
+class Semidiscrete(System, Protocol):
+    """A system that also knows how to enter and leave its own unknowns."""
+
+    default_integrator: Integrator
+
+    def start(self, initial: Callable[[Array], Array]) -> Array:
+        """Return the unknowns of an initial condition given as a function of points."""
+        ...
+
+    def values(self, u: Array) -> Array:
+        """Return the values at cell centres, (*cells) or (*cells, d)."""
+        ...
+
+
+class Discretisation(Protocol):
+    """A grid and a way to write equations on it."""
+
+    grid: CartesianGrid
+
+    @property
+    def order(self) -> float:
+        """The order of accuracy in the cell width; infinity for spectral methods."""
+        ...
+
+    def semidiscretise(self, equation: Any) -> Semidiscrete:
+        """Return the system of ordinary differential equations that stands for `equation`."""
+        ...
+
+    def interpolate(self, values: Array, x: Array) -> Array:
+        """Return the field with these cell values at points x (..., d)."""
+        ...
+
+    def refined(self, k: int = 1) -> Discretisation:
+        """Return the same scheme with 2^k times as many cells per axis."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A scalar (*cells) or vector (*cells, d) field given by its values at cell centres."""
+
+    discretisation: Discretisation
+    values: Array
+
+    def __call__(self, x: Array) -> Array:
+        """Return the field at points x (..., d)."""
+        return self.discretisation.interpolate(self.values, x)
+
+    @property
+    def grid(self) -> CartesianGrid:
+        """The grid whose cells carry the values."""
+        return self.discretisation.grid
+
+    def integral(self) -> Array:
+        """Return the integral over the box; for a density its mass."""
+        return self.grid.integrate(self.values)
+
+    def expectation(self, function: Array | Callable[[Array], Array]) -> float:
+        """Return ∫ h p for this density p and a function h of points, or its values at the cells."""
+        values = function(self.grid.points) if callable(function) else function
+        return float(self.grid.integrate(values * self.values))
+
+
+def checked(values: Any, shape: tuple[int, ...], what: str) -> Array:
+    """Return `values` as an array if it has this shape and is finite; else say what came and where."""
+    values = np.asarray(values)
+    if values.shape != shape:
+        raise ValueError(f"{what} must return an array of shape {shape} on points of shape {shape}, got {values.shape}")
+    if not np.isrealobj(values) or values.dtype == object:
+        raise TypeError(f"{what} must return real numbers, got dtype {values.dtype}")
+    if not np.isfinite(values).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise ValueError(f"{what} returned {values[where]} at array index {where}")
+    return values.astype(float, copy=False)

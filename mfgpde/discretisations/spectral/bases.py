@@ -1,0 +1,164 @@
+"""Cosine and Fourier expansions on the cells of a box, by fast transforms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.fft as fft
+from numpy.typing import NDArray
+
+from mfgpde.grids import CartesianGrid
+
+Array = NDArray[Any]
+
+
+class Basis(Protocol):
+    """Scalars expand in functions even at the walls; component i of a vector is odd along axis i (or all periodic)."""
+
+    grid: CartesianGrid
+
+    @property
+    def laplacian(self) -> Array:
+        """The eigenvalues −|k|² of Δ on scalar coefficients."""
+        ...
+
+    def analyse(self, values: Array) -> Array:
+        """Return the coefficients of a scalar (*cells)."""
+        ...
+
+    def synthesise(self, coefficients: Array) -> Array:
+        """Return the values of a scalar."""
+        ...
+
+    def gradient(self, coefficients: Array) -> list[Array]:
+        """Return the values of ∂_i u for every axis i."""
+        ...
+
+    def divergence(self, flux: list[Array]) -> Array:
+        """Return the scalar coefficients of ∇·F from the values of F_i."""
+        ...
+
+    def evaluate(self, coefficients: Array, x: Array) -> Array:
+        """Return the expansion at any points x (..., d)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """exp(i k·x) on a box whose opposite walls are glued; the Nyquist mode has no derivative."""
+
+    grid: CartesianGrid
+
+    @cached_property
+    def frequencies(self) -> list[Array]:
+        """The wave numbers along each axis, shaped to broadcast."""
+        d, sizes, spacing = self.grid.dimension, self.grid.cells, self.grid.spacing
+        pairs = enumerate(zip(sizes, spacing, strict=True))
+        ks = [2 * np.pi * (fft.rfftfreq(n, h) if i == d - 1 else fft.fftfreq(n, h)) for i, (n, h) in pairs]
+        return [k.reshape((-1,) + (1,) * (d - 1 - i)) for i, k in enumerate(ks)]
+
+    @cached_property
+    def derivatives(self) -> list[Array]:
+        """The symbols i k of ∂_i, zero at the Nyquist frequency of even sizes."""
+        pairs = zip(self.frequencies, self.grid.cells, self.grid.spacing, strict=True)
+        return [np.where((n % 2 == 0) & (np.abs(k) > np.pi / h * (1 - 1e-12)), 0.0, k) * 1j for k, n, h in pairs]
+
+    @cached_property
+    def laplacian(self) -> Array:
+        """−|k|²."""
+        return np.asarray(-sum(k**2 for k in self.frequencies))
+
+    def analyse(self, values: Array) -> Array:
+        """Return the coefficients of a scalar."""
+        return fft.rfftn(values)
+
+    def synthesise(self, coefficients: Array) -> Array:
+        """Return the values of a scalar."""
+        return fft.irfftn(coefficients, s=self.grid.cells)
+
+    def gradient(self, coefficients: Array) -> list[Array]:
+        """Return the values of ∂_i u."""
+        return [self.synthesise(ik * coefficients) for ik in self.derivatives]
+
+    def divergence(self, flux: list[Array]) -> Array:
+        """Return the coefficients of ∇·F."""
+        return sum((ik * fft.rfftn(f) for ik, f in zip(self.derivatives, flux, strict=True)), start=np.array(0.0))
+
+    def evaluate(self, coefficients: Array, x: Array) -> Array:
+        """Return the expansion at points x, by direct summation axis by axis."""
+        table = fft.fftn(self.synthesise(coefficients)) / np.prod(self.grid.cells)
+        waves = []
+        for i, (n, h) in enumerate(zip(self.grid.cells, self.grid.spacing, strict=True)):
+            phase = np.asarray(x)[..., i] - self.grid.axes[i][0]
+            k = 2 * np.pi * fft.fftfreq(n, h)
+            wave = np.exp(1j * phase[..., None] * k)
+            if n % 2 == 0:
+                wave[..., n // 2] = np.cos(phase * np.pi / h)
+            waves.append(wave)
+        return _contract(table, waves).real
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """∏cos(k_i π (x_i − a_i)/L_i): zero normal derivative at walls, so ∂_t p = −∇·(fp) + DΔp keeps its mass exactly."""
+
+    grid: CartesianGrid
+
+    @cached_property
+    def frequencies(self) -> list[Array]:
+        """The wave numbers along each axis, shaped to broadcast."""
+        d = self.grid.dimension
+        pairs = enumerate(zip(self.grid.cells, self.grid.lengths, strict=True))
+        return [(np.pi / side * np.arange(n)).reshape((-1,) + (1,) * (d - 1 - i)) for i, (n, side) in pairs]
+
+    @cached_property
+    def laplacian(self) -> Array:
+        """−|k|²."""
+        return np.asarray(-sum(k**2 for k in self.frequencies))
+
+    def analyse(self, values: Array) -> Array:
+        """Return the coefficients of a scalar."""
+        return fft.dctn(values, norm="ortho")
+
+    def synthesise(self, coefficients: Array) -> Array:
+        """Return the values of a scalar."""
+        return fft.idctn(coefficients, norm="ortho")
+
+    def gradient(self, coefficients: Array) -> list[Array]:
+        """Return the values of ∂_i u: a sine series along axis i, cosines along the others."""
+        values = []
+        for axis, k in enumerate(self.frequencies):
+            shifted = np.roll(-k * coefficients, -1, axis)  # sine k sits at index k − 1; cosine 0 has no derivative
+            values.append(self._mixed(shifted, axis, inverse=True))
+        return values
+
+    def divergence(self, flux: list[Array]) -> Array:
+        """Return the coefficients of ∇·F for fluxes that vanish at the walls they cross."""
+        total = np.zeros(self.grid.cells)
+        for axis, (k, f) in enumerate(zip(self.frequencies, flux, strict=True)):
+            total += k * np.roll(self._mixed(f, axis, inverse=False), 1, axis)
+        return total
+
+    def _mixed(self, u: Array, axis: int, *, inverse: bool) -> Array:
+        sine, cosine = (fft.idst, fft.idct) if inverse else (fft.dst, fft.dct)
+        for i in range(self.grid.dimension):
+            u = (sine if i == axis else cosine)(u, axis=i, norm="ortho")
+        return u
+
+    def evaluate(self, coefficients: Array, x: Array) -> Array:
+        """Return the expansion at points x, by direct summation axis by axis."""
+        waves = []
+        for i, (n, side) in enumerate(zip(self.grid.cells, self.grid.lengths, strict=True)):
+            angle = np.pi / side * (np.asarray(x)[..., i] - self.grid.lower[i])
+            scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
+            waves.append(scale * np.cos(angle[..., None] * np.arange(n)))
+        return _contract(coefficients, waves)
+
+
+def _contract(table: Array, waves: list[Array]) -> Array:
+    """Return Σ table[k₁…k_d] ∏ waves_i[..., k_i]."""
+    letters = "abc"[: table.ndim]
+    return np.einsum(f"{letters},{','.join(f'...{c}' for c in letters)}->...", table, *waves, optimize=True)

@@ -1,0 +1,170 @@
+"""Pseudo-spectral right-hand sides: diffusion is diagonal, everything else is multiplied out at cell centres."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mfgpde.discretisations.base import checked
+from mfgpde.discretisations.spectral.bases import Array, Basis
+from mfgpde.equations import Continuity, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.integrators import ETDRK4, Integrator
+
+
+@dataclass(eq=False)
+class Diffusive:
+    """D(t)Δ as a diagonal: its midpoint value over a step is stiff, the rest of it explicit."""
+
+    laplacian: Array
+    diffusivity: Callable[[float], object]
+    _last: tuple[float, Array] | None = None
+
+    def at(self, t: float) -> float:
+        """Return D(t)."""
+        return float(self.diffusivity(t))  # pyright: ignore[reportArgumentType]
+
+    def stiff(self, t0: float, t1: float) -> Array:
+        """Return D((t0+t1)/2)·Δ; the same array object while the number does not change."""
+        D = self.at(0.5 * (t0 + t1))
+        if self._last is None or self._last[0] != D:
+            self._last = (D, D * self.laplacian)
+        return self._last[1]
+
+    def remainder(self, t: float, stiff: Array) -> Array | float:
+        """Return D(t)Δ − stiff; exactly zero where D does not depend on time."""
+        D = self.at(t)
+        return 0.0 if self._last is not None and self._last[0] == D else D * self.laplacian - stiff
+
+
+@dataclass(eq=False)
+class SpectralDensity:
+    """∂_t p̂ = −(∇·(f p))^ + D Δ̂ p̂; with D = 0 the continuity equation."""
+
+    equation: FokkerPlanck | Continuity
+    basis: Basis
+    diffusion: Diffusive
+    default_integrator: Integrator = field(default_factory=ETDRK4)
+    _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+
+    def velocity(self, t: float) -> list[Array]:
+        """Return f_i at cell centres, computed once per instant."""
+        key = t if self.equation.time_dependent else 0.0
+        if key not in self._recent:
+            while len(self._recent) > 3:
+                self._recent.popitem(last=False)
+            field_at = self.equation.velocity if isinstance(self.equation, Continuity) else self.equation.drift
+            points = self.basis.grid.points
+            values = checked(field_at(points, key), points.shape, f"the drift at t = {key:g}")
+            self._recent[key] = [np.ascontiguousarray(v) for v in np.moveaxis(values, -1, 0)]
+        return self._recent[key]
+
+    def stiff(self, t0: float, t1: float) -> Array:
+        """Return D·Δ on [t0, t1]."""
+        return self.diffusion.stiff(t0, t1)
+
+    def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
+        """Return −(∇·(f p))^ and the part of diffusion that `stiff` leaves out."""
+        p = self.basis.synthesise(u)
+        flux = [f * p for f in self.velocity(t)]
+        return self.diffusion.remainder(t, stiff) * u - self.basis.divergence(flux)
+
+    def rate(self, u: Array, t: float) -> Array:
+        """Return the whole right-hand side."""
+        stiff = self.stiff(t, t)
+        return stiff * u + self.nonstiff(u, t, stiff)
+
+    def mass(self, u: Array) -> float:
+        """Return ∫p."""
+        return float(self.basis.grid.integrate(self.basis.synthesise(u)))
+
+    def start(self, initial: Callable[[Array], Array]) -> Array:
+        """Return the coefficients of the initial condition."""
+        return self.basis.analyse(checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition"))
+
+    def values(self, u: Array) -> Array:
+        """Return the values at cell centres."""
+        return self.basis.synthesise(u)
+
+
+@dataclass(eq=False)
+class SpectralHamiltonJacobi:
+    """∂_t û = D Δ̂ û − (H(x, ∇u, t))^."""
+
+    equation: ViscousHamiltonJacobi
+    basis: Basis
+    diffusion: Diffusive
+    default_integrator: Integrator = field(default_factory=ETDRK4)
+
+    def stiff(self, t0: float, t1: float) -> Array:
+        """Return D·Δ on [t0, t1]."""
+        return self.diffusion.stiff(t0, t1)
+
+    def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
+        """Return −(H)^ and the part of diffusion that `stiff` leaves out."""
+        gradient = np.stack(self.basis.gradient(u), axis=-1)
+        H = self.equation.hamiltonian(self.basis.grid.points, gradient, t)
+        return self.diffusion.remainder(t, stiff) * u - self.basis.analyse(H)
+
+    def rate(self, u: Array, t: float) -> Array:
+        """Return the whole right-hand side."""
+        stiff = self.stiff(t, t)
+        return stiff * u + self.nonstiff(u, t, stiff)
+
+    def mass(self, u: Array) -> float:
+        """Return ∫u."""
+        return float(self.basis.grid.integrate(self.basis.synthesise(u)))
+
+    def start(self, initial: Callable[[Array], Array]) -> Array:
+        """Return the coefficients of the initial condition."""
+        return self.basis.analyse(checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition"))
+
+    def values(self, u: Array) -> Array:
+        """Return the values at cell centres."""
+        return self.basis.synthesise(u)
+
+
+@dataclass(eq=False)
+class SpectralScore:
+    """∂_t ŝ_i = (∂_i[D∇·s + Q|s|² − f·s − ∇·f])^ on glued boxes; components lead: (d, *frequencies).
+
+    DΔs_i is the stiff part; D(∂_i∇·s − Δs_i), which vanishes for gradients, is carried along explicitly.
+    """
+
+    equation: ScoreFokkerPlanck
+    basis: Basis
+    derivatives: list[Array]
+    diffusion: Diffusive
+    default_integrator: Integrator = field(default_factory=ETDRK4)
+
+    def stiff(self, t0: float, t1: float) -> Array:
+        """Return D·Δ on [t0, t1]."""
+        return self.diffusion.stiff(t0, t1)
+
+    def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
+        """Return everything but stiff·u."""
+        bracket = self.basis.analyse(self.equation.transport(self.basis.grid.points, self.values(u), t))
+        D = self.diffusion.at(t)
+        bracket = bracket + D * sum(ik * s for ik, s in zip(self.derivatives, u, strict=True))
+        return np.stack([ik * bracket for ik in self.derivatives]) - stiff * u
+
+    def rate(self, u: Array, t: float) -> Array:
+        """Return the whole right-hand side."""
+        stiff = self.stiff(t, t)
+        return stiff * u + self.nonstiff(u, t, stiff)
+
+    def mass(self, u: Array) -> float:
+        """Return ∫Σ_i s_i."""
+        return float(np.sum(self.basis.grid.integrate(self.values(u))))
+
+    def start(self, initial: Callable[[Array], Array]) -> Array:
+        """Return the coefficients of the initial score."""
+        points = self.basis.grid.points
+        values = checked(initial(points), points.shape, "the initial score")
+        return np.stack([self.basis.analyse(v) for v in np.moveaxis(values, -1, 0)])
+
+    def values(self, u: Array) -> Array:
+        """Return the values at cell centres (*cells, d)."""
+        return np.stack([self.basis.synthesise(s) for s in u], axis=-1)

@@ -1,0 +1,79 @@
+"""Fokker–Planck:  ∂_t p = −∇·(f p) + D Δp,  and its dual, Kolmogorov's backward equation  ∂_t u = f·∇u + D Δu.
+
+Exact solutions: for a linear process and a Gaussian mixture p_0, `densities.marginal(process, p_0, t)`;
+for f = −D∇V the Gibbs density e^{−V}/∫e^{−V} does not change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mfgpde.processes import ForwardProcess, OverdampedLangevin
+from mfgpde.scores import Score
+
+Array = NDArray[np.float64]
+VectorField = Callable[[Array, float], Array]
+"""A function of points (..., d) and one time, returning (..., d)."""
+Diffusivity = Callable[[float], ArrayLike]
+"""A function of time, returning a number ≥ 0, length² per time."""
+
+
+@dataclass(frozen=True, eq=False)
+class FokkerPlanck:
+    """∂_t p = −∇·(f p) + D Δp with drift f(x,t) and diffusivity D(t).
+
+    `potential` V, if given, says that f = −D∇V: discretisations then keep e^{−V} to rounding.
+    """
+
+    drift: VectorField
+    diffusivity: Diffusivity
+    time_dependent: bool = True
+    potential: Callable[[Array], Array] | None = None
+    horizon: float = math.inf
+    linear: ClassVar[bool] = True
+    conservative: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, process: ForwardProcess) -> FokkerPlanck:
+        """Return the equation of the marginals p_t of a forward process, in process time t."""
+        potential = process.potential if isinstance(process, OverdampedLangevin) else None
+        return cls(process.drift, process.diffusivity, not process.autonomous, potential, process.horizon)
+
+    @classmethod
+    def reverse(cls, process: ForwardProcess, score: Score) -> FokkerPlanck:
+        """Return the equation of the generating SDE, in generation time τ = T − t.
+
+        ∂_τ q = −∇·((−f + 2D s) q) + D Δq, all coefficients at t = T − τ. — arXiv:2011.13456, eq. (6).
+        """
+        end = process.horizon
+
+        def drift(x: Array, tau: float) -> Array:
+            t = end - tau
+            return 2 * np.asarray(process.diffusivity(t)) * score(x, t) - process.drift(x, t)
+
+        return cls(drift, lambda tau: process.diffusivity(end - tau), horizon=end)
+
+
+@dataclass(frozen=True, eq=False)
+class BackwardKolmogorov:
+    """∂_t u = f·∇u + D Δu: u(x,t) = E[u_0(X_t) | X_0 = x] for an autonomous process."""
+
+    drift: VectorField
+    diffusivity: Diffusivity
+    time_dependent: bool = True
+    potential: Callable[[Array], Array] | None = None
+    horizon: float = math.inf
+    linear: ClassVar[bool] = True
+    conservative: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, process: ForwardProcess) -> BackwardKolmogorov:
+        """Return the backward equation of a forward process."""
+        forward = FokkerPlanck.of(process)
+        return cls(forward.drift, forward.diffusivity, forward.time_dependent, forward.potential, forward.horizon)

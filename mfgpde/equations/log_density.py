@@ -1,0 +1,45 @@
+"""Log-density:  ∂_tφ = D Δφ + D|∇φ|² − f·∇φ − ∇·f,  solved by φ = log p_t when p_t solves Fokker–Planck.
+
+arXiv:2210.04296, proposition 3.1 (its scalar form). Exact solution: φ = log p_t of a Gaussian mixture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mfgpde.equations.fokker_planck import Array, Diffusivity, VectorField
+from mfgpde.processes import ForwardProcess
+from mfgpde.scores import PotentialScore
+
+
+@dataclass(frozen=True, eq=False)
+class LogDensity:
+    """∂_tφ = D Δφ + Q|∇φ|² − f·∇φ − ∇·f with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem)."""
+
+    drift: VectorField
+    divergence: Callable[[Array, float], Array]
+    diffusivity: Diffusivity
+    square: Diffusivity
+    horizon: float = math.inf
+    linear: ClassVar[bool] = False
+    conservative: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, process: ForwardProcess) -> LogDensity:
+        """Return the equation of log p_t for a forward process."""
+        return cls(process.drift, process.divergence, process.diffusivity, process.diffusivity, process.horizon)
+
+    def hamiltonian(self, x: Array, p: Array, t: float) -> Array:
+        """Return H = f·p + ∇·f − Q|p|², with which the equation reads ∂_tφ = DΔφ − H."""
+        transport = np.sum(self.drift(x, t) * p, axis=-1) + self.divergence(x, t)
+        return transport - np.asarray(self.square(t)) * np.sum(p**2, axis=-1)
+
+    def residual(self, score: PotentialScore, x: Array, t: float) -> Array:
+        """Return R = ∂_tφ − [DΔφ + Q|∇φ|² − f·∇φ − ∇·f] at points (..., d), per time. — arXiv:2311.15996, eq. (8)."""
+        right = np.asarray(self.diffusivity(t)) * score.divergence(x, t) - self.hamiltonian(x, score(x, t), t)
+        return score.time_derivative(x, t) - right

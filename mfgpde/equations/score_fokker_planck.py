@@ -1,0 +1,39 @@
+"""Score Fokker–Planck:  ∂_t s = ∇[ D ∇·s + D|s|² − f·s − ∇·f ],  solved by s = ∇log p_t.
+
+arXiv:2210.04296, proposition 3.1. Exact solution: the score of a Gaussian mixture under a linear process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mfgpde.equations.fokker_planck import Array, Diffusivity, VectorField
+from mfgpde.processes import ForwardProcess
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreFokkerPlanck:
+    """∂_t s = ∇[ D ∇·s + Q|s|² − f·s − ∇·f ] with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem)."""
+
+    drift: VectorField
+    divergence: Callable[[Array, float], Array]
+    diffusivity: Diffusivity
+    square: Diffusivity
+    horizon: float = math.inf
+    linear: ClassVar[bool] = False
+    conservative: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, process: ForwardProcess) -> ScoreFokkerPlanck:
+        """Return the equation of ∇log p_t for a forward process."""
+        return cls(process.drift, process.divergence, process.diffusivity, process.diffusivity, process.horizon)
+
+    def transport(self, x: Array, s: Array, t: float) -> Array:
+        """Return Q|s|² − f·s − ∇·f, the bracket without its diffusive part, shape (...)."""
+        quadratic = np.asarray(self.square(t)) * np.sum(s**2, axis=-1)
+        return quadratic - np.sum(self.drift(x, t) * s, axis=-1) - self.divergence(x, t)

@@ -1,0 +1,23 @@
+"""Time integrators: they see a system's rate, solve and mass, and know no equation."""
+
+from mfgpde.integrators.base import Implicit, Integrator, Split, Stabilised, System, size
+from mfgpde.integrators.chebyshev import RungeKuttaChebyshev
+from mfgpde.integrators.controller import Controller
+from mfgpde.integrators.etdrk4 import ETDRK4
+from mfgpde.integrators.runge_kutta import SSPRK43
+from mfgpde.integrators.tr_bdf2 import TRBDF2, BackwardEuler
+
+__all__ = [
+    "ETDRK4",
+    "SSPRK43",
+    "TRBDF2",
+    "BackwardEuler",
+    "Controller",
+    "Implicit",
+    "Integrator",
+    "RungeKuttaChebyshev",
+    "Split",
+    "Stabilised",
+    "System",
+    "size",
+]

@@ -1,0 +1,81 @@
+"""The seam between space and time: what an integrator may ask of a semidiscrete system, and nothing more."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class System(Protocol):
+    """du/dt = rate(u, t), with u an array of any shape."""
+
+    def rate(self, u: Array, t: float) -> Array:
+        """Return du/dt."""
+        ...
+
+    def mass(self, u: Array) -> float:
+        """Return the integral that the equation conserves (or would, were it conservative)."""
+        ...
+
+
+class Stabilised(System, Protocol):
+    """A system for explicit stabilised methods: the spectrum lies near the negative real axis."""
+
+    def spectral_radius(self, u: Array, t: float) -> float:
+        """Return an upper bound of the spectral radius of ∂rate/∂u."""
+        ...
+
+    def frozen(self, t0: float, t1: float) -> Stabilised:
+        """Return a system to use over the step [t0, t1]: itself, or a time average that errs by O((t1−t0)³) a step."""
+        ...
+
+
+class Implicit(System, Protocol):
+    """A linear system du/dt = A(t)u that can be solved with."""
+
+    def solve(self, rhs: Array, t: float, shift: float) -> Array:
+        """Return (I − shift·A(t))⁻¹ rhs."""
+        ...
+
+    def frozen(self, t0: float, t1: float) -> Implicit:
+        """Return a system to use over the step [t0, t1]."""
+        ...
+
+
+class Split(System, Protocol):
+    """A system whose stiff part is diagonal: du/dt = λ u + nonstiff(u, t), λ frozen over a step."""
+
+    def stiff(self, t0: float, t1: float) -> Array:
+        """Return the real diagonal λ ≤ 0 to use on [t0, t1], shaped to broadcast against u."""
+        ...
+
+    def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
+        """Return rate(u, t) − stiff·u, computed without the cancellation."""
+        ...
+
+
+class Integrator(Protocol):
+    """One step of a method: returns the new state and an estimate of the local error."""
+
+    order: ClassVar[int]
+    embedded_order: ClassVar[int]
+    """the error estimate is O(dt^(embedded_order + 1))"""
+    reference: ClassVar[str]
+
+    def step(self, system: Any, u: Array, t: float, dt: float) -> tuple[Array, Array]:
+        """Advance u from t to t + dt; return the new state and the local error estimate, both shaped like u."""
+        ...
+
+
+def trapezoid_defect(system: System, u: Array, t: float, new: Array, dt: float) -> Array:
+    """Return new − u − ½dt(rate(u, t) + rate(new, t+dt)) = −dt³u‴/12 + O(dt⁴) for any second-order step."""
+    return new - u - 0.5 * dt * (system.rate(u, t) + system.rate(new, t + dt))
+
+
+def size(u: Array) -> float:
+    """Return the root mean square of an array."""
+    return float(np.sqrt(np.mean(np.abs(u) ** 2)))

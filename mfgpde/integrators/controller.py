@@ -1,0 +1,36 @@
+"""How long the next step may be: a proportional–integral controller on the estimated local error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mfgpde.integrators.base import Array, size
+
+
+@dataclass
+class Controller:
+    """Accepts a step when rms(error) ≤ atol + rtol·rms(u).
+
+    Gustafsson, ACM Trans. Math. Softw. 17 (1991): exponents 0.7/k and 0.4/k with k = embedded_order + 1.
+    """
+
+    rtol: float
+    atol: float
+    embedded_order: int
+    previous: float = 1.0
+
+    def ratio(self, u: Array, error: Array) -> float:
+        """Return the error in units of the tolerance; NaN or infinity mean that the step blew up."""
+        return size(error) / (self.atol + self.rtol * size(u))
+
+    def factor(self, ratio: float) -> float:
+        """Return by how much to change the step after one with this error ratio; small gains are not worth a change."""
+        if not ratio < float("inf"):
+            return 0.2
+        k = self.embedded_order + 1
+        ratio = max(ratio, 1e-8)
+        factor = 0.9 * ratio ** (-0.7 / k) * self.previous ** (0.4 / k) if ratio <= 1 else 0.9 * ratio ** (-1 / k)
+        if ratio <= 1:
+            self.previous = ratio
+        factor = min(max(factor, 0.2), 5.0)
+        return 1.0 if ratio <= 1 and 1.0 <= factor < 1.25 else factor

@@ -1,0 +1,1 @@
+"""Stencil kernels; the same names and signatures on every device."""

@@ -1,0 +1,94 @@
+"""`converge`: run any quantity over a ladder of resolutions; the one source of numerical error bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfgpde.discretisations import Discretisation
+from mfgpde.estimate import Estimate, Kind
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A quantity on successively doubled grids: `cells` along the first axis, `values`, the scheme's `theory` order."""
+
+    cells: tuple[int, ...]
+    values: tuple[float, ...]
+    theory: float
+    floor: float
+
+    @property
+    def limit(self) -> Estimate:
+        """The quantity at infinite resolution, with its error bar.
+
+        In the asymptotic range (observed order within ½ of theory) it is Richardson's value; its bar is twice what the
+        difference of the last two extrapolations says about the next order, at least 2 % of the correction. Outside, it
+        is the finest value with the largest recent change as bar. Spectral schemes: the last change.
+        """
+        *_, before, last = self.values
+        change = last - before
+        noise = self.floor + 1e-13 * max(abs(v) for v in self.values)  # what sums of rounding errors reach
+        if not np.isfinite(self.theory):
+            return Estimate(last, abs(change) + noise, Kind.EXTRAPOLATED, f"last change of {self._sizes}")
+        earlier = before - self.values[-3]
+        ratio = 2.0**self.theory
+        if abs(change) > noise and abs(earlier) > noise and abs(_log2(earlier, change) - self.theory) < 0.5:
+            value, coarse = last + change / (ratio - 1), before + earlier / (ratio - 1)
+            bar = max(2 * abs(value - coarse) / (2 * ratio - 1), 0.02 * abs(change) / (ratio - 1))
+            return Estimate(value, bar + noise, Kind.EXTRAPOLATED, f"Richardson over {self._sizes}")
+        bar = max(abs(change), abs(earlier)) + noise
+        return Estimate(last, bar, Kind.EXTRAPOLATED, f"largest change over {self._sizes}, not asymptotic")
+
+    @property
+    def order(self) -> Estimate:
+        """The observed order of convergence to a limit not assumed known; its bar is the change over the last rung."""
+        changes = np.diff(self.values)
+        return _order(changes, f"changes over {self._sizes}")
+
+    def order_to(self, limit: float) -> Estimate:
+        """Return the observed order of convergence to a known limit."""
+        return _order(np.asarray(self.values) - limit, f"errors over {self._sizes}")
+
+    @property
+    def _sizes(self) -> str:
+        return "/".join(map(str, self.cells)) + " cells"
+
+
+def converge(
+    quantity: Callable[[Discretisation], float],
+    discretisation: Discretisation,
+    *,
+    levels: int = 3,
+    order: float | None = None,
+    floor: float = 0.0,
+) -> Ladder:
+    """Evaluate `quantity` on `levels` grids, each twice as fine as the one before, the first being `discretisation`.
+
+    `order` is the expected order in the cell width (default: the discretisation's own). `floor` is what the quantity
+    owes to anything else than the cell width, such as the time tolerance; it is added to the bar.
+    """
+    if levels < (3 if np.isfinite(order or discretisation.order) else 2):
+        raise ValueError(f"an error bar needs at least three resolutions (two for spectral schemes), got {levels}")
+    spaces = [discretisation.refined(k) if k else discretisation for k in range(levels)]
+    values = tuple(float(quantity(space)) for space in spaces)
+    return Ladder(tuple(s.grid.cells[0] for s in spaces), values, order or discretisation.order, floor)
+
+
+def observed_order(errors: Sequence[float], ratio: float = 2.0) -> Estimate:
+    """Return the order seen in errors at parameters each `ratio` times smaller; its bar is the change over the last rung."""
+    return _order(np.asarray(errors, dtype=float), f"{len(errors)} errors, ratio {ratio:g}", np.log2(ratio))
+
+
+def _order(errors: np.ndarray, method: str, step: float = 1.0) -> Estimate:
+    if errors.size < 2 or not np.all(np.isfinite(errors)) or np.any(errors == 0):
+        raise ValueError(f"an observed order needs at least two non-zero errors, got {errors}")
+    orders = [_log2(a, b) / step for a, b in zip(errors[:-1], errors[1:], strict=True)]
+    bar = abs(orders[-1] - orders[-2]) if len(orders) > 1 else np.inf
+    return Estimate(float(orders[-1]), float(bar), Kind.EXTRAPOLATED, method)
+
+
+def _log2(a: float, b: float) -> float:
+    return float(np.log2(abs(a / b)))

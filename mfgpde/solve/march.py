@@ -1,0 +1,184 @@
+"""`solve`: from an equation, a discretisation, an initial condition and times to a Solution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mfgpde.discretisations import Discretisation, Field, Semidiscrete
+from mfgpde.discretisations.base import Array
+from mfgpde.errors import NotConverged, Status
+from mfgpde.integrators import Controller, Integrator, size
+from mfgpde.progress import Meter, meter, silent
+from mfgpde.solve.initial import (
+    Initial,
+    carries_density,
+    check_diffusivity,
+    check_initial_density,
+    checked_times,
+    initial_function,
+    needed_box,
+    wall_mass,
+)
+from mfgpde.solve.solution import Solution
+
+
+@dataclass
+class _March:
+    """One integration in progress."""
+
+    system: Semidiscrete
+    integrator: Integrator
+    controller: Controller
+    max_steps: int
+    dt: float = 0.0
+    steps: int = 0
+    rejected: int = 0
+
+    def advance(self, u: Array, t: float, end: float, tick: Meter) -> tuple[Array, Status]:
+        """Integrate from t to end in equal last steps."""
+        if self.dt == 0.0:
+            self.dt = self._first_step(u, t, end)
+        start = t
+        while t < end:
+            dt = (end - t) / np.ceil((end - t) / self.dt * (1 - 1e-9))
+            if t + dt <= t or dt < 1e-14 * max(abs(t), abs(end)):
+                return u, Status.STEP_TOO_SMALL
+            if self.steps + self.rejected >= self.max_steps:
+                return u, Status.TOO_MANY_STEPS
+            with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
+                new, error = self.integrator.step(self.system, u, t, dt)
+                ratio = self.controller.ratio(u, error)
+            factor = self.controller.factor(ratio)
+            if ratio <= 1:
+                u, t, self.steps = new, (end if dt >= (end - t) * (1 - 1e-12) else t + dt), self.steps + 1
+                if factor > 1 or dt >= self.dt * (1 - 1e-9):
+                    self.dt = max(dt, self.dt if factor == 1 else 0.0) * factor
+                else:
+                    self.dt = min(self.dt, dt * max(factor, 1.0)) if factor >= 1 else dt * factor
+                tick((t - start) / (end - start), f"t = {t:.4g}, step {dt:.1e}")
+            else:
+                self.dt, self.rejected = dt * factor, self.rejected + 1
+        return u, Status.DONE
+
+    def _first_step(self, u: Array, t: float, end: float) -> float:
+        rate = size(self.system.rate(u, t))
+        k = self.controller.embedded_order + 1
+        guess = 0.5 * self.controller.rtol ** (1 / k) * size(u) / rate if rate > 0 else end - t
+        return min(end - t, max(guess, 1e-9 * (end - t)))
+
+
+@dataclass
+class _Record:
+    """What a march leaves behind."""
+
+    discretisation: Discretisation
+    density: bool
+    times: list[float] = field(default_factory=list)
+    fields: list[Field] = field(default_factory=list)
+    conserved: dict[str, list[float]] = field(default_factory=lambda: {"mass": [], "minimum": [], "wall": []})
+
+    def add(self, t: float, values: Array, mass: float) -> None:
+        """Store one time."""
+        self.times.append(t)
+        self.fields.append(Field(self.discretisation, np.array(values)))
+        self.conserved["mass"].append(mass)
+        self.conserved["minimum"].append(float(values.min()))
+        self.conserved["wall"].append(wall_mass(values, self.discretisation.grid) if self.density else 0.0)
+
+
+def solve(
+    equation: Any,
+    discretisation: Discretisation,
+    initial: Initial,
+    times: Sequence[float],
+    *,
+    integrator: Integrator | None = None,
+    rtol: float = 1e-6,
+    atol: float = 0.0,
+    largest_wall_mass: float = 1e-6,
+    max_steps: int = 1_000_000,
+    progress: bool = False,
+    throw: bool = True,
+) -> Solution:
+    """Advance an initial condition by an evolution equation and return its fields at all `times`.
+
+    Args:
+        equation: a record such as `FokkerPlanck.of(process)`.
+        discretisation: `FiniteVolume(grid)` or `Spectral(grid)`.
+        initial: the state at `times[0]`: a Density, a Field, or a function of points (..., d).
+        times: strictly increasing, in the equation's own time, within its horizon.
+        integrator: a time integrator; by default the one its scheme recommends.
+        rtol: local error per step relative to rms(u); the adaptive step obeys rms(error) ≤ atol + rtol·rms(u).
+        atol: absolute part of the same bound, in units of u.
+        largest_wall_mass: share of a density's mass allowed in the outermost cells of far walls.
+        max_steps: budget of accepted and rejected steps.
+        progress: draw a meter.
+        throw: raise on failure; otherwise return the part computed, its `status` saying why it ended.
+
+    Raises:
+        ValueError, TypeError: the problem is not well posed on this grid (before the first step).
+        NotConverged: the march ended early; `.partial` is the Solution up to there.
+    """
+    instants = checked_times(equation, times)
+    check_diffusivity(equation, instants)
+    system = discretisation.semidiscretise(equation)
+    chosen = integrator or system.default_integrator
+    function = initial_function(equation, initial)
+    u = system.start(function)
+    density = carries_density(equation)
+    far = density and getattr(discretisation, "walls", "far") == "far"
+    record = _Record(discretisation, density)
+    values = system.values(u)
+    if density:
+        check_initial_density(np.asarray(function(discretisation.grid.points)), initial, discretisation, largest_wall_mass if far else np.inf)
+    march = _March(system, chosen, Controller(rtol, atol, chosen.embedded_order), max_steps)
+    clock = time.perf_counter()
+    status, t = Status.DONE, float(instants[0])
+    record.add(t, values, system.mass(u))
+    span = float(instants[-1] - instants[0])
+    with meter(type(equation).__name__, show=progress) as bar:
+        for end in map(float, instants[1:]):
+            tick = _scaled(bar, (t - instants[0]) / span, (end - t) / span) if progress else silent
+            u, status = march.advance(u, t, end, tick)
+            values = system.values(u)
+            if status is Status.DONE and not np.isfinite(values).all():
+                status = Status.NOT_FINITE
+            if status is not Status.DONE:
+                break
+            t = end
+            record.add(t, values, system.mass(u))
+            if far and record.conserved["wall"][-1] > largest_wall_mass:
+                status = Status.MASS_AT_WALL
+                break
+    solution = Solution(
+        equation,
+        discretisation,
+        np.array(record.times),
+        tuple(record.fields),
+        status,
+        {name: np.array(column) for name, column in record.conserved.items()},
+        {"steps": march.steps, "rejected": march.rejected, "seconds": time.perf_counter() - clock},
+        {"equation": type(equation).__name__, "discretisation": repr(discretisation), "integrator": repr(chosen), "rtol": rtol},
+    )
+    if throw and status is not Status.DONE:
+        raise NotConverged(_advice(solution, t), solution)
+    return solution
+
+
+def _scaled(bar: Meter, offset: float, share: float) -> Meter:
+    return lambda fraction, quantity: bar(offset + share * fraction, quantity)
+
+
+def _advice(solution: Solution, t: float) -> str:
+    where = f"{solution.provenance['equation']} on {solution.discretisation.grid.cells} cells: {solution.status} at t = {t:g}"
+    if solution.status is Status.MASS_AT_WALL:
+        lower, upper = needed_box(solution.fields[-1].values, solution.discretisation.grid)
+        corners = [", ".join(f"{x:.3g}" for x in corner) for corner in (lower, upper)]
+        share = solution.conserved["wall"][-1]
+        return f"{where} ({share:.2g} of it); a box from ({corners[0]}) to ({corners[1]}) would do at this time"
+    return f"{where}; the fields up to there are in `.partial`. Try a finer grid, a smaller rtol, or another integrator."

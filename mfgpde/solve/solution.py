@@ -1,0 +1,78 @@
+"""What a solve returns: fields over time, what they conserve, what they cost, and how they were made."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfgpde.discretisations import Discretisation, Field
+from mfgpde.discretisations.base import Array
+from mfgpde.errors import Status
+from mfgpde.grids import CartesianGrid
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Fields at `times`; `conserved` holds mass, minimum and wall mass at each of them; `cost` counts steps and seconds."""
+
+    equation: Any
+    discretisation: Discretisation
+    times: Array
+    fields: tuple[Field, ...]
+    status: Status
+    conserved: Mapping[str, Array]
+    cost: Mapping[str, float]
+    provenance: Mapping[str, Any]
+
+    def at(self, t: float) -> Field:
+        """Return the field at a stored time; KeyError names the stored ones (there is no interpolation in time)."""
+        near = int(np.argmin(np.abs(self.times - t)))
+        if abs(self.times[near] - t) > 1e-10 * max(1.0, abs(t)):
+            stored = ", ".join(f"{s:g}" for s in self.times)
+            raise KeyError(f"no field at t = {t:g}; stored times: {stored}. Ask solve for it in `times`.")
+        return self.fields[near]
+
+    def to_xarray(self) -> xarray.DataArray:
+        """Return all fields as one labelled array (time, x, y, z, component)."""
+        import xarray
+
+        grid = self.discretisation.grid
+        names = ["x", "y", "z"][: grid.dimension]
+        values = np.stack([field.values for field in self.fields])
+        coords: dict[str, Any] = {"time": self.times, **dict(zip(names, grid.axes, strict=True))}
+        dims = ["time", *names] + ["component"] * (values.ndim - 1 - grid.dimension)
+        box = {"lower": grid.lower, "upper": grid.upper, "periodic": [int(p) for p in grid.periodic]}
+        attributes = {**box, "status": str(self.status), "provenance": json.dumps(dict(self.provenance))}
+        return xarray.DataArray(values, coords, dims, name=type(self.equation).__name__, attrs=attributes)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write NetCDF 4 through a temporary file beside `path`, so that a crash leaves no half file; return the path."""
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        self.to_xarray().to_netcdf(part, engine="h5netcdf")
+        os.replace(part, path)
+        return path
+
+
+def load(path: str | os.PathLike[str]) -> xarray.DataArray:
+    """Return the labelled array that `Solution.save` wrote, box and provenance in its attributes."""
+    import xarray
+
+    with xarray.open_dataarray(path, engine="h5netcdf") as stored:
+        return stored.load()
+
+
+def grid_of(array: xarray.DataArray) -> CartesianGrid:
+    """Return the grid of a stored array."""
+    cells = tuple(array.sizes[name] for name in ("x", "y", "z") if name in array.sizes)
+    lower, upper, glued = (tuple(np.atleast_1d(array.attrs[key])) for key in ("lower", "upper", "periodic"))
+    return CartesianGrid(lower, upper, cells, tuple(bool(p) for p in glued))
