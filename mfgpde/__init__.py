@@ -1,0 +1,8 @@
+"""PDE solvers with error bars, and a court that verifies the theory of score-based and flow-based generative models.
+
+The public names are listed in `__init__.pyi`; each room is imported when a name of it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

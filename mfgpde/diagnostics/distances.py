@@ -1,0 +1,45 @@
+"""Distances between fields on one grid: L¹, Kullback–Leibler, and errors weighted by a density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfgpde.densities import Density
+from mfgpde.discretisations import Field
+
+Array = NDArray[np.float64]
+Reference = Field | Density | Callable[[Array], Array] | Array
+
+
+def values_of(reference: Reference, field: Field) -> Array:
+    """Return a reference's values at the cells of a field: another field, a density, a function, or plain values."""
+    if isinstance(reference, Field):
+        return reference.values if reference.grid == field.grid else reference(field.grid.points)
+    if isinstance(reference, np.ndarray):
+        return reference
+    if isinstance(reference, Density):
+        return np.exp(reference.log_density(field.grid.points))
+    return reference(field.grid.points)
+
+
+def l1_distance(field: Field, reference: Reference) -> float:
+    """Return ∫|p − q|: twice the total variation distance if both are densities."""
+    return float(field.grid.integrate(np.abs(field.values - values_of(reference, field))))
+
+
+def kl_divergence(field: Field, reference: Reference) -> float:
+    """Return KL(p‖q) = ∫(p log(p/q) − p + q) of this field p from q, cells with p = 0 counting q; infinite if q = 0 < p."""
+    p, q = field.values, values_of(reference, field)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        density = np.where(p > 0, p * np.log(p / q) - p + q, q)
+    return float(field.grid.integrate(density))
+
+
+def weighted_error(field: Field, reference: Reference, weight: Array) -> float:
+    """Return ∫|u − v| w / ∫w, with |·| the Euclidean length for vector fields."""
+    difference = field.values - values_of(reference, field)
+    size = np.abs(difference) if difference.ndim == weight.ndim else np.linalg.norm(difference, axis=-1)
+    return float(field.grid.integrate(size * weight) / field.grid.integrate(weight))

@@ -1,0 +1,59 @@
+"""Wasserstein distances in one dimension, exactly for densities constant on cells: W_p^p = ∫₀¹ |F⁻¹ − G⁻¹|^p du.
+
+Closed forms to check against: W₂² = (m₁ − m₂)² + (σ₁ − σ₂)² for Gaussians; |shift| for translations;
+∫|T(x) − x|² p dx for the image under an increasing map T.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfgpde.grids import CartesianGrid
+
+Array = NDArray[np.float64]
+
+
+def wasserstein(p: Array, q: Array, grid: CartesianGrid, *, order: int = 2) -> float:
+    """Return W_order(p, q), a length, of two densities given by cell values on a 1D grid.
+
+    Both are normalised first. Exact up to rounding for laws uniform within cells; against smooth densities the error
+    is second order in the cell width. `order` is 1 or 2.
+
+    Raises ValueError for other dimensions or orders, negative or vanishing densities.
+    """
+    if grid.dimension != 1 or any(grid.periodic):
+        raise ValueError(f"quantiles need one axis with walls, got {grid}")
+    if order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, got {order!r}")
+    edges = np.linspace(grid.lower[0], grid.upper[0], grid.cells[0] + 1)
+    F, G = (_cumulative(density, grid) for density in (p, q))
+    levels = np.union1d(F, G)
+    start, width = levels[:-1], np.diff(levels)
+    keep = width > 0
+    start, width = start[keep], width[keep]
+    middle = start + 0.5 * width
+    a, b = (_linear_quantile(cumulative, edges, middle) for cumulative in (F, G))
+    gap = a[0] - b[0]
+    half = 0.5 * width * (a[1] - b[1])  # on each piece F⁻¹ − G⁻¹ = gap ± half, linear
+    if order == 2:
+        return float(np.sqrt(np.sum(width * (gap**2 + half**2 / 3))))
+    crossing = np.abs(half) > np.abs(gap)
+    safe = np.where(crossing, half, 1.0)
+    return float(np.sum(width * np.where(crossing, 0.5 * (gap**2 + half**2) / np.abs(safe), np.abs(gap))))
+
+
+def _cumulative(density: Array, grid: CartesianGrid) -> Array:
+    density = np.asarray(density, dtype=float)
+    if density.shape != grid.cells or not np.isfinite(density).all() or density.min() < 0 or not density.sum() > 0:
+        raise ValueError(f"a density needs {grid.cells} finite values ≥ 0 with a positive sum")
+    cumulative = np.concatenate(([0.0], np.cumsum(density)))
+    return cumulative / cumulative[-1]
+
+
+def _linear_quantile(cumulative: Array, edges: Array, u: Array) -> tuple[Array, Array]:
+    """Return F⁻¹(u) and its slope at levels u inside the pieces of F."""
+    cell = np.clip(np.searchsorted(cumulative, u, side="right") - 1, 0, len(edges) - 2)
+    rise = cumulative[cell + 1] - cumulative[cell]
+    slope = np.where(rise > 0, np.diff(edges)[cell] / np.where(rise > 0, rise, 1.0), 0.0)
+    return edges[cell] + slope * (u - cumulative[cell]), slope

@@ -1,0 +1,91 @@
+"""Finding claims the way pytest finds tests: one file a claim, its path is its name."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfgpde.verify.claim import Claim
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim's file before it is loaded."""
+
+    id: str
+    path: Path
+
+
+def suite_root(package: Path, start: Path) -> Path:
+    """Return ./validation under `start` if there is one, else the suite beside or inside the package."""
+    for root in (start / "validation", package.parent / "validation", package / "shipped" / "validation"):
+        if root.is_dir() and entries_in(root):
+            return root
+    raise FileNotFoundError(f"no suite of claims under {start}, beside or inside {package}; give a folder")
+
+
+def entries_in(root: Path) -> list[Entry]:
+    """Return all claim files under a folder, ordered by name; files and folders that begin with _ or . are skipped."""
+    paths = sorted(p for p in root.rglob("*.py") if not any(part[0] in "_." for part in p.relative_to(root).parts))
+    return [Entry(p.relative_to(root).with_suffix("").as_posix().replace("_", "-"), p) for p in paths]
+
+
+def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
+    """Return the entries named by paths, ids, or leading parts of ids; all of the default suite if none are named.
+
+    Raises ValueError for a name that fits nothing; the message suggests the nearest id.
+    """
+    suite = entries_in(default_root)
+    if not targets:
+        return suite
+    chosen: dict[str, Entry] = {}
+    for target in targets:
+        path = Path(target)
+        if path.is_dir():
+            found = entries_in(path)
+            if not found:
+                raise ValueError(f"no claims in folder {target}")
+        elif path.suffix == ".py" and path.is_file():
+            inside = path.resolve().is_relative_to(default_root.resolve())
+            found = [e for e in suite if e.path.resolve() == path.resolve()] if inside else [Entry(path.stem.replace("_", "-"), path)]
+        else:
+            name = target.strip("/").replace("_", "-")
+            found = [e for e in suite if e.id == name or e.id.startswith(name + "/") or e.id.split("/")[-1] == name]
+            if not found:
+                raise ValueError(_unknown(target, [e.id for e in suite]))
+        chosen.update((entry.id, entry) for entry in found)
+    return list(chosen.values())
+
+
+def _unknown(target: str, ids: list[str]) -> str:
+    shorts = {name.split("/")[-1]: name for name in ids}
+    near = difflib.get_close_matches(target, ids, 1, 0.3) or [shorts[s] for s in difflib.get_close_matches(target, shorts, 1, 0.3)]
+    hint = f"did you mean {near[0]!r}?" if near else "`mfgpde validate --list` shows all."
+    return f"unknown claim {target!r}; {hint}"
+
+
+def load(entry: Entry) -> Claim:
+    """Import a claim file and return its claim, its id set.
+
+    Raises ValueError if the file defines no `claim`, or one without a measure or controls.
+    """
+    name = "mfgpde_claim_" + hashlib.sha1(str(entry.path.resolve()).encode()).hexdigest()[:12]
+    spec = importlib.util.spec_from_file_location(name, entry.path)
+    assert spec is not None, entry
+    assert spec.loader is not None, entry
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    claim = getattr(module, "claim", None)
+    if not isinstance(claim, Claim):
+        raise ValueError(f"{entry.path} defines no `claim = Claim(…)`")
+    if claim._measure is None:
+        raise ValueError(f"{entry.path}: the claim has no measure; decorate one with @claim.measure")
+    if not claim.controls:
+        raise ValueError(f"{entry.path}: the claim has no control; add a false variant with @claim.control(…)")
+    claim.id = entry.id
+    claim.title = claim.title or (module.__doc__ or "").strip().split("\n")[0]
+    return claim

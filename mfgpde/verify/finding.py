@@ -1,0 +1,93 @@
+"""One inequality between two estimates: excess ≤ δ. Identities, bounds, rates, optimality are all written so."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from mfgpde.estimate import Estimate
+
+
+class Outcome(StrEnum):
+    """What the court says, best first."""
+
+    HOLDS = "holds"
+    UNDECIDED = "undecided"
+    REFUTED = "refuted"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`left relation right` to within `resolution` δ ≥ 0, the smallest violation anyone would care about.
+
+    With excess = left − right ("≤") or |left − right| ("=") and bar = the sum of both errors: holds if
+    excess + bar ≤ δ, refuted if excess − bar > δ, undecided otherwise.
+    """
+
+    label: str
+    left: Estimate
+    relation: Literal["=", "≤"]
+    right: Estimate
+    resolution: float
+
+    def __post_init__(self) -> None:
+        if not self.resolution >= 0 or not math.isfinite(self.resolution):
+            raise ValueError(f"{self.label}: the resolution must be a finite number ≥ 0, got {self.resolution!r}")
+        if self.relation not in ("=", "≤"):
+            raise ValueError(f"{self.label}: the relation must be '=' or '≤', got {self.relation!r}")
+        if self.relation == "=" and self.resolution == 0:
+            raise ValueError(f"{self.label}: an equality between numbers with error bars needs a resolution > 0")
+
+    @property
+    def difference(self) -> float:
+        """left − right."""
+        return self.left.value - self.right.value
+
+    @property
+    def excess(self) -> float:
+        """By how much the relation fails (negative: room to spare)."""
+        return abs(self.difference) if self.relation == "=" else self.difference
+
+    @property
+    def bar(self) -> float:
+        """The sum of both errors."""
+        return self.left.error + self.right.error
+
+    @property
+    def outcome(self) -> Outcome:
+        """Holds, refuted or undecided."""
+        if self.excess + self.bar <= self.resolution:
+            return Outcome.HOLDS
+        return Outcome.REFUTED if self.excess - self.bar > self.resolution else Outcome.UNDECIDED
+
+    @property
+    def margin(self) -> float:
+        """The distance of the excess from δ, in error bars: ≥ 1 holds, < −1 refuted."""
+        room = self.resolution - self.excess
+        return room / self.bar if self.bar > 0 else math.copysign(math.inf, room)
+
+    @property
+    def suspect_bar(self) -> bool:
+        """Whether an equality holds although the difference exceeds its own error bar: then the bar is too small."""
+        return self.relation == "=" and self.outcome is Outcome.HOLDS and self.excess > self.bar
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.left} {self.relation} {self.right} (δ {self.resolution:.1e})"
+
+
+def equal(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
+    """Return the finding left = right."""
+    return Finding(label, left, "=", right, resolution)
+
+
+def at_most(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
+    """Return the finding left ≤ right."""
+    return Finding(label, left, "≤", right, resolution)
+
+
+def at_least(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
+    """Return the finding left ≥ right, written as right ≤ left."""
+    return Finding(label, right, "≤", left, resolution)

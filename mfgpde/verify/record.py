@@ -1,0 +1,149 @@
+"""Verdicts on disk: JSON, written atomically, with where it all came from; and how two runs differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mfgpde.verify.finding import Finding
+
+FORMAT = 1
+PACKAGES = ("mfgpde", "numpy", "scipy", "numba")
+
+
+def finding_record(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain data."""
+    record = asdict(finding)
+    for side in ("left", "right"):
+        record[side]["kind"] = getattr(finding, side).kind.name.lower()
+    outcome = {"outcome": finding.outcome.value, "margin": finding.margin, "suspect_bar": finding.suspect_bar}
+    return {**record, "excess": finding.excess, "bar": finding.bar, **outcome}
+
+
+def write(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON through a temporary file in the same folder: readers see the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a stored run; ValueError says what is wrong with the file."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ValueError(f"cannot read {path}: {problem.strerror}") from problem
+    except ValueError as problem:
+        raise ValueError(f"{path} is not a stored run: {problem}") from problem
+    if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
+        raise ValueError(f"{path} is not a stored run of this version (expected format {FORMAT} with a list of claims)")
+    return data
+
+
+def provenance(root: Path) -> dict[str, Any]:
+    """Return versions, commit and machine."""
+    return {
+        "versions": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "commit": _commit(root),
+    }
+
+
+def fingerprint(package: Path, *files: Path) -> str:
+    """Return a hash of the package's sources and the given files: results with another one are not reused."""
+    digest = hashlib.sha256()
+    for path in (*sorted(package.rglob("*.py")), *files):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    digest.update(json.dumps([_version(name) for name in PACKAGES]).encode())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How one finding differs between a stored run and this one."""
+
+    claim: str
+    label: str
+    what: str
+
+
+def compare(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[Movement]:
+    """Return what moved beyond its error bar, changed its outcome, came or went, since the stored run.
+
+    Two values of one quantity have moved if they differ by more than the sum of their bars.
+    """
+    old = {claim["id"]: claim for claim in stored["claims"]}
+    movements = []
+    for claim in new["claims"]:
+        before = old.get(claim["id"])
+        if before is None:
+            movements.append(Movement(claim["id"], "", "new claim"))
+            continue
+        if before["outcome"] != claim["outcome"]:
+            movements.append(Movement(claim["id"], "", f"{before['outcome']} → {claim['outcome']}"))
+        earlier = {finding["label"]: finding for finding in before["findings"]}
+        for finding in claim["findings"]:
+            if finding["label"] not in earlier:
+                movements.append(Movement(claim["id"], finding["label"], "new finding"))
+                continue
+            movements += _moved(claim["id"], earlier.pop(finding["label"]), finding)
+        movements += [Movement(claim["id"], label, "finding is gone") for label in earlier]
+    return movements
+
+
+def _moved(claim: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Movement]:
+    moved = []
+    for side in ("left", "right"):
+        a, b = before[side], after[side]
+        bars = (a["error"] if a["error"] is not None else math.inf) + (b["error"] if b["error"] is not None else math.inf)
+        if abs(a["value"] - b["value"]) > bars:
+            text = f"{side} side moved from {a['value']:.6g} ± {a['error']:.1e} to {b['value']:.6g} ± {b['error']:.1e}"
+            moved.append(Movement(claim, after["label"], text))
+    return moved
+
+
+def _finite(data: Any) -> Any:
+    """Return plain data with infinities and NaN as null, which JSON lacks."""
+    if isinstance(data, Mapping):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    return data
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _commit(root: Path) -> str:
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

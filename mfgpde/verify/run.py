@@ -1,0 +1,159 @@
+"""Running claims: each in a process of its own pool, each result on disk as soon as it is known."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mfgpde.progress import meter
+from mfgpde.verify import discover, record
+from mfgpde.verify.claim import Claim, Evidence, Level
+from mfgpde.verify.finding import Outcome
+from mfgpde.verify.judge import Verdict, judge, reason
+from mfgpde.verify.power import detects
+
+WORST_FIRST = [Outcome.BROKEN, Outcome.REFUTED, Outcome.UNDECIDED, Outcome.HOLDS]
+THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
+    """Measure one claim, its controls and its power, judge it, and return the record; an exception makes it broken."""
+    clock = time.perf_counter()
+    data: dict[str, Any] = {"id": entry.id, "level": level.value, "seed": seed, "findings": [], "controls": [], "series": []}
+    try:
+        claim = discover.load(entry)
+    except Exception as problem:
+        return {**data, **_broken(problem), "title": entry.id, "statement": "", "seconds": time.perf_counter() - clock}
+    described = {key: getattr(claim, key) for key in ("title", "statement", "source", "standing", "assumes")}
+    try:
+        evidence = claim.run_measure(level, seed)
+        controls = {name: _attempt(claim, name, level) for name in claim.controls}
+        verdict = judge(evidence, controls, detects(claim, evidence, level, seed))
+    except Exception as problem:
+        return {**data, **described, **_broken(problem), "seconds": time.perf_counter() - clock}
+    return {
+        **data,
+        **described,
+        **_judged(verdict),
+        "findings": [record.finding_record(finding) for finding in evidence.findings],
+        "controls": [_control_record(name, outcome) for name, outcome in controls.items()],
+        "series": [asdict(series) for series in evidence.series],
+        "seconds": time.perf_counter() - clock,
+    }
+
+
+def _attempt(claim: Claim, name: str, level: Level) -> Evidence | Exception:
+    try:
+        return claim.run_control(name, level)
+    except Exception as problem:
+        return problem
+
+
+def _broken(problem: Exception) -> dict[str, Any]:
+    trace = "".join(traceback.format_exception(problem, limit=-6))
+    return {"outcome": Outcome.BROKEN.value, "margin": None, "detects": {}, "reason": f"{type(problem).__name__}: {problem}", "trace": trace}
+
+
+def _judged(verdict: Verdict) -> dict[str, Any]:
+    return {"outcome": verdict.outcome.value, "margin": verdict.margin, "detects": dict(verdict.detects), "reason": verdict.reason}
+
+
+def _control_record(name: str, outcome: Evidence | Exception) -> dict[str, Any]:
+    if isinstance(outcome, Exception):
+        return {"description": name, "outcome": Outcome.BROKEN.value, "reason": f"{type(outcome).__name__}: {outcome}"}
+    strongest = max(outcome.findings, key=lambda finding: -finding.margin)
+    return {"description": name, "outcome": strongest.outcome.value, "reason": reason(strongest)}
+
+
+def run_suite(
+    entries: Sequence[discover.Entry],
+    level: Level,
+    out: Path,
+    *,
+    package: Path,
+    seed: int = 0,
+    jobs: int = 0,
+    show: bool = True,
+    on_result: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Run claims in parallel processes; results go to `out`/claims/<id>.json at once and to `out`/run.json at the end.
+
+    A run that was interrupted goes on where it stopped, if code, claims, level and seed are the same; a finished run
+    starts anew. Raises OSError if `out` cannot be written (before any work).
+    """
+    manifest = {
+        "format": record.FORMAT,
+        "level": level.value,
+        "seed": seed,
+        "key": record.fingerprint(package, *(entry.path for entry in entries)),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "provenance": record.provenance(package.parent),
+    }
+    done = _unfinished(out, manifest["key"], level, seed)
+    record.write(out / "run.json", {**manifest, "state": "running", "claims": []})
+    clock = time.perf_counter()
+    results = {entry.id: done[entry.id] for entry in entries if entry.id in done}
+    todo = [entry for entry in entries if entry.id not in results]
+    with meter("claims", show=show) as bar:
+        for number, result in enumerate(_each(todo, level, seed, jobs), start=1):
+            results[result["id"]] = result
+            record.write(out / "claims" / f"{result['id']}.json", {**result, "key": manifest["key"]})
+            bar(number / len(todo), f"{result['id']}: {result['outcome']}")
+            on_result(result)
+    claims = [results[entry.id] for entry in entries]
+    run = {**manifest, "state": "complete", "resumed": len(done), "seconds": time.perf_counter() - clock, "claims": claims}
+    record.write(out / "run.json", run)
+    return record.read(out / "run.json")
+
+
+def _unfinished(out: Path, key: str, level: Level, seed: int) -> dict[str, Any]:
+    """Return the results of an interrupted run of the very same thing."""
+    import json
+
+    try:
+        manifest = record.read(out / "run.json")
+    except ValueError:
+        return {}
+    same = (manifest.get("state"), manifest["key"], manifest["level"], manifest["seed"]) == ("running", key, level.value, seed)
+    found = {}
+    for path in (out / "claims").rglob("*.json") if same else ():
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data.get("key") == key and data.get("outcome") != Outcome.BROKEN.value:
+            found[data["id"]] = data
+    return found
+
+
+def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int):  # noqa: ANN202
+    """Yield records as they come."""
+    workers = min(jobs or os.cpu_count() or 1, len(entries))
+    if workers <= 1:
+        for entry in entries:
+            yield run_claim(entry, level, seed)
+        return
+    kept = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(max(1, (os.cpu_count() or 1) // workers))))
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        futures: dict[Future, discover.Entry] = {pool.submit(run_claim, entry, level, seed): entry for entry in entries}
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for name, value in kept.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def exit_code(run: dict[str, Any]) -> int:
+    """Return 1 if any claim is refuted or broken, else 2 if any is undecided, else 0."""
+    outcomes = {claim["outcome"] for claim in run["claims"]}
+    if outcomes & {Outcome.REFUTED.value, Outcome.BROKEN.value}:
+        return 1
+    return 2 if Outcome.UNDECIDED.value in outcomes else 0
