@@ -14,7 +14,7 @@ from mfgpde.discretisations.base import Array
 from mfgpde.errors import NotConverged, Status
 from mfgpde.integrators import Controller, Integrator, size
 from mfgpde.progress import Meter, meter, silent
-from mfgpde.solve.initial import (
+from mfgpde.solvers.initial import (
     Initial,
     carries_density,
     check_diffusivity,
@@ -24,7 +24,7 @@ from mfgpde.solve.initial import (
     needed_box,
     wall_mass,
 )
-from mfgpde.solve.solution import Solution
+from mfgpde.solvers.solution import Solution
 
 
 @dataclass
