@@ -2,6 +2,7 @@
 from .densities import GaussianMixture as GaussianMixture
 from .densities import OnGrid as OnGrid
 from .densities import UniformBoxes as UniformBoxes
+from .densities import bimodal as bimodal
 from .densities import checkerboard as checkerboard
 from .densities import four_blobs as four_blobs
 from .densities import gaussian as gaussian
@@ -46,10 +47,12 @@ from .scores import Bump as Bump
 from .scores import ExactScore as ExactScore
 from .scores import Sum as Sum
 from .scores import Swirl as Swirl
+from .scores import Tabulated as Tabulated
 from .solvers import Ladder as Ladder
 from .solvers import Solution as Solution
 from .solvers import converge as converge
 from .solvers import flow as flow
+from .solvers import ladders as ladders
 from .solvers import load as load
 from .solvers import log_density as log_density
 from .solvers import observed_order as observed_order

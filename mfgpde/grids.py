@@ -77,8 +77,13 @@ class CartesianGrid:
 
     def faces(self, axis: int) -> Array:
         """Return the centres of all faces normal to `axis`, walls included, shape (*cells + e_axis, d)."""
-        edges = np.linspace(self.lower[axis], self.upper[axis], self.cells[axis] + 1)
-        return _mesh(tuple(edges if i == axis else centres for i, centres in enumerate(self.axes)))
+        return self._faces[axis]
+
+    @cached_property
+    def _faces(self) -> tuple[Array, ...]:
+        ends = zip(self.lower, self.upper, self.cells, strict=True)
+        edges = [np.linspace(a, b, n + 1) for a, b, n in ends]
+        return tuple(_mesh((*self.axes[:i], edges[i], *self.axes[i + 1 :])) for i in range(self.dimension))
 
     def contains(self, x: Array) -> NDArray[np.bool_]:
         """Say which points (..., d) lie in the closed box."""

@@ -1,5 +1,6 @@
 """Scores: vector fields s(x, t) that stand for ∇log p_t(x)."""
 
 from mfgpde.scores.exact import Bump, ExactScore, PotentialScore, Score, Sum, Swirl
+from mfgpde.scores.tabulated import Tabulated
 
-__all__ = ["Bump", "ExactScore", "PotentialScore", "Score", "Sum", "Swirl"]
+__all__ = ["Bump", "ExactScore", "PotentialScore", "Score", "Sum", "Swirl", "Tabulated"]

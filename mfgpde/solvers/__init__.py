@@ -1,8 +1,8 @@
 """Solving: march in time, climb the ladder of resolutions, follow characteristics."""
 
 from mfgpde.solvers.characteristics import flow, log_density
-from mfgpde.solvers.converge import Ladder, converge, observed_order
+from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 
-__all__ = ["Ladder", "Solution", "converge", "flow", "grid_of", "load", "log_density", "observed_order", "solve"]
+__all__ = ["Ladder", "Solution", "converge", "flow", "grid_of", "ladders", "load", "log_density", "observed_order", "solve"]

@@ -16,23 +16,32 @@ from mfgpde.equations import Continuity
 Array = NDArray[np.float64]
 
 
-def flow(equation: Continuity, x: Array, start: float, end: float, *, rtol: float = 1e-10) -> tuple[Array, Array]:
+def flow(
+    equation: Continuity,
+    x: Array,
+    start: float,
+    end: float,
+    *,
+    integrand: Callable[[Array, float], Array] | None = None,
+    rtol: float = 1e-10,
+) -> tuple[Array, Array]:
     """Carry points x (..., d) from time `start` to `end` (either direction) along the velocity.
 
-    Returns the end points (..., d) and ∫∇·v dt along the way from `start` to `end` (...), by Dormand–Prince 8(5,3) with
+    Returns the end points (..., d) and ∫ integrand(X_t, t) dt along the way from `start` to `end` (...), by default of
+    the divergence ∇·v, by Dormand–Prince 8(5,3) with
     relative and absolute tolerance `rtol` for every point (the norm is taken over all, so the tolerance is shared out).
 
-    Raises ValueError if the equation has no divergence, RuntimeError if the integration fails.
+    Raises ValueError if there is nothing to integrate, RuntimeError if the integration fails.
     """
-    divergence = equation.divergence
-    if divergence is None:
+    quantity = integrand or equation.divergence
+    if quantity is None:
         raise ValueError("characteristics need the divergence of the velocity; give Continuity(velocity, divergence)")
     shape, d = x.shape[:-1], x.shape[-1]
     count = int(np.prod(shape))
 
     def rate(t: float, y: Array) -> Array:
         points = y[: count * d].reshape(count, d)
-        return np.concatenate((equation.velocity(points, t).ravel(), np.ravel(divergence(points, t))))
+        return np.concatenate((equation.velocity(points, t).ravel(), np.ravel(quantity(points, t))))
 
     tolerance = max(rtol / np.sqrt(max(count, 1)), 3e-14)  # rms over all points below rtol/√n: each one below rtol
     y0 = np.concatenate((np.ravel(x), np.zeros(count)))

@@ -65,7 +65,19 @@ def converge(
     order: float | None = None,
     floor: float = 0.0,
 ) -> Ladder:
-    """Evaluate `quantity` on `levels` grids, each twice as fine as the one before, the first being `discretisation`.
+    """Evaluate one quantity on a ladder of grids; see `ladders`."""
+    return ladders(lambda space: (quantity(space),), discretisation, levels=levels, order=order, floor=floor)[0]
+
+
+def ladders(
+    quantities: Callable[[Discretisation], Sequence[float]],
+    discretisation: Discretisation,
+    *,
+    levels: int = 3,
+    order: float | None = None,
+    floor: float = 0.0,
+) -> tuple[Ladder, ...]:
+    """Evaluate several quantities at once on `levels` grids, each twice as fine as the one before, the first being `discretisation`.
 
     `order` is the expected order in the cell width (default: the discretisation's own). `floor` is what the quantity
     owes to anything else than the cell width, such as the time tolerance; it is added to the bar.
@@ -73,8 +85,9 @@ def converge(
     if levels < (3 if np.isfinite(order or discretisation.order) else 2):
         raise ValueError(f"an error bar needs at least three resolutions (two for spectral schemes), got {levels}")
     spaces = [discretisation.refined(k) if k else discretisation for k in range(levels)]
-    values = tuple(float(quantity(space)) for space in spaces)
-    return Ladder(tuple(s.grid.cells[0] for s in spaces), values, order or discretisation.order, floor)
+    rungs = [tuple(map(float, quantities(space))) for space in spaces]
+    cells = tuple(space.grid.cells[0] for space in spaces)
+    return tuple(Ladder(cells, values, order or discretisation.order, floor) for values in zip(*rungs, strict=True))
 
 
 def observed_order(errors: Sequence[float], ratio: float = 2.0) -> Estimate:

@@ -137,6 +137,16 @@ def _solver(M: sparse.csc_array, large: bool) -> Callable[[Array], Array]:
     return solve
 
 
+def _segment_mean(velocity: Array, axis: int, periodic: bool) -> Array:
+    """Return the mean velocity between the centres beside each face, v + h²v″/24 + O(h⁴); walls carry no flux."""
+    v = np.moveaxis(velocity, axis, 0)
+    mean = v.copy()
+    mean[1:-1] += (v[2:] - 2 * v[1:-1] + v[:-2]) / 24
+    if periodic:
+        mean[[0, -1]] += (v[1] - 2 * v[0] + v[-2]) / 24
+    return np.moveaxis(mean, 0, axis)
+
+
 def _means(a: tuple[Array, ...], b: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(0.5 * (x + y) for x, y in zip(a, b, strict=True))
 
@@ -193,6 +203,8 @@ class DrivenChain:
             return -np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis)
         faces = grid.faces(axis)
         velocity = checked(self.equation.drift(faces, t), faces.shape, f"the drift at t = {t:g}")[..., axis]
+        if self.order == 4:
+            velocity = _segment_mean(velocity, axis, grid.periodic[axis])
         return np.ascontiguousarray(velocity * (h / D if D > 0 else 1.0))
 
     def frozen(self, t0: float, t1: float) -> MarkovChain:
