@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp, ndtri, softmax
 
+from mfgpde.arrays import dot
 from mfgpde.densities.base import Array
 from mfgpde.processes import Transition
 
@@ -54,7 +55,7 @@ class GaussianMixture:
             raise ValueError(f"points must have shape (..., {self.dimension}), got {x.shape}")
         away = self.means - x[..., None, :]
         pull = np.einsum("kij,...kj->...ki", self._precisions, away)  # pyright: ignore[reportAttributeAccessIssue]
-        return self._constants - 0.5 * np.sum(away * pull, axis=-1), pull  # pyright: ignore[reportAttributeAccessIssue]
+        return self._constants - 0.5 * dot(away, pull), pull  # pyright: ignore[reportAttributeAccessIssue]
 
     def log_density(self, x: Array) -> Array:
         """Return log p(x), shape (...)."""
@@ -97,7 +98,7 @@ class GaussianMixture:
             + 0.5 * np.einsum("...ki,kij,...kj->...k", pull, covariance_rate, pull)
             - 0.5 * np.einsum("kij,kji->k", precisions, covariance_rate)
         )
-        return np.sum(softmax(logs, axis=-1) * rate, axis=-1)
+        return dot(softmax(logs, axis=-1), rate)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points, shape (n, d)."""

@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from mfgpde.arrays import dot
 from mfgpde.equations.fokker_planck import Array, Diffusivity
 from mfgpde.processes import ForwardProcess
 
@@ -49,7 +50,7 @@ class HamiltonJacobiBellman:
         """
 
         def hamiltonian(x: Array, p: Array, t: float) -> Array:
-            control = np.asarray(process.diffusivity(t)) * np.sum(p**2, axis=-1)
-            return control + np.sum(process.drift(x, t) * p, axis=-1) - process.divergence(x, t)
+            control = np.asarray(process.diffusivity(t)) * dot(p, p)
+            return control + dot(process.drift(x, t), p) - process.divergence(x, t)
 
         return cls(hamiltonian, process.diffusivity, process.horizon)

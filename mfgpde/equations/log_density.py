@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mfgpde.arrays import dot
 from mfgpde.equations.fokker_planck import Array, Diffusivity, VectorField
 from mfgpde.processes import ForwardProcess
 from mfgpde.scores import PotentialScore
@@ -36,8 +37,8 @@ class LogDensity:
 
     def hamiltonian(self, x: Array, p: Array, t: float) -> Array:
         """Return H = f·p + ∇·f − Q|p|², with which the equation reads ∂_tφ = DΔφ − H."""
-        transport = np.sum(self.drift(x, t) * p, axis=-1) + self.divergence(x, t)
-        return transport - np.asarray(self.square(t)) * np.sum(p**2, axis=-1)
+        transport = dot(self.drift(x, t), p) + self.divergence(x, t)
+        return transport - np.asarray(self.square(t)) * dot(p, p)
 
     def residual(self, score: PotentialScore, x: Array, t: float) -> Array:
         """Return R = ∂_tφ − [DΔφ + Q|∇φ|² − f·∇φ − ∇·f] at points (..., d), per time. — arXiv:2311.15996, eq. (8)."""

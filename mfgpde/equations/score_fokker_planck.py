@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mfgpde.arrays import dot
 from mfgpde.equations.fokker_planck import Array, Diffusivity, VectorField
 from mfgpde.processes import ForwardProcess
 
@@ -35,5 +36,5 @@ class ScoreFokkerPlanck:
 
     def transport(self, x: Array, s: Array, t: float) -> Array:
         """Return Q|s|² − f·s − ∇·f, the bracket without its diffusive part, shape (...)."""
-        quadratic = np.asarray(self.square(t)) * np.sum(s**2, axis=-1)
-        return quadratic - np.sum(self.drift(x, t) * s, axis=-1) - self.divergence(x, t)
+        quadratic = np.asarray(self.square(t)) * dot(s, s)
+        return quadratic - dot(self.drift(x, t), s) - self.divergence(x, t)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mfgpde.arrays import dot
 from mfgpde.processes.base import Array, ForwardProcess, positive
 
 
@@ -47,7 +48,7 @@ def double_well(depth: float = 1.0, scale: float = 1.0, horizon: float = 1.0) ->
     positive(depth=depth)
 
     def potential(x: Array) -> Array:
-        return depth * (x[..., 0] ** 2 - 1) ** 2 + 0.5 * np.sum(x[..., 1:] ** 2, axis=-1)
+        return depth * (x[..., 0] ** 2 - 1) ** 2 + 0.5 * dot(x[..., 1:], x[..., 1:])
 
     def gradient(x: Array) -> Array:
         return np.concatenate((4 * depth * x[..., :1] * (x[..., :1] ** 2 - 1), x[..., 1:]), axis=-1)

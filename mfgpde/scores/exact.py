@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.arrays import dot
 from mfgpde.densities import GaussianMixture
 from mfgpde.processes import LinearProcess
 
@@ -87,7 +88,7 @@ class Bump:
 
     def _shape(self, x: Array, t: float) -> tuple[Array, Array]:
         z = (x - np.asarray(self.centre)) / self.width
-        return z, self.amplitude * np.cos(self.frequency * t) * np.exp(-0.5 * np.sum(z**2, axis=-1))
+        return z, self.amplitude * np.cos(self.frequency * t) * np.exp(-0.5 * dot(z, z))
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return its gradient."""
@@ -101,13 +102,13 @@ class Bump:
     def divergence(self, x: Array, t: float) -> Array:
         """Return its Laplacian."""
         z, value = self._shape(x, t)
-        return value * (np.sum(z**2, axis=-1) - x.shape[-1]) / self.width**2
+        return value * (dot(z, z) - x.shape[-1]) / self.width**2
 
     def time_derivative(self, x: Array, t: float) -> Array:
         """Return its time derivative."""
         z = (x - np.asarray(self.centre)) / self.width
         rate = -self.amplitude * self.frequency * np.sin(self.frequency * t)
-        return rate * np.exp(-0.5 * np.sum(z**2, axis=-1))
+        return rate * np.exp(-0.5 * dot(z, z))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,5 +145,5 @@ class Swirl:
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return base + swirl."""
-        envelope = self.strength * np.exp(-0.5 * np.sum(x**2, axis=-1) / self.width**2)
+        envelope = self.strength * np.exp(-0.5 * dot(x, x) / self.width**2)
         return self.base(x, t) + envelope[..., None] * np.stack((-x[..., 1], x[..., 0]), axis=-1)

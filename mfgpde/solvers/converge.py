@@ -44,7 +44,7 @@ class Ladder:
 
     @property
     def order(self) -> Estimate:
-        """The observed order of convergence to a limit not assumed known; its bar is the change over the last rung."""
+        """The observed order of convergence to a limit not assumed known; its bar is twice the change over the last rung."""
         changes = np.diff(self.values)
         return _order(changes, f"changes over {self._sizes}")
 
@@ -91,7 +91,7 @@ def ladders(
 
 
 def observed_order(errors: Sequence[float], ratio: float = 2.0) -> Estimate:
-    """Return the order seen in errors at parameters each `ratio` times smaller; its bar is the change over the last rung."""
+    """Return the order seen in errors at parameters each `ratio` times smaller; its bar is twice the last change."""
     return _order(np.asarray(errors, dtype=float), f"{len(errors)} errors, ratio {ratio:g}", np.log2(ratio))
 
 
@@ -99,7 +99,8 @@ def _order(errors: np.ndarray, method: str, step: float = 1.0) -> Estimate:
     if errors.size < 2 or not np.all(np.isfinite(errors)) or np.any(errors == 0):
         raise ValueError(f"an observed order needs at least two non-zero errors, got {errors}")
     orders = [_log2(a, b) / step for a, b in zip(errors[:-1], errors[1:], strict=True)]
-    bar = abs(orders[-1] - orders[-2]) if len(orders) > 1 else np.inf
+    # the order drifts like a power of h: twice its last change reaches the limit; below 0.05 three grids cannot see
+    bar = max(2 * abs(orders[-1] - orders[-2]), 0.05) if len(orders) > 1 else np.inf
     return Estimate(float(orders[-1]), float(bar), Kind.EXTRAPOLATED, method)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,19 +45,17 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
         return suite
     chosen: dict[str, Entry] = {}
     for target in targets:
-        path = Path(target)
-        if path.is_dir():
+        path, name = Path(target), target.strip("/").replace("_", "-")
+        found = [e for e in suite if e.id == name or e.id.startswith(name + "/") or e.id.split("/")[-1] == name]
+        if not found and path.is_dir():
             found = entries_in(path)
             if not found:
                 raise ValueError(f"no claims in folder {target}")
-        elif path.suffix == ".py" and path.is_file():
-            inside = path.resolve().is_relative_to(default_root.resolve())
-            found = [e for e in suite if e.path.resolve() == path.resolve()] if inside else [Entry(path.stem.replace("_", "-"), path)]
-        else:
-            name = target.strip("/").replace("_", "-")
-            found = [e for e in suite if e.id == name or e.id.startswith(name + "/") or e.id.split("/")[-1] == name]
-            if not found:
-                raise ValueError(_unknown(target, [e.id for e in suite]))
+        elif not found and path.suffix == ".py" and path.is_file():
+            known = [e for e in suite if e.path.resolve() == path.resolve()]
+            found = known or [Entry(path.stem.replace("_", "-"), path)]
+        elif not found:
+            raise ValueError(_unknown(target, [e.id for e in suite]))
         chosen.update((entry.id, entry) for entry in found)
     return list(chosen.values())
 
@@ -78,6 +77,7 @@ def load(entry: Entry) -> Claim:
     assert spec is not None, entry
     assert spec.loader is not None, entry
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses defined in the file look themselves up there
     spec.loader.exec_module(module)
     claim = getattr(module, "claim", None)
     if not isinstance(claim, Claim):

@@ -49,7 +49,7 @@ def gap(level, disturbance=0.0, score_factor=1.0, dimensions=(1, 2)):
             log_prior = phi.potential(x, T) - np.log(total(np.exp(phi.potential(x, T))))
             shift = float(log_prior.flat[0] - phi.potential(x, T).flat[0])
             start = mfg.Field(space, np.exp(log_prior))
-            sde = mfg.solve(generator, space, start, (0.0, run), rtol=1e-6).at(run)
+            sde = mfg.solve(generator, space, start, (0.0, run), rtol=1e-5).at(run)
             mass = np.exp(phi.potential(x, STOP))
             model = mass / total(mass)
             inside = model > 1e-10 * model.max()  # characteristics only where there is mass to speak of
@@ -60,7 +60,7 @@ def gap(level, disturbance=0.0, score_factor=1.0, dimensions=(1, 2)):
         n = Level(level).pick({1: 48, 2: 24}, {1: 64, 2: 32}, {1: 96, 2: 48})[d]
         space = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.5, n, d), order=4)
         names = ("‖q^SDE − q^ODE‖₁", "‖q^SDE − e^φ‖₁", "‖q^ODE − e^φ‖₁")
-        for name, ladder in zip(names, mfg.ladders(distances, space, floor=1e-5), strict=True):
+        for name, ladder in zip(names, mfg.ladders(distances, space, floor=5e-5), strict=True):
             findings.append(equal(f"{d}D: {name}", ladder.limit, zero, resolution=1e-3))
             if "ODE − e" not in name:
                 series.append(Series(f"{d}D {name}", "cells per axis", ladder.cells, "L¹ distance", ladder.values))

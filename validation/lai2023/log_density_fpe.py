@@ -60,12 +60,12 @@ def log_density_equation(level, divergence=1.0, diffusivity=1.0, square=1.0, dim
 
             def error(space, equation=equation, score=score):
                 law = score.at(END)
-                solution = mfg.solve(equation, space, score.at(START), (START, END), rtol=1e-7)
+                solution = mfg.solve(equation, space, score.at(START), (START, END), rtol=1e-6)
                 weight = law.density(space.grid.points)
                 return mfg.weighted_error(solution.at(END), law.log_density, weight)
 
             n = Level(level).pick({1: 64, 2: 24}, {1: 64, 2: 32}, {1: 128, 2: 48})[d]
-            ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d)), floor=1e-6)
+            ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d)), floor=1e-5)
             findings.append(equal(f"{name} {d}D: E_p|φ − log p| of the solved equation", ladder.limit, zero, resolution=2e-3))
             series.append(Series(f"{name} {d}D", "cells per axis", ladder.cells, "E_p|φ − log p|", ladder.values))
     return Evidence(findings, series)

@@ -51,10 +51,10 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
 
         def error(space):
             law = score.at(end)
-            solution = mfg.solve(equation, space, score.at(start), (start, end), rtol=1e-7)
+            solution = mfg.solve(equation, space, score.at(start), (start, end), rtol=1e-6)
             return mfg.weighted_error(solution.at(end), law.score, law.density(space.grid.points))
 
-        ladder = mfg.converge(error, space, floor=1e-6, levels=levels)
+        ladder = mfg.converge(error, space, floor=1e-5, levels=levels)
         findings.append(equal(f"{label}: E_p|s − ∇log p|", ladder.limit, zero, resolution=resolution))
         series.append(Series(label, "cells per axis", ladder.cells, "E_p|s − ∇log p|", ladder.values))
 

@@ -137,6 +137,17 @@ def _solver(M: sparse.csc_array, large: bool) -> Callable[[Array], Array]:
     return solve
 
 
+def _check_glued(velocity: Array, axis: int, t: float) -> None:
+    """Raise ValueError unless both ends of a glued axis see the same velocity: else mass would be lost there."""
+    ends = np.take(velocity, [0, -1], axis)
+    jump = float(np.abs(np.diff(ends, axis=axis)).max())
+    if jump > 1e-8 * (1 + float(np.abs(velocity).max())):
+        raise ValueError(
+            f"the drift at t = {t:g} jumps by {jump:.2g} across the glued walls of axis {axis}; "
+            "use a drift periodic in the box, or a grid with walls"
+        )
+
+
 def _segment_mean(velocity: Array, axis: int, periodic: bool) -> Array:
     """Return the mean velocity between the centres beside each face, v + h²v″/24 + O(h⁴); walls carry no flux."""
     v = np.moveaxis(velocity, axis, 0)
@@ -203,6 +214,8 @@ class DrivenChain:
             return -np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis)
         faces = grid.faces(axis)
         velocity = checked(self.equation.drift(faces, t), faces.shape, f"the drift at t = {t:g}")[..., axis]
+        if grid.periodic[axis]:
+            _check_glued(velocity, axis, t)
         if self.order == 4:
             velocity = _segment_mean(velocity, axis, grid.periodic[axis])
         return np.ascontiguousarray(velocity * (h / D if D > 0 else 1.0))

@@ -1,0 +1,114 @@
+"""Every solver converges at its theoretical order, to closed-form solutions.
+
+Space: errors over three doublings against Gaussian mixtures. Time: the same fixed-step error over three halvings on one
+fixed grid, against a much finer step. Spectral schemes must reach a stated accuracy instead.
+"""
+
+import numpy as np
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal
+
+claim = Claim(
+    statement=r"\|u_h-u\| = C h^p + o(h^p),\qquad p \text{ the theoretical order of each scheme}",
+    source="mfgpde",
+    standing="theorem",
+    assumes=("smooth solutions", "asymptotic range of the grid"),
+)
+
+PROCESS = mfg.OrnsteinUhlenbeck()
+START, END, WIDTH = 0.1, 0.4, 5.5
+
+
+def misplaced(equation, by):
+    """Return the equation with its drift read `by` to the right."""
+    return mfg.FokkerPlanck(lambda x, t: equation.drift(x + by, t), equation.diffusivity, equation.time_dependent)
+
+
+def spatial_errors(equation, scheme, d, cells, rtol, shift):
+    score = mfg.ExactScore(PROCESS, mfg.bimodal(d))
+    before, after = score.at(START), score.at(END)
+    errors = []
+    for n in cells:
+        grid = mfg.CartesianGrid.cube(WIDTH, n, d)
+        chosen = equation if shift == 0 or not isinstance(equation, mfg.FokkerPlanck) else misplaced(equation, shift * grid.spacing[0])
+        start = before.density if isinstance(chosen, mfg.FokkerPlanck | mfg.Continuity) else before
+        field = mfg.solve(chosen, scheme(grid), start, (START, END), rtol=rtol).at(END)
+        if isinstance(chosen, mfg.LogDensity):
+            errors.append(mfg.weighted_error(field, after.log_density, after.density(grid.points)))
+        elif isinstance(chosen, mfg.ScoreFokkerPlanck):
+            errors.append(mfg.weighted_error(field, after.score, after.density(grid.points)))
+        else:
+            errors.append(mfg.l1_distance(field, after))
+    return errors
+
+
+def time_errors(integrator, space, steps):
+    """Return max-norm differences to a method of higher order (or the same, for the highest) at 8 times the steps."""
+    system = space.semidiscretise(mfg.FokkerPlanck.of(PROCESS_VP))
+    start = system.start(mfg.marginal(PROCESS_VP, mfg.bimodal(1), 0.3).density)
+
+    def end(count, method=integrator):
+        u, dt = start, 0.3 / count
+        for k in range(count):
+            u, _ = method.step(system, u, 0.3 + k * dt, dt)
+        return system.values(u)
+
+    finer = mfg.TRBDF2() if isinstance(space, mfg.FiniteVolume) and integrator.order < 3 else integrator
+    reference = end(8 * steps[-1], finer)
+    return [float(np.abs(end(count) - reference).max()) for count in steps]
+
+
+PROCESS_VP = mfg.VariancePreserving()
+
+
+@claim.measure
+def orders(level, shift=0.0, only_space=False):
+    level = Level(level)
+    fp, log, score = mfg.FokkerPlanck.of(PROCESS), mfg.LogDensity.of(PROCESS), mfg.ScoreFokkerPlanck.of(PROCESS)
+    flow = mfg.Continuity.probability_flow(PROCESS, mfg.ExactScore(PROCESS, mfg.bimodal(1)))
+    fv2, fv4 = mfg.FiniteVolume, lambda grid: mfg.FiniteVolume(grid, order=4)
+    table = [
+        ("Fokker–Planck, finite volume", fp, fv2, 1, (64, 128, 256), 2, 1e-7),
+        ("Fokker–Planck, finite volume", fp, fv2, 2, (48, 96, 192), 2, 1e-6),
+        ("Fokker–Planck, finite volume", fp, fv2, 3, level.pick((16, 32, 64), (16, 32, 64), (24, 48, 96)), 2, 1e-5),
+        ("Fokker–Planck, finite volume of order 4", fp, fv4, 1, (48, 96, 192), 4, 1e-9),
+        ("Fokker–Planck, finite volume of order 4", fp, fv4, 2, (32, 64, 128), 4, 1e-8),
+        ("log-density, differences", log, fv2, 1, (64, 128, 256), 2, 1e-7),
+        ("log-density, differences", log, fv2, 2, (32, 64, 128), 2, 1e-6),
+        ("score, staggered", score, fv2, 1, (64, 128, 256), 2, 1e-7),
+        ("score, staggered", score, fv2, 2, (48, 96, 192), 2, 1e-6),
+        ("continuity, limited upwind", flow, fv2, 1, (512, 1024, 2048), 2, 1e-6),
+    ]
+    if level is Level.QUICK:
+        table = [row for row in table if row[3] == 1 or row[0].endswith(("volume", "order 4"))]
+    findings, series = [], []
+    for name, equation, scheme, d, cells, p, rtol in table:
+        errors = spatial_errors(equation, scheme, d, cells, rtol, shift)
+        findings.append(equal(f"{name}, {d}D: order", mfg.observed_order(errors), mfg.exact(p, "theory"), resolution=0.2))
+        series.append(Series(f"{name} {d}D", "cells per axis", cells, "error", errors))
+    if only_space:
+        return Evidence(findings, series)
+    volumes = {n: mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, 1)) for n in (24, 64, 256)}
+    for integrator, where, steps in (
+        (mfg.RungeKuttaChebyshev(), volumes[256], (16, 32, 64)),  # many stages in every step: its asymptotic range
+        (mfg.TRBDF2(), volumes[64], (32, 64, 128)),
+        (mfg.BackwardEuler(), volumes[64], (128, 256, 512)),
+        (mfg.SSPRK43(), volumes[24], (32, 64, 128)),
+        (mfg.ETDRK4(), mfg.Spectral(mfg.CartesianGrid.cube(6.0, 64, 1)), (32, 64, 128)),
+    ):
+        name = type(integrator).__name__
+        errors = time_errors(integrator, where, steps)
+        findings.append(equal(f"{name}: order in time", mfg.observed_order(errors), mfg.exact(integrator.order, integrator.reference), resolution=0.2))
+        series.append(Series(name, "time steps", steps, "error", errors))
+    zero = mfg.exact(0.0, "the claim")
+    for d in (1, 2):
+        (error,) = spatial_errors(fp, mfg.Spectral, d, (64,), 1e-9, 0.0)
+        reached = mfg.Estimate(error, 0.0, mfg.Kind.BOUND, "against the closed form, 64 cells per axis")
+        findings.append(at_most(f"Fokker–Planck, spectral, {d}D: L¹ error", reached, zero, resolution=1e-7))
+    return Evidence(findings, series)
+
+
+@claim.control("the drift read half a cell off the face")
+def misplaced_drift(level):
+    return orders(Level.QUICK, shift=0.5, only_space=True)
