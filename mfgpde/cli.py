@@ -1,0 +1,192 @@
+"""The command line: validate, figures, bench, cite. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+PACKAGE = Path(__file__).parent
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+
+
+class LevelName(StrEnum):
+    """How much work verdicts may cost."""
+
+    quick = "quick"
+    standard = "standard"
+    full = "full"
+
+
+Targets = Annotated[list[str] | None, typer.Argument(help="Folders or files of claims, ids, or first parts of ids; default: all.")]
+LevelOption = Annotated[LevelName, typer.Option("--level", help="quick: under a minute; standard: minutes; full: hours.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for results and report.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Parallel processes; 0: one per core.")]
+
+
+@app.callback()
+def about() -> None:
+    """PDE solvers with error bars, and a court for the theory of score-based and flow-based generative models."""
+
+
+@app.command()
+def validate(
+    targets: Targets = None,
+    level: LevelOption = LevelName.quick,
+    out: OutOption = Path("results"),
+    jobs: JobsOption = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    against: Annotated[Path | None, typer.Option(help="A stored run to compare with: says what moved beyond its error bar.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
+) -> None:
+    """Verify claims and write a report; exit code 1: refuted or broken, 2: undecided, 3: moved since the stored run."""
+    from rich.console import Console
+
+    from mfgpde.verify import discover, record, run
+    from mfgpde.verify.claim import Level
+
+    console = Console()
+    with _complaints():
+        entries = discover.select(targets or [], discover.suite_root(PACKAGE, Path.cwd()))
+        if list_:
+            return _list(entries, console)
+        stored = record.read(against) if against else None
+        folder = out / level.value
+        result = run.run_suite(entries, Level(level.value), folder, package=PACKAGE, seed=seed, jobs=jobs, show=console.is_terminal)
+    movements = record.compare(stored, result) if stored else None
+    _show(result, movements, folder, console)
+    code = run.exit_code(result)
+    raise typer.Exit(code if code or not movements else 3)
+
+
+def _list(entries: Any, console: Any) -> None:
+    from mfgpde.report.table import list_table
+    from mfgpde.verify import discover
+
+    claims = [discover.load(entry) for entry in entries]
+    rows = [{"id": c.id, "standing": str(c.standing), "source": c.source, "controls": c.controls} for c in claims]
+    console.print(list_table(rows))
+
+
+def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, console: Any) -> None:
+    from mfgpde.report import html, table
+
+    if not console.is_terminal:
+        console.width = 150
+    console.print(table.verdict_table(result))
+    if result["resumed"]:
+        console.print(f"{result['resumed']} of these results are from the interrupted run this one continued.")
+    if movements is not None:
+        console.print("Against the stored run: " + (f"{len(movements)} movement(s)" if movements else "nothing moved beyond its error bar."))
+        for movement in movements:
+            console.print(f"  {movement.claim}  {movement.label}  {movement.what}", highlight=False)
+    page = folder / "report.html"
+    page.write_text(html.render(result, movements), encoding="utf-8")
+    console.print(f"{len(result['claims'])} claims in {result['seconds']:.0f} s. Report: {page}   Data: {folder / 'run.json'}", highlight=False)
+
+
+@app.command()
+def figures(
+    names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; default: all.")] = None,
+    out: OutOption = Path("results/figures"),
+    level: LevelOption = LevelName.quick,
+    list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
+) -> None:
+    """Draw paper figures as vector PDF and PNG, with the numbers behind each."""
+    from rich.console import Console
+
+    console = Console()
+    with _complaints():
+        scripts = _scripts("figures")
+        if list_:
+            for name, path in scripts.items():
+                console.print(f"{name}: {path.read_text(encoding='utf-8').split(chr(10))[0].strip(chr(34))}", highlight=False)
+            return
+        for name in names or scripts:
+            written = _load(_pick(name, scripts, "figure")).draw(out, level.value)
+            console.print(f"{name}: " + ", ".join(map(str, written)), highlight=False)
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run; default: all.")] = None,
+    out: OutOption = Path("results/bench"),
+    peers: Annotated[bool, typer.Option(help="Run installed peers beside us.")] = True,
+) -> None:
+    """Measure accuracy, time and bandwidth, peers beside us in the same call; report ratios."""
+    from rich.console import Console
+
+    console = Console()
+    with _complaints():
+        scripts = _scripts("benchmarks")
+        for name in names or scripts:
+            _load(_pick(name, scripts, "benchmark")).run(out, console, peers)
+
+
+@app.command()
+def cite() -> None:
+    """Print how to cite mfgpde and the papers whose statements it verifies."""
+    for place in (PACKAGE.parent / "CITATION.cff", PACKAGE / "shipped" / "CITATION.cff"):
+        if place.is_file():
+            typer.echo(place.read_text(encoding="utf-8"))
+            return
+    raise typer.Exit(1)
+
+
+def _scripts(kind: str) -> dict[str, Path]:
+    for root in (PACKAGE.parent / kind, PACKAGE / "shipped" / kind):
+        found = sorted(path for path in root.glob("*.py") if path.name[0] != "_") if root.is_dir() else []
+        if found:
+            return {path.stem.replace("_", "-"): path for path in found}
+    raise ValueError(f"no {kind} beside or inside {PACKAGE}")
+
+
+def _pick(name: str, scripts: dict[str, Path], kind: str) -> Path:
+    import difflib
+
+    if name not in scripts:
+        near = difflib.get_close_matches(name, scripts, 1, 0.3)
+        raise ValueError(f"unknown {kind} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(scripts)}"))
+    return scripts[name]
+
+
+def _load(path: Path) -> Any:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(f"mfgpde_script_{path.stem}", path)
+    assert spec is not None, path
+    assert spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class _complaints:
+    """Turns bad input and interruptions into one clear sentence and an exit code."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, problem: BaseException | None, _trace: object) -> None:
+        if isinstance(problem, KeyboardInterrupt):
+            typer.echo("\ninterrupted; what is finished is kept, the same command goes on from there", err=True)
+            raise typer.Exit(130) from None
+        if isinstance(problem, OSError):
+            typer.echo(f"error: cannot write or read {problem.filename}: {problem.strerror}", err=True)
+            raise typer.Exit(1) from None
+        if isinstance(problem, ValueError | TypeError):
+            typer.echo(f"error: {problem}", err=True)
+            raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""One style for all figures: column widths, colours that survive colour blindness and print, embedded fonts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+SINGLE, DOUBLE = 3.4, 7.0  # column widths in inches, as most journals set them
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#333333")
+MARKERS = "osD^vP*X"
+OUTCOMES = {"holds": "#1a7f37", "undecided": "#bf8700", "refuted": "#cf222e", "broken": "#8250df"}
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 6.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "font.family": "DejaVu Sans",
+    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mfgpde",
+    "savefig.dpi": 300,
+    "figure.constrained_layout.use": True,
+}
+
+
+def style() -> AbstractContextManager[None]:
+    """Return the context in which all figures are drawn."""
+    return mpl.rc_context(STYLE)
+
+
+def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw series grouped by their x axis, a panel each, on the scales they ask for."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for one in series:
+        groups.setdefault(one["x_label"], []).append(one)
+    with style():
+        figure = Figure(figsize=(SINGLE * min(len(groups), 2) + 1.6, 2.5))
+        for panel, (x_label, members) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
+            for k, one in enumerate(members):
+                panel.plot(one["x"], one["y"], marker=MARKERS[k % len(MARKERS)], label=one["label"])
+            scales = members[0]["logarithmic"]
+            if "x" in scales:
+                panel.set_xscale("log", base=2)
+            if "y" in scales and all(y and y > 0 for one in members for y in one["y"]):
+                panel.set_yscale("log")
+            names = list(dict.fromkeys(one["y_label"] for one in members))
+            panel.set(xlabel=x_label, ylabel=names[0] if len(names) == 1 else "error")
+            ticks = sorted({x for one in members for x in one["x"]})
+            if len(ticks) <= 9:
+                panel.set_xticks(ticks, [f"{x:g}" for x in ticks])
+                panel.minorticks_off()
+            panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.draw_without_rendering()
+    return figure

@@ -1,0 +1,1 @@
+"""Verdicts for people: a table in the terminal, a page in the browser."""

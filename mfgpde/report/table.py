@@ -1,0 +1,60 @@
+"""Verdicts in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {"holds": "green", "undecided": "yellow", "refuted": "bold red", "broken": "bold magenta"}
+MARKS = {"holds": "✓", "undecided": "?", "refuted": "✗", "broken": "!"}
+
+
+def verdict_table(run: Mapping[str, Any]) -> Table:
+    """Return one row a claim: what it holds to, its margin in error bars, what it would notice, its controls."""
+    table = Table(title=f"level {run['level']}, seed {run['seed']}", title_justify="left", header_style="bold")
+    for name, how in (("claim", {"no_wrap": True}), ("verdict", {}), ("tightest finding", {"ratio": 2}), ("margin", {"justify": "right"}),
+                      ("would notice", {}), ("controls", {"justify": "right"}), ("s", {"justify": "right"})):  # fmt: skip
+        table.add_column(name, **how)
+    for claim in run["claims"]:
+        outcome = claim["outcome"]
+        verdict = Text(f"{MARKS[outcome]} {outcome}", style=COLOURS[outcome])
+        refuted = sum(control["outcome"] == "refuted" for control in claim["controls"])
+        suspects = sum(finding["suspect_bar"] for finding in claim["findings"])
+        reason = claim["reason"] + (f"  [{suspects} bar(s) look too small]" if suspects else "")
+        row = (claim["id"], verdict, Text(reason), margin(claim["margin"]), notices(claim["detects"]))
+        table.add_row(*row, f"{refuted}/{len(claim['controls'])}", f"{claim['seconds']:.1f}")
+    return table
+
+
+def list_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return one row a claim: id, standing, source, controls."""
+    table = Table(header_style="bold")
+    table.add_column("claim", no_wrap=True)
+    for name in ("standing", "source", "levels", "controls (must be refuted)"):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(row["id"], row["standing"], row["source"], "quick standard full", "; ".join(row["controls"]))
+    return table
+
+
+def margin(value: float | None) -> str:
+    """Return a margin in error bars; null stands for no bar at all or no finding."""
+    if value is None:
+        return "–"
+    return f"{value:.1f}" if abs(value) < 1000 else f"{value:.0e}"
+
+
+def notices(detects: Mapping[str, float | None]) -> str:
+    """Return what a claim would notice, as in “diffusivity 0.3 %”."""
+    parts = [f"{name.replace('_', ' ')} {percent(value)}" for name, value in detects.items()]
+    return ", ".join(parts) or "–"
+
+
+def percent(value: float | None) -> str:
+    """Return a relative change for people."""
+    if value is None or value >= 10:
+        return "not at all"
+    return f"{100 * value:.2g} %" if value >= 1e-5 else f"{value:.0e}"
