@@ -21,8 +21,13 @@ class LevelName(StrEnum):
     full = "full"
 
 
-Targets = Annotated[list[str] | None, typer.Argument(help="Folders or files of claims, ids, or first parts of ids; default: all.")]
-LevelOption = Annotated[LevelName, typer.Option("--level", help="quick: under a minute; standard: minutes; full: hours.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(help="Folders or files of claims, ids, or first parts of ids; default: all."),
+]
+LevelOption = Annotated[
+    LevelName, typer.Option("--level", help="quick: under a minute; standard: minutes; full: hours.")
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for results and report.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Parallel processes; 0: one per core.")]
 
@@ -39,7 +44,9 @@ def validate(
     out: OutOption = Path("results"),
     jobs: JobsOption = 0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    against: Annotated[Path | None, typer.Option(help="A stored run to compare with: says what moved beyond its error bar.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="A stored run to compare with: says what moved beyond its error bar.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
 ) -> None:
     """Verify claims and write a report; exit code 1: refuted or broken, 2: undecided, 3: moved since the stored run."""
@@ -55,7 +62,15 @@ def validate(
             return _list(entries, console)
         stored = record.read(against) if against else None
         folder = out / level.value
-        result = run.run_suite(entries, Level(level.value), folder, package=PACKAGE, seed=seed, jobs=jobs, show=console.is_terminal)
+        result = run.run_suite(
+            entries,
+            Level(level.value),
+            folder,
+            package=PACKAGE,
+            seed=seed,
+            jobs=jobs,
+            show=console.is_terminal,
+        )
     movements = record.compare(stored, result) if stored else None
     _show(result, movements, folder, console)
     code = run.exit_code(result)
@@ -80,12 +95,18 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
     if result["resumed"]:
         console.print(f"{result['resumed']} of these results are from the interrupted run this one continued.")
     if movements is not None:
-        console.print("Against the stored run: " + (f"{len(movements)} movement(s)" if movements else "nothing moved beyond its error bar."))
+        console.print(
+            "Against the stored run: "
+            + (f"{len(movements)} movement(s)" if movements else "nothing moved beyond its error bar.")
+        )
         for movement in movements:
             console.print(f"  {movement.claim}  {movement.label}  {movement.what}", highlight=False)
     page = folder / "report.html"
     page.write_text(html.render(result, movements), encoding="utf-8")
-    console.print(f"{len(result['claims'])} claims in {result['seconds']:.0f} s. Report: {page}   Data: {folder / 'run.json'}", highlight=False)
+    console.print(
+        f"{len(result['claims'])} claims in {result['seconds']:.0f} s. Report: {page}   Data: {folder / 'run.json'}",
+        highlight=False,
+    )
 
 
 @app.command()
@@ -103,7 +124,10 @@ def figures(
         scripts = _scripts("figures")
         if list_:
             for name, path in scripts.items():
-                console.print(f"{name}: {path.read_text(encoding='utf-8').split(chr(10))[0].strip(chr(34))}", highlight=False)
+                console.print(
+                    f"{name}: {path.read_text(encoding='utf-8').split(chr(10))[0].strip(chr(34))}",
+                    highlight=False,
+                )
             return
         for name in names or scripts:
             written = _load(_pick(name, scripts, "figure")).draw(out, level.value)
@@ -149,7 +173,9 @@ def _pick(name: str, scripts: dict[str, Path], kind: str) -> Path:
 
     if name not in scripts:
         near = difflib.get_close_matches(name, scripts, 1, 0.3)
-        raise ValueError(f"unknown {kind} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(scripts)}"))
+        raise ValueError(
+            f"unknown {kind} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(scripts)}")
+        )
     return scripts[name]
 
 

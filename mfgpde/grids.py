@@ -68,7 +68,10 @@ class CartesianGrid:
     @cached_property
     def axes(self) -> tuple[Array, ...]:
         """The cell centres along each axis."""
-        return tuple(a + h * (np.arange(n) + 0.5) for a, h, n in zip(self.lower, self.spacing, self.cells, strict=True))
+        return tuple(
+            np.asarray(a + h * (np.arange(n) + 0.5), dtype=float)
+            for a, h, n in zip(self.lower, self.spacing, self.cells, strict=True)
+        )
 
     @cached_property
     def points(self) -> Array:

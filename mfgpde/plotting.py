@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.figure import Figure
 
 SINGLE, DOUBLE = 3.4, 7.0  # column widths in inches, as most journals set them
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#333333")
 MARKERS = "osD^vP*X"
 OUTCOMES = {"holds": "#1a7f37", "undecided": "#bf8700", "refuted": "#cf222e", "broken": "#8250df"}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -21,7 +22,7 @@ STYLE = {
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "font.family": "DejaVu Sans",
-    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
@@ -48,7 +49,9 @@ def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
         groups.setdefault(one["x_label"], []).append(one)
     with style():
         figure = Figure(figsize=(SINGLE * min(len(groups), 2) + 1.6, 2.5))
-        for panel, (x_label, members) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
+        for panel, (x_label, members) in zip(
+            figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True
+        ):
             for k, one in enumerate(members):
                 panel.plot(one["x"], one["y"], marker=MARKERS[k % len(MARKERS)], label=one["label"])
             scales = members[0]["logarithmic"]

@@ -2,7 +2,15 @@
 
 from mfgpde.densities.base import Density, Propagated, marginal
 from mfgpde.densities.boxes import UniformBoxes
-from mfgpde.densities.datasets import bimodal, checkerboard, four_blobs, nine_blobs, spiral, swiss_roll, two_rings
+from mfgpde.densities.datasets import (
+    bimodal,
+    checkerboard,
+    four_blobs,
+    nine_blobs,
+    spiral,
+    swiss_roll,
+    two_rings,
+)
 from mfgpde.densities.gaussian_mixture import GaussianMixture, gaussian
 from mfgpde.densities.on_grid import OnGrid, check_density, place
 

@@ -39,7 +39,10 @@ class UniformBoxes:
         if self.deviation == 0:
             return np.where((below >= 0) & (above < 0), 0.0, -np.inf) - width
         a, b = below / self.deviation, above / self.deviation
-        a, b = np.where(a + b > 0, -b, a), np.where(a + b > 0, -a, b)  # mirror: differences of small tails only
+        a, b = (
+            np.where(a + b > 0, -b, a),
+            np.where(a + b > 0, -a, b),
+        )  # mirror: differences of small tails only
         top, bottom = log_ndtr(a), log_ndtr(b)
         return top + np.log1p(-np.exp(np.minimum(bottom - top, -1e-300))) - width
 
@@ -81,4 +84,6 @@ class UniformBoxes:
             raise ValueError("boxes stay boxes only under a positive scalar factor and isotropic noise")
         m = float(transition.factor)
         deviation = float(np.sqrt(m**2 * self.deviation**2 + transition.covariance))
-        return UniformBoxes(self.weights, m * self.lower + transition.offset, m * self.upper + transition.offset, deviation)
+        return UniformBoxes(
+            self.weights, m * self.lower + transition.offset, m * self.upper + transition.offset, deviation
+        )

@@ -14,10 +14,15 @@ from mfgpde.densities.gaussian_mixture import GaussianMixture
 
 def bimodal(dimension: int = 1) -> GaussianMixture:
     """Return two unequal Gaussians with full covariances in any dimension: the smooth test density of the suite."""
-    towards = np.ones(dimension) / np.sqrt(dimension)
+    towards = np.full(dimension, dimension**-0.5)
     ramp = np.linspace(0.0, 1.0, dimension) - 0.5
     narrow = 0.2 * np.eye(dimension) + 0.1 * np.outer(ramp, ramp)
-    wide = 0.3 * np.eye(dimension) - 0.05 * np.outer(towards, towards) + 0.1 * np.outer(towards, ramp) + 0.1 * np.outer(ramp, towards)
+    wide = (
+        0.3 * np.eye(dimension)
+        - 0.05 * np.outer(towards, towards)
+        + 0.1 * np.outer(towards, ramp)
+        + 0.1 * np.outer(ramp, towards)
+    )
     return GaussianMixture(np.array([0.4, 0.6]), np.stack((-towards, 1.2 * towards)), np.stack((narrow, wide)))
 
 

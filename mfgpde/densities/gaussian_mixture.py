@@ -37,8 +37,14 @@ class GaussianMixture:
         smallest = np.linalg.eigvalsh(covariances).min(axis=-1)
         if not np.all(smallest > 0):
             worst = int(np.argmin(smallest))
-            raise ValueError(f"covariance of component {worst} is not positive definite (least eigenvalue {smallest[worst]:.2e})")
-        for name, value in (("weights", weights / weights.sum()), ("means", means), ("covariances", covariances)):
+            raise ValueError(
+                f"covariance of component {worst} is not positive definite (least eigenvalue {smallest[worst]:.2e})"
+            )
+        for name, value in (
+            ("weights", weights / weights.sum()),
+            ("means", means),
+            ("covariances", covariances),
+        ):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_precisions", np.linalg.inv(covariances))
         constant = np.log(weights / weights.sum(), where=weights > 0, out=np.full(k, -np.inf))
@@ -115,7 +121,11 @@ class GaussianMixture:
         """Return the mixture of factor·X + offset + N(0, covariance)."""
         factor, offset, covariance = transition.in_dimension(self.dimension)
         covariances = factor @ self.covariances @ factor.T + covariance
-        return GaussianMixture(self.weights, self.means @ factor.T + offset, 0.5 * (covariances + np.swapaxes(covariances, -1, -2)))
+        return GaussianMixture(
+            self.weights,
+            self.means @ factor.T + offset,
+            0.5 * (covariances + np.swapaxes(covariances, -1, -2)),
+        )
 
 
 def gaussian(mean: Array | float, covariance: Array | float, dimension: int = 1) -> GaussianMixture:

@@ -13,7 +13,10 @@ from mfgpde.grids import CartesianGrid
 
 @dataclass(frozen=True, eq=False)
 class OnGrid:
-    """Non-negative `values` (*cells) at the cell centres, normalised on construction; multilinear in between, zero outside."""
+    """Non-negative `values` (*cells) at the cell centres, normalised on construction.
+
+    Multilinear in between, zero outside the box.
+    """
 
     grid: CartesianGrid
     values: Array
@@ -76,6 +79,6 @@ def check_density(values: Array, grid: CartesianGrid) -> None:
 
 def place(grid: CartesianGrid, mask: np.ndarray) -> str:
     """Name the first cell of a mask: its index and its centre."""
-    cell = tuple(int(i) for i in np.argwhere(mask)[0][: grid.dimension])
-    centre = ", ".join(f"{c:.4g}" for c in grid.points[cell])
-    return f"cell {cell if len(cell) > 1 else cell[0]}, x = ({centre})"
+    cell = tuple(map(int, np.argwhere(mask)[0, : grid.dimension]))
+    centre = ", ".join(f"{axis[i]:.4g}" for axis, i in zip(grid.axes, cell))
+    return f"cell {cell if grid.dimension > 1 else cell[0]}, x = ({centre})"

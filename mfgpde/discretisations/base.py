@@ -32,7 +32,10 @@ class Semidiscrete(System, Protocol):
 class Discretisation(Protocol):
     """A grid and a way to write equations on it."""
 
-    grid: CartesianGrid
+    @property
+    def grid(self) -> CartesianGrid:
+        """The grid."""
+        ...
 
     @property
     def order(self) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mfgpde.equations.fokker_planck import Array, VectorField
 from mfgpde.processes import ForwardProcess
-from mfgpde.scores import PotentialScore
+from mfgpde.scores import DivergenceScore
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Continuity:
     conservative: ClassVar[bool] = True
 
     @classmethod
-    def probability_flow(cls, process: ForwardProcess, score: PotentialScore) -> Continuity:
+    def probability_flow(cls, process: ForwardProcess, score: DivergenceScore) -> Continuity:
         """Return the probability-flow equation in process time t: v = f − D s. — arXiv:2011.13456, eq. (13)."""
 
         def velocity(x: Array, t: float) -> Array:

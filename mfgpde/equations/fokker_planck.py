@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mfgpde.processes import ForwardProcess, OverdampedLangevin
 from mfgpde.scores import Score
@@ -20,7 +20,7 @@ from mfgpde.scores import Score
 Array = NDArray[np.float64]
 VectorField = Callable[[Array, float], Array]
 """A function of points (..., d) and one time, returning (..., d)."""
-Diffusivity = Callable[[float], ArrayLike]
+Diffusivity = Callable[[float], Any]
 """A function of time, returning a number ≥ 0, length² per time."""
 
 

@@ -24,4 +24,6 @@ class SSPRK43:
         f3 = system.rate(u + half * (f1 + f2), t + dt)
         total = f1 + f2 + f3
         f4 = system.rate(u + dt / 6 * total, t + half)
-        return u + dt / 6 * total + half * f4, dt * (total / 12 - f4 / 4)  # weights (1,1,1,3)/6 minus (1,1,1,1)/4, negated
+        return u + dt / 6 * total + half * f4, dt * (
+            total / 12 - f4 / 4
+        )  # weights (1,1,1,3)/6 minus (1,1,1,1)/4, negated

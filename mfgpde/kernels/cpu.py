@@ -153,7 +153,9 @@ def add_inflow(flux: Array, out: Array) -> None:
 
 
 @njit(parallel=True, cache=True)
-def add_corrected_rows(p: Array, up: Array, down: Array, peclet: Array, periodic: bool, flux: Array, out: Array) -> None:
+def add_corrected_rows(
+    p: Array, up: Array, down: Array, peclet: Array, periodic: bool, flux: Array, out: Array
+) -> None:
     """Do `face_flux`, `corrected_flux` and `add_inflow` in one go along the last axis of p (outer, n); flux is scratch."""
     outer, n = p.shape
     for a in prange(outer):

@@ -70,12 +70,20 @@ def _transition(process: Linear, s: float, t: float) -> Transition:
         state = y.reshape(d, 2 * d + 1)
         factor, offset, covariance = state[:, :d], state[:, d], state[:, d + 1 :]
         noise = float(process.diffusion(u)) ** 2 * np.eye(d)
-        columns = (A @ factor, (A @ offset + process._at(process.offset, u))[:, None], A @ covariance + covariance @ A.T + noise)
+        columns = (
+            A @ factor,
+            (A @ offset + process._at(process.offset, u))[:, None],
+            A @ covariance + covariance @ A.T + noise,
+        )
         return np.hstack(columns).ravel()
 
     start = np.hstack((np.eye(d), np.zeros((d, d + 1))))
     if t > s:
-        end = solve_ivp(rate, (s, t), start.ravel(), method="DOP853", rtol=1e-12, atol=1e-14).y[:, -1].reshape(start.shape)
+        end = (
+            solve_ivp(rate, (s, t), start.ravel(), method="DOP853", rtol=1e-12, atol=1e-14)
+            .y[:, -1]
+            .reshape(start.shape)
+        )
     else:
         end = start
     covariance = end[:, d + 1 :]

@@ -47,8 +47,13 @@ def strip(finding: Mapping[str, Any]) -> Markup:
     dot = _place(max(finding["excess"], 0.0) / finding["resolution"])
     end = _place((max(finding["excess"], 0.0) + bar) / finding["resolution"])
     edge = _place(1.0)
-    ticks = "".join(f'<line x1="{_place(10.0**k):.1f}" x2="{_place(10.0**k):.1f}" y1="11" y2="14" class="tick"/>' for k in range(-6, 4))
-    label = f"excess {number(finding['excess'])}, bar {number(finding['bar'])}, resolution {number(finding['resolution'])}"
+    ticks = "".join(
+        f'<line x1="{_place(10.0**k):.1f}" x2="{_place(10.0**k):.1f}" y1="11" y2="14" class="tick"/>'
+        for k in range(-6, 4)
+    )
+    label = (
+        f"excess {number(finding['excess'])}, bar {number(finding['bar'])}, resolution {number(finding['resolution'])}"
+    )
     return Markup(
         f'<svg viewBox="0 0 180 18" width="180" height="18" role="img" aria-label="{label}" class="{finding["outcome"]}">'
         f'<rect x="0" y="0" width="{edge:.1f}" height="14" class="room"/>{ticks}'

@@ -15,9 +15,13 @@ MARKS = {"holds": "✓", "undecided": "?", "refuted": "✗", "broken": "!"}
 def verdict_table(run: Mapping[str, Any]) -> Table:
     """Return one row a claim: what it holds to, its margin in error bars, what it would notice, its controls."""
     table = Table(title=f"level {run['level']}, seed {run['seed']}", title_justify="left", header_style="bold")
-    for name, how in (("claim", {"no_wrap": True}), ("verdict", {}), ("tightest finding", {"ratio": 2}), ("margin", {"justify": "right"}),
-                      ("would notice", {}), ("controls", {"justify": "right"}), ("s", {"justify": "right"})):  # fmt: skip
-        table.add_column(name, **how)
+    table.add_column("claim", no_wrap=True)
+    table.add_column("verdict")
+    table.add_column("tightest finding", ratio=2)
+    table.add_column("margin", justify="right")
+    table.add_column("would notice")
+    table.add_column("controls", justify="right")
+    table.add_column("s", justify="right")
     for claim in run["claims"]:
         outcome = claim["outcome"]
         verdict = Text(f"{MARKS[outcome]} {outcome}", style=COLOURS[outcome])

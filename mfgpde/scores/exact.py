@@ -25,15 +25,19 @@ class Score(Protocol):
         ...
 
 
-class PotentialScore(Score, Protocol):
+class DivergenceScore(Score, Protocol):
+    """A score whose divergence is known."""
+
+    def divergence(self, x: Array, t: float) -> Array:
+        """Return ∇·s, shape (...)."""
+        ...
+
+
+class PotentialScore(DivergenceScore, Protocol):
     """A score that is the gradient of a potential φ, with the derivatives that residuals need."""
 
     def potential(self, x: Array, t: float) -> Array:
         """Return φ(x, t), shape (...)."""
-        ...
-
-    def divergence(self, x: Array, t: float) -> Array:
-        """Return ∇·s = Δφ, shape (...)."""
         ...
 
     def time_derivative(self, x: Array, t: float) -> Array:

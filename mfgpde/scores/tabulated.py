@@ -39,7 +39,7 @@ class Tabulated:
         theta = np.arccos(np.clip((2 * t - self.start - self.end) / (self.end - self.start), -1, 1))
         coefficients = self._coefficients(x)
         waves = np.cos(theta * np.arange(len(coefficients)))
-        return np.tensordot(waves, coefficients, axes=1)
+        return np.asarray(np.tensordot(waves, coefficients, axes=1), dtype=float)
 
     def _coefficients(self, x: Array) -> Array:
         for points, table in self._tables:
@@ -67,4 +67,6 @@ class Tabulated:
             if tail <= self.rtol * np.abs(samples).max():
                 keep = n + 1 - int(np.argmax(np.abs(table).reshape(n + 1, -1).max(axis=1)[::-1] > 0.1 * tail))
                 return table[: max(keep, 1)]
-        raise ValueError(f"the field is not resolved by 257 Chebyshev nodes on [{self.start:g}, {self.end:g}] (tail {tail:.1e})")
+        raise ValueError(
+            f"the field is not resolved by 257 Chebyshev nodes on [{self.start:g}, {self.end:g}] (tail {tail:.1e})"
+        )

@@ -5,4 +5,15 @@ from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 
-__all__ = ["Ladder", "Solution", "converge", "flow", "grid_of", "ladders", "load", "log_density", "observed_order", "solve"]
+__all__ = [
+    "Ladder",
+    "Solution",
+    "converge",
+    "flow",
+    "grid_of",
+    "ladders",
+    "load",
+    "log_density",
+    "observed_order",
+    "solve",
+]

@@ -47,13 +47,21 @@ def flow(
     y0 = np.concatenate((np.ravel(x), np.zeros(count)))
     result = solve_ivp(rate, (start, end), y0, method="DOP853", rtol=tolerance, atol=tolerance)
     if not result.success:
-        raise RuntimeError(f"characteristics from t = {start:g} to {end:g} failed at t = {result.t[-1]:g}: {result.message}")
+        raise RuntimeError(
+            f"characteristics from t = {start:g} to {end:g} failed at t = {result.t[-1]:g}: {result.message}"
+        )
     y = result.y[:, -1]
     return y[: count * d].reshape(x.shape), y[count * d :].reshape(shape)
 
 
 def log_density(
-    equation: Continuity, initial: Callable[[Array], Array], x: Array, start: float, end: float, *, rtol: float = 1e-10
+    equation: Continuity,
+    initial: Callable[[Array], Array],
+    x: Array,
+    start: float,
+    end: float,
+    *,
+    rtol: float = 1e-10,
 ) -> Array:
     """Return log q(x, end) at points x (..., d) when log q(·, start) = initial.
 

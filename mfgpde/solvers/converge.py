@@ -24,8 +24,8 @@ class Ladder:
     def limit(self) -> Estimate:
         """The quantity at infinite resolution, with its error bar.
 
-        In the asymptotic range (observed order within ½ of theory) it is Richardson's value; its bar is twice what the
-        difference of the last two extrapolations says about the next order, at least 2 % of the correction. Outside, it
+        In the asymptotic range (observed order within ½ of theory) it is Richardson's value; its bar is twice what
+        the         difference of the last two extrapolations says about the next order, at least 2 % of the correction. Outside, it
         is the finest value with the largest recent change as bar. Spectral schemes: the last change.
         """
         *_, before, last = self.values
@@ -44,7 +44,7 @@ class Ladder:
 
     @property
     def order(self) -> Estimate:
-        """The observed order of convergence to a limit not assumed known; its bar is twice the change over the last rung."""
+        """The observed order of convergence to a limit not assumed known; its bar is twice the last change."""
         changes = np.diff(self.values)
         return _order(changes, f"changes over {self._sizes}")
 
@@ -77,7 +77,9 @@ def ladders(
     order: float | None = None,
     floor: float = 0.0,
 ) -> tuple[Ladder, ...]:
-    """Evaluate several quantities at once on `levels` grids, each twice as fine as the one before, the first being `discretisation`.
+    """Evaluate several quantities at once on `levels` grids, each twice as fine as the one before.
+
+    The first is `discretisation`.
 
     `order` is the expected order in the cell width (default: the discretisation's own). `floor` is what the quantity
     owes to anything else than the cell width, such as the time tolerance; it is added to the bar.

@@ -21,7 +21,7 @@ def carries_density(equation: Any) -> bool:
     return isinstance(equation, FokkerPlanck | Continuity)
 
 
-def checked_times(equation: Any, times: Sequence[float]) -> Array:
+def checked_times(equation: Any, times: Sequence[float] | Array) -> Array:
     """Return the times as an array: finite, strictly increasing, within the horizon."""
     array = np.atleast_1d(np.asarray(times, dtype=float))
     if array.ndim != 1 or array.size < 2:
@@ -30,7 +30,9 @@ def checked_times(equation: Any, times: Sequence[float]) -> Array:
         raise ValueError(f"times must be finite and strictly increasing, got {times!r}; sort them and drop doubles")
     horizon = getattr(equation, "horizon", np.inf)
     if array[0] < 0 or array[-1] > horizon * (1 + 1e-12):
-        raise ValueError(f"times must lie in [0, {horizon:g}] (the horizon of the process), got [{array[0]:g}, {array[-1]:g}]")
+        raise ValueError(
+            f"times must lie in [0, {horizon:g}] (the horizon of the process), got [{array[0]:g}, {array[-1]:g}]"
+        )
     return array
 
 
@@ -59,9 +61,13 @@ def initial_function(equation: Any, initial: Initial) -> Callable[[Array], Array
             return initial.log_density
         if isinstance(equation, ScoreFokkerPlanck):
             return initial.score
-        raise TypeError(f"{type(equation).__name__} starts from a function of points, got the density {type(initial).__name__}")
+        raise TypeError(
+            f"{type(equation).__name__} starts from a function of points, got the density {type(initial).__name__}"
+        )
     if not callable(initial):
-        raise TypeError(f"initial must be a Density, a Field or a function of points (..., d), got {type(initial).__name__}")
+        raise TypeError(
+            f"initial must be a Density, a Field or a function of points (..., d), got {type(initial).__name__}"
+        )
     return initial
 
 

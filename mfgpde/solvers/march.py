@@ -95,7 +95,7 @@ def solve(
     equation: Any,
     discretisation: Discretisation,
     initial: Initial,
-    times: Sequence[float],
+    times: Sequence[float] | Array,
     *,
     integrator: Integrator | None = None,
     rtol: float = 1e-6,
@@ -135,7 +135,12 @@ def solve(
     record = _Record(discretisation, density)
     values = system.values(u)
     if density:
-        check_initial_density(np.asarray(function(discretisation.grid.points)), initial, discretisation, largest_wall_mass if far else np.inf)
+        check_initial_density(
+            np.asarray(function(discretisation.grid.points)),
+            initial,
+            discretisation,
+            largest_wall_mass if far else np.inf,
+        )
     march = _March(system, chosen, Controller(rtol, atol, chosen.embedded_order), max_steps)
     clock = time.perf_counter()
     status, t = Status.DONE, float(instants[0])
@@ -163,7 +168,12 @@ def solve(
         status,
         {name: np.array(column) for name, column in record.conserved.items()},
         {"steps": march.steps, "rejected": march.rejected, "seconds": time.perf_counter() - clock},
-        {"equation": type(equation).__name__, "discretisation": repr(discretisation), "integrator": repr(chosen), "rtol": rtol},
+        {
+            "equation": type(equation).__name__,
+            "discretisation": repr(discretisation),
+            "integrator": repr(chosen),
+            "rtol": rtol,
+        },
     )
     if throw and status is not Status.DONE:
         raise NotConverged(_advice(solution, t), solution)
@@ -175,10 +185,13 @@ def _scaled(bar: Meter, offset: float, share: float) -> Meter:
 
 
 def _advice(solution: Solution, t: float) -> str:
-    where = f"{solution.provenance['equation']} on {solution.discretisation.grid.cells} cells: {solution.status} at t = {t:g}"
+    what, cells = solution.provenance["equation"], solution.discretisation.grid.cells
+    where = f"{what} on {cells} cells: {solution.status} at t = {t:g}"
     if solution.status is Status.MASS_AT_WALL:
         lower, upper = needed_box(solution.fields[-1].values, solution.discretisation.grid)
         corners = [", ".join(f"{x:.3g}" for x in corner) for corner in (lower, upper)]
         share = solution.conserved["wall"][-1]
         return f"{where} ({share:.2g} of it); a box from ({corners[0]}) to ({corners[1]}) would do at this time"
-    return f"{where}; the fields up to there are in `.partial`. Try a finer grid, a smaller rtol, or another integrator."
+    return (
+        f"{where}; the fields up to there are in `.partial`. Try a finer grid, a smaller rtol, or another integrator."
+    )

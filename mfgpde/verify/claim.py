@@ -52,8 +52,8 @@ class Series:
 class Evidence:
     """What a measurement returns: findings, and series worth plotting."""
 
-    findings: tuple[Finding, ...]
-    series: tuple[Series, ...] = ()
+    findings: Sequence[Finding]
+    series: Sequence[Series] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "findings", tuple(self.findings))
@@ -90,7 +90,9 @@ class Claim:
         if not self.statement.strip():
             raise ValueError("a claim needs a statement (LaTeX)")
         if not SOURCE.fullmatch(self.source):
-            raise ValueError(f"source must read 'arXiv:2210.04296, eq. (3)', 'after arXiv:…' or 'mfgpde', got {self.source!r}")
+            raise ValueError(
+                f"source must read 'arXiv:2210.04296, eq. (3)', 'after arXiv:…' or 'mfgpde', got {self.source!r}"
+            )
         self.standing = Standing(self.standing)
         if isinstance(self.assumes, str) or isinstance(self.coefficients, str):
             raise TypeError("assumes and coefficients are tuples of strings: ('p_0 > 0',)")

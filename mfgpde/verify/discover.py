@@ -62,7 +62,9 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
 
 def _unknown(target: str, ids: list[str]) -> str:
     shorts = {name.split("/")[-1]: name for name in ids}
-    near = difflib.get_close_matches(target, ids, 1, 0.3) or [shorts[s] for s in difflib.get_close_matches(target, shorts, 1, 0.3)]
+    near = difflib.get_close_matches(target, ids, 1, 0.3) or [
+        shorts[s] for s in difflib.get_close_matches(target, shorts, 1, 0.3)
+    ]
     hint = f"did you mean {near[0]!r}?" if near else "`mfgpde validate --list` shows all."
     return f"unknown claim {target!r}; {hint}"
 

@@ -43,7 +43,7 @@ class Finding:
 
     @property
     def difference(self) -> float:
-        """left − right."""
+        """Left − right."""
         return self.left.value - self.right.value
 
     @property

@@ -23,7 +23,9 @@ class Verdict:
 
 
 def judge(
-    evidence: Evidence, controls: Mapping[str, Evidence | Exception], detects: Mapping[str, float] | None = None
+    evidence: Evidence,
+    controls: Mapping[str, Evidence | Exception],
+    detects: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Judge a claim by the worst of its findings, and broken unless every control is refuted.
 
@@ -47,7 +49,7 @@ def reason(finding: Finding) -> str:
         return f"holds to {reach:.2g} (δ {finding.resolution:.2g}): {finding.label}"
     if finding.outcome is Outcome.REFUTED:
         return f"off by {finding.excess:.2g} ± {finding.bar:.1g} (δ {finding.resolution:.2g}): {finding.label}"
-    return f"off by {finding.excess:.2g} ± {finding.bar:.1g}, δ {finding.resolution:.2g} lies inside the bar: {finding.label}"
+    return f"off by {finding.excess:.2g} ± {finding.bar:.1g}, δ {finding.resolution:.2g} in between: {finding.label}"
 
 
 def _complaint(name: str, outcome: Evidence | Exception) -> str:

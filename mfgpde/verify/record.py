@@ -38,6 +38,9 @@ def write(path: Path, data: Mapping[str, Any]) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text + "\n")
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(part, 0o666 & ~mask)
         os.replace(part, path)
     except BaseException:
         os.unlink(part)
@@ -114,7 +117,9 @@ def _moved(claim: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> l
     moved = []
     for side in ("left", "right"):
         a, b = before[side], after[side]
-        bars = (a["error"] if a["error"] is not None else math.inf) + (b["error"] if b["error"] is not None else math.inf)
+        bars = (a["error"] if a["error"] is not None else math.inf) + (
+            b["error"] if b["error"] is not None else math.inf
+        )
         if abs(a["value"] - b["value"]) > bars:
             text = f"{side} side moved from {a['value']:.6g} ± {a['error']:.1e} to {b['value']:.6g} ± {b['error']:.1e}"
             moved.append(Movement(claim, after["label"], text))
@@ -141,7 +146,9 @@ def _version(name: str) -> str:
 
 def _commit(root: Path) -> str:
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
 
     try:
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain") else "")

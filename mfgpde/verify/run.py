@@ -27,11 +27,24 @@ THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_
 def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
     """Measure one claim, its controls and its power, judge it, and return the record; an exception makes it broken."""
     clock = time.perf_counter()
-    data: dict[str, Any] = {"id": entry.id, "level": level.value, "seed": seed, "findings": [], "controls": [], "series": []}
+    data: dict[str, Any] = {
+        "id": entry.id,
+        "level": level.value,
+        "seed": seed,
+        "findings": [],
+        "controls": [],
+        "series": [],
+    }
     try:
         claim = discover.load(entry)
     except Exception as problem:
-        return {**data, **_broken(problem), "title": entry.id, "statement": "", "seconds": time.perf_counter() - clock}
+        return {
+            **data,
+            **_broken(problem),
+            "title": entry.id,
+            "statement": "",
+            "seconds": time.perf_counter() - clock,
+        }
     described = {key: getattr(claim, key) for key in ("title", "statement", "source", "standing", "assumes")}
     try:
         evidence = claim.run_measure(level, seed)
@@ -59,16 +72,31 @@ def _attempt(claim: Claim, name: str, level: Level) -> Evidence | Exception:
 
 def _broken(problem: Exception) -> dict[str, Any]:
     trace = "".join(traceback.format_exception(problem, limit=-6))
-    return {"outcome": Outcome.BROKEN.value, "margin": None, "detects": {}, "reason": f"{type(problem).__name__}: {problem}", "trace": trace}
+    return {
+        "outcome": Outcome.BROKEN.value,
+        "margin": None,
+        "detects": {},
+        "reason": f"{type(problem).__name__}: {problem}",
+        "trace": trace,
+    }
 
 
 def _judged(verdict: Verdict) -> dict[str, Any]:
-    return {"outcome": verdict.outcome.value, "margin": verdict.margin, "detects": dict(verdict.detects), "reason": verdict.reason}
+    return {
+        "outcome": verdict.outcome.value,
+        "margin": verdict.margin,
+        "detects": dict(verdict.detects),
+        "reason": verdict.reason,
+    }
 
 
 def _control_record(name: str, outcome: Evidence | Exception) -> dict[str, Any]:
     if isinstance(outcome, Exception):
-        return {"description": name, "outcome": Outcome.BROKEN.value, "reason": f"{type(outcome).__name__}: {outcome}"}
+        return {
+            "description": name,
+            "outcome": Outcome.BROKEN.value,
+            "reason": f"{type(outcome).__name__}: {outcome}",
+        }
     strongest = max(outcome.findings, key=lambda finding: -finding.margin)
     return {"description": name, "outcome": strongest.outcome.value, "reason": reason(strongest)}
 
@@ -109,7 +137,13 @@ def run_suite(
             bar(number / len(todo), f"{result['id']}: {result['outcome']}")
             on_result(result)
     claims = [results[entry.id] for entry in entries]
-    run = {**manifest, "state": "complete", "resumed": len(done), "seconds": time.perf_counter() - clock, "claims": claims}
+    run = {
+        **manifest,
+        "state": "complete",
+        "resumed": len(done),
+        "seconds": time.perf_counter() - clock,
+        "claims": claims,
+    }
     record.write(out / "run.json", run)
     return record.read(out / "run.json")
 
@@ -122,7 +156,12 @@ def _unfinished(out: Path, key: str, level: Level, seed: int) -> dict[str, Any]:
         manifest = record.read(out / "run.json")
     except ValueError:
         return {}
-    same = (manifest.get("state"), manifest["key"], manifest["level"], manifest["seed"]) == ("running", key, level.value, seed)
+    same = (manifest.get("state"), manifest["key"], manifest["level"], manifest["seed"]) == (
+        "running",
+        key,
+        level.value,
+        seed,
+    )
     found = {}
     for path in (out / "claims").rglob("*.json") if same else ():
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -131,7 +170,7 @@ def _unfinished(out: Path, key: str, level: Level, seed: int) -> dict[str, Any]:
     return found
 
 
-def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int):  # noqa: ANN202
+def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int):
     """Yield records as they come."""
     workers = min(jobs or os.cpu_count() or 1, len(entries))
     if workers <= 1:

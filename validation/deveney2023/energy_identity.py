@@ -46,12 +46,20 @@ def energy(level, diffusivity=1.0, residual=1.0, dimensions=(1, 2)):
 
         def sides(space, phi=phi, prior=prior, equation=equation):
             grid = space.grid
-            solution = mfg.solve(mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(phi, STOP, T)), space, prior, times, rtol=1e-5)
+            solution = mfg.solve(
+                mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(phi, STOP, T)), space, prior, times, rtol=1e-5
+            )
             gap, forced, mean = [], [], []
             for tau, q in zip(times, solution.fields, strict=True):
                 t, log_q = T - tau, np.log(np.maximum(q.values, TAIL * q.values.max()))
-                gradient = np.stack(np.gradient(log_q, *grid.spacing) if grid.dimension > 1 else [np.gradient(log_q, *grid.spacing)], axis=-1)
-                gap.append(float(PROCESS.diffusivity(t)) * q.expectation(np.linalg.norm(phi(grid.points, t) - gradient, axis=-1) ** 2))
+                gradient = np.stack(
+                    np.gradient(log_q, *grid.spacing) if grid.dimension > 1 else [np.gradient(log_q, *grid.spacing)],
+                    axis=-1,
+                )
+                gap.append(
+                    float(PROCESS.diffusivity(t))
+                    * q.expectation(np.linalg.norm(phi(grid.points, t) - gradient, axis=-1) ** 2)
+                )
                 forced.append(q.expectation(equation.residual(phi, grid.points, t)))
                 mean.append(q.expectation(phi.potential(grid.points, t) - log_q))
             return diffusivity * (weights @ gap), mean[-1] - mean[0] + residual * (weights @ forced)
@@ -66,7 +74,9 @@ def energy(level, diffusivity=1.0, residual=1.0, dimensions=(1, 2)):
 
         ladder = mfg.converge(defect, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, d)), floor=2e-5)
         label = f"{d}D: left − right (each side {left:.3f})"
-        findings.append(equal(f"{d}D: left side − right side", ladder.limit, mfg.exact(0.0, "the claim"), resolution=5e-4))
+        findings.append(
+            equal(f"{d}D: left side − right side", ladder.limit, mfg.exact(0.0, "the claim"), resolution=5e-4)
+        )
         series.append(Series(label, "cells per axis", ladder.cells, "|left − right|", [abs(v) for v in ladder.values]))
     return Evidence(findings, series)
 

@@ -40,7 +40,13 @@ def log_ratio(level, residual=1.0, square=1.0, dimensions=(1, 2)):
 
         def error(space, phi=phi, prior=prior, own=own):
             x = space.grid.points
-            q = mfg.solve(mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(phi, STOP, T)), space, prior, (0.0, run), rtol=1e-5).at(run)
+            q = mfg.solve(
+                mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(phi, STOP, T)),
+                space,
+                prior,
+                (0.0, run),
+                rtol=1e-5,
+            ).at(run)
             start = lambda y: phi.potential(y, T) - prior.log_density(y)  # noqa: E731
             e = mfg.solve(own, space, start, (0.0, run), rtol=1e-5).at(run)
             positive = np.maximum(q.values, TAIL * q.values.max())

@@ -54,7 +54,9 @@ def gap(level, disturbance=0.0, score_factor=1.0, dimensions=(1, 2)):
             model = mass / total(mass)
             inside = model > 1e-10 * model.max()  # characteristics only where there is mass to speak of
             q_ode = np.zeros(space.grid.cells)
-            q_ode[inside] = np.exp(mfg.log_density(ode, lambda y: phi.potential(y, T) + shift, x[inside], T, STOP, rtol=1e-8))
+            q_ode[inside] = np.exp(
+                mfg.log_density(ode, lambda y: phi.potential(y, T) + shift, x[inside], T, STOP, rtol=1e-8)
+            )
             return [mfg.l1_distance(sde, q_ode), mfg.l1_distance(sde, model), total(np.abs(q_ode - model))]
 
         n = Level(level).pick({1: 48, 2: 24}, {1: 64, 2: 32}, {1: 96, 2: 48})[d]

@@ -31,14 +31,21 @@ def transport(level, residual=1.0, along=1.0):
             x = np.random.default_rng(d).normal(scale=1.2, size=(40, d))
 
             def both(rtol, phi=phi, prior=prior, ode=ode, equation=equation, x=x, T=T):
-                end, R = mfg.flow(ode, x, STOP, T, integrand=lambda y, t: equation.residual(phi, along * y, t), rtol=rtol)
+                end, R = mfg.flow(
+                    ode, x, STOP, T, integrand=lambda y, t: equation.residual(phi, along * y, t), rtol=rtol
+                )
                 right = phi.potential(end, T) - prior.log_density(end) - residual * R
                 left = phi.potential(x, STOP) - mfg.log_density(ode, prior.log_density, x, T, STOP, rtol=rtol)
                 return left, left - right
 
             (left, defect), (_, coarse) = both(1e-10), both(1e-8)
             bar = float(np.abs(defect - coarse).max()) + 1e-10  # the looser run's own error bounds the tighter one's
-            worst = mfg.Estimate(float(np.abs(defect).max()), bar, mfg.Kind.EXTRAPOLATED, "tolerances 1e-8 and 1e-10, 40 points")
+            worst = mfg.Estimate(
+                float(np.abs(defect).max()),
+                bar,
+                mfg.Kind.EXTRAPOLATED,
+                "tolerances 1e-8 and 1e-10, 40 points",
+            )
             typical = float(np.abs(left).mean())
             label = f"{name} {d}D: largest defect (the log-densities differ by {typical:.2f} on average)"
             findings.append(equal(label, worst, mfg.exact(0.0, "the claim"), resolution=1e-5))

@@ -50,11 +50,22 @@ def log_density_equation(level, divergence=1.0, diffusivity=1.0, square=1.0, dim
             score = mfg.ExactScore(process, data)
             x = np.random.default_rng(d).uniform(-3, 3, (500, d))
             times = np.linspace(START, 0.95 * process.horizon, 5)
-            worst = max(np.abs(equation.residual(score, x, t) / (1 + np.abs(score.time_derivative(x, t)))).max() for t in times)
-            rounding = mfg.exact(worst, "closed form at 500 points, 5 times") + mfg.Estimate(0, 1e-12, mfg.Kind.BOUND, "rounding")
+            worst = max(
+                np.abs(equation.residual(score, x, t) / (1 + np.abs(score.time_derivative(x, t)))).max() for t in times
+            )
+            rounding = mfg.exact(worst, "closed form at 500 points, 5 times") + mfg.Estimate(
+                0, 1e-12, mfg.Kind.BOUND, "rounding"
+            )
             zero = mfg.exact(0.0, "the claim")
             # δ: ∂_t log p cancels terms up to 1e3 times larger near the start; 1e-10 leaves them their roundings
-            findings.append(equal(f"{name} {d}D: largest relative residual of the exact log p", rounding, zero, resolution=1e-10))
+            findings.append(
+                equal(
+                    f"{name} {d}D: largest relative residual of the exact log p",
+                    rounding,
+                    zero,
+                    resolution=1e-10,
+                )
+            )
             if name not in solved[d]:
                 continue
 
@@ -66,7 +77,9 @@ def log_density_equation(level, divergence=1.0, diffusivity=1.0, square=1.0, dim
 
             n = Level(level).pick({1: 64, 2: 24}, {1: 64, 2: 32}, {1: 128, 2: 48})[d]
             ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d)), floor=1e-5)
-            findings.append(equal(f"{name} {d}D: E_p|φ − log p| of the solved equation", ladder.limit, zero, resolution=2e-3))
+            findings.append(
+                equal(f"{name} {d}D: E_p|φ − log p| of the solved equation", ladder.limit, zero, resolution=2e-3)
+            )
             series.append(Series(f"{name} {d}D", "cells per axis", ladder.cells, "E_p|φ − log p|", ladder.values))
     return Evidence(findings, series)
 

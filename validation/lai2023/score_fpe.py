@@ -31,7 +31,11 @@ SMOOTH = 0.3  # on the torus a Fourier series must resolve the valley opposite t
 
 def equation_of(process, diffusivity, square):
     true = mfg.ScoreFokkerPlanck.of(process)
-    return replace(true, diffusivity=lambda t: diffusivity * true.diffusivity(t), square=lambda t: square * true.square(t))
+    return replace(
+        true,
+        diffusivity=lambda t: diffusivity * true.diffusivity(t),
+        square=lambda t: square * true.square(t),
+    )
 
 
 def wrapped(data, side):
@@ -59,14 +63,25 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
         series.append(Series(label, "cells per axis", ladder.cells, "E_p|s − ∇log p|", ladder.values))
 
     for d in dimensions:
-        for name in {1: ("VP", "OU", "VE"), 2: Level(level).pick(("OU",), ("VP", "OU", "VE"), ("VP", "OU", "VE"))}[d]:
+        for name in {
+            1: ("VP", "OU", "VE"),
+            2: Level(level).pick(("OU",), ("VP", "OU", "VE"), ("VP", "OU", "VE")),
+        }[d]:
             process, half_width = PROCESSES[name]
             n = Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d]
             space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d))
             case(f"{name} {d}D", process, mfg.bimodal(d), space, 3, 5e-3)  # scores are of size 2 per length here
         torus = mfg.Spectral(mfg.CartesianGrid.cube(3.0, 32, d, periodic=True))
         if end > SMOOTH:
-            case(f"Brownian {d}D torus", mfg.Brownian(), wrapped(mfg.bimodal(d), 6.0), torus, 2, 5e-3, start=SMOOTH)
+            case(
+                f"Brownian {d}D torus",
+                mfg.Brownian(),
+                wrapped(mfg.bimodal(d), 6.0),
+                torus,
+                2,
+                5e-3,
+                start=SMOOTH,
+            )
     return Evidence(findings, series)
 
 

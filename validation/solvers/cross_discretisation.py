@@ -36,7 +36,9 @@ def agreement(level, swirl=1.0):
         return mfg.solve(generator(factor), space, start, (0.0, run), rtol=rtol).at(run)
 
     n = Level(level).pick(32, 40, 64)
-    coarse, fine = (mfg.Spectral(mfg.CartesianGrid.cube(HALF_WIDTH, size, 2)) for size in (48, Level(level).pick(64, 80, 128)))
+    coarse, fine = (
+        mfg.Spectral(mfg.CartesianGrid.cube(HALF_WIDTH, size, 2)) for size in (48, Level(level).pick(64, 80, 128))
+    )
     spectral, rougher = law(fine, 1.0, 1e-7), law(coarse, 1.0, 1e-7)
     moments = {
         "∫|x|²q": lambda x: np.einsum("...i,...i", x, x),
@@ -57,7 +59,9 @@ def agreement(level, swirl=1.0):
         value, earlier = spectral.expectation(h), rougher.expectation(h)
         other = mfg.Estimate(value, abs(value - earlier) + 1e-6, mfg.Kind.EXTRAPOLATED, "last change of 48/64 cells")
         findings.append(equal(name, ladder.limit, other, resolution=3e-3))
-    return Evidence(findings, [Series("FV − spectral", "cells per axis", distance.cells, "L¹ distance", distance.values)])
+    return Evidence(
+        findings, [Series("FV − spectral", "cells per axis", distance.cells, "L¹ distance", distance.values)]
+    )
 
 
 @claim.control("the swirl 10 % stronger for the finite volumes only")

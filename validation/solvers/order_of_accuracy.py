@@ -31,7 +31,11 @@ def spatial_errors(equation, scheme, d, cells, rtol, shift):
     errors = []
     for n in cells:
         grid = mfg.CartesianGrid.cube(WIDTH, n, d)
-        chosen = equation if shift == 0 or not isinstance(equation, mfg.FokkerPlanck) else misplaced(equation, shift * grid.spacing[0])
+        chosen = (
+            equation
+            if shift == 0 or not isinstance(equation, mfg.FokkerPlanck)
+            else misplaced(equation, shift * grid.spacing[0])
+        )
         start = before.density if isinstance(chosen, mfg.FokkerPlanck | mfg.Continuity) else before
         field = mfg.solve(chosen, scheme(grid), start, (START, END), rtol=rtol).at(END)
         if isinstance(chosen, mfg.LogDensity):
@@ -65,13 +69,25 @@ PROCESS_VP = mfg.VariancePreserving()
 @claim.measure
 def orders(level, shift=0.0, only_space=False):
     level = Level(level)
-    fp, log, score = mfg.FokkerPlanck.of(PROCESS), mfg.LogDensity.of(PROCESS), mfg.ScoreFokkerPlanck.of(PROCESS)
+    fp, log, score = (
+        mfg.FokkerPlanck.of(PROCESS),
+        mfg.LogDensity.of(PROCESS),
+        mfg.ScoreFokkerPlanck.of(PROCESS),
+    )
     flow = mfg.Continuity.probability_flow(PROCESS, mfg.ExactScore(PROCESS, mfg.bimodal(1)))
     fv2, fv4 = mfg.FiniteVolume, lambda grid: mfg.FiniteVolume(grid, order=4)
     table = [
         ("Fokker–Planck, finite volume", fp, fv2, 1, (64, 128, 256), 2, 1e-7),
         ("Fokker–Planck, finite volume", fp, fv2, 2, (48, 96, 192), 2, 1e-6),
-        ("Fokker–Planck, finite volume", fp, fv2, 3, level.pick((16, 32, 64), (16, 32, 64), (24, 48, 96)), 2, 1e-5),
+        (
+            "Fokker–Planck, finite volume",
+            fp,
+            fv2,
+            3,
+            level.pick((16, 32, 64), (16, 32, 64), (24, 48, 96)),
+            2,
+            1e-5,
+        ),
         ("Fokker–Planck, finite volume of order 4", fp, fv4, 1, (48, 96, 192), 4, 1e-9),
         ("Fokker–Planck, finite volume of order 4", fp, fv4, 2, (32, 64, 128), 4, 1e-8),
         ("log-density, differences", log, fv2, 1, (64, 128, 256), 2, 1e-7),
@@ -85,13 +101,19 @@ def orders(level, shift=0.0, only_space=False):
     findings, series = [], []
     for name, equation, scheme, d, cells, p, rtol in table:
         errors = spatial_errors(equation, scheme, d, cells, rtol, shift)
-        findings.append(equal(f"{name}, {d}D: order", mfg.observed_order(errors), mfg.exact(p, "theory"), resolution=0.2))
+        findings.append(
+            equal(f"{name}, {d}D: order", mfg.observed_order(errors), mfg.exact(p, "theory"), resolution=0.2)
+        )
         series.append(Series(f"{name} {d}D", "cells per axis", cells, "error", errors))
     if only_space:
         return Evidence(findings, series)
     volumes = {n: mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, 1)) for n in (24, 64, 256)}
     for integrator, where, steps in (
-        (mfg.RungeKuttaChebyshev(), volumes[256], (16, 32, 64)),  # many stages in every step: its asymptotic range
+        (
+            mfg.RungeKuttaChebyshev(),
+            volumes[256],
+            (16, 32, 64),
+        ),  # many stages in every step: its asymptotic range
         (mfg.TRBDF2(), volumes[64], (32, 64, 128)),
         (mfg.BackwardEuler(), volumes[64], (128, 256, 512)),
         (mfg.SSPRK43(), volumes[24], (32, 64, 128)),
@@ -99,7 +121,14 @@ def orders(level, shift=0.0, only_space=False):
     ):
         name = type(integrator).__name__
         errors = time_errors(integrator, where, steps)
-        findings.append(equal(f"{name}: order in time", mfg.observed_order(errors), mfg.exact(integrator.order, integrator.reference), resolution=0.2))
+        findings.append(
+            equal(
+                f"{name}: order in time",
+                mfg.observed_order(errors),
+                mfg.exact(integrator.order, integrator.reference),
+                resolution=0.2,
+            )
+        )
         series.append(Series(name, "time steps", steps, "error", errors))
     zero = mfg.exact(0.0, "the claim")
     for d in (1, 2):
@@ -111,4 +140,4 @@ def orders(level, shift=0.0, only_space=False):
 
 @claim.control("the drift read half a cell off the face")
 def misplaced_drift(level):
-    return orders(Level.QUICK, shift=0.5, only_space=True)
+    return orders(level, shift=0.5, only_space=True)

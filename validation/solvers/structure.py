@@ -28,7 +28,10 @@ def structure(level, well_balanced=True, mass_factor=1.0):
     box = mfg.CartesianGrid.cube(6.5, n, 2)
     runs = {
         "finite volume, RKC": (mfg.FiniteVolume(box), None),
-        "finite volume, backward Euler": (mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, n // 2, 2)), mfg.BackwardEuler()),
+        "finite volume, backward Euler": (
+            mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, n // 2, 2)),
+            mfg.BackwardEuler(),
+        ),
         "finite volume, TR-BDF2": (mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, n // 2, 2)), mfg.TRBDF2()),
         "finite volume of order 4": (mfg.FiniteVolume(box, order=4), None),
         "spectral": (mfg.Spectral(box), None),
@@ -39,7 +42,14 @@ def structure(level, well_balanced=True, mass_factor=1.0):
         solution = mfg.solve(mfg.FokkerPlanck.of(process), space, start, times, integrator=integrator, rtol=1e-4)
         mass = solution.conserved["mass"]
         drift = np.abs(mass_factor * mass / mass[0] - 1).max() / (times[-1] - times[0])
-        findings.append(equal(f"{name}: mass lost per unit time", bound(drift, 100 * EPS, "sums of 1e4 cells over 1e3 stages"), zero, resolution=1e-12))
+        findings.append(
+            equal(
+                f"{name}: mass lost per unit time",
+                bound(drift, 100 * EPS, "sums of 1e4 cells over 1e3 stages"),
+                zero,
+                resolution=1e-12,
+            )
+        )
         if "Euler" in name or "RKC" in name:
             least = bound(solution.conserved["minimum"].min(), 0, "all cells, all stored times")
             # backward Euler is positive for every step; RKC is not, but its undershoots must stay below 1e-12 of the peak
@@ -56,7 +66,9 @@ def structure(level, well_balanced=True, mass_factor=1.0):
         gibbs = np.exp(-well.potential(wall.points))
         speed = np.abs(system.rate(gibbs, 0.0)).max() / (system.spectral_radius(gibbs, 0.0) * gibbs.max())
         label = f"double well, order {order}: |A e^{{−V}}| over ‖A‖"
-        findings.append(equal(label, bound(speed, 4 * EPS, "max over cells"), zero, resolution=50 * EPS))  # 4 faces, ~10 roundings each
+        findings.append(
+            equal(label, bound(speed, 4 * EPS, "max over cells"), zero, resolution=50 * EPS)
+        )  # 4 faces, ~10 roundings each
 
     rng = np.random.default_rng(0)
     for d, glued in ((1, False), (2, True), (3, False)):
@@ -68,7 +80,14 @@ def structure(level, well_balanced=True, mass_factor=1.0):
         left, right = np.vdot(forward.rate(p, 0.3), u), np.vdot(p, backward.rate(u, 0.3))
         size = np.linalg.norm(forward.rate(p, 0.3)) * np.linalg.norm(u)
         gap = bound(abs(left - right) / size, 4 * EPS, "random p, u")
-        findings.append(at_most(f"{d}D{' torus' if glued else ''}: |⟨Ap,u⟩ − ⟨p,Aᵀu⟩| relative", gap, zero, resolution=100 * EPS))
+        findings.append(
+            at_most(
+                f"{d}D{' torus' if glued else ''}: |⟨Ap,u⟩ − ⟨p,Aᵀu⟩| relative",
+                gap,
+                zero,
+                resolution=100 * EPS,
+            )
+        )
     return Evidence(findings)
 
 

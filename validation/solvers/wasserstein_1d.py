@@ -27,7 +27,15 @@ def distances(level, spread=1.0, shift=1.0, monotone=True):
 
         ladder = mfg.converge(measured, line, floor=1e-6)  # sums over the 400 000 cells below
         findings.append(equal(f"{name}: W{order}", ladder.limit, truth, resolution=1e-4))
-        series.append(Series(name, "cells", ladder.cells, f"|W{order} − closed form|", [abs(v - truth.value) for v in ladder.values]))
+        series.append(
+            Series(
+                name,
+                "cells",
+                ladder.cells,
+                f"|W{order} − closed form|",
+                [abs(v - truth.value) for v in ladder.values],
+            )
+        )
 
     a, b = mfg.gaussian(0.8, 0.5), mfg.gaussian(-0.4 * shift, (1.1 * spread) ** 2)
     truth = mfg.exact(mfg.wasserstein_gaussian([0.8], [[0.5]], [-0.4], [[1.21]]), "closed form")
@@ -41,7 +49,12 @@ def distances(level, spread=1.0, shift=1.0, monotone=True):
     c = 0.6 if monotone else 2.0
     y = fine.axes[0]
     image, weight = y + c * np.sin(3 * y) / 3, p.density(fine.points) * fine.volume
-    cost = mfg.Estimate(float(np.sqrt(np.sum((image - y) ** 2 * weight))), 1e-9, mfg.Kind.BOUND, "midpoint rule, 400 000 cells")
+    cost = mfg.Estimate(
+        float(np.sqrt(np.sum((image - y) ** 2 * weight))),
+        1e-9,
+        mfg.Kind.BOUND,
+        "midpoint rule, 400 000 cells",
+    )
 
     def pushed(x):
         edges = np.concatenate((x[:, 0] - 0.5 * (x[1, 0] - x[0, 0]), [x[-1, 0] + 0.5 * (x[1, 0] - x[0, 0])]))

@@ -45,15 +45,21 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
     for d in dimensions:
         n = Level(level).pick(16, 24, 32)
         torus = mfg.CartesianGrid.cube(np.pi, n, d, periodic=True)
-        for name, space, rungs in (("Fourier", mfg.Spectral(torus), 2), ("differences", mfg.FiniteVolume(torus.refined()), 3)):
+        for name, space, rungs in (
+            ("Fourier", mfg.Spectral(torus), 2),
+            ("differences", mfg.FiniteVolume(torus.refined()), 3),
+        ):
             ladder = mfg.converge(on_torus, space, levels=rungs, floor=1e-6)
             findings.append(equal(f"torus {d}D, {name}: mean |U + 2β log η|", ladder.limit, zero, resolution=1e-3))
-            series.append(Series(f"torus {d}D {name}", "cells per axis", ladder.cells, "mean |U + 2β log η|", ladder.values))
+            series.append(
+                Series(f"torus {d}D {name}", "cells per axis", ladder.cells, "mean |U + 2β log η|", ladder.values)
+            )
 
     process, data = mfg.VariancePreserving(), mfg.bimodal(1)
     true = mfg.HamiltonJacobiBellman.of(process)
     game = replace(
-        true, hamiltonian=lambda x, p, t: true.hamiltonian(x, p, t) + (1 - divergence) * process.divergence(x, t)
+        true,
+        hamiltonian=lambda x, p, t: true.hamiltonian(x, p, t) + (1 - divergence) * process.divergence(x, t),
     )
 
     def on_the_line(space):

@@ -16,7 +16,14 @@ from mfgpde.discretisations.finite_volume.transport import LimitedUpwind
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ScoreFokkerPlanck
 from mfgpde.grids import CartesianGrid
 
-__all__ = ["CentralDifferences", "DrivenChain", "FiniteVolume", "LimitedUpwind", "MarkovChain", "StaggeredScore"]
+__all__ = [
+    "CentralDifferences",
+    "DrivenChain",
+    "FiniteVolume",
+    "LimitedUpwind",
+    "MarkovChain",
+    "StaggeredScore",
+]
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,9 @@ class FiniteVolume:
 
     def __post_init__(self) -> None:
         if self.walls not in ("far", "reflecting") or self.order not in (2, 4):
-            raise ValueError(f"walls must be 'far' or 'reflecting' and order 2 or 4, got {self.walls!r}, {self.order!r}")
+            raise ValueError(
+                f"walls must be 'far' or 'reflecting' and order 2 or 4, got {self.walls!r}, {self.order!r}"
+            )
 
     def semidiscretise(self, equation: Any) -> Semidiscrete:
         """Return the scheme for this equation."""

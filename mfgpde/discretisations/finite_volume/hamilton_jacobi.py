@@ -26,7 +26,9 @@ class CentralDifferences:
     def rate(self, u: Array, t: float) -> Array:
         """Return DΔu − H(x, ∇u, t)."""
         gradient, laplacian = gradient_and_laplacian(u, self.grid, self.walls)
-        return float(self.equation.diffusivity(t)) * laplacian - self.equation.hamiltonian(self.grid.points, gradient, t)
+        return float(self.equation.diffusivity(t)) * laplacian - self.equation.hamiltonian(
+            self.grid.points, gradient, t
+        )
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return Σ 4D/h² + Σ max|∂H/∂p_i|/h_i at the present gradient, with a margin of 10 %."""

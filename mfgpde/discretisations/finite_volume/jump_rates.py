@@ -2,7 +2,8 @@
 
 Face flux F = (D/h)[B(−w) p_left − B(w) p_right], w = v h/D, B(w) = w/(e^w − 1): positive, conservative, second order,
 and exact for the Gibbs density when w is the difference of potentials. With order 4 the leading error of the flux,
-itself a combination of fluxes, is taken off: equilibria stay exact, positivity is no longer guaranteed. — Scharfetter, Gummel, IEEE Trans. ED 16 (1969).
+itself a combination of fluxes, is taken off: equilibria stay exact, positivity is no longer guaranteed.
+Scharfetter, Gummel, IEEE Trans. ED 16 (1969).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -44,8 +46,8 @@ class MarkovChain:
         if self.peclet is not None:
             return self._corrected(u, self.peclet)
         out = np.empty_like(u)
-        rates = [array for pair in zip(self.up, self.down, strict=True) for array in pair]
-        (cpu.forward_1d, cpu.forward_2d, cpu.forward_3d)[u.ndim - 1](u, *rates, out)
+        stencil: Any = (cpu.forward_1d, cpu.forward_2d, cpu.forward_3d)[u.ndim - 1]
+        stencil(u, *(array for pair in zip(self.up, self.down, strict=True) for array in pair), out)
         return out
 
     def _corrected(self, u: Array, peclet: tuple[Array, ...]) -> Array:
@@ -55,7 +57,8 @@ class MarkovChain:
             up, down, w = (a.reshape(-1, n + 1, inner) for a in (self.up[axis], self.down[axis], peclet[axis]))
             flux = np.empty_like(up)
             if inner == 1:
-                cpu.add_corrected_rows(u.reshape(-1, n), up[..., 0], down[..., 0], w[..., 0], self.grid.periodic[axis], flux[..., 0], out.reshape(-1, n))
+                glued, rows = self.grid.periodic[axis], (up[..., 0], down[..., 0], w[..., 0])
+                cpu.add_corrected_rows(u.reshape(-1, n), *rows, glued, flux[..., 0], out.reshape(-1, n))
                 continue
             better = np.empty_like(up)
             cpu.face_flux(u.reshape(-1, n, inner), up, down, flux)
@@ -67,8 +70,8 @@ class MarkovChain:
         out = np.zeros_like(u)
         for axis in range(u.ndim):
             n, inner = u.shape[axis], int(np.prod(u.shape[axis + 1 :]))
-            faces = [rate.reshape(-1, n + 1, inner) for rate in (self.up[axis], self.down[axis])]
-            cpu.backward_axis(u.reshape(-1, n, inner), *faces, out.reshape(-1, n, inner))
+            up, down = (rate.reshape(-1, n + 1, inner) for rate in (self.up[axis], self.down[axis]))
+            cpu.backward_axis(u.reshape(-1, n, inner), up, down, out.reshape(-1, n, inner))
         return out
 
     def leaving(self) -> Array:
@@ -109,7 +112,9 @@ class MarkovChain:
     def solve(self, rhs: Array, t: float, shift: float) -> Array:
         """Return (I − shift·A)⁻¹ rhs: sparse LU, or BiCGStab to 1e-13 for large grids in three dimensions."""
         if self.peclet is not None:
-            raise TypeError("the fourth-order scheme is explicit; implicit integrators need FiniteVolume(grid, order=2)")
+            raise TypeError(
+                "the fourth-order scheme is explicit; implicit integrators need FiniteVolume(grid, order=2)"
+            )
         if shift not in self._factors:
             while len(self._factors) > 2:
                 self._factors.popitem(last=False)
@@ -126,12 +131,15 @@ def _solver(M: sparse.csc_array, large: bool) -> Callable[[Array], Array]:
     if not large:
         return splu(M, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0).solve
     rows = M.tocsr()
-    inverse = LinearOperator(M.shape, lambda x, d=1 / M.diagonal(): d * x.ravel())  # pyright: ignore[reportCallIssue]
+    scale = 1 / M.diagonal()
+    inverse = LinearOperator(M.shape, matvec=lambda x: scale * x.ravel(), dtype=float)
 
     def solve(rhs: Array) -> Array:
         x, info = bicgstab(rows, rhs, x0=rhs, rtol=1e-13, atol=0.0, M=inverse, maxiter=2000)
         if info:
-            raise RuntimeError(f"BiCGStab did not reach 1e-13 in 2000 iterations (info {info}); try a smaller time step")
+            raise RuntimeError(
+                f"BiCGStab did not reach 1e-13 in 2000 iterations (info {info}); try a smaller time step"
+            )
         return x
 
     return solve

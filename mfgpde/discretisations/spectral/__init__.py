@@ -11,7 +11,12 @@ import numpy as np
 from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.spectral.bases import Basis, Cosine, Fourier
 from mfgpde.discretisations.spectral.mehler import propagate
-from mfgpde.discretisations.spectral.systems import Diffusive, SpectralDensity, SpectralHamiltonJacobi, SpectralScore
+from mfgpde.discretisations.spectral.systems import (
+    Diffusive,
+    SpectralDensity,
+    SpectralHamiltonJacobi,
+    SpectralScore,
+)
 from mfgpde.equations import Continuity, FokkerPlanck, ScoreFokkerPlanck
 from mfgpde.grids import CartesianGrid
 
@@ -20,9 +25,9 @@ __all__ = ["Cosine", "Fourier", "Spectral", "propagate"]
 
 @dataclass(frozen=True)
 class Spectral:
-    """Spectral accuracy for smooth solutions. Glued boxes use Fourier series, walled ones cosines (zero normal derivative).
+    """Spectral accuracy for smooth solutions. Glued boxes use Fourier series, walled ones cosines.
 
-    With walls, densities must vanish there; Hamilton–Jacobi equations then mean reflection; the score equation needs glued walls.
+    With walls, densities must vanish there and Hamilton–Jacobi equations reflect; the score equation needs glued walls.
     """
 
     grid: CartesianGrid

@@ -18,9 +18,12 @@ Array = NDArray[Any]
 class Basis(Protocol):
     """Scalars expand in functions even at the walls; component i of a vector is odd along axis i (or all periodic)."""
 
-    grid: CartesianGrid
-
     @property
+    def grid(self) -> CartesianGrid:
+        """The grid."""
+        ...
+
+    @cached_property
     def laplacian(self) -> Array:
         """The eigenvalues −|k|² of Δ on scalar coefficients."""
         ...
@@ -98,7 +101,7 @@ class Fourier:
             if n % 2 == 0:
                 wave[..., n // 2] = np.cos(phase * np.pi / h)
             waves.append(wave)
-        return _contract(table, waves).real
+        return np.real(_contract(table, waves))
 
 
 @dataclass(frozen=True)

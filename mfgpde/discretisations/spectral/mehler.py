@@ -1,7 +1,8 @@
 """Exact propagation under isotropic linear processes: p_t = ∫ k(·, y) p_0(y) dy, axis by axis, band-limited.
 
 With X_t = m X_0 + N(0, v) the transform of p_t is p̂_0(m k) e^{−v k²/2}: on a grid, one matrix per axis for any v ≥ 0,
-spectrally accurate while p_0 is resolved and neither law reaches the walls. For Ornstein–Uhlenbeck this is Mehler's formula.
+spectrally accurate while p_0 is resolved and neither law reaches the walls. For Ornstein–Uhlenbeck this is
+Mehler's formula.
 """
 
 from __future__ import annotations

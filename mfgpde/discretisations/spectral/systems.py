@@ -82,7 +82,9 @@ class SpectralDensity:
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the coefficients of the initial condition."""
-        return self.basis.analyse(checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition"))
+        return self.basis.analyse(
+            checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition")
+        )
 
     def values(self, u: Array) -> Array:
         """Return the values at cell centres."""
@@ -119,7 +121,9 @@ class SpectralHamiltonJacobi:
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the coefficients of the initial condition."""
-        return self.basis.analyse(checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition"))
+        return self.basis.analyse(
+            checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition")
+        )
 
     def values(self, u: Array) -> Array:
         """Return the values at cell centres."""

@@ -1,0 +1,31 @@
+# `make validate` and `make test` do everything from a fresh clone: environment, installation, work.
+LEVEL ?= quick
+PYTHON := .venv/bin/python
+
+.PHONY: validate test lint figures bench baseline clean
+
+validate: .venv/ready
+	@.venv/bin/mfgpde validate --level $(LEVEL)
+
+test: .venv/ready
+	@$(PYTHON) -m pytest -q -n auto
+
+lint: .venv/ready
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright
+
+figures: .venv/ready
+	@.venv/bin/mfgpde figures
+
+bench: .venv/ready
+	@.venv/bin/mfgpde bench
+
+baseline: .venv/ready
+	@.venv/bin/mfgpde validate --level quick && cp results/quick/run.json validation/baseline.json
+
+clean:
+	rm -rf .venv results
+
+.PHONY: .venv/ready
+.venv/ready:
+	@command -v python3 > /dev/null || { echo "mfgpde needs Python 3.12 or newer; install it (on Debian or Ubuntu: apt-get install python3 python3-venv)."; exit 1; }
+	@python3 .ci/bootstrap.py
