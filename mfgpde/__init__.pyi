@@ -57,5 +57,6 @@ from .solvers import load as load
 from .solvers import log_density as log_density
 from .solvers import observed_order as observed_order
 from .solvers import solve as solve
+from .solvers import solve_with_error as solve_with_error
 from .transport import wasserstein as wasserstein
 from .transport import wasserstein_gaussian as wasserstein_gaussian

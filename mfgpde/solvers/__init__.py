@@ -2,6 +2,7 @@
 
 from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
+from mfgpde.solvers.error import SolutionError, solve_with_error
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 
@@ -16,4 +17,5 @@ __all__ = [
     "log_density",
     "observed_order",
     "solve",
+    "solve_with_error",
 ]

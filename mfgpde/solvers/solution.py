@@ -35,11 +35,15 @@ class Solution:
 
     def at(self, t: float) -> Field:
         """Return the field at a stored time; KeyError names the stored ones (there is no interpolation in time)."""
+        return self.fields[self.index(t)]
+
+    def index(self, t: float) -> int:
+        """Return the position of a stored time."""
         near = int(np.argmin(np.abs(self.times - t)))
         if abs(self.times[near] - t) > 1e-10 * max(1.0, abs(t)):
             stored = ", ".join(f"{s:g}" for s in self.times)
             raise KeyError(f"no field at t = {t:g}; stored times: {stored}. Ask solve for it in `times`.")
-        return self.fields[near]
+        return near
 
     def to_xarray(self) -> xarray.DataArray:
         """Return all fields as one labelled array (time, x, y, z, component)."""

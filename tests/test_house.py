@@ -1,0 +1,95 @@
+"""The house stands: ranks, third-party gates, no circle, file size, names, lazy imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mfgpde"
+RANK = {
+    "arrays": 0, "estimate": 0, "progress": 0, "errors": 0,
+    "processes": 1, "grids": 1, "verify": 1, "kernels": 1,
+    "densities": 2, "integrators": 2,
+    "scores": 3, "equations": 4, "discretisations": 5, "solvers": 6, "transport": 7, "diagnostics": 8,
+    "plotting": 8, "report": 9, "cli": 10,
+}  # fmt: skip
+GATES = {
+    "numba": {"kernels"}, "cupy": {"arrays", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores"},
+    "dolfinx": set(), "xarray": {"solvers"}, "matplotlib": {"plotting"}, "cycler": {"plotting"}, "jinja2": {"report"},
+    "latex2mathml": {"report"}, "typer": {"cli"}, "rich": {"cli", "report", "progress"},
+}  # fmt: skip
+COURT_KNOWS = {"estimate", "progress", "errors", "verify"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            if node.module == "mfgpde":
+                yield from (f"mfgpde.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_rooms_import_only_lower_ranks_and_their_own_third_parties(path):
+    here = room(path)
+    if here == "__init__":
+        return
+    for name in imported(path):
+        top, *rest = name.split(".")
+        if top == "mfgpde" and rest and rest[0] != here:
+            assert RANK[rest[0]] < RANK[here], f"{here} (rank {RANK[here]}) imports {rest[0]} (rank {RANK[rest[0]]})"
+            assert here != "verify" or rest[0] in COURT_KNOWS, "the court knows only estimates"
+        if top in GATES:
+            assert here in GATES[top], f"{top} is not allowed in {here}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_are_short_named_and_opened_by_a_sentence(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    assert path.stem not in {"utils", "helpers", "misc", "common", "tools"}
+    assert ast.get_docstring(ast.parse(text)), "a module says first what it is for"
+
+
+def test_there_is_no_circle_of_modules():
+    graph = {}
+    for path in FILES:
+        name = ".".join(("mfgpde", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+        graph[name] = {target for target in imported(path) if target.startswith("mfgpde.")} - {name}
+    done, active = set(), []
+
+    def visit(name):
+        assert name not in active, " → ".join([*active[active.index(name) :], name])
+        if name in graph and name not in done:
+            active.append(name)
+            for target in graph[name]:
+                if not name.startswith(target + "."):  # a module of a package may import its siblings' package names
+                    visit(target)
+            active.pop()
+            done.add(name)
+
+    for name in graph:
+        visit(name)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import sys, mfgpde, mfgpde.cli; print([m for m in sys.modules if m in %r])"
+    heavy = ["numpy", "scipy", "numba", "xarray", "matplotlib", "jax", "dolfinx", "cupy", "jinja2", "rich.table"]
+    out = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_every_public_name_resolves():
+    import mfgpde
+
+    for name in mfgpde.__all__:
+        assert getattr(mfgpde, name) is not None

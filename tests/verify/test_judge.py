@@ -1,0 +1,89 @@
+"""The judge cannot lie: tables of outcomes, controls, power; and its error rates by simulation."""
+
+import numpy as np
+import pytest
+
+from mfgpde.estimate import Estimate, Kind, exact
+from mfgpde.verify import Evidence, Outcome, at_least, at_most, equal, judge
+from mfgpde.verify.judge import smallest_change
+
+ZERO = exact(0.0, "zero")
+
+
+def number(value, error=0.0):
+    return Estimate(value, error, Kind.EXTRAPOLATED, "test")
+
+
+def evidence(*differences, bar=0.01, resolution=0.1):
+    return Evidence([equal(f"f{k}", number(d, bar), ZERO, resolution=resolution) for k, d in enumerate(differences)])
+
+
+REFUTED = evidence(5.0)
+
+
+@pytest.mark.parametrize(
+    ("difference", "bar", "outcome"),
+    [(0.0, 0.05, Outcome.HOLDS), (0.09, 0.01, Outcome.HOLDS), (0.1, 0.01, Outcome.UNDECIDED), (-0.115, 0.01, Outcome.REFUTED),
+     (0.0, 0.11, Outcome.UNDECIDED), (0.0, np.inf, Outcome.UNDECIDED), (1e9, 0.0, Outcome.REFUTED)],
+)  # fmt: skip
+def test_equalities(difference, bar, outcome):
+    assert equal("f", number(difference, bar), ZERO, resolution=0.1).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "outcome"),
+    [(1.0, 2.0, Outcome.HOLDS), (2.0, 1.0, Outcome.REFUTED), (1.0, 1.0, Outcome.UNDECIDED)],
+)
+def test_bounds_and_their_mirror(left, right, outcome):
+    a, b = number(left, 0.1), number(right, 0.1)
+    assert at_most("f", a, b, resolution=0.0).outcome is outcome
+    assert at_least("f", b, a, resolution=0.0).outcome is outcome
+
+
+def test_the_worst_finding_decides():
+    assert judge(evidence(0.0, 0.0), {"c": REFUTED}).outcome is Outcome.HOLDS
+    assert judge(evidence(0.0, 0.1), {"c": REFUTED}).outcome is Outcome.UNDECIDED
+    assert judge(evidence(0.1, 3.0, 0.0), {"c": REFUTED}).outcome is Outcome.REFUTED
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [{}, {"c": evidence(0.0)}, {"c": evidence(0.1)}, {"c": RuntimeError("no")}, {"a": REFUTED, "b": evidence(0.0)}],
+)
+def test_without_refuted_controls_a_claim_is_broken(controls):
+    verdict = judge(evidence(0.0), controls)
+    assert verdict.outcome is Outcome.BROKEN
+    assert "control" in verdict.reason
+
+
+def test_a_suspect_bar_is_reported():
+    assert equal("f", number(0.05, 0.01), ZERO, resolution=0.1).suspect_bar
+    assert not equal("f", number(0.005, 0.01), ZERO, resolution=0.1).suspect_bar
+
+
+def test_smallest_change_is_where_the_verdict_turns():
+    measure = lambda factor: evidence(3.0 * (factor - 1.0) + 0.02)  # noqa: E731
+    change = smallest_change(measure(1.0), measure(1.05), 0.05)
+    assert change == pytest.approx((0.1 + 0.01 - 0.02) / 3)
+    assert judge(measure(1 + 1.01 * change), {"c": REFUTED}).outcome is Outcome.REFUTED
+    assert judge(measure(1 + 0.99 * change), {"c": REFUTED}).outcome is not Outcome.REFUTED
+
+
+def test_true_claims_are_not_refuted_and_false_ones_are(rng):
+    """With δ ≥ 3 bars and bars that hold the truth, no true claim of 20 000 is refuted; one off by δ + 2 bars always is."""
+    noise = rng.uniform(-1, 1, 20_000)
+    assert not any(equal("f", number(e, 1.0), ZERO, resolution=3.0).outcome is Outcome.REFUTED for e in noise)
+    assert all(equal("f", number(5.001 + e, 1.0), ZERO, resolution=3.0).outcome is Outcome.REFUTED for e in noise)
+
+
+@pytest.mark.parametrize("bad", [dict(resolution=-1.0), dict(resolution=np.inf), dict(resolution=0.0)])
+def test_meaningless_resolutions_are_refused(bad):
+    with pytest.raises(ValueError, match="resolution"):
+        equal("f", ZERO, ZERO, **bad)
+
+
+def test_evidence_needs_distinct_findings():
+    with pytest.raises(ValueError, match="without findings"):
+        Evidence([])
+    with pytest.raises(ValueError, match="distinct"):
+        Evidence([equal("f", ZERO, ZERO, resolution=1.0)] * 2)

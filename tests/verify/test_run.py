@@ -1,0 +1,187 @@
+"""Suites of toy claims: discovery, exit codes, resuming, comparing, broken claims."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import mfgpde
+from mfgpde.cli import app
+from mfgpde.verify import discover, record, run
+from mfgpde.verify.claim import Claim, Level
+
+PACKAGE = Path(mfgpde.__file__).parent
+TEMPLATE = '''"""A toy: {name}."""
+from pathlib import Path
+from mfgpde.estimate import Estimate, Kind, exact
+from mfgpde.verify import Claim, Evidence, equal
+claim = Claim(statement="x = 0", source="mfgpde", standing="experiment", coefficients=("factor",))
+@claim.measure
+def measure(level, factor=1.0, off={off}):
+    with Path({log!r}).open("a") as log:
+        log.write("{name} ")
+    left = Estimate(off + 2 * (factor - 1), {bar}, Kind.EXTRAPOLATED, "toy")
+    return Evidence([equal("x", left, exact(0.0, "zero"), resolution=0.1)])
+@claim.control("x = 1")
+def control(level):
+    return measure(level, off={control})
+'''
+
+
+@pytest.fixture
+def suite(tmp_path):
+    def write(name, off=0.0, bar=0.01, control=1.0):
+        path = tmp_path / "suite" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(TEMPLATE.format(name=name, off=off, bar=bar, control=control, log=str(tmp_path / "log")))
+        return path.parent
+
+    return write
+
+
+def invoke(*words):
+    return CliRunner().invoke(app, ["validate", "--jobs", "1", *map(str, words)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [({}, 0, "holds"), ({"off": 0.1}, 2, "undecided"), ({"off": 3.0}, 1, "refuted"), ({"control": 0.0}, 1, "broken")],
+)
+def test_exit_codes(suite, tmp_path, arguments, code, word):
+    result = invoke(suite("toy", **arguments), "--out", tmp_path / "out")
+    assert result.exit_code == code, result.output
+    assert word in result.output
+    stored = json.loads((tmp_path / "out/quick/claims/toy.json").read_text())
+    assert stored["outcome"] == word
+    page = (tmp_path / "out/quick/report.html").read_text()
+    assert word in page
+    assert "http" not in page.replace("http://www.w3.org", "").replace("https://www.w3.org", "")
+
+
+def test_the_power_is_reported(suite, tmp_path):
+    invoke(suite("toy"), "--out", tmp_path / "out")
+    stored = record.read(tmp_path / "out/quick/run.json")
+    assert stored["claims"][0]["detects"]["factor"] == pytest.approx((0.1 + 0.01) / 2)
+
+
+def test_bisection_at_level_full_agrees_with_the_first_order(suite, tmp_path):
+    invoke(suite("toy"), "--level", "full", "--out", tmp_path / "out")
+    stored = record.read(tmp_path / "out/full/run.json")
+    assert stored["claims"][0]["detects"]["factor"] == pytest.approx(0.055, rel=0.21)
+
+
+def test_an_interrupted_run_goes_on_and_a_finished_one_starts_anew(suite, tmp_path, monkeypatch):
+    folder, out, log = suite("a"), tmp_path / "out", tmp_path / "log"
+    suite("b")
+    whole = run.run_claim
+
+    def interrupted(entry, level, seed):
+        if entry.id == "b":
+            raise KeyboardInterrupt
+        return whole(entry, level, seed)
+
+    monkeypatch.setattr(run, "run_claim", interrupted)
+    result = invoke(folder, "--out", out)
+    assert result.exit_code == 130
+    assert "goes on from there" in result.output
+    monkeypatch.setattr(run, "run_claim", whole)
+    count = log.read_text().count("a ")
+    result = invoke(folder, "--out", out)
+    assert result.exit_code == 0
+    assert "1 of these results" in result.output
+    assert log.read_text().count("a ") == count, "the finished claim was measured again"
+    invoke(folder, "--out", out)
+    assert log.read_text().count("a ") == 2 * count, "a finished run must not be reused"
+
+
+def test_changed_claims_are_not_resumed(suite, tmp_path):
+    folder, out = suite("a"), tmp_path / "out"
+    invoke(folder, "--out", out)
+    manifest = record.read(out / "quick/run.json")
+    record.write(out / "quick/run.json", {**manifest, "state": "running"})
+    suite("a", off=0.02)
+    assert "of these results" not in invoke(folder, "--out", out).output
+
+
+def test_against_a_stored_run(suite, tmp_path):
+    folder = suite("a", off=0.0)
+    invoke(folder, "--out", tmp_path / "one")
+    stored = tmp_path / "one/quick/run.json"
+    same = invoke(folder, "--out", tmp_path / "two", "--against", stored)
+    assert same.exit_code == 0
+    assert "nothing moved" in same.output
+    suite("a", off=0.05)
+    moved = invoke(folder, "--out", tmp_path / "three", "--against", stored)
+    assert moved.exit_code == 3
+    assert "moved from 0 ± 1.0e-02 to 0.05" in moved.output
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 99, "claims": []}', None])
+def test_an_unreadable_baseline_is_refused_before_any_work(suite, tmp_path, content):
+    path = tmp_path / "baseline.json"
+    if content is not None:
+        path.write_text(content)
+    result = invoke(suite("a"), "--against", path, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert str(path.name) in result.output.replace("\n", "")
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(suite, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = invoke(suite("a"), "--out", tmp_path / "file")
+    assert result.exit_code == 1
+    assert "cannot write" in result.output
+    assert not (tmp_path / "log").exists()
+
+
+def test_unknown_claims_suggest_the_nearest():
+    result = invoke("score-fpee")
+    assert result.exit_code == 1
+    assert "did you mean 'lai2023/score-fpe'" in result.output
+
+
+def test_exceptions_make_a_claim_broken_and_keep_the_others(suite, tmp_path):
+    folder = suite("a")
+    (folder / "b.py").write_text((folder / "a.py").read_text().replace("def measure(level", "def measure(none"))
+    (folder / "c.py").write_text("claim = 3")
+    (folder / "d.py").write_text(
+        (folder / "a.py").read_text().replace("@claim.control", "#").replace("def control", "def _control")
+    )
+    result = invoke(folder, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    outcomes = {c["id"]: (c["outcome"], c["reason"]) for c in record.read(tmp_path / "out/quick/run.json")["claims"]}
+    assert outcomes["a"][0] == "holds"
+    assert outcomes["c"][0] == "broken"
+    assert "no control" in outcomes["d"][1]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [dict(statement=" "), dict(source="somewhere"), dict(standing="folklore"), dict(assumes="p > 0")],
+)
+def test_claims_are_checked_when_written(bad):
+    with pytest.raises((ValueError, TypeError)):
+        Claim(**{"statement": "x", "source": "arXiv:2210.04296", "standing": "theorem", **bad})
+
+
+def test_every_shipped_claim_is_well_formed():
+    entries = discover.entries_in(PACKAGE.parent / "validation")
+    assert len(entries) >= 11
+    for entry in entries:
+        claim = discover.load(entry)
+        assert claim.title.endswith(".")
+        assert claim.controls
+
+
+def test_parallel_and_serial_runs_agree(suite, tmp_path):
+    folder = suite("a", off=0.03)
+    suite("b", off=0.01)
+    entries = discover.entries_in(folder)
+    runs = [
+        run.run_suite(entries, Level.QUICK, tmp_path / str(jobs), package=PACKAGE, jobs=jobs, show=False)
+        for jobs in (1, 2)
+    ]
+    values = [[f["left"]["value"] for c in r["claims"] for f in c["findings"]] for r in runs]
+    assert values[0] == values[1]
