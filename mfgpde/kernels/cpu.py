@@ -19,7 +19,7 @@ C6, C7, C8 = -691 / 1307674368000, 1 / 74724249600, -3617 / 10670622842880000
 C9, C10 = 43867 / 5109094217170944000, -174611 / 802857662698291200000
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _even_part(w: float) -> float:
     """Return (w/2) coth(w/2)."""
     if abs(w) <= 1.0:
@@ -111,7 +111,7 @@ def face_flux(p: Array, up: Array, down: Array, flux: Array) -> None:
             f[b] = u[b] * low[b] - d[b] * high[b]
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _corrected(f0: float, f: float, f1: float, w0: float, w: float, w1: float) -> float:
     """Return the flux f at a face less its leading error, from the neighbouring fluxes and Péclet numbers."""
     s = 0.0625 * w * w
@@ -154,24 +154,26 @@ def add_inflow(flux: Array, out: Array) -> None:
 
 @njit(parallel=True, cache=True)
 def add_corrected_rows(
-    p: Array, up: Array, down: Array, peclet: Array, periodic: bool, flux: Array, out: Array
+    p: Array, up: Array, down: Array, peclet: Array, periodic: bool, flux: Array, better: Array, out: Array
 ) -> None:
-    """Do `face_flux`, `corrected_flux` and `add_inflow` in one go along the last axis of p (outer, n); flux is scratch."""
+    """Do `face_flux`, `corrected_flux`, `add_inflow` in one go along the last axis of p (outer, n).
+
+    `flux` and `better` (outer, n + 1) are scratch. Every entry is written by one statement: carrying a flux in a scalar,
+    or adding to o[i − 1] and o[i] in one loop, lost the last cell's update when compiled (seen with numba 0.68).
+    """
     outer, n = p.shape
     for a in prange(outer):
-        row, u, d, w, f, o = p[a], up[a], down[a], peclet[a], flux[a], out[a]
+        row, u, d, w, f, g, o = p[a], up[a], down[a], peclet[a], flux[a], better[a], out[a]
         f[0] = u[0] * row[n - 1] - d[0] * row[0]
         for i in range(1, n):
             f[i] = u[i] * row[i - 1] - d[i] * row[i]
         f[n] = u[n] * row[n - 1] - d[n] * row[0]
         for i in range(1, n):
-            here = _corrected(f[i - 1], f[i], f[i + 1], w[i - 1], w[i], w[i + 1])
-            o[i - 1] -= here
-            o[i] += here
-        if periodic:
-            ends = _corrected(f[n - 1], f[0], f[1], w[n - 1], w[0], w[1])
-            o[0] += ends
-            o[n - 1] -= ends
+            g[i] = _corrected(f[i - 1], f[i], f[i + 1], w[i - 1], w[i], w[i + 1])
+        g[0] = _corrected(f[n - 1], f[0], f[1], w[n - 1], w[0], w[1]) if periodic else 0.0
+        g[n] = g[0]
+        for i in range(n):
+            o[i] += g[i] - g[i + 1]
 
 
 @njit(parallel=True, cache=True)

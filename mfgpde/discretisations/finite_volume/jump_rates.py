@@ -55,12 +55,11 @@ class MarkovChain:
         for axis, n in enumerate(u.shape):
             inner = int(np.prod(u.shape[axis + 1 :]))
             up, down, w = (a.reshape(-1, n + 1, inner) for a in (self.up[axis], self.down[axis], peclet[axis]))
-            flux = np.empty_like(up)
+            flux, better = np.empty_like(up), np.empty_like(up)
             if inner == 1:
                 glued, rows = self.grid.periodic[axis], (up[..., 0], down[..., 0], w[..., 0])
-                cpu.add_corrected_rows(u.reshape(-1, n), *rows, glued, flux[..., 0], out.reshape(-1, n))
+                cpu.add_corrected_rows(u.reshape(-1, n), *rows, glued, flux[..., 0], better[..., 0], out.reshape(-1, n))
                 continue
-            better = np.empty_like(up)
             cpu.face_flux(u.reshape(-1, n, inner), up, down, flux)
             cpu.corrected_flux(flux, w, self.grid.periodic[axis], better)
             cpu.add_inflow(better, out.reshape(-1, n, inner))

@@ -1,0 +1,162 @@
+"""Integrators on equations with closed forms: order, stability, and whether the error estimate estimates the error."""
+
+import numpy as np
+import pytest
+
+from mfgpde.integrators import ETDRK4, SSPRK43, TRBDF2, BackwardEuler, RungeKuttaChebyshev
+from mfgpde.integrators.chebyshev import _coefficients, real_boundary
+from mfgpde.integrators.etdrk4 import phi
+
+RATES = -np.geomspace(0.5, 40.0, 12)
+
+
+class Diagonal:
+    """u' = λ u + u cos t: exact solution known; split as ETDRK4 wants it."""
+
+    def rate(self, u, t):
+        return (RATES + np.cos(t)) * u
+
+    def mass(self, u):
+        return float(u.sum())
+
+    def spectral_radius(self, u, t):
+        return 1.0 - RATES.min()
+
+    def frozen(self, t0, t1):
+        return self
+
+    def stiff(self, t0, t1):
+        return RATES
+
+    def nonstiff(self, u, t, stiff):
+        return np.cos(t) * u
+
+    @staticmethod
+    def exact(u0, t):
+        return u0 * np.exp(RATES * t + np.sin(t))
+
+
+class Homogeneous(Diagonal):
+    """u' = λ(1 + t)u, solved with, not split."""
+
+    def rate(self, u, t):
+        return RATES * (1 + t) * u
+
+    def frozen(self, t0, t1):
+        rates = 0.5 * RATES * (2 + t0 + t1)
+        frozen = Homogeneous()
+        frozen.rate = lambda u, t: rates * u
+        frozen.solve = lambda rhs, t, shift: rhs / (1 - shift * rates)
+        return frozen
+
+    def spectral_radius(self, u, t):
+        return -1.2 * RATES.min() * (1 + t)
+
+    @staticmethod
+    def exact(u0, t):
+        return u0 * np.exp(RATES * (t + t**2 / 2))
+
+
+CASES = [
+    (RungeKuttaChebyshev(), Homogeneous()),
+    (RungeKuttaChebyshev(damping=5.0), Diagonal()),
+    (TRBDF2(), Homogeneous()),
+    (BackwardEuler(), Homogeneous()),
+    (SSPRK43(), Diagonal()),
+    (SSPRK43(), Homogeneous()),
+    (ETDRK4(), Diagonal()),
+]
+names = lambda c: type(c).__name__  # noqa: E731
+
+
+def end_error(method, system, steps):
+    u, dt = np.ones_like(RATES), 1.0 / steps
+    for k in range(steps):
+        u, _ = method.step(system, u, k * dt, dt)
+    return float(np.abs(u - system.exact(np.ones_like(RATES), 1.0)).max())
+
+
+@pytest.mark.parametrize(("method", "system"), CASES, ids=names)
+def test_orders_are_those_on_the_class(method, system):
+    steps = (10, 20, 40) if method.order == 4 else (160, 320, 640)  # beyond, the fourth order meets rounding
+    errors = [end_error(method, system, n) for n in steps]
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(method.order, abs=0.15), errors
+
+
+@pytest.mark.parametrize(("method", "system"), CASES, ids=names)
+def test_the_error_estimate_estimates(method, system):
+    """Summed over a run it is neither below a twentieth of the true local errors nor 50 times above, once resolved."""
+    steps = 20 if method.order == 4 else 160
+    u, dt, estimated, true = np.ones_like(RATES), 1 / steps, 0.0, 0.0
+    for k in range(steps):
+        new, error = method.step(system, u, k * dt, dt)
+        fine = u
+        for j in range(16):
+            fine, _ = method.step(system, fine, k * dt + j * dt / 16, dt / 16)
+        estimated, true = estimated + np.abs(error).max(), true + np.abs(new - fine).max()
+        u = new
+    assert true / 20 < estimated < 50 * true
+
+
+@pytest.mark.parametrize("damping", [2 / 13, 2.0, 10.0])
+@pytest.mark.parametrize("stages", [2, 3, 5, 10, 40, 100])
+def test_chebyshev_is_stable_up_to_its_boundary(stages, damping):
+    weights, _ = _coefficients(stages, damping)
+    z = -np.linspace(0, real_boundary(stages, damping), 2000)
+    before, here = np.ones_like(z), 1 + weights[1, 3] * z
+    for j in range(2, stages + 1):
+        c = weights[j]
+        before, here = here, c[0] + c[1] * here + c[2] * before + z * (c[3] * here + c[4])
+    assert np.abs(here).max() <= 1 + 1e-9
+    reach = 0.65 * (stages**2 - 1) if damping < 1 else 0.3 * (stages**2 - 1)
+    assert real_boundary(stages, damping) >= reach
+    small = -1e-3
+    assert weights[1, 3] > 0
+    value = np.interp(-small, -z, here) if stages < 4 else None
+    assert value is None or value == pytest.approx(np.exp(small), abs=1e-6)
+
+
+def test_chebyshev_takes_as_many_stages_as_it_needs():
+    method = RungeKuttaChebyshev()
+    for reach in (0.1, 10.0, 1e3, 1e5):
+        s = method.stages(reach)
+        assert real_boundary(s, method.damping) >= reach
+        assert s <= 3 + 1.3 * np.sqrt(reach / 0.65)
+
+
+def test_tr_bdf2_is_l_stable():
+    z = -np.geomspace(1e3, 1e9, 7)
+
+    class Stiff(Homogeneous):
+        def rate(self, u, t):
+            return z * u
+
+        def frozen(self, t0, t1):
+            return self
+
+        def solve(self, rhs, t, shift):
+            return rhs / (1 - shift * z)
+
+    new, _ = TRBDF2().step(Stiff(), np.ones_like(z), 0.0, 1.0)
+    assert np.all(np.abs(new) < 10 / np.abs(z))
+
+
+def test_phi_functions_in_extended_precision():
+    z = -np.concatenate((np.geomspace(1e-8, 1, 50), np.linspace(0.9, 1.1, 21), np.geomspace(1, 1e4, 50)))
+    series = np.zeros((3, z.size), dtype=np.longdouble)
+    wide = z.astype(np.longdouble)
+    term = np.ones_like(wide)
+    factorial = [np.longdouble(1)]
+    for j in range(1, 80):
+        factorial.append(factorial[-1] * j)
+    for j in range(60):
+        for k in range(3):
+            series[k] += term / factorial[j + k + 1]
+        term = term * wide
+    close = np.abs(z) < 5
+    for got, expected in zip(phi(z), series, strict=True):
+        np.testing.assert_allclose(got[close], expected[close].astype(float), rtol=5e-15)
+    first, second, third = phi(z)
+    np.testing.assert_allclose(first[~close], np.expm1(z[~close]) / z[~close], rtol=1e-15)
+    np.testing.assert_allclose(second[~close] * z[~close] + 1, first[~close], rtol=1e-12)
+    np.testing.assert_allclose(third[~close] * z[~close] + 0.5, second[~close], rtol=1e-12)
