@@ -50,6 +50,7 @@ from .scores import Swirl as Swirl
 from .scores import Tabulated as Tabulated
 from .solvers import Ladder as Ladder
 from .solvers import Solution as Solution
+from .solvers import SolutionError as SolutionError
 from .solvers import converge as converge
 from .solvers import flow as flow
 from .solvers import ladders as ladders

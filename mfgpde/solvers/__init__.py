@@ -9,6 +9,7 @@ from mfgpde.solvers.solution import Solution, grid_of, load
 __all__ = [
     "Ladder",
     "Solution",
+    "SolutionError",
     "converge",
     "flow",
     "grid_of",

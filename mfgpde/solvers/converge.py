@@ -25,8 +25,9 @@ class Ladder:
         """The quantity at infinite resolution, with its error bar.
 
         In the asymptotic range (observed order within ½ of theory) it is Richardson's value; its bar is twice what
-        the         difference of the last two extrapolations says about the next order, at least 2 % of the correction. Outside, it
-        is the finest value with the largest recent change as bar. Spectral schemes: the last change.
+        the difference of the last two extrapolations says about the next order, at least 2 % of the correction. Outside, it
+        is the finest value; the bar is the last change where changes at least halve, else the largest recent one.
+        Spectral schemes: the last change.
         """
         *_, before, last = self.values
         change = last - before
@@ -39,6 +40,10 @@ class Ladder:
             value, coarse = last + change / (ratio - 1), before + earlier / (ratio - 1)
             bar = max(2 * abs(value - coarse) / (2 * ratio - 1), 0.02 * abs(change) / (ratio - 1))
             return Estimate(value, bar + noise, Kind.EXTRAPOLATED, f"Richardson over {self._sizes}")
+        if abs(change) <= 0.5 * abs(earlier):  # at least halving: what is left is at most the last change
+            return Estimate(
+                last, abs(change) + noise, Kind.EXTRAPOLATED, f"last change over {self._sizes}, order not seen"
+            )
         bar = max(abs(change), abs(earlier)) + noise
         return Estimate(last, bar, Kind.EXTRAPOLATED, f"largest change over {self._sizes}, not asymptotic")
 

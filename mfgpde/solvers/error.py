@@ -17,7 +17,7 @@ from mfgpde.solvers.solution import Solution
 
 @dataclass(frozen=True, eq=False)
 class SolutionError:
-    """Estimated errors of a solution's fields, cell by cell: the part of the grid (`space`) and of the stepping (`time`)."""
+    """Estimated errors of a solution's fields, cell by cell: of the grid (`space`) and of the stepping (`time`)."""
 
     solution: Solution
     space: tuple[Field, ...]

@@ -24,7 +24,7 @@ FALSE_ALARM = 1e-4  # for all goodness-of-fit tests of this file together
 
 @pytest.mark.parametrize("density", DENSITIES.values(), ids=DENSITIES)
 def test_densities_integrate_to_one(density):
-    grid = mfg.CartesianGrid.cube(6.0, 600, 2)
+    grid = mfg.CartesianGrid.cube(5.0, 250, 2)
     with np.errstate(divide="ignore"):  # a grid density vanishes outside its box
         total = grid.integrate(np.exp(density.log_density(grid.points)))
     # smooth ones to the trapezoid rule's accuracy; the interpolated one to second order in its own cells
@@ -75,10 +75,16 @@ def test_hessian_and_laplacian_by_differences(rng):
 
 @pytest.mark.parametrize(
     "process",
-    [mfg.VariancePreserving(), mfg.SubVariancePreserving(), mfg.VarianceExploding(), mfg.Brownian(), mfg.OrnsteinUhlenbeck(),
-     mfg.Linear(np.array([[-1.0, 2.0], [-1.5, -0.5]]), offset=np.array([0.3, -0.2]))],
+    [
+        mfg.VariancePreserving(),
+        mfg.SubVariancePreserving(),
+        mfg.VarianceExploding(),
+        mfg.Brownian(),
+        mfg.OrnsteinUhlenbeck(),
+        mfg.Linear(np.array([[-1.0, 2.0], [-1.5, -0.5]]), offset=np.array([0.3, -0.2])),
+    ],
     ids=lambda p: type(p).__name__,
-)  # fmt: skip
+)
 def test_time_derivatives_of_marginals_by_differences(process, rng):
     score, x, t, h = mfg.ExactScore(process, mfg.bimodal(2)), rng.normal(size=(30, 2)), 0.4, 1e-5
     slope = (score.potential(x, t + h) - score.potential(x, t - h)) / (2 * h)
@@ -123,9 +129,12 @@ def test_swiss_roll_has_three_dimensions(rng):
 
 @pytest.mark.parametrize(
     ("weights", "means", "covariances", "message"),
-    [([1.0], [[0.0, 0.0]], [[[1.0, 2.0], [2.0, 1.0]]], "not positive definite"), ([-1.0], [[0.0]], [1.0], "weights"),
-     ([1.0, 1.0], [[0.0]], [1.0], "shapes")],
-)  # fmt: skip
+    [
+        ([1.0], [[0.0, 0.0]], [[[1.0, 2.0], [2.0, 1.0]]], "not positive definite"),
+        ([-1.0], [[0.0]], [1.0], "weights"),
+        ([1.0, 1.0], [[0.0]], [1.0], "shapes"),
+    ],
+)
 def test_bad_mixtures(weights, means, covariances, message):
     with pytest.raises(ValueError, match=message):
         mfg.GaussianMixture(np.array(weights), np.array(means), np.array(covariances))

@@ -23,9 +23,16 @@ REFUTED = evidence(5.0)
 
 @pytest.mark.parametrize(
     ("difference", "bar", "outcome"),
-    [(0.0, 0.05, Outcome.HOLDS), (0.09, 0.01, Outcome.HOLDS), (0.1, 0.01, Outcome.UNDECIDED), (-0.115, 0.01, Outcome.REFUTED),
-     (0.0, 0.11, Outcome.UNDECIDED), (0.0, np.inf, Outcome.UNDECIDED), (1e9, 0.0, Outcome.REFUTED)],
-)  # fmt: skip
+    [
+        (0.0, 0.05, Outcome.HOLDS),
+        (0.09, 0.01, Outcome.HOLDS),
+        (0.1, 0.01, Outcome.UNDECIDED),
+        (-0.115, 0.01, Outcome.REFUTED),
+        (0.0, 0.11, Outcome.UNDECIDED),
+        (0.0, np.inf, Outcome.UNDECIDED),
+        (1e9, 0.0, Outcome.REFUTED),
+    ],
+)
 def test_equalities(difference, bar, outcome):
     assert equal("f", number(difference, bar), ZERO, resolution=0.1).outcome is outcome
 

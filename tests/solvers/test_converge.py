@@ -1,0 +1,105 @@
+"""Error bars on trial: the truth lies inside, and the bar is not ten times too large."""
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+
+FLOOR = 3e-6  # what stepping with rtol = 1e-6 leaves in a quantity of size 1
+PROCESS = mfg.OrnsteinUhlenbeck()
+FP = mfg.FokkerPlanck.of(PROCESS)
+
+
+def random_case(rng):
+    """Return a random mixture and E cos(kX + a) under its law at t = 0.3, in closed form."""
+    data = mfg.GaussianMixture(rng.dirichlet(np.ones(3)), rng.uniform(-1.5, 1.5, (3, 1)), rng.uniform(0.1, 0.5, 3))
+    k, a = rng.uniform(0.3, 2.0), rng.uniform(0, 2 * np.pi)
+    law = mfg.marginal(PROCESS, data, 0.3)
+    m, v = law.means[:, 0], law.covariances[:, 0, 0]
+    return data, k, a, float(np.sum(law.weights * np.cos(k * m + a) * np.exp(-0.5 * k**2 * v)))
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_error_bars_are_calibrated(order):
+    rng, inside, tight = np.random.default_rng(7), 0, 0
+    for _ in range(100):
+        data, k, a, truth = random_case(rng)
+
+        def quantity(space, data=data, k=k, a=a):
+            field = mfg.solve(FP, space, data, (0.0, 0.3), rtol=1e-6).at(0.3)
+            return field.expectation(lambda x: np.cos(k * x[..., 0] + a))
+
+        space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 48, 1), order=order)
+        limit = mfg.converge(quantity, space, floor=FLOOR).limit
+        inside += truth in limit
+        tight += (
+            limit.error <= 10 * abs(limit.value - truth) + 3 * FLOOR
+        )  # an error may vanish by luck; the floor stays
+    assert inside >= 95
+    assert tight >= 95
+
+
+def test_ladders_on_synthetic_sequences(rng):
+    """For q + a h² + b h⁴ with random coefficients: the limit holds q in at least 95 of 100, the order is seen."""
+    inside = 0
+    for _ in range(100):
+        q, a, b = rng.normal(), rng.normal(), 0.3 * rng.normal()
+        h = 0.25 * 0.5 ** np.arange(3)
+        ladder = mfg.Ladder((8, 16, 32), tuple(q + a * h**2 + b * h**4), 2, 0.0)
+        inside += q in ladder.limit
+    assert inside >= 95
+    h = 0.1 * 0.5 ** np.arange(4)
+    assert 2.0 in mfg.Ladder((8, 16, 32, 64), tuple(3 + h**2 + h**3), 2, 0.0).order
+    assert 2.0 in mfg.Ladder((8, 16, 32, 64), tuple(3 + h**2 + h**3), 2, 0.0).order_to(3.0)
+
+
+def test_outside_the_asymptotic_range_the_bar_is_the_largest_change():
+    limit = mfg.Ladder((8, 16, 32), (1.0, 0.5, 0.45), 2, 0.0).limit
+    assert limit.value == 0.45
+    assert limit.error == pytest.approx(0.05)
+    assert "order not seen" in limit.method
+    limit = mfg.Ladder((8, 16, 32), (1.0, 0.5, 0.9), 2, 0.0).limit
+    assert limit.error >= 0.5
+    assert "not asymptotic" in limit.method
+
+
+def test_a_false_equation_does_not_converge_to_the_truth():
+    """Twice the diffusivity converges too, to something else: the bar does not reach the truth."""
+    data = mfg.bimodal(1)
+    false = mfg.FokkerPlanck(PROCESS.drift, lambda t: 2 * PROCESS.diffusivity(t), False)
+
+    def distance(space):
+        return mfg.l1_distance(mfg.solve(false, space, data, (0.0, 0.3)).at(0.3), mfg.marginal(PROCESS, data, 0.3))
+
+    assert mfg.converge(distance, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 48, 1))).limit.lower > 0.1
+
+
+def test_too_few_levels_are_refused():
+    with pytest.raises(ValueError, match="at least three"):
+        mfg.converge(lambda space: 1.0, mfg.FiniteVolume(mfg.CartesianGrid.cube(1.0, 8, 1)), levels=2)
+    with pytest.raises(ValueError, match="non-zero"):
+        mfg.observed_order([1.0, 0.0])
+
+
+def test_characteristics_carry_the_exact_density(rng):
+    process, data = mfg.VariancePreserving(), mfg.bimodal(2)
+    score = mfg.ExactScore(process, data)
+    flow, x = mfg.Continuity.probability_flow(process, score), rng.normal(size=(30, 2))
+    got = mfg.log_density(flow, score.at(0.05).log_density, x, 0.05, 0.9)
+    np.testing.assert_allclose(got, score.potential(x, 0.9), atol=1e-8)  # rtol 1e-10 over a stretch of about e^5
+    there, _ = mfg.flow(flow, x, 0.05, 0.9)
+    back, _ = mfg.flow(flow, there, 0.9, 0.05)
+    np.testing.assert_allclose(back, x, atol=1e-7)
+    with pytest.raises(ValueError, match=r"nothing|divergence"):
+        mfg.flow(mfg.Continuity(flow.velocity), x, 0.0, 0.1)
+
+
+def test_tabulated_fields_are_the_fields():
+    score = mfg.ExactScore(PROCESS, mfg.bimodal(2))
+    table, grid = mfg.Tabulated(score, 0.1, 1.0), mfg.CartesianGrid.cube(4.0, 16, 2)
+    for t in (0.1, 0.237, 0.8, 1.0):
+        np.testing.assert_allclose(table(grid.points, t), score(grid.points, t), atol=1e-8)
+    with pytest.raises(ValueError, match="asked at t = 2"):
+        table(grid.points, 2.0)
+    with pytest.raises(ValueError, match="not resolved"):
+        mfg.Tabulated(lambda x, t: np.sin(1e4 * t) * x, 0.0, 1.0)(grid.points, 0.5)
