@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,26 +111,25 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
 @app.command()
 def figures(
     names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; default: all.")] = None,
+    run: Annotated[Path, typer.Option(help="The recorded run to draw from.")] = Path("results/quick/run.json"),
     out: OutOption = Path("results/figures"),
-    level: LevelOption = LevelName.quick,
     list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
 ) -> None:
-    """Draw paper figures as vector PDF and PNG, with the numbers behind each."""
+    """Draw paper figures from a recorded run: vector PDF, PNG, and the numbers behind each."""
     from rich.console import Console
+
+    from mfgpde.verify import discover, record
 
     console = Console()
     with _complaints():
         scripts = _scripts("figures")
         if list_:
-            for name, path in scripts.items():
-                console.print(
-                    f"{name}: {path.read_text(encoding='utf-8').split(chr(10))[0].strip(chr(34))}",
-                    highlight=False,
-                )
-            return
-        for name in names or scripts:
-            written = _load(_pick(name, scripts, "figure")).draw(out, level.value)
-            console.print(f"{name}: " + ", ".join(map(str, written)), highlight=False)
+            return _describe(scripts, console)
+        chosen = {name: _pick(name, scripts, "figure") for name in names or scripts}
+        recorded = record.read_complete(run)
+        for name, path in chosen.items():
+            written = discover.load_module(path).draw(recorded, out)
+            console.print(f"{name}: " + ", ".join(map(str, written)), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -139,15 +137,24 @@ def bench(
     names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run; default: all.")] = None,
     out: OutOption = Path("results/bench"),
     peers: Annotated[bool, typer.Option(help="Run installed peers beside us.")] = True,
+    list_: Annotated[bool, typer.Option("--list", help="List the benchmarks and stop.")] = False,
 ) -> None:
     """Measure accuracy, time and bandwidth, peers beside us in the same call; report ratios."""
     from rich.console import Console
 
+    from mfgpde.report import table
+    from mfgpde.verify import discover, record
+
     console = Console()
     with _complaints():
         scripts = _scripts("benchmarks")
-        for name in names or scripts:
-            _load(_pick(name, scripts, "benchmark")).run(out, console, peers)
+        if list_:
+            return _describe(scripts, console)
+        chosen = {name: _pick(name, scripts, "benchmark") for name in names or scripts}
+        for name, path in chosen.items():
+            result = discover.load_module(path).run(peers)
+            record.write(out / f"{name}.json", {**result, "provenance": record.provenance(PACKAGE.parent)})
+            console.print(table.bench_table(result))
 
 
 @app.command()
@@ -158,6 +165,12 @@ def cite() -> None:
             typer.echo(place.read_text(encoding="utf-8"))
             return
     raise typer.Exit(1)
+
+
+def _describe(scripts: dict[str, Path], console: Any) -> None:
+    for name, path in scripts.items():
+        sentence = path.read_text(encoding="utf-8").split("\n")[0].strip('"')
+        console.print(f"[bold]{name}[/]: {sentence}", highlight=False)
 
 
 def _scripts(kind: str) -> dict[str, Path]:
@@ -177,18 +190,6 @@ def _pick(name: str, scripts: dict[str, Path], kind: str) -> Path:
             f"unknown {kind} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(scripts)}")
         )
     return scripts[name]
-
-
-def _load(path: Path) -> Any:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location(f"mfgpde_script_{path.stem}", path)
-    assert spec is not None, path
-    assert spec.loader is not None, path
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 class _complaints:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+__all__ = ["Figure", "Line2D", "claim_in", "ladder_figure", "save", "style"]
 
 SINGLE, DOUBLE = 3.4, 7.0  # column widths in inches, as most journals set them
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#333333")
@@ -40,6 +45,46 @@ STYLE: dict[Any, Any] = {
 def style() -> AbstractContextManager[None]:
     """Return the context in which all figures are drawn."""
     return mpl.rc_context(STYLE)
+
+
+def claim_in(run: Mapping[str, Any], claim: str) -> Mapping[str, Any]:
+    """Return the record of one claim in a run; ValueError if the run does not hold it."""
+    for one in run["claims"]:
+        if one["id"] == claim and one["outcome"] == "broken":
+            raise ValueError(f"{claim} is broken in the recorded run, there is nothing to draw: {one['reason']}")
+        if one["id"] == claim:
+            return one
+    raise ValueError(f"the recorded run holds no claim {claim}; make one with `mfgpde validate`")
+
+
+def save(
+    figure: Figure,
+    out: Path,
+    name: str,
+    data: Any,
+    run: Mapping[str, Any],
+    claims: Sequence[str],
+) -> list[Path]:
+    """Write PDF, PNG and the numbers behind a figure; claims and commit go into the metadata of each.
+
+    `data` is (header, rows), written as CSV, or an xarray Dataset, written as NetCDF.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    origin = f"commit {run['provenance']['commit']}, level {run['level']}, seed {run['seed']}"
+    about = f"claims: {', '.join(claims) or 'none'}; {origin}"
+    paths = [out / f"{name}.pdf", out / f"{name}.png"]
+    figure.savefig(paths[0], metadata={"Title": name, "Subject": about, "Creator": "mfgpde", "CreationDate": None})
+    figure.savefig(paths[1], metadata={"Title": name, "Description": about, "Software": "mfgpde"})
+    if isinstance(data, tuple):
+        paths.append(out / f"{name}.csv")
+        header, rows = data
+        with paths[-1].open("w", newline="", encoding="utf-8") as file:
+            file.write(f"# {about}\n")
+            csv.writer(file).writerows([header, *rows])
+    else:
+        paths.append(out / f"{name}.nc")
+        data.assign_attrs(origin=about).to_netcdf(paths[-1], engine="h5netcdf")
+    return paths
 
 
 def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:

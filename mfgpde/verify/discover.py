@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from mfgpde.verify.claim import Claim
 
@@ -69,18 +70,24 @@ def _unknown(target: str, ids: list[str]) -> str:
     return f"unknown claim {target!r}; {hint}"
 
 
+def load_module(path: Path) -> ModuleType:
+    """Import one file by its path."""
+    name = "mfgpde_file_" + hashlib.sha1(str(path.resolve()).encode()).hexdigest()[:12]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None, path
+    assert spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses defined in the file look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
 def load(entry: Entry) -> Claim:
     """Import a claim file and return its claim, its id set.
 
     Raises ValueError if the file defines no `claim`, or one without a measure or controls.
     """
-    name = "mfgpde_claim_" + hashlib.sha1(str(entry.path.resolve()).encode()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(name, entry.path)
-    assert spec is not None, entry
-    assert spec.loader is not None, entry
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses defined in the file look themselves up there
-    spec.loader.exec_module(module)
+    module = load_module(entry.path)
     claim = getattr(module, "claim", None)
     if not isinstance(claim, Claim):
         raise ValueError(f"{entry.path} defines no `claim = Claim(…)`")

@@ -60,6 +60,16 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
+def read_complete(path: Path) -> dict[str, Any]:
+    """Read a stored run that was finished; ValueError says how to make one."""
+    if not path.is_file():
+        raise ValueError(f"there is no recorded run {path}; make one with `mfgpde validate`, or name one with --run")
+    run = read(path)
+    if run.get("state") != "complete":
+        raise ValueError(f"the run {path} was interrupted; `mfgpde validate --level {run['level']}` finishes it")
+    return run
+
+
 def provenance(root: Path) -> dict[str, Any]:
     """Return versions, commit and machine."""
     return {

@@ -96,9 +96,15 @@ def _control_record(name: str, outcome: Evidence | Exception) -> dict[str, Any]:
             "description": name,
             "outcome": Outcome.BROKEN.value,
             "reason": f"{type(outcome).__name__}: {outcome}",
+            "finding": None,
         }
     strongest = max(outcome.findings, key=lambda finding: -finding.margin)
-    return {"description": name, "outcome": strongest.outcome.value, "reason": reason(strongest)}
+    return {
+        "description": name,
+        "outcome": strongest.outcome.value,
+        "reason": reason(strongest),
+        "finding": record.finding_record(strongest),
+    }
 
 
 def run_suite(
