@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mfgpde.errors import NotConverged
+
 PACKAGE = Path(__file__).parent
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 
@@ -205,7 +207,7 @@ class _complaints:
         if isinstance(problem, OSError):
             typer.echo(f"error: cannot write or read {problem.filename}: {problem.strerror}", err=True)
             raise typer.Exit(1) from None
-        if isinstance(problem, ValueError | TypeError):
+        if isinstance(problem, ValueError | TypeError | NotConverged):
             typer.echo(f"error: {problem}", err=True)
             raise typer.Exit(1) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+SLAB = 2**20  # points of a slab: tens of megabytes
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,23 @@ class CartesianGrid:
 
     @cached_property
     def _faces(self) -> tuple[Array, ...]:
-        ends = zip(self.lower, self.upper, self.cells, strict=True)
-        edges = [np.linspace(a, b, n + 1) for a, b, n in ends]
-        return tuple(_mesh((*self.axes[:i], edges[i], *self.axes[i + 1 :])) for i in range(self.dimension))
+        axes = range(self.dimension)
+        return tuple(_mesh((*self.axes[:i], self._edges(i), *self.axes[i + 1 :])) for i in axes)
+
+    def face_slabs(self, axis: int) -> Iterator[tuple[slice, Array]]:
+        """Yield (slice of the first axis, face centres there): a large grid in slabs of at most SLAB points, not kept."""
+        shape = tuple(n + (i == axis) for i, n in enumerate(self.cells))
+        if np.prod(shape) <= SLAB:
+            yield slice(None), self.faces(axis)
+            return
+        along = [self._edges(i) if i == axis else self.axes[i] for i in range(self.dimension)]
+        depth = max(1, SLAB * shape[0] // int(np.prod(shape)))
+        for start in range(0, shape[0], depth):
+            part = slice(start, min(start + depth, shape[0]))
+            yield part, _mesh((along[0][part], *along[1:]))
+
+    def _edges(self, axis: int) -> Array:
+        return np.linspace(self.lower[axis], self.upper[axis], self.cells[axis] + 1)
 
     def contains(self, x: Array) -> NDArray[np.bool_]:
         """Say which points (..., d) lie in the closed box."""

@@ -73,7 +73,12 @@ class Integrator(Protocol):
 
 def trapezoid_defect(system: System, u: Array, t: float, new: Array, dt: float) -> Array:
     """Return new − u − ½dt(rate(u, t) + rate(new, t+dt)) = −dt³u‴/12 + O(dt⁴) for any second-order step."""
-    return new - u - 0.5 * dt * (system.rate(u, t) + system.rate(new, t + dt))
+    defect = system.rate(u, t)
+    defect = defect + system.rate(new, t + dt)
+    defect *= -0.5 * dt
+    defect += new
+    defect -= u
+    return defect
 
 
 def size(u: Array) -> float:

@@ -44,6 +44,16 @@ def list_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def bench_table(result: Mapping[str, Any]) -> Table:
+    """Return the rows of a benchmark under its title, its goals below."""
+    table = Table(title=result["title"], title_justify="left", header_style="bold", caption=f"goals: {result['goals']}")
+    for name in result["columns"]:
+        table.add_column(name, justify="left" if name == result["columns"][0] else "right")
+    for row in result["rows"]:
+        table.add_row(*("–" if x is None else f"{x:.3g}" if isinstance(x, float) else str(x) for x in row))
+    return table
+
+
 def margin(value: float | None) -> str:
     """Return a margin in error bars; null stands for no bar at all or no finding."""
     if value is None:

@@ -18,8 +18,41 @@ def system(d=2, n=12, order=2, equation=None, periodic=False):
 def test_the_matrix_is_the_stencil(d, rng):
     chain = system(d, (40, 12, 6)[d - 1]).at(0.0)
     p = rng.random(chain.grid.cells)
-    np.testing.assert_allclose((chain.matrix() @ p.ravel()).reshape(p.shape), chain.rate(p, 0.0), atol=1e-12)
-    assert np.abs(chain.matrix().sum(axis=0)).max() < 1e-12, "columns of a conservative generator sum to zero"
+    np.testing.assert_allclose((chain.stored.matrix() @ p.ravel()).reshape(p.shape), chain.rate(p, 0.0), atol=1e-12)
+    assert np.abs(chain.stored.matrix().sum(axis=0)).max() < 1e-12, "columns of a conservative generator sum to zero"
+
+
+def test_three_dimensions_evaluate_rates_on_the_fly_where_cells_resolve_the_drift(rng):
+    drifting = mfg.FokkerPlanck(lambda x, t: -x * (1 + t), lambda t: 1 + t**2, time_dependent=True)
+    fine, coarse = system(3, 24, equation=drifting).frozen(0.4, 0.5), system(3, 6, equation=drifting).frozen(0.4, 0.5)
+    assert (type(fine).__name__, type(coarse).__name__) == ("FittedChain", "MarkovChain")
+    p = rng.random((24, 24, 24))
+    np.testing.assert_allclose(fine.rate(p, 0.0), fine.stored.rate(p, 0.0), atol=1e-11)
+    radius = fine.stored.spectral_radius(p, 0.0)
+    assert radius <= fine.spectral_radius(p, 0.0) <= 1.1 * radius
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("d", [2, 3])
+def test_separable_drifts_act_axis_by_axis(d, order, rng):
+    """A(p ⊗ q) = Ap ⊗ q + p ⊗ Aq for the drift −x, which acts on each axis alone."""
+    line, space = system(1, 14, order), system(d, 14, order)
+    factors = rng.random((d, 14))
+    expected = 0.0
+    for axis in range(d):
+        moved = [line.rate(f, 0.0) if i == axis else f for i, f in enumerate(factors)]
+        expected = expected + np.einsum("i,j->ij" if d == 2 else "i,j,k->ijk", *moved)
+    p = np.einsum("i,j->ij" if d == 2 else "i,j,k->ijk", *factors)
+    np.testing.assert_allclose(space.rate(p, 0.0), expected, atol=1e-12)
+
+
+def test_slabs_cover_the_faces():
+    grid = mfg.CartesianGrid((-1.0, 0.0, -2.0), (1.0, 3.0, 2.0), (120, 110, 100))
+    for axis in range(3):
+        parts = list(grid.face_slabs(axis))
+        assert len(parts) > 1
+        np.testing.assert_array_equal(np.concatenate([x for _, x in parts]), grid.faces(axis))
+        assert [part.start for part, _ in parts[1:]] == [part.stop for part, _ in parts[:-1]]
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])

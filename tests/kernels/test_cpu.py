@@ -71,6 +71,34 @@ def test_forward_stencils(shape, glued, rng):
     assert abs(out.sum()) < 1e-12
 
 
+@pytest.mark.parametrize("glued", [(False, False, False), (True, True, True), (False, True, False)])
+@pytest.mark.parametrize("shape", [(4, 5, 6), (9, 17, 4), (1, 2, 3)], ids=str)
+def test_rates_on_the_fly_are_the_stored_ones(shape, glued, rng):
+    w, up, down, rate = [], [], [], np.array([0.7, 1.3, 2.1])
+    for axis in range(3):
+        peclet = rng.uniform(-1, 1, tuple(n + (i == axis) for i, n in enumerate(shape)))
+        ends = (slice(None),) * axis
+        peclet[(*ends, -1)] = peclet[(*ends, 0)] = peclet[(*ends, 0)] if glued[axis] else 0.0
+        pair = np.empty_like(peclet), np.empty_like(peclet)
+        cpu.jump_rates(peclet.ravel(), rate[axis], pair[0].ravel(), pair[1].ravel())
+        for a in pair if not glued[axis] else ():
+            a[(*ends, [0, -1])] = 0.0
+        w.append(peclet)
+        up.append(pair[0])
+        down.append(pair[1])
+    p = rng.random(shape)
+    for blocks in (1, 2, shape[0]):
+        out = np.full(shape, np.nan)
+        cpu.fitted_3d(p, *w, rate, np.array(glued), blocks, out)
+        np.testing.assert_allclose(out, numpy_forward(p, up, down), rtol=0, atol=1e-13)
+        assert abs(out.sum()) < 1e-12
+    for axis, a in enumerate(w):
+        leaving = np.take(up[axis], range(1, shape[axis] + 1), axis) + np.take(down[axis], range(shape[axis]), axis)
+        flat = a.reshape(-1, a.shape[axis], int(np.prod(a.shape[axis + 1 :])))
+        largest = rate[axis] * cpu.largest_departure(flat, glued[axis])
+        assert largest == pytest.approx(leaving.max(), rel=1e-13)
+
+
 @pytest.mark.parametrize("glued", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_backward_is_the_transpose(shape, glued, rng):

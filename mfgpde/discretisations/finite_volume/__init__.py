@@ -9,8 +9,10 @@ from scipy.interpolate import RegularGridInterpolator
 
 from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.finite_volume.differences import Walls
+from mfgpde.discretisations.finite_volume.driven_chain import DrivenChain
+from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain
 from mfgpde.discretisations.finite_volume.hamilton_jacobi import CentralDifferences
-from mfgpde.discretisations.finite_volume.jump_rates import DrivenChain, MarkovChain
+from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.discretisations.finite_volume.staggered import StaggeredScore
 from mfgpde.discretisations.finite_volume.transport import LimitedUpwind
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ScoreFokkerPlanck
@@ -20,6 +22,7 @@ __all__ = [
     "CentralDifferences",
     "DrivenChain",
     "FiniteVolume",
+    "FittedChain",
     "LimitedUpwind",
     "MarkovChain",
     "StaggeredScore",
