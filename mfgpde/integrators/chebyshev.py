@@ -33,8 +33,9 @@ class RungeKuttaChebyshev:
         y0 = np.ascontiguousarray(u)
         f0 = inner.rate(y0, t)
         before, here = y0, y0 + weights[1, 3] * dt * f0
+        f = None
         for j in range(2, stages + 1):
-            f = inner.rate(here, t + nodes[j - 1] * dt)
+            f = inner.rate(here, t + nodes[j - 1] * dt, f)
             scale = weights[j] * (1, 1, 1, dt, dt)
             new = np.empty_like(y0) if before is y0 else before  # each entry is read before it is written
             recurrence(y0.ravel(), here.ravel(), before.ravel(), f.ravel(), f0.ravel(), scale, new.ravel())

@@ -124,9 +124,9 @@ class DrivenChain:
         """Return the chain with the mean of the rates at both ends: second-order accurate over the step."""
         return _mean_chain(self.at(t0), self.at(t1))
 
-    def rate(self, u: Array, t: float) -> Array:
-        """Return A(t)u."""
-        return self.at(t).rate(u, t)
+    def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
+        """Return A(t)u, in `out` if given."""
+        return self.at(t).rate(u, t, out)
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return a bound at time t, with room for growth over one step."""

@@ -23,7 +23,7 @@ class CentralDifferences:
     walls: Walls
     default_integrator: Integrator = field(default_factory=lambda: RungeKuttaChebyshev(damping=2.0))
 
-    def rate(self, u: Array, t: float) -> Array:
+    def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return DΔu − H(x, ∇u, t)."""
         gradient, laplacian = gradient_and_laplacian(u, self.grid, self.walls)
         return float(self.equation.diffusivity(t)) * laplacian - self.equation.hamiltonian(

@@ -30,14 +30,14 @@ class MarkovChain:
     transposed: bool = False
     _factors: OrderedDict = field(default_factory=OrderedDict, repr=False)
 
-    def rate(self, u: Array, t: float) -> Array:
-        """Return Au, or Aᵀu for the backward equation."""
+    def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
+        """Return Au, or Aᵀu for the backward equation, in `out` if that is given and fits."""
         u = np.ascontiguousarray(u)
         if self.transposed:
             return self._backward(u)
         if self.peclet is not None:
             return self._corrected(u, self.peclet)
-        out = np.empty_like(u)
+        out = np.empty_like(u) if out is None else out
         stencil: Any = (cpu.forward_1d, cpu.forward_2d, cpu.forward_3d)[u.ndim - 1]
         stencil(u, *(array for pair in zip(self.up, self.down, strict=True) for array in pair), out)
         return out

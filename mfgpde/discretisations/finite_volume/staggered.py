@@ -34,7 +34,7 @@ class StaggeredScore:
         ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
         return [part.reshape(shape) for part, shape in zip(np.split(u, ends[:-1]), shapes, strict=True)]
 
-    def rate(self, u: Array, t: float) -> Array:
+    def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return the gradient of the bracket on all faces."""
         parts = self.components(u)
         bracket = self.equation.transport(self.grid.points, self.values(u), t)

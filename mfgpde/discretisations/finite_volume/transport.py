@@ -44,7 +44,7 @@ class LimitedUpwind:
     def _shape(self, axis: int, extra: int = 0) -> tuple[int, int]:
         return self.grid.cells[axis] + extra, int(np.prod(self.grid.cells[axis + 1 :]))
 
-    def rate(self, u: Array, t: float) -> Array:
+    def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return −∇·(v p)."""
         u = np.ascontiguousarray(u)
         out = np.zeros_like(u)
