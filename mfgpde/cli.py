@@ -51,12 +51,10 @@ def validate(
     list_: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
 ) -> None:
     """Verify claims and write a report; exit code 1: refuted or broken, 2: undecided, 3: moved since the stored run."""
-    from rich.console import Console
-
     from mfgpde.verify import discover, record, run
     from mfgpde.verify.claim import Level
 
-    console = Console()
+    console = _console()
     with _complaints():
         entries = discover.select(targets or [], discover.suite_root(PACKAGE, Path.cwd()))
         if list_:
@@ -90,8 +88,6 @@ def _list(entries: Any, console: Any) -> None:
 def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, console: Any) -> None:
     from mfgpde.report import html, table
 
-    if not console.is_terminal:
-        console.width = 150
     console.print(table.verdict_table(result))
     if result["resumed"]:
         console.print(f"{result['resumed']} of these results are from the interrupted run this one continued.")
@@ -105,7 +101,7 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
     page = folder / "report.html"
     page.write_text(html.render(result, movements), encoding="utf-8")
     console.print(
-        f"{len(result['claims'])} claims in {result['seconds']:.0f} s. Report: {page}   Data: {folder / 'run.json'}",
+        f"{len(result['claims'])} claim(s) in {result['seconds']:.0f} s. Report: {page}   Data: {folder / 'run.json'}",
         highlight=False,
     )
 
@@ -118,11 +114,9 @@ def figures(
     list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
 ) -> None:
     """Draw paper figures from a recorded run: vector PDF, PNG, and the numbers behind each."""
-    from rich.console import Console
-
     from mfgpde.verify import discover, record
 
-    console = Console()
+    console = _console()
     with _complaints():
         scripts = _scripts("figures")
         if list_:
@@ -142,12 +136,10 @@ def bench(
     list_: Annotated[bool, typer.Option("--list", help="List the benchmarks and stop.")] = False,
 ) -> None:
     """Measure accuracy, time and bandwidth, peers beside us in the same call; report ratios."""
-    from rich.console import Console
-
     from mfgpde.report import table
     from mfgpde.verify import discover, record
 
-    console = Console()
+    console = _console()
     with _complaints():
         scripts = _scripts("benchmarks")
         if list_:
@@ -167,6 +159,15 @@ def cite() -> None:
             typer.echo(place.read_text(encoding="utf-8"))
             return
     raise typer.Exit(1)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 150  # files and pipes have room
+    return console
 
 
 def _describe(scripts: dict[str, Path], console: Any) -> None:

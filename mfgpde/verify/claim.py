@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from mfgpde.verify.finding import Finding
 
 T = TypeVar("T")
-SOURCE = re.compile(r"(after )?arXiv:\d{4}\.\d{5}(, .+)?|mfgpde(, .+)?")
+ARXIV = re.compile(r"arXiv:(?!\d{4}\.\d{4,5}(v\d+)?\b)")  # a malformed identifier
 
 
 class Standing(StrEnum):
@@ -89,9 +89,9 @@ class Claim:
     def __post_init__(self) -> None:
         if not self.statement.strip():
             raise ValueError("a claim needs a statement (LaTeX)")
-        if not SOURCE.fullmatch(self.source):
+        if not self.source.strip() or ARXIV.search(self.source):
             raise ValueError(
-                f"source must read 'arXiv:2210.04296, eq. (3)', 'after arXiv:…' or 'mfgpde', got {self.source!r}"
+                f"a claim says where it comes from, as in 'arXiv:2210.04296, eq. (3)'; got source={self.source!r}"
             )
         self.standing = Standing(self.standing)
         if isinstance(self.assumes, str) or isinstance(self.coefficients, str):

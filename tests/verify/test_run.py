@@ -159,7 +159,7 @@ def test_exceptions_make_a_claim_broken_and_keep_the_others(suite, tmp_path):
 
 @pytest.mark.parametrize(
     "bad",
-    [dict(statement=" "), dict(source="somewhere"), dict(standing="folklore"), dict(assumes="p > 0")],
+    [dict(statement=" "), dict(source=" "), dict(source="arXiv:12"), dict(standing="folklore"), dict(assumes="p > 0")],
 )
 def test_claims_are_checked_when_written(bad):
     with pytest.raises((ValueError, TypeError)):

@@ -1,0 +1,42 @@
+"""Distances between Gaussians on a grid, against closed forms."""
+
+import numpy as np
+import pytest
+from scipy.special import erf
+
+import mfgpde as mfg
+
+GRID = mfg.CartesianGrid.cube(9.0, 600, 1)
+SPACE = mfg.FiniteVolume(GRID)
+P, Q = mfg.gaussian(mean=[0.0], covariance=[[1.0]]), mfg.gaussian(mean=[0.6], covariance=[[1.0]])
+WIDE = mfg.gaussian(mean=[0.6], covariance=[[1.7]])
+
+
+@pytest.fixture
+def field():
+    return mfg.Field(SPACE, P.density(GRID.points))
+
+
+def test_total_variation_of_shifted_gaussians(field):
+    exact = 2 * erf(0.3 / np.sqrt(2))
+    for reference in (Q, mfg.Field(SPACE, Q.density(GRID.points)), Q.density, Q.density(GRID.points)):
+        assert mfg.l1_distance(field, reference) == pytest.approx(exact, abs=1e-3)  # a kink: h² = 9e-4
+
+
+def test_fields_of_another_grid_are_interpolated(field):
+    other = mfg.FiniteVolume(mfg.CartesianGrid.cube(9.0, 450, 1))
+    there = mfg.Field(other, Q.density(other.grid.points))
+    assert mfg.l1_distance(field, there) == pytest.approx(mfg.l1_distance(field, Q), abs=1e-6)
+
+
+def test_kullback_leibler(field):
+    exact = 0.5 * (np.log(1.7) + (1 + 0.36) / 1.7 - 1)
+    assert mfg.kl_divergence(field, WIDE) == pytest.approx(exact, abs=1e-10)
+    holes = np.where(GRID.points[..., 0] > 3, 0.0, Q.density(GRID.points))
+    assert mfg.kl_divergence(field, holes) == np.inf
+    assert np.isfinite(mfg.kl_divergence(mfg.Field(SPACE, holes), P))
+
+
+def test_weighted_errors_of_scores():
+    shifted = mfg.Field(SPACE, P.score(GRID.points) + 0.25)
+    assert mfg.weighted_error(shifted, P.score, P.density(GRID.points)) == pytest.approx(0.25, rel=1e-12)

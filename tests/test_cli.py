@@ -1,0 +1,86 @@
+"""The commands around `validate`: figures, benchmarks, citation, and what they say to bad input."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import mfgpde
+from mfgpde.cli import app
+from mfgpde.verify import discover, record
+
+ROOT = Path(mfgpde.__file__).parents[1]
+BASELINE = ROOT / "validation" / "baseline.json"
+
+
+def invoke(*words):
+    return CliRunner().invoke(app, [*map(str, words)])
+
+
+def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
+    result = invoke("figures", "--run", BASELINE, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    names = {path.stem for path in (ROOT / "figures").glob("*.py")}
+    commit = record.read(BASELINE)["provenance"]["commit"]
+    for name in names:
+        pdf, png = (tmp_path / f"{name}{suffix}" for suffix in (".pdf", ".png"))
+        assert pdf.read_bytes().startswith(b"%PDF")
+        assert commit.encode() in png.read_bytes()
+        assert (tmp_path / f"{name}.csv").is_file() or (tmp_path / f"{name}.nc").is_file()
+    rows = (tmp_path / "verdicts.csv").read_text().splitlines()
+    findings = sum(len(c["findings"]) + len(c["controls"]) for c in record.read(BASELINE)["claims"])
+    assert len(rows) == findings + 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("figures", "verdict", "--run", BASELINE), "did you mean 'verdicts'?"),
+        (("figures", "--run", "nowhere/run.json"), "make one with `mfgpde validate`"),
+        (("bench", "stencil"), "did you mean 'stencil-bandwidth'?"),
+        (("validate", "lai2023/score-fp"), "did you mean 'lai2023/score-fpe'?"),
+    ],
+)
+def test_bad_names_get_a_sentence(words, message):
+    result = invoke(*words)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_unfinished_runs_and_missing_claims_are_named(tmp_path):
+    run = record.read(BASELINE)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**run, "state": "running"}))
+    assert "was interrupted" in invoke("figures", "--run", path, "--out", tmp_path).output
+    kept = [claim for claim in run["claims"] if claim["id"] != "solvers/order-of-accuracy"]
+    path.write_text(json.dumps({**run, "claims": kept}))
+    assert "holds no claim" in invoke("figures", "solver-convergence", "--run", path, "--out", tmp_path).output
+
+
+def test_lists_name_everything():
+    assert all(name in invoke("figures", "--list").output for name in ("verdicts", "noised-mixture"))
+    assert "stencil-bandwidth" in invoke("bench", "--list").output
+    listed = invoke("validate", "--list").output
+    entries = discover.select([], discover.suite_root(Path(mfgpde.__file__).parent, Path.cwd()))
+    assert all(entry.id in listed for entry in entries)
+
+
+def test_a_benchmark_reports_errors_times_and_where_it_ran(tmp_path, monkeypatch):
+    """Small enough for a test; it asserts that the numbers are there and the errors right, never a time."""
+    script = discover.load_module(ROOT / "benchmarks" / "ornstein_uhlenbeck_2d.py")
+    monkeypatch.setattr(script, "SIZES", (32,))
+    monkeypatch.setattr(discover, "load_module", lambda path: script)
+    result = invoke("bench", "ornstein-uhlenbeck-2d", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    stored = json.loads((tmp_path / "ornstein-uhlenbeck-2d.json").read_text())
+    errors = {row[0]: row[2] for row in stored["rows"]}
+    assert errors["spectral, Mehler"] < errors["finite volume, order 4"] < errors["finite volume, order 2"] < 0.1
+    assert errors.get("fplanck", 0.0) < 0.1  # a peer is run where it is installed
+    assert stored["provenance"]["machine"]
+
+
+def test_citation_names_all_papers():
+    output = invoke("cite").output
+    assert all(number in output for number in ("2402.06162", "2210.04296", "2304.13534", "2311.15996", "2406.09084"))
