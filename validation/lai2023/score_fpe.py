@@ -71,7 +71,7 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
             n = Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d]
             space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d))
             case(f"{name} {d}D", process, mfg.bimodal(d), space, 3, 5e-3)  # scores are of size 2 per length here
-        torus = mfg.Spectral(mfg.CartesianGrid.cube(3.0, 32, d, periodic=True))
+        torus = mfg.Spectral(mfg.CartesianGrid.cube(3.0, 48, d, periodic=True))
         if end > SMOOTH:
             case(
                 f"Brownian {d}D torus",
