@@ -66,7 +66,10 @@ CASES = [
     (SSPRK43(), Homogeneous()),
     (ETDRK4(), Diagonal()),
 ]
-names = lambda c: type(c).__name__  # noqa: E731
+
+
+def names(c):
+    return type(c).__name__
 
 
 def end_error(method, system, steps):

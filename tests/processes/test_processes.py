@@ -19,7 +19,10 @@ LINEAR = [
     mfg.Linear(lambda t: SPIN * (1 + t), scale=lambda t: 1 + 0.5 * t),
 ]
 ALL = [*LINEAR, mfg.double_well(depth=0.5)]
-name = lambda process: type(process).__name__  # noqa: E731
+
+
+def name(process):
+    return type(process).__name__
 
 
 @pytest.mark.parametrize("process", ALL, ids=name)

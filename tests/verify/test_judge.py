@@ -69,7 +69,9 @@ def test_a_suspect_bar_is_reported():
 
 
 def test_smallest_change_is_where_the_verdict_turns():
-    measure = lambda factor: evidence(3.0 * (factor - 1.0) + 0.02)  # noqa: E731
+    def measure(factor):
+        return evidence(3.0 * (factor - 1.0) + 0.02)
+
     change = smallest_change(measure(1.0), measure(1.05), 0.05)
     assert change == pytest.approx((0.1 + 0.01 - 0.02) / 3)
     assert judge(measure(1 + 1.01 * change), {"c": REFUTED}).outcome is Outcome.REFUTED

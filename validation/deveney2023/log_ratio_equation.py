@@ -47,7 +47,10 @@ def log_ratio(level, residual=1.0, square=1.0, dimensions=(1, 2)):
                 (0.0, run),
                 rtol=1e-5,
             ).at(run)
-            start = lambda y: phi.potential(y, T) - prior.log_density(y)  # noqa: E731
+
+            def start(y, phi=phi, prior=prior, T=T):
+                return phi.potential(y, T) - prior.log_density(y)
+
             e = mfg.solve(own, space, start, (0.0, run), rtol=1e-5).at(run)
             positive = np.maximum(q.values, TAIL * q.values.max())
             return mfg.weighted_error(e, phi.potential(x, STOP) - np.log(positive), positive)

@@ -73,7 +73,10 @@ def structure(level, well_balanced=True, mass_factor=1.0):
     rng = np.random.default_rng(0)
     for d, glued in ((1, False), (2, True), (3, False)):
         grid = mfg.CartesianGrid.cube(3.0, (64, 24, 12)[d - 1], d, periodic=glued)
-        drift = lambda x, t: np.sin(np.pi / 3 * (x + t))  # noqa: E731
+
+        def drift(x, t):
+            return np.sin(np.pi / 3 * (x + t))
+
         forward = mfg.FiniteVolume(grid).semidiscretise(mfg.FokkerPlanck(drift, process.diffusivity))
         backward = mfg.FiniteVolume(grid).semidiscretise(mfg.BackwardKolmogorov(drift, process.diffusivity))
         p, u = rng.random(grid.cells), rng.standard_normal(grid.cells)

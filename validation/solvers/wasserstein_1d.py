@@ -40,7 +40,10 @@ def distances(level, spread=1.0, shift=1.0, monotone=True):
     a, b = mfg.gaussian(0.8, 0.5), mfg.gaussian(-0.4 * shift, (1.1 * spread) ** 2)
     truth = mfg.exact(mfg.wasserstein_gaussian([0.8], [[0.5]], [-0.4], [[1.21]]), "closed form")
     case("Gaussians", a.density, b.density, truth, 2)
-    moved = lambda x: p.density(x - 0.7 * shift)  # noqa: E731
+
+    def moved(x):
+        return p.density(x - 0.7 * shift)
+
     case("translation", p.density, moved, mfg.exact(0.7, "closed form"), 2)
     case("translation", p.density, moved, mfg.exact(0.7, "closed form"), 1)
 
