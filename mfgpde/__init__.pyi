@@ -18,6 +18,9 @@ from .discretisations import Field as Field
 from .discretisations import FiniteVolume as FiniteVolume
 from .discretisations import Spectral as Spectral
 from .discretisations import propagate as propagate
+from .discretisations.finite_element import FiniteElement as FiniteElement
+from .discretisations.finite_element import eigenpairs as eigenpairs
+from .discretisations.finite_element import meshes as meshes
 from .equations import BackwardKolmogorov as BackwardKolmogorov
 from .equations import Continuity as Continuity
 from .equations import FokkerPlanck as FokkerPlanck

@@ -32,6 +32,8 @@ class Estimate:
     method: str
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))  # NumPy scalars come in, plain numbers are kept
+        object.__setattr__(self, "error", float(self.error))
         if math.isnan(self.value):
             raise ValueError(f"an estimate needs a value, got NaN (method: {self.method!r})")
         if not self.error >= 0:

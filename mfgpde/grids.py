@@ -112,6 +112,16 @@ class CartesianGrid:
         """Return ∫ by the midpoint rule over the leading d axes of `values`."""
         return self.volume * values.sum(axis=tuple(range(self.dimension)))
 
+    def minimum(self, values: Array) -> float:
+        """Return the least value."""
+        return float(values.min())
+
+    def outer_share(self, values: Array) -> float:
+        """Return the share of ∫|values| in the outermost cells of the walls that are not glued."""
+        inner = values[tuple(slice(None) if glued else slice(1, -1) for glued in self.periodic)]
+        total = float(np.abs(values).sum())
+        return (total - float(np.abs(inner).sum())) / total if total > 0 else 0.0
+
     def refined(self, k: int = 1) -> CartesianGrid:
         """Return the grid with 2^k times as many cells per axis."""
         return replace(self, cells=tuple(n * 2**k for n in self.cells))

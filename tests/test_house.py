@@ -17,9 +17,10 @@ RANK = {
 }  # fmt: skip
 GATES = {
     "numba": {"kernels"}, "cupy": {"arrays", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores"},
-    "dolfinx": set(), "xarray": {"solvers"}, "matplotlib": {"plotting"}, "cycler": {"plotting"}, "jinja2": {"report"},
+    "xarray": {"solvers"}, "matplotlib": {"plotting"}, "cycler": {"plotting"}, "jinja2": {"report"},
     "latex2mathml": {"report"}, "typer": {"cli"}, "rich": {"cli", "report", "progress"},
 }  # fmt: skip
+FINITE_ELEMENTS = {"dolfinx", "dolfinx_solver", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py"}
 COURT_KNOWS = {"estimate", "progress", "errors", "verify"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -50,6 +51,7 @@ def test_rooms_import_only_lower_ranks_and_their_own_third_parties(path):
             assert here != "verify" or rest[0] in COURT_KNOWS, "the court knows only estimates"
         if top in GATES:
             assert here in GATES[top], f"{top} is not allowed in {here}"
+        assert top not in FINITE_ELEMENTS or path.parent.name == "finite_element", f"{top} is not allowed in {path}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -79,6 +79,6 @@ def check_density(values: Array, grid: CartesianGrid) -> None:
 
 def place(grid: CartesianGrid, mask: np.ndarray) -> str:
     """Name the first cell of a mask: its index and its centre."""
-    cell = tuple(map(int, np.argwhere(mask)[0, : grid.dimension]))
-    centre = ", ".join(f"{axis[i]:.4g}" for axis, i in zip(grid.axes, cell))
-    return f"cell {cell if grid.dimension > 1 else cell[0]}, x = ({centre})"
+    cell: tuple[int, ...] = tuple(map(int, np.argwhere(mask)[0]))
+    centre = ", ".join(f"{x:.4g}" for x in grid.points[cell].tolist())
+    return f"cell {cell if len(cell) != 1 else cell[0]}, x = ({centre})"

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, System
 
 Array = NDArray[np.float64]
@@ -29,12 +28,53 @@ class Semidiscrete(System, Protocol):
         ...
 
 
-class Discretisation(Protocol):
-    """A grid and a way to write equations on it."""
+class Domain(Protocol):
+    """The points at which fields are known, and how to integrate over them: a CartesianGrid or a mesh."""
 
     @property
-    def grid(self) -> CartesianGrid:
-        """The grid."""
+    def points(self) -> Array:
+        """The points, shape (..., d)."""
+        ...
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """The numbers of cells per axis; a mesh has one."""
+        ...
+
+    @property
+    def lower(self) -> Any:
+        """The lower corner of the bounding box."""
+        ...
+
+    @property
+    def upper(self) -> Any:
+        """The upper corner of the bounding box."""
+        ...
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Which axes are glued; meshes have no axes."""
+        ...
+
+    def integrate(self, values: Array) -> Array:
+        """Return ∫ of values at the points; trailing axes stay."""
+        ...
+
+    def minimum(self, values: Array) -> float:
+        """Return the least value."""
+        ...
+
+    def outer_share(self, values: Array) -> float:
+        """Return the share of ∫|values| next to walls."""
+        ...
+
+
+class Discretisation(Protocol):
+    """A domain and a way to write equations on it."""
+
+    @property
+    def grid(self) -> Any:
+        """The domain: a CartesianGrid, or the quadrature points of a mesh."""
         ...
 
     @property
@@ -57,7 +97,7 @@ class Discretisation(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A scalar (*cells) or vector (*cells, d) field given by its values at cell centres."""
+    """A scalar (*cells) or vector (*cells, d) field given by its values at cell centres, or quadrature points of a mesh."""
 
     discretisation: Discretisation
     values: Array
@@ -67,8 +107,8 @@ class Field:
         return self.discretisation.interpolate(self.values, x)
 
     @property
-    def grid(self) -> CartesianGrid:
-        """The grid whose cells carry the values."""
+    def grid(self) -> Any:
+        """The domain whose points carry the values."""
         return self.discretisation.grid
 
     def integral(self) -> Array:

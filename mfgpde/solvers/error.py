@@ -26,7 +26,7 @@ class SolutionError:
     def l1(self, t: float) -> Estimate:
         """Return ∫|error| at a stored time: space plus time, its own bar the half of it that Richardson leaves open."""
         k = self.solution.index(t)
-        total = sum(float(np.sum(np.abs(part[k].values))) * part[k].grid.volume for part in (self.space, self.time))
+        total = sum(float(part[k].grid.integrate(np.abs(part[k].values))) for part in (self.space, self.time))
         return Estimate(total, 0.5 * total, Kind.EXTRAPOLATED, "Richardson in space and time")
 
 

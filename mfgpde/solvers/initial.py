@@ -9,9 +9,8 @@ import numpy as np
 
 from mfgpde.densities import Density, check_density
 from mfgpde.discretisations import Discretisation, Field
-from mfgpde.discretisations.base import Array
+from mfgpde.discretisations.base import Array, Domain
 from mfgpde.equations import Continuity, FokkerPlanck, LogDensity, ScoreFokkerPlanck
-from mfgpde.grids import CartesianGrid
 
 Initial = Density | Field | Callable[[Array], Array]
 
@@ -71,13 +70,6 @@ def initial_function(equation: Any, initial: Initial) -> Callable[[Array], Array
     return initial
 
 
-def wall_mass(values: Array, grid: CartesianGrid) -> float:
-    """Return the share of the mass in the outermost cells of the walls that are not glued."""
-    inner = values[tuple(slice(None) if glued else slice(1, -1) for glued in grid.periodic)]
-    total = float(np.abs(values).sum())
-    return (total - float(np.abs(inner).sum())) / total if total > 0 else 0.0
-
-
 def check_initial_density(values: Array, initial: Initial, discretisation: Discretisation, largest: float) -> None:
     """Raise ValueError for a density that is no density, or that the box cuts off; name a box that would do."""
     grid = discretisation.grid
@@ -85,7 +77,7 @@ def check_initial_density(values: Array, initial: Initial, discretisation: Discr
     cut = 0.0
     if isinstance(initial, Density) and not any(grid.periodic):
         cut = max(0.0, 1 - float(grid.integrate(values)))
-    share = wall_mass(values, grid) if getattr(discretisation, "walls", "far") == "far" else 0.0
+    share = grid.outer_share(values) if getattr(discretisation, "walls", "far") == "far" else 0.0
     if share > largest or cut > max(largest, 1e-3):
         lower, upper = initial.box(1 - 1e-9) if isinstance(initial, Density) else needed_box(values, grid)
         raise ValueError(
@@ -95,11 +87,11 @@ def check_initial_density(values: Array, initial: Initial, discretisation: Discr
         )
 
 
-def needed_box(values: Array, grid: CartesianGrid) -> tuple[Array, Array]:
+def needed_box(values: Array, grid: Domain) -> tuple[Array, Array]:
     """Return mean ± 7 standard deviations per axis: at least a Gaussian's mass up to 3e-12."""
-    mass = np.abs(values) / np.abs(values).sum()
-    mean = np.tensordot(mass, grid.points, axes=grid.dimension)
-    deviation = np.sqrt(np.tensordot(mass, (grid.points - mean) ** 2, axes=grid.dimension))
+    mass = np.abs(values)[..., None] / float(grid.integrate(np.abs(values)))
+    mean = grid.integrate(mass * grid.points)
+    deviation = np.sqrt(grid.integrate(mass * (grid.points - mean) ** 2))
     return np.minimum(mean - 7 * deviation, grid.lower), np.maximum(mean + 7 * deviation, grid.upper)
 
 

@@ -22,7 +22,6 @@ from mfgpde.solvers.initial import (
     checked_times,
     initial_function,
     needed_box,
-    wall_mass,
 )
 from mfgpde.solvers.solution import Solution
 
@@ -66,6 +65,7 @@ class _March:
         return u, Status.DONE
 
     def _first_step(self, u: Array, t: float, end: float) -> float:
+        size = self.controller.size
         rate = size(self.system.rate(u, t))
         k = self.controller.embedded_order + 1
         guess = 0.5 * self.controller.rtol ** (1 / k) * size(u) / rate if rate > 0 else end - t
@@ -87,8 +87,8 @@ class _Record:
         self.times.append(t)
         self.fields.append(Field(self.discretisation, np.array(values)))
         self.conserved["mass"].append(mass)
-        self.conserved["minimum"].append(float(values.min()))
-        self.conserved["wall"].append(wall_mass(values, self.discretisation.grid) if self.density else 0.0)
+        self.conserved["minimum"].append(self.discretisation.grid.minimum(values))
+        self.conserved["wall"].append(self.discretisation.grid.outer_share(values) if self.density else 0.0)
 
 
 def solve(
@@ -141,7 +141,9 @@ def solve(
             discretisation,
             largest_wall_mass if far else np.inf,
         )
-    march = _March(system, chosen, Controller(rtol, atol, chosen.embedded_order), max_steps)
+    march = _March(
+        system, chosen, Controller(rtol, atol, chosen.embedded_order, getattr(system, "size", size)), max_steps
+    )
     clock = time.perf_counter()
     status, t = Status.DONE, float(instants[0])
     record.add(t, values, system.mass(u))
@@ -151,12 +153,13 @@ def solve(
             tick = _scaled(bar, (t - instants[0]) / span, (end - t) / span) if progress else silent
             u, status = march.advance(u, t, end, tick)
             values = system.values(u)
-            if status is Status.DONE and not np.isfinite(values).all():
+            mass = system.mass(u)
+            if status is Status.DONE and not (np.isfinite(mass) and np.isfinite(values).all()):
                 status = Status.NOT_FINITE
             if status is not Status.DONE:
                 break
             t = end
-            record.add(t, values, system.mass(u))
+            record.add(t, values, mass)
             if far and record.conserved["wall"][-1] > largest_wall_mass:
                 status = Status.MASS_AT_WALL
                 break

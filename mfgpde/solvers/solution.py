@@ -46,14 +46,20 @@ class Solution:
         return near
 
     def to_xarray(self) -> xarray.DataArray:
-        """Return all fields as one labelled array (time, x, y, z, component)."""
+        """Return all fields as one labelled array (time, x, y, z, component); on a mesh (time, point), on every rank."""
         import xarray
 
         grid = self.discretisation.grid
         names = ["x", "y", "z"][: grid.dimension]
-        values = np.stack([field.values for field in self.fields])
-        coords: dict[str, Any] = {"time": self.times, **dict(zip(names, grid.axes, strict=True))}
-        dims = ["time", *names] + ["component"] * (values.ndim - 1 - grid.dimension)
+        if isinstance(grid, CartesianGrid):
+            values = np.stack([field.values for field in self.fields])
+            coords: dict[str, Any] = {"time": self.times, **dict(zip(names, grid.axes, strict=True))}
+            dims = ["time", *names] + ["component"] * (values.ndim - 1 - grid.dimension)
+        else:  # a mesh: quadrature points in no order, their weights beside them
+            values = np.stack([grid.gathered(field.values) for field in self.fields])
+            places = dict(zip(names, grid.gathered(grid.points).T, strict=True))
+            columns = {name: ("point", x) for name, x in (*places.items(), ("weight", grid.gathered(grid.weights)))}
+            coords, dims = {"time": self.times, **columns}, ["time", "point"]
         box = {"lower": grid.lower, "upper": grid.upper, "periodic": [int(p) for p in grid.periodic]}
         attributes = {**box, "status": str(self.status), "provenance": json.dumps(dict(self.provenance))}
         return xarray.DataArray(values, coords, dims, name=type(self.equation).__name__, attrs=attributes)
@@ -76,7 +82,9 @@ def load(path: str | os.PathLike[str]) -> xarray.DataArray:
 
 
 def grid_of(array: xarray.DataArray) -> CartesianGrid:
-    """Return the grid of a stored array."""
+    """Return the grid of a stored array; ValueError if it was a mesh."""
+    if "point" in array.dims:
+        raise ValueError("this solution lives on a mesh, whose points are the coordinates of the array")
     cells = tuple(array.sizes[name] for name in ("x", "y", "z") if name in array.sizes)
     lower, upper, glued = (tuple(np.atleast_1d(array.attrs[key])) for key in ("lower", "upper", "periodic"))
     return CartesianGrid(lower, upper, cells, tuple(bool(p) for p in glued))

@@ -1,0 +1,72 @@
+"""Finite elements by DOLFINx: on intervals, boxes, discs, surfaces and gmsh meshes, serial or under mpiexec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from mfgpde.discretisations.base import Array, Semidiscrete
+from mfgpde.discretisations.finite_element import meshes
+from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs
+from mfgpde.discretisations.finite_element.meshes import Mesh
+from mfgpde.discretisations.finite_element.space import LagrangeSpace, MeshPoints
+from mfgpde.discretisations.finite_element.transport import TransportSystem
+from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
+
+__all__ = ["Eigenpairs", "FiniteElement", "Mesh", "eigenpairs", "meshes"]
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteElement:
+    """Lagrange elements of degree 1 to 3 on a mesh; fields are known by their values at quadrature points.
+
+    `scheme="galerkin"` is of order degree + 1 for smooth solutions. `scheme="fitted"` (degree 1) fits exponentials along
+    edges: a Markov chain on the vertices, positive with implicit Euler steps, in equilibrium with Gibbs densities.
+    `walls` as in FiniteVolume: densities must stay away from far ones; nothing flows through either.
+    """
+
+    mesh: Mesh
+    degree: Literal[1, 2, 3] = 1
+    scheme: Literal["galerkin", "fitted"] = "galerkin"
+    walls: Literal["far", "reflecting"] = "far"
+
+    def __post_init__(self) -> None:
+        if self.degree not in (1, 2, 3):
+            raise ValueError(f"the degree must be 1, 2 or 3, got {self.degree!r}")
+        if self.scheme not in ("galerkin", "fitted") or (self.scheme == "fitted" and self.degree != 1):
+            raise ValueError(
+                f"the scheme must be 'galerkin', or 'fitted' with degree 1, got {self.scheme!r}, {self.degree}"
+            )
+        if self.walls not in ("far", "reflecting"):
+            raise ValueError(f"walls must be 'far' or 'reflecting', got {self.walls!r}")
+
+    @cached_property
+    def space(self) -> LagrangeSpace:
+        """The Lagrange space, built on first use."""
+        geometry = max(1, 2 * self.degree - 2)  # eigenvalues of order 2p need boundaries of that order, not of p + 1
+        return LagrangeSpace(self.mesh.build(geometry), self.degree, self.mesh.resolution)
+
+    @property
+    def grid(self) -> MeshPoints:
+        """The quadrature points."""
+        return self.space.grid
+
+    @property
+    def order(self) -> int:
+        """The order of accuracy in the cell width."""
+        return self.degree + 1
+
+    def semidiscretise(self, equation: Any) -> Semidiscrete:
+        """Return the weak form of this equation."""
+        if isinstance(equation, FokkerPlanck | BackwardKolmogorov | Continuity):
+            return TransportSystem(equation, self.space, self.scheme == "fitted")
+        raise TypeError(f"FiniteElement has no weak form for {type(equation).__name__}")
+
+    def interpolate(self, values: Array, x: Array) -> Array:
+        """Return the finite-element function with these values at quadrature points, at points x; NaN outside."""
+        return self.space.evaluate(self.space.project(values), x)
+
+    def refined(self, k: int = 1) -> FiniteElement:
+        """Return the same elements on 2^k times as many cells along each side."""
+        return replace(self, mesh=self.mesh.refined(k))

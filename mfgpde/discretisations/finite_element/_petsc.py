@@ -1,0 +1,104 @@
+"""DOLFINx, PETSc and MPI, imported in this one place, and linear solves sized to the problem."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py  # noqa: F401  # before DOLFINx: otherwise it would find the HDF5 of that, of another version
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+with contextlib.suppress(ModuleNotFoundError):
+    import dolfinx_solver  # noqa: F401  # makes its own MPI visible before dolfinx asks for one
+
+basix: Any  # their type stubs and their code do not agree
+fem: Any
+geometry: Any
+mesh: Any
+petsc_forms: Any
+ufl: Any
+MPI: Any
+PETSc: Any
+SLEPc: Any
+try:
+    import basix
+    import basix.ufl
+    import dolfinx.fem.petsc as petsc_forms
+    import ufl
+    from dolfinx import fem, geometry, mesh
+    from mpi4py import MPI
+    from petsc4py import PETSc
+    from slepc4py import SLEPc
+except ImportError as problem:
+    raise ImportError(
+        "finite elements need DOLFINx, which is not here: `pip install dolfinx-solver-real` on Linux x86-64, "
+        "or `conda install -c conda-forge fenics-dolfinx` elsewhere; everything else works without it"
+    ) from problem
+
+__all__ = ["MPI", "PETSc", "SLEPc", "basix", "fem", "geometry", "mesh", "petsc_forms", "ufl"]
+
+LARGEST_DIRECT = {1: 10_000_000, 2: 300_000, 3: 30_000}
+"""unknowns up to which a sparse LU is the better choice, by dimension of the cells"""
+
+
+@dataclass(eq=False)
+class Factorised:
+    """A linear system kept for many right-hand sides: LU where that fits, else GMRES with one incomplete LU a rank."""
+
+    matrix: Any
+    dimension: int
+    rtol: float = 1e-12
+    iterations: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        comm = self.matrix.getComm()
+        self._ksp = ksp = PETSc.KSP().create(comm)
+        ksp.setOperators(self.matrix)
+        direct = self.matrix.getSize()[0] <= LARGEST_DIRECT[self.dimension]
+        ksp.setType("preonly" if direct else "gmres")
+        pc = ksp.getPC()
+        if direct:
+            pc.setType("lu")
+            pc.setFactorSolverType("mumps" if comm.size > 1 or self.matrix.getSize()[0] > 20_000 else "petsc")
+        else:
+            pc.setType("bjacobi")
+            ksp.setTolerances(rtol=self.rtol, atol=1e-300, max_it=500)
+            ksp.setConvergenceHistory()
+        ksp.setUp()
+
+    def __call__(self, rhs: Array) -> Array:
+        """Return the solution for this right-hand side (the rank's own entries)."""
+        b = PETSc.Vec().createWithArray(rhs, size=(len(rhs), None), comm=self.matrix.getComm())
+        x = self.matrix.createVecRight()
+        self._ksp.solve(b, x)
+        reason = self._ksp.getConvergedReason()
+        if reason < 0:
+            history = ", ".join(f"{r:.1e}" for r in self._ksp.getConvergenceHistory()[-5:])
+            raise RuntimeError(
+                f"the linear solve stopped (PETSc reason {reason}) after {self._ksp.getIterationNumber()} iterations, "
+                f"last residuals {history or 'none'}; try a smaller time step or a finer mesh"
+            )
+        self.iterations.append(self._ksp.getIterationNumber())
+        return x.getArray().copy()
+
+
+def multiply(matrix: Any, u: Array) -> Array:
+    """Return matrix·u, the rank's own entries."""
+    x = PETSc.Vec().createWithArray(np.ascontiguousarray(u), size=(len(u), None), comm=matrix.getComm())
+    y = matrix.createVecLeft()
+    matrix.mult(x, y)
+    return y.getArray().copy()
+
+
+def fetch(own: Array, wanted: NDArray[Any], comm: Any) -> Array:
+    """Return the entries with these global numbers of a vector spread over all ranks."""
+    spread = PETSc.Vec().createWithArray(np.ascontiguousarray(own), size=(len(own), None), comm=comm)
+    here = PETSc.Vec().createSeq(len(wanted))
+    numbers = PETSc.IS().createGeneral(wanted.astype(PETSc.IntType), comm=PETSc.COMM_SELF)
+    scatter = PETSc.Scatter().create(spread, numbers, here, None)
+    scatter.scatter(spread, here)
+    return here.getArray().copy()

@@ -1,0 +1,198 @@
+"""Linear transport by finite elements: Fokker–Planck, its backward equation, and continuity, in weak form.
+
+Galerkin: ∫∂_tp v = ∫(f p − D∇p)·∇v for all v: mass is conserved (v = 1) and walls carry no flux.
+Fitted, on linear elements: the stiffness matrix weighs each edge, and exponential fitting along it (Xu, Zikatanov,
+Math. Comp. 68, 1999) gives a Markov chain on the vertices: positive wherever no weight is negative (Delaunay meshes).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mfgpde.discretisations.base import Array, checked
+from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, fetch, multiply, petsc_forms, ufl
+from mfgpde.discretisations.finite_element.space import LagrangeSpace, read_drift
+from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
+from mfgpde.integrators import TRBDF2, Integrator
+from mfgpde.kernels import cpu
+
+Transport = FokkerPlanck | BackwardKolmogorov | Continuity
+
+
+@dataclass(eq=False)
+class Linear:
+    """M du/dt = K u with constant matrices; the three verbs."""
+
+    space: LagrangeSpace
+    M: Any
+    K: Any
+    solve_mass: Callable[[Array], Array]
+    _factors: dict[float, Factorised] = field(default_factory=dict)
+
+    def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
+        """Return M⁻¹Ku."""
+        return self.solve_mass(multiply(self.K, u))
+
+    def solve(self, rhs: Array, t: float, shift: float) -> Array:
+        """Return (I − shift·M⁻¹K)⁻¹ rhs."""
+        if shift not in self._factors:
+            self._factors.clear()
+            P = self.M.copy()
+            P.axpy(-shift, self.K, structure=PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+            self._factors[shift] = Factorised(P, self.space.domain.topology.dim)
+        return self._factors[shift](multiply(self.M, rhs))
+
+    def mass(self, u: Array) -> float:
+        """Return ∫u."""
+        return float(self.space.comm.allreduce(np.sum(multiply(self.M, u))))
+
+    def frozen(self, t0: float, t1: float) -> Linear:
+        """Return itself."""
+        return self
+
+
+@dataclass(eq=False)
+class TransportSystem:
+    """The same with matrices that depend on time, in a Galerkin or a fitted form."""
+
+    equation: Transport
+    space: LagrangeSpace
+    fitted: bool
+    default_integrator: Integrator = field(default_factory=TRBDF2)
+    _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+
+    def at(self, t: float) -> Linear:
+        """Return the system at one instant."""
+        key = t if self.equation.time_dependent else 0.0
+        if key not in self._recent:
+            while len(self._recent) > 2:
+                self._recent.popitem(last=False)
+            K = self._fitted(key) if self.fitted else self._galerkin(key)
+            self._recent[key] = Linear(self.space, self._mass, K, self._solve_mass)
+        return self._recent[key]
+
+    @cached_property
+    def _mass(self) -> Any:
+        if not self.fitted:
+            return self.space.mass
+        M = self.space.mass.duplicate()
+        M.setDiagonal(PETSc.Vec().createWithArray(self._lumped, size=(self.space.own, None), comm=self.space.comm))
+        M.assemble()
+        return M
+
+    @cached_property
+    def _lumped(self) -> Array:
+        return multiply(self.space.mass, np.ones(self.space.own))
+
+    def _solve_mass(self, b: Array) -> Array:
+        return b / self._lumped if self.fitted else self.space.solve_mass(b)
+
+    def diffusivity(self, t: float) -> float:
+        """Return D(t), zero for a continuity equation."""
+        return 0.0 if isinstance(self.equation, Continuity) else float(self.equation.diffusivity(t))
+
+    def drift(self, x: Array, t: float) -> Array:
+        """Return f(x, t), checked."""
+        function = self.equation.velocity if isinstance(self.equation, Continuity) else self.equation.drift
+        return read_drift(function, x, t, "the drift")
+
+    @cached_property
+    def _convection(self) -> tuple[Any, Any]:
+        space = self.space
+        holder = space.at_quadrature((space.gdim,))
+        trial, test = space.trial, space.test
+        if isinstance(self.equation, BackwardKolmogorov):
+            trial, test = test, trial
+        return holder, fem.form(ufl.inner(holder * trial, ufl.grad(test)) * space.dx)
+
+    def _galerkin(self, t: float) -> Any:
+        holder, form = self._convection
+        self.space.fill(holder, self.drift(self.space.grid.points, t))
+        K = petsc_forms.assemble_matrix(form)
+        K.assemble()
+        K.axpy(-self.diffusivity(t), self.space.stiffness, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        return K
+
+    @cached_property
+    def _edges(self) -> tuple[Any, Any, Any, Any, Array, Array]:
+        """Row pointers, global columns, rows, whether off the diagonal, and both ends of each entry's edge."""
+        pointers, columns, _ = self.space.stiffness.getValuesCSR()
+        rows = np.repeat(np.arange(self.space.own), np.diff(pointers))
+        first = self.space.V.dofmap.index_map.local_range[0]
+        asked, place = np.unique(columns, return_inverse=True)
+        own = self.space.nodes[: self.space.own]
+        there = np.stack([fetch(x, asked, self.space.comm) for x in own.T], axis=-1)[place]
+        return pointers, columns, rows, columns != rows + first, own[rows], there
+
+    def _fitted(self, t: float) -> Any:
+        """Return A: entry (j, i) = D ω B(−w), w = ∫f·dx/D from i to j; the diagonal is minus what leaves j."""
+        pointers, columns, rows, off, here, there = self._edges
+        D = self.diffusivity(t)
+        weight = -self.space.stiffness.getValuesCSR()[2][off]
+        start, end = there[off], here[off]
+        potential = getattr(self.equation, "potential", None)
+        if potential is not None and D > 0:
+            w = np.asarray(potential(start)) - np.asarray(potential(end))
+        else:
+            along = np.einsum("ij,ij->i", self.drift(0.5 * (start + end), t), end - start)
+            w = along / D if D > 0 else along
+        inflow, outflow = np.empty_like(w), np.empty_like(w)
+        if D > 0:
+            cpu.jump_rates(np.ascontiguousarray(w), D, inflow, outflow)
+        else:
+            cpu.upwind_rates(np.ascontiguousarray(w), 1.0, inflow, outflow)
+        inflow, outflow = weight * inflow, weight * outflow
+        data = np.zeros(len(columns))
+        if isinstance(self.equation, BackwardKolmogorov):
+            data[off] = outflow
+            leaving = np.bincount(rows[off], outflow, minlength=self.space.own)
+        else:
+            data[off] = inflow
+            leaving = np.bincount(rows[off], outflow, minlength=self.space.own)
+        data[~off] = -leaving[rows[~off]]
+        A = PETSc.Mat().createAIJ(self.space.stiffness.getSizes(), csr=(pointers, columns, data), comm=self.space.comm)
+        A.assemble()
+        return A
+
+    def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
+        """Return du/dt."""
+        return self.at(t).rate(u, t)
+
+    def solve(self, rhs: Array, t: float, shift: float) -> Array:
+        """Return (I − shift·A(t))⁻¹ rhs."""
+        return self.at(t).solve(rhs, t, shift)
+
+    def frozen(self, t0: float, t1: float) -> Linear:
+        """Return the system with the mean of the matrices at both ends."""
+        a, b = self.at(t0), self.at(t1)
+        if a is b:
+            return a
+        K = a.K.copy()
+        K.axpy(1.0, b.K, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        K.scale(0.5)
+        return Linear(self.space, self._mass, K, self._solve_mass)
+
+    def mass(self, u: Array) -> float:
+        """Return ∫u."""
+        return self.at(0.0 if not self._recent else next(reversed(self._recent))).mass(u)
+
+    def size(self, u: Array) -> float:
+        """Return the root mean square of all ranks' unknowns."""
+        total = self.space.comm.allreduce(float(np.sum(np.abs(u) ** 2)), MPI.SUM)
+        return float(np.sqrt(total / self.space.size))
+
+    def start(self, initial: Callable[[Array], Array]) -> Array:
+        """Return the L² projection of the initial condition; its values at the vertices if fitted."""
+        x = self.space.nodes[: self.space.own] if self.fitted else self.space.grid.points
+        values = checked(initial(x), x.shape[:-1], "the initial condition")
+        return values.copy() if self.fitted else self.space.project(values)
+
+    def values(self, u: Array) -> Array:
+        """Return the values at the quadrature points."""
+        return self.space.sample(u)

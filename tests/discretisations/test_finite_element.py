@@ -1,0 +1,179 @@
+"""Finite elements: meshes against their areas, weak forms against structure, several ranks against one, clear refusals."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.discretisations.finite_element._petsc import multiply
+from mfgpde.solvers import grid_of
+
+OU = mfg.OrnsteinUhlenbeck()
+LAW = mfg.FokkerPlanck.of(OU)
+AREAS = {
+    "interval": (lambda n: mfg.meshes.interval(-1.0, 2.0, n), 3.0),
+    "box": (lambda n: mfg.meshes.box((0, 0), (2, 1), n), 2.0),
+    "cube": (lambda n: mfg.meshes.box((0, 0, 0), (1, 2, 1), n), 2.0),
+    "disc": (lambda n: mfg.meshes.disc(1.5, n), 2.25 * np.pi),
+    "annulus": (lambda n: mfg.meshes.annulus(0.5, 1.0, n), 0.75 * np.pi),
+    "sphere": (lambda n: mfg.meshes.sphere(2.0, n), 16 * np.pi),
+    "torus": (lambda n: mfg.meshes.torus(2.0, 0.7, n), 4 * np.pi**2 * 1.4),
+}
+
+
+def line(n=40, degree=1, scheme="galerkin", walls="far"):
+    return mfg.FiniteElement(mfg.meshes.interval(-6.0, 6.0, n), degree, scheme, walls)
+
+
+def area(space):
+    return float(space.grid.integrate(np.ones(len(space.grid.points))))
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+@pytest.mark.parametrize("name", AREAS)
+def test_curved_geometry_meets_areas_at_the_order_that_eigenvalues_need(name, degree):
+    make, exact = AREAS[name]
+    errors = [abs(area(mfg.FiniteElement(make(n), degree)) - exact) for n in (4, 8)]
+    assert errors[1] < 1e-12 * exact or np.log2(errors[0] / errors[1]) > 2 * degree - 0.3
+
+
+@pytest.mark.parametrize("name", AREAS)
+def test_meshes_of_closed_surfaces_have_no_boundary_and_refine(name):
+    make, _ = AREAS[name]
+    mesh = make(3)
+    coarse, fine = mfg.FiniteElement(mesh), mfg.FiniteElement(mesh).refined()
+    assert fine.mesh.resolution == 6
+    growth = fine.space.size / coarse.space.size
+    assert 1.5**coarse.mesh.dimension < growth < 2.0**coarse.mesh.dimension + 4
+    closed = name in ("sphere", "torus")
+    assert (coarse.grid.outer_share(np.ones(len(coarse.grid.points))) == 0) == closed
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_values_at_quadrature_points_determine_the_function(degree, rng):
+    space = mfg.FiniteElement(mfg.meshes.box((-1, -1), (1, 1), 4), degree)
+    u = rng.normal(size=space.space.own)
+    values = space.space.sample(u)
+    np.testing.assert_allclose(space.space.project(values), u, atol=1e-11)
+    x = np.array([[0.1, 0.2], [-0.5, 0.3], [3.0, 0.0]])
+
+    def polynomial(y):
+        return y[..., 0] ** degree - y[..., 1]
+
+    found = space.interpolate(polynomial(space.grid.points), x)
+    np.testing.assert_allclose(found[:2], polynomial(x[:2]), atol=1e-11)
+    assert np.isnan(found[2]), "outside the mesh"
+
+
+def test_fitted_elements_keep_gibbs_densities_and_signs(rng):
+    """A e^{−V} = 0 at the vertices; implicit Euler keeps positivity even where Galerkin does not."""
+    process = mfg.double_well()
+    mesh = mfg.meshes.box((-2.5, -2.5), (2.5, 2.5), 12)
+    fitted = mfg.FiniteElement(mesh, 1, "fitted", "reflecting")
+    system = fitted.semidiscretise(mfg.FokkerPlanck.of(process))
+    x = fitted.space.nodes[: fitted.space.own]
+    gibbs = np.exp(-process.potential(x))
+    fastest = np.abs(system.rate(np.eye(len(x))[0], 0.0)).max()  # how fast a lone vertex empties
+    assert np.abs(system.rate(gibbs, 0.0)).max() < 1e-13 * fastest * gibbs.max()
+    spike = np.zeros(len(x))
+    spike[len(x) // 2] = 1.0
+    after, _ = mfg.BackwardEuler().step(system, spike, 0.0, 0.01)
+    assert after.min() >= 0
+    galerkin = mfg.FiniteElement(mesh, 1, "galerkin", "reflecting").semidiscretise(mfg.FokkerPlanck.of(process))
+    other, _ = mfg.BackwardEuler().step(galerkin, spike, 0.0, 1e-4)
+    assert other.min() < -1e-4, "what the fitted scheme is for"
+
+
+@pytest.mark.parametrize("scheme", ["galerkin", "fitted"])
+def test_backward_is_the_transpose(scheme, rng):
+    forward = line(scheme=scheme).semidiscretise(LAW).at(0.0)
+    backward = line(scheme=scheme).semidiscretise(mfg.BackwardKolmogorov.of(OU)).at(0.0)
+    p, u = rng.normal(size=(2, forward.space.own))
+    left, right = np.vdot(u, multiply(forward.K, p)), np.vdot(multiply(backward.K, u), p)
+    assert left == pytest.approx(right, abs=1e-10 * np.abs(left))
+
+
+def test_a_solution_on_a_mesh_is_saved_restarted_and_compared(tmp_path):
+    data = mfg.bimodal(1)
+    space = line(128, 2)
+    solution = mfg.solve(LAW, space, mfg.marginal(OU, data, 0.2), (0.2, 0.5), rtol=1e-7)
+    volume = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 512, 1), order=4)
+    grid = mfg.solve(LAW, volume, mfg.marginal(OU, data, 0.2), (0.2, 0.5), rtol=1e-7)
+    assert mfg.l1_distance(solution.at(0.5), grid.at(0.5)) < 1e-4  # both to about 2e-5
+    assert mfg.l1_distance(grid.at(0.5), solution.at(0.5)) < 1e-4
+    onwards = mfg.solve(LAW, space, solution.at(0.5), (0.5, 0.7), rtol=1e-7)
+    assert mfg.l1_distance(onwards.at(0.7), mfg.marginal(OU, data, 0.7)) < 1e-4
+    stored = mfg.load(solution.save(tmp_path / "p.nc"))
+    weights = stored.coords["weight"].values
+    assert float(stored[-1].values @ weights) == pytest.approx(1.0, abs=1e-10)
+    assert solution.conserved["mass"][-1] == pytest.approx(solution.conserved["mass"][0], abs=1e-13)
+
+
+def test_diffusion_on_a_sphere_decays_at_its_eigenvalue():
+    """U = z decays like e^{−2t}: the second eigenvalue of Laplace–Beltrami, without any drift."""
+    space = mfg.FiniteElement(mfg.meshes.sphere(1.0, 4), 2)
+    heat = mfg.BackwardKolmogorov(lambda x, t: 0 * x, lambda t: 1.0, time_dependent=False)
+    u = mfg.solve(heat, space, lambda x: x[..., 2], (0.0, 0.5), rtol=1e-7).at(0.5)
+    np.testing.assert_allclose(u.values, np.exp(-1.0) * space.grid.points[:, 2], atol=1e-4)
+
+
+def test_two_ranks_give_what_one_gives(tmp_path):
+    """Densities, eigenvalues and distances to solver tolerance; each rank finds the same numbers."""
+    script = Path(__file__).with_name("several_ranks.py")
+    launcher = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
+    runs = {}
+    for ranks in (1, 2):
+        out = tmp_path / str(ranks)
+        out.mkdir()
+        command = [launcher, "-n", str(ranks), sys.executable, str(script), str(out)]
+        subprocess.run(command, capture_output=True, timeout=300, check=True)
+        answers = [json.loads(path.read_text()) for path in out.iterdir()]
+        assert len(answers) == ranks
+        assert all(answer == answers[0] for answer in answers)
+        runs[ranks] = answers[0]
+    for name, value in runs[1].items():
+        np.testing.assert_allclose(runs[2][name], value, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: line(degree=4), "1, 2 or 3"),
+        (lambda: line(degree=2, scheme="fitted"), "'fitted' with degree 1"),
+        (lambda: line(walls="open"), "'far' or 'reflecting'"),
+        (lambda: mfg.meshes.interval(1.0, 0.0, 4), "lower < upper"),
+        (lambda: mfg.meshes.disc(-1.0, 4), "positive"),
+        (lambda: mfg.meshes.torus(1.0, 2.0, 4), "minor < major"),
+        (lambda: mfg.meshes.sphere(1.0, 0), "cells ≥ 1"),
+        (lambda: mfg.meshes.read("nowhere.msh"), "no mesh file"),
+        (lambda: mfg.eigenpairs(line(8), 20), "count must lie in"),
+        (lambda: mfg.solve(LAW, line(), mfg.gaussian(5.0, 1.0, 1), (0.0, 0.1)), "would do"),
+        (lambda: mfg.solve(LAW, line(), lambda x: -np.exp(-(x[..., 0] ** 2)), (0.0, 0.1)), "negative"),
+    ],
+)
+def test_refusals(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_drift_that_is_not_finite_is_named_with_its_place():
+    bad = mfg.FokkerPlanck(lambda x, t: np.where(x > 2.0, np.nan, -x), lambda t: 0.5)
+    with pytest.raises(ValueError, match=r"returned \[nan\] at x = \(2\."):
+        mfg.solve(bad, line(), mfg.gaussian(0.0, 0.5, 1), (0.0, 0.1))
+    with pytest.raises(TypeError, match="no weak form for LogDensity"):
+        line().semidiscretise(mfg.LogDensity.of(OU))
+    stored = mfg.solve(LAW, line(), mfg.gaussian(0.0, 0.5, 1), (0.0, 0.01)).to_xarray()
+    with pytest.raises(ValueError, match="lives on a mesh"):
+        grid_of(stored)
+
+
+def test_an_unreadable_mesh_is_refused(tmp_path):
+    path = tmp_path / "broken.msh"
+    path.write_text("not a mesh")
+    with pytest.raises(ValueError, match="gmsh"):
+        mfg.meshes.read(path)
