@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-from mfgpde.errors import NotConverged
 
 PACKAGE = Path(__file__).parent
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
@@ -107,6 +106,35 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
 
 
 @app.command()
+def solve(
+    problem: Annotated[Path, typer.Argument(help="A problem file (TOML); see docs/examples.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write the solution (NetCDF).")] = None,
+) -> None:
+    """Solve the problem in a file; finite elements also under mpiexec, where the first rank writes and prints."""
+    from mfgpde.errors import NotConverged
+    from mfgpde.report import table
+
+    console, ranks = _console(), int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
+    with _complaints(ranks):
+        from mfgpde import problem as problems
+
+        posed = problems.read(problem)
+        comm = getattr(posed.discretisation.grid, "comm", None)
+        if ranks > 1 and comm is None:
+            raise ValueError(f"{type(posed.discretisation).__name__} runs on one process; several need finite-element")
+        first = comm is None or comm.rank == 0
+        try:
+            solution = posed.solve(progress=console.is_terminal and first)
+        except NotConverged as failure:
+            kept = failure.partial.save(out or posed.output)
+            raise NotConverged(f"{failure} What was computed is in {kept}.", failure.partial) from failure
+        path = solution.save(out or posed.output)
+        if first:
+            console.print(table.solution_table(solution))
+            console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")
+
+
+@app.command()
 def figures(
     names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; default: all.")] = None,
     run: Annotated[Path, typer.Option(help="The recorded run to draw from.")] = Path("results/quick/run.json"),
@@ -196,19 +224,27 @@ def _pick(name: str, scripts: dict[str, Path], kind: str) -> Path:
 
 
 class _complaints:
-    """Turns bad input and interruptions into one clear sentence and an exit code."""
+    """Turns bad input and interruptions into one clear sentence and an exit code, on all ranks at once."""
+
+    def __init__(self, ranks: int = 1) -> None:
+        self.ranks = ranks
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _type: object, problem: BaseException | None, _trace: object) -> None:
+        if self.ranks > 1 and problem is not None:
+            from mfgpde.discretisations.finite_element import abort
+
+            typer.echo(f"error: {type(problem).__name__}: {problem}", err=True)
+            abort()  # the other ranks may be waiting for this one
         if isinstance(problem, KeyboardInterrupt):
             typer.echo("\ninterrupted; what is finished is kept, the same command goes on from there", err=True)
             raise typer.Exit(130) from None
         if isinstance(problem, OSError):
             typer.echo(f"error: cannot write or read {problem.filename}: {problem.strerror}", err=True)
             raise typer.Exit(1) from None
-        if isinstance(problem, ValueError | TypeError | NotConverged):
+        if isinstance(problem, ValueError | TypeError | RuntimeError | ImportError):
             typer.echo(f"error: {problem}", err=True)
             raise typer.Exit(1) from None
 

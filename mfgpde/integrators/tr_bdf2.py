@@ -29,7 +29,8 @@ class TRBDF2:
         inner = system.frozen(t, t + dt)
         middle = inner.solve(u + shift * inner.rate(u, t), t, shift)
         new = inner.solve((middle - (1 - gamma) ** 2 * u) / (gamma * (2 - gamma)), t, shift)
-        return new, 0.485 * inner.solve(trapezoid_defect(system, u, t, new, dt), t, shift)
+        smooth = getattr(inner, "filtered", inner.solve)  # a nonlinear system has a linear filter of its own
+        return new, 0.485 * smooth(trapezoid_defect(system, u, t, new, dt), t, shift)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,17 @@ def list_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def solution_table(solution: Any) -> Table:
+    """Return one row a stored time: what the solution conserves."""
+    table = Table(title=solution.provenance["equation"], title_justify="left", header_style="bold")
+    columns = solution.conserved
+    for name in ("t", *columns):
+        table.add_column({"wall": "share at walls", "mass": "integral"}.get(name, name), justify="right")
+    for k, t in enumerate(solution.times):
+        table.add_row(f"{t:g}", *(f"{columns[name][k]:.6g}" for name in columns))
+    return table
+
+
 def bench_table(result: Mapping[str, Any]) -> Table:
     """Return the rows of a benchmark under its title, its goals below."""
     table = Table(title=result["title"], title_justify="left", header_style="bold", caption=f"goals: {result['goals']}")

@@ -37,6 +37,8 @@ class _March:
     dt: float = 0.0
     steps: int = 0
     rejected: int = 0
+    trouble: str = ""
+    """what the last implicit solve that failed had to say"""
 
     def advance(self, u: Array, t: float, end: float, tick: Meter) -> tuple[Array, Status]:
         """Integrate from t to end in equal last steps."""
@@ -49,9 +51,7 @@ class _March:
                 return u, Status.STEP_TOO_SMALL
             if self.steps + self.rejected >= self.max_steps:
                 return u, Status.TOO_MANY_STEPS
-            with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
-                new, error = self.integrator.step(self.system, u, t, dt)
-                ratio = self.controller.ratio(u, error)
+            new, ratio = self._attempt(u, t, dt)
             factor = self.controller.factor(ratio)
             if ratio <= 1:
                 u, t, self.steps = new, (end if dt >= (end - t) * (1 - 1e-12) else t + dt), self.steps + 1
@@ -63,6 +63,16 @@ class _March:
             else:
                 self.dt, self.rejected = dt * factor, self.rejected + 1
         return u, Status.DONE
+
+    def _attempt(self, u: Array, t: float, dt: float) -> tuple[Array, float]:
+        """Return a trial step and its error ratio; infinite where an implicit stage could not be solved."""
+        with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
+            try:
+                new, error = self.integrator.step(self.system, u, t, dt)
+            except RuntimeError as problem:
+                self.trouble = str(problem)
+                return u, np.inf
+            return new, self.controller.ratio(u, error)
 
     def _first_step(self, u: Array, t: float, end: float) -> float:
         size = self.controller.size
@@ -179,7 +189,7 @@ def solve(
         },
     )
     if throw and status is not Status.DONE:
-        raise NotConverged(_advice(solution, t), solution)
+        raise NotConverged(_advice(solution, t) + (f" ({march.trouble})" if march.trouble else ""), solution)
     return solution
 
 

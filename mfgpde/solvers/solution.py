@@ -67,9 +67,11 @@ class Solution:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write NetCDF 4 through a temporary file beside `path`, so that a crash leaves no half file; return the path."""
         path = Path(path)
-        part = path.with_name(path.name + ".part")
-        self.to_xarray().to_netcdf(part, engine="h5netcdf")
-        os.replace(part, path)
+        array = self.to_xarray()  # collective on a mesh spread over ranks, of which the first one writes
+        if getattr(getattr(self.discretisation.grid, "comm", None), "rank", 0) == 0:
+            part = path.with_name(path.name + ".part")
+            array.to_netcdf(part, engine="h5netcdf")
+            os.replace(part, path)
         return path
 
 

@@ -165,8 +165,8 @@ def test_a_drift_that_is_not_finite_is_named_with_its_place():
     bad = mfg.FokkerPlanck(lambda x, t: np.where(x > 2.0, np.nan, -x), lambda t: 0.5)
     with pytest.raises(ValueError, match=r"returned \[nan\] at x = \(2\."):
         mfg.solve(bad, line(), mfg.gaussian(0.0, 0.5, 1), (0.0, 0.1))
-    with pytest.raises(TypeError, match="no weak form for LogDensity"):
-        line().semidiscretise(mfg.LogDensity.of(OU))
+    with pytest.raises(TypeError, match="no weak form for ScoreFokkerPlanck"):
+        line().semidiscretise(mfg.ScoreFokkerPlanck.of(OU))
     stored = mfg.solve(LAW, line(), mfg.gaussian(0.0, 0.5, 1), (0.0, 0.01)).to_xarray()
     with pytest.raises(ValueError, match="lives on a mesh"):
         grid_of(stored)
@@ -177,3 +177,29 @@ def test_an_unreadable_mesh_is_refused(tmp_path):
     path.write_text("not a mesh")
     with pytest.raises(ValueError, match="gmsh"):
         mfg.meshes.read(path)
+
+
+def test_newton_reports_its_residuals_when_it_cannot_converge():
+    """A Hamiltonian with a jump has no root to find: the march shrinks its steps, gives up, and says why."""
+    jump = mfg.HamiltonJacobiBellman(lambda x, p, t: 1e6 * np.sign(np.sin(1e6 * p[..., 0])), lambda t: 1e-3)
+    with pytest.raises(mfg.NotConverged, match=r"Newton's method failed at t = .* residuals"):
+        mfg.solve(jump, line(8, walls="reflecting"), lambda x: np.cos(x[..., 0]), (0.0, 1.0), max_steps=60)
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_cole_hopf_on_an_annulus(degree):
+    """Nonlinear and linear solve agree on a curved domain with two walls, the better the finer."""
+    control = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * np.einsum("...i,...i", p, p), lambda t: 0.4)
+    heat = mfg.BackwardKolmogorov(lambda x, t: 0 * x, lambda t: 0.4, time_dependent=False)
+    gaps = []
+
+    def angle(x):
+        return x[..., 0] / np.linalg.norm(x, axis=-1)
+
+    for n in (3, 6):
+        space = mfg.FiniteElement(mfg.meshes.annulus(0.5, 1.5, n), degree, walls="reflecting")
+
+        U = mfg.solve(control, space, angle, (0.0, 0.3), rtol=1e-6).at(0.3)
+        eta = mfg.solve(heat, space, lambda x: np.exp(-angle(x) / 0.8), (0.0, 0.3), rtol=1e-6).at(0.3)
+        gaps.append(mfg.l1_distance(U, -0.8 * np.log(eta.values)))
+    assert np.log2(gaps[0] / gaps[1]) > degree + 0.6

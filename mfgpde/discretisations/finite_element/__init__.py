@@ -8,13 +8,20 @@ from typing import Any, Literal
 
 from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.finite_element import meshes
+from mfgpde.discretisations.finite_element._petsc import MPI
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs
+from mfgpde.discretisations.finite_element.hamilton_jacobi import HamiltonJacobiSystem
 from mfgpde.discretisations.finite_element.meshes import Mesh
 from mfgpde.discretisations.finite_element.space import LagrangeSpace, MeshPoints
 from mfgpde.discretisations.finite_element.transport import TransportSystem
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
 
-__all__ = ["Eigenpairs", "FiniteElement", "Mesh", "eigenpairs", "meshes"]
+__all__ = ["Eigenpairs", "FiniteElement", "Mesh", "abort", "eigenpairs", "meshes"]
+
+
+def abort() -> None:
+    """End all ranks, at once: one of them failed and the others would wait for it."""
+    MPI.COMM_WORLD.Abort(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +68,9 @@ class FiniteElement:
         """Return the weak form of this equation."""
         if isinstance(equation, FokkerPlanck | BackwardKolmogorov | Continuity):
             return TransportSystem(equation, self.space, self.scheme == "fitted")
-        raise TypeError(f"FiniteElement has no weak form for {type(equation).__name__}")
+        if hasattr(equation, "hamiltonian") and self.scheme == "galerkin":
+            return HamiltonJacobiSystem(equation, self.space, self.walls == "far")
+        raise TypeError(f"FiniteElement has no weak form for {type(equation).__name__} with scheme={self.scheme!r}")
 
     def interpolate(self, values: Array, x: Array) -> Array:
         """Return the finite-element function with these values at quadrature points, at points x; NaN outside."""

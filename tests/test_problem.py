@@ -1,0 +1,113 @@
+"""Problem files: the examples run, on one rank and on two; what is wrong gets a sentence that names it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import mfgpde as mfg
+from mfgpde import problem
+from mfgpde.cli import app
+
+EXAMPLES = Path(mfg.__file__).parents[1] / "docs" / "examples"
+GOOD = """
+times = [0.0, 0.2]
+rtol = 1e-5
+[process]
+name = "ornstein-uhlenbeck"
+[data]
+name = "gaussian"
+mean = 0.0
+covariance = 0.5
+dimension = 1
+[discretisation]
+name = "finite-volume"
+lower = [-6]
+upper = [6]
+cells = [64]
+"""
+
+
+def invoke(*words):
+    return CliRunner().invoke(app, ["solve", *map(str, words)])
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda p: p.stem)
+def test_examples_run_and_are_right(path, tmp_path):
+    result = invoke(path, "--out", tmp_path / "solution.nc")
+    assert result.exit_code == 0, result.output
+    stored, posed = mfg.load(tmp_path / "solution.nc"), problem.read(path)
+    law = mfg.marginal(posed.process, posed.data, posed.times[-1])
+    points = posed.discretisation.grid.points
+    density = law.density(points)
+    exact = law.log_density(points) if isinstance(posed.equation, mfg.LogDensity) else density
+    weight = density if isinstance(posed.equation, mfg.LogDensity) else np.ones_like(density)
+    field = mfg.Field(posed.discretisation, stored[-1].values)
+    scale = mfg.weighted_error(mfg.Field(posed.discretisation, 0 * exact), exact, weight)
+    assert mfg.weighted_error(field, exact, weight) < 1e-2 * scale
+
+
+def test_two_ranks_write_one_solution_and_a_failure_ends_both(tmp_path):
+    launcher = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
+    command = [launcher, "-n", "2", sys.executable, "-m", "mfgpde.cli", "solve"]
+    out = tmp_path / "two.nc"
+    done = subprocess.run(
+        [*command, str(EXAMPLES / "log_density_elements.toml"), "--out", str(out)],
+        capture_output=True, text=True, timeout=200, check=True,
+    )  # fmt: skip
+    assert done.stdout.count("LogDensity") == 1, "only the first rank prints"
+    one = tmp_path / "one.nc"
+    assert invoke(EXAMPLES / "log_density_elements.toml", "--out", one).exit_code == 0
+    integrals = [float((a[-1] * a.coords["weight"]).sum()) for a in map(mfg.load, (one, out))]
+    assert integrals[0] == pytest.approx(integrals[1], rel=1e-9)
+    failed = subprocess.run(
+        [*command, str(EXAMPLES / "four_blobs.toml")], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert failed.returncode != 0
+    assert "runs on one process" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("times", "tims"), "did you mean 'times'?"),
+        (("ornstein-uhlenbeck", "ornstein-ulenbeck"), "did you mean 'ornstein-uhlenbeck'?"),
+        (("finite-volume", "finite-volumes"), "did you mean 'finite-volume'?"),
+        (("cells = [64]", "cells = [64]\ncell = 3"), "unexpected keyword argument 'cell'"),
+        (("mean = 0.0", "median = 0.0"), "data 'gaussian' does not take"),
+        (("[0.0, 0.2]", "[0.2, 0.1]"), "strictly increasing"),
+        (("lower = [-6]", "lower = [-1]"), "would do"),
+        (("[process]", "[process"), "is no TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, change, message):
+    path = tmp_path / "problem.toml"
+    path.write_text(GOOD.replace(*change))
+    result = invoke(path)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.glob("*.nc"))
+
+
+def test_a_good_file_writes_beside_itself_and_a_missing_one_is_named(tmp_path):
+    path = tmp_path / "problem.toml"
+    path.write_text(GOOD)
+    assert invoke(path).exit_code == 0
+    assert (tmp_path / "problem.nc").is_file()
+    assert "cannot read" in invoke(tmp_path / "nothing.toml").output
+
+
+def test_what_was_computed_before_a_failure_is_kept(tmp_path):
+    path = tmp_path / "problem.toml"
+    path.write_text(GOOD.replace("0.2]", "0.05, 8.0]").replace("ornstein-uhlenbeck", "brownian"))
+    text = path.read_text().replace('name = "brownian"', 'name = "brownian"\nhorizon = 10.0')
+    path.write_text(text)
+    result = invoke(path)
+    assert result.exit_code == 1
+    assert "What was computed is in" in result.output
+    assert mfg.load(tmp_path / "problem.nc").sizes["time"] >= 2
