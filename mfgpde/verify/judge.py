@@ -67,6 +67,11 @@ def smallest_change(evidence: Evidence, changed: Evidence, step: float) -> float
     From the evidence at the true value and at (1 + step) times it: (δ + bar − excess)/|slope of left − right|.
     Infinity if no finding moves.
     """
+    if len(evidence.findings) != len(changed.findings):
+        raise ValueError(
+            f"a measure must give the same findings whatever its coefficients: {len(evidence.findings)} at their true "
+            f"values, {len(changed.findings)} nearby"
+        )
     reach = math.inf
     for before, after in zip(evidence.findings, changed.findings, strict=True):
         slope = abs(after.difference - before.difference) / step

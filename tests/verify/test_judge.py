@@ -76,6 +76,8 @@ def test_smallest_change_is_where_the_verdict_turns():
     assert change == pytest.approx((0.1 + 0.01 - 0.02) / 3)
     assert judge(measure(1 + 1.01 * change), {"c": REFUTED}).outcome is Outcome.REFUTED
     assert judge(measure(1 + 0.99 * change), {"c": REFUTED}).outcome is not Outcome.REFUTED
+    with pytest.raises(ValueError, match="same findings whatever its coefficients: 1 at their true values, 2"):
+        smallest_change(measure(1.0), evidence(0.0, 1.0), 0.05)
 
 
 def test_true_claims_are_not_refuted_and_false_ones_are(rng):
