@@ -18,9 +18,13 @@ from .discretisations import Field as Field
 from .discretisations import FiniteVolume as FiniteVolume
 from .discretisations import Spectral as Spectral
 from .discretisations import propagate as propagate
+from .discretisations import resample as resample
 from .discretisations.finite_element import FiniteElement as FiniteElement
+from .discretisations.finite_element import adapt_eigenvalue as adapt_eigenvalue
+from .discretisations.finite_element import adapt_stationary as adapt_stationary
 from .discretisations.finite_element import eigenpairs as eigenpairs
 from .discretisations.finite_element import meshes as meshes
+from .discretisations.finite_element import stationary as stationary
 from .equations import BackwardKolmogorov as BackwardKolmogorov
 from .equations import Continuity as Continuity
 from .equations import FokkerPlanck as FokkerPlanck
@@ -38,6 +42,7 @@ from .integrators import SSPRK43 as SSPRK43
 from .integrators import TRBDF2 as TRBDF2
 from .integrators import BackwardEuler as BackwardEuler
 from .integrators import RungeKuttaChebyshev as RungeKuttaChebyshev
+from .pictures import picture as picture
 from .processes import Brownian as Brownian
 from .processes import Linear as Linear
 from .processes import OrnsteinUhlenbeck as OrnsteinUhlenbeck

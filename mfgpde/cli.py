@@ -108,7 +108,8 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
 @app.command()
 def solve(
     problem: Annotated[Path, typer.Argument(help="A problem file (TOML); see docs/examples.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write the solution (NetCDF).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write: .nc; .xdmf or .bp on meshes.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the last field to this image.")] = None,
 ) -> None:
     """Solve the problem in a file; finite elements also under mpiexec, where the first rank writes and prints."""
     from mfgpde.errors import NotConverged
@@ -129,6 +130,10 @@ def solve(
             kept = failure.partial.save(out or posed.output)
             raise NotConverged(f"{failure} What was computed is in {kept}.", failure.partial) from failure
         path = solution.save(out or posed.output)
+        if picture is not None:
+            import mfgpde as mfg
+
+            mfg.picture(solution.fields[-1], picture, title=f"t = {solution.times[-1]:g}")
         if first:
             console.print(table.solution_table(solution))
             console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")

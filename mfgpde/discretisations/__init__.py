@@ -2,6 +2,7 @@
 
 from mfgpde.discretisations.base import Discretisation, Field, Semidiscrete
 from mfgpde.discretisations.finite_volume import FiniteVolume
+from mfgpde.discretisations.resample import resample
 from mfgpde.discretisations.spectral import Spectral, propagate
 
-__all__ = ["Discretisation", "Field", "FiniteVolume", "Semidiscrete", "Spectral", "propagate"]
+__all__ = ["Discretisation", "Field", "FiniteVolume", "Semidiscrete", "Spectral", "propagate", "resample"]

@@ -90,6 +90,10 @@ class Discretisation(Protocol):
         """Return the field with these cell values at points x (..., d)."""
         ...
 
+    def gradient(self, values: Array) -> Array:
+        """Return the gradient (..., d) of a scalar field, at the points where its values are."""
+        ...
+
     def refined(self, k: int = 1) -> Discretisation:
         """Return the same scheme with 2^k times as many cells per axis."""
         ...
@@ -114,6 +118,10 @@ class Field:
     def integral(self) -> Array:
         """Return the integral over the box; for a density its mass."""
         return self.grid.integrate(self.values)
+
+    def gradient(self) -> Field:
+        """Return the gradient of a scalar field, a vector field on the same points."""
+        return Field(self.discretisation, self.discretisation.gradient(self.values))
 
     def expectation(self, function: Array | Callable[[Array], Array]) -> float:
         """Return ∫ h p for this density p and a function h of points, or its values at the cells."""

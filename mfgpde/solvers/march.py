@@ -180,7 +180,12 @@ def solve(
         tuple(record.fields),
         status,
         {name: np.array(column) for name, column in record.conserved.items()},
-        {"steps": march.steps, "rejected": march.rejected, "seconds": time.perf_counter() - clock},
+        {
+            "steps": march.steps,
+            "rejected": march.rejected,
+            "seconds": time.perf_counter() - clock,
+            **getattr(system, "work", {}),
+        },
         {
             "equation": type(equation).__name__,
             "discretisation": repr(discretisation),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Fields at `times`; `conserved` holds mass, minimum and wall mass at each of them; `cost` counts steps and seconds."""
+    """Fields at `times`; `conserved` holds mass, minimum and wall mass at each of them; `cost` counts work."""
 
     equation: Any
     discretisation: Discretisation
@@ -65,8 +65,19 @@ class Solution:
         return xarray.DataArray(values, coords, dims, name=type(self.equation).__name__, attrs=attributes)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write NetCDF 4 through a temporary file beside `path`, so that a crash leaves no half file; return the path."""
+        """Write NetCDF 4 through a temporary file beside `path`, so that a crash leaves no half file; return the path.
+
+        On a mesh the suffix .xdmf or .bp writes for ParaView instead, from which `load` does not read.
+        """
         path = Path(path)
+        if path.suffix in (".xdmf", ".bp"):
+            if isinstance(self.discretisation.grid, CartesianGrid):
+                raise ValueError(f"{path.suffix} is for meshes; a grid is saved as NetCDF (.nc)")
+            from mfgpde.discretisations.finite_element.output import write
+
+            space = self.discretisation.space  # pyright: ignore[reportAttributeAccessIssue]
+            write(space, path, type(self.equation).__name__, self.times.tolist(), [f.values for f in self.fields])
+            return path
         array = self.to_xarray()  # collective on a mesh spread over ranks, of which the first one writes
         if getattr(getattr(self.discretisation.grid, "comm", None), "rank", 0) == 0:
             part = path.with_name(path.name + ".part")

@@ -4,9 +4,11 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 from mpi4py import MPI
 
 import mfgpde as mfg
+from mfgpde.discretisations.finite_element import _petsc
 
 process, data = mfg.VariancePreserving(), mfg.bimodal(2)
 start = mfg.marginal(process, data, 0.2)
@@ -21,4 +23,15 @@ for scheme in ("galerkin", "fitted"):
     found[f"{scheme} steps"] = solution.cost["steps"]
     found[f"{scheme} gathered"] = solution.to_xarray().sizes["point"]
 found["sphere"] = mfg.eigenpairs(mfg.FiniteElement(mfg.meshes.sphere(1.0, 3), 2), 4).values.tolist()
+wells = mfg.FiniteElement(mfg.meshes.box((-3, -4), (3, 4), 6), 2)
+rungs = mfg.adapt_eigenvalue(
+    wells, 1, potential=lambda x: 2 * (x[..., 0] ** 2 - 1) ** 2 + x[..., 1] ** 2 / 2, max_unknowns=2000
+)
+found["adapted"] = [rung.value for rung in rungs]
+_petsc.LARGEST_DIRECT[2] = 0  # from here on by iterations
+absorbing = mfg.FiniteElement(mfg.meshes.disc(1.0, 6), 2, walls="absorbing")
+heat = mfg.FokkerPlanck(lambda x, t: 0 * x, lambda t: 0.5, time_dependent=False)
+left = mfg.solve(heat, absorbing, lambda x: 1 - np.einsum("...i,...i", x, x), (0.0, 0.2), rtol=1e-4)
+found["left"] = left.conserved["mass"].tolist()
+left.save(Path(sys.argv[1], "left.bp"))
 Path(sys.argv[1], f"{MPI.COMM_WORLD.rank}.json").write_text(json.dumps(found))

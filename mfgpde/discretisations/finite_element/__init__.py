@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.finite_element import meshes
 from mfgpde.discretisations.finite_element._petsc import MPI
+from mfgpde.discretisations.finite_element.adaptation import Adaptation, adapt_eigenvalue, adapt_stationary, stationary
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs
 from mfgpde.discretisations.finite_element.hamilton_jacobi import HamiltonJacobiSystem
 from mfgpde.discretisations.finite_element.meshes import Mesh
@@ -16,7 +19,18 @@ from mfgpde.discretisations.finite_element.space import LagrangeSpace, MeshPoint
 from mfgpde.discretisations.finite_element.transport import TransportSystem
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
 
-__all__ = ["Eigenpairs", "FiniteElement", "Mesh", "abort", "eigenpairs", "meshes"]
+__all__ = [
+    "Adaptation",
+    "Eigenpairs",
+    "FiniteElement",
+    "Mesh",
+    "abort",
+    "adapt_eigenvalue",
+    "adapt_stationary",
+    "eigenpairs",
+    "meshes",
+    "stationary",
+]
 
 
 def abort() -> None:
@@ -30,13 +44,14 @@ class FiniteElement:
 
     `scheme="galerkin"` is of order degree + 1 for smooth solutions. `scheme="fitted"` (degree 1) fits exponentials along
     edges: a Markov chain on the vertices, positive with implicit Euler steps, in equilibrium with Gibbs densities.
-    `walls` as in FiniteVolume: densities must stay away from far ones; nothing flows through either.
+    `walls` as in FiniteVolume: densities must stay away from far ones; nothing flows through either. At absorbing ones
+    densities and expectations vanish, and potentials keep the values they start from (an exit cost).
     """
 
     mesh: Mesh
     degree: Literal[1, 2, 3] = 1
     scheme: Literal["galerkin", "fitted"] = "galerkin"
-    walls: Literal["far", "reflecting"] = "far"
+    walls: Literal["far", "reflecting", "absorbing"] = "far"
 
     def __post_init__(self) -> None:
         if self.degree not in (1, 2, 3):
@@ -45,8 +60,8 @@ class FiniteElement:
             raise ValueError(
                 f"the scheme must be 'galerkin', or 'fitted' with degree 1, got {self.scheme!r}, {self.degree}"
             )
-        if self.walls not in ("far", "reflecting"):
-            raise ValueError(f"walls must be 'far' or 'reflecting', got {self.walls!r}")
+        if self.walls not in ("far", "reflecting", "absorbing"):
+            raise ValueError(f"walls must be 'far', 'reflecting' or 'absorbing', got {self.walls!r}")
 
     @cached_property
     def space(self) -> LagrangeSpace:
@@ -67,14 +82,20 @@ class FiniteElement:
     def semidiscretise(self, equation: Any) -> Semidiscrete:
         """Return the weak form of this equation."""
         if isinstance(equation, FokkerPlanck | BackwardKolmogorov | Continuity):
-            return TransportSystem(equation, self.space, self.scheme == "fitted")
+            return TransportSystem(equation, self.space, self.scheme == "fitted", self.walls == "absorbing")
         if hasattr(equation, "hamiltonian") and self.scheme == "galerkin":
-            return HamiltonJacobiSystem(equation, self.space, self.walls == "far")
+            return HamiltonJacobiSystem(equation, self.space, self.walls)
         raise TypeError(f"FiniteElement has no weak form for {type(equation).__name__} with scheme={self.scheme!r}")
 
     def interpolate(self, values: Array, x: Array) -> Array:
         """Return the finite-element function with these values at quadrature points, at points x; NaN outside."""
+        if values.ndim > 1:
+            return np.stack([self.interpolate(part, x) for part in values.T], axis=-1)
         return self.space.evaluate(self.space.project(values), x)
+
+    def gradient(self, values: Array) -> Array:
+        """Return the (tangential) gradient of the finite-element function, of order `degree`."""
+        return self.space.gradient(self.space.project(values))
 
     def refined(self, k: int = 1) -> FiniteElement:
         """Return the same elements on 2^k times as many cells along each side."""

@@ -1,12 +1,13 @@
 """Scalar nonlinear equations ∂_t u = DΔu − H(x, ∇u, t) by finite elements; implicit stages by Newton's method.
 
 ∫∂_tu v = −∫D∇u·∇v + ∫_∂Ω D ∂_nu v − ∫H(x, ∇u, t) v. Far walls keep the boundary term, so that u leaves as it comes;
-reflecting ones drop it. H is any function of points and gradients: its slope H_p is taken by central differences, exact for
-quadratic Hamiltonians up to rounding.
+reflecting ones drop it, absorbing ones hold the initial values. H is any function of points and gradients: its slope H_p is
+taken by central differences, exact for quadratic Hamiltonians up to rounding.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,19 +33,17 @@ class HamiltonJacobiSystem:
 
     equation: ViscousHamiltonJacobi
     space: LagrangeSpace
-    far: bool
+    walls: str = "far"
     instant: float | None = None
     default_integrator: Integrator = field(default_factory=TRBDF2)
-    newton: list[int] = field(default_factory=list)
-    """iterations of each solve"""
+    work: Counter[str] = field(default_factory=Counter)
     _jacobian: Factorised | None = None
     _shift: float = 0.0
 
     def frozen(self, t0: float, t1: float) -> HamiltonJacobiSystem:
         """Return the system with coefficients of the middle of the step: an error of O((t1 − t0)³)."""
-        self.parts  # noqa: B018  # compiled once, shared by all steps
-        pinned = HamiltonJacobiSystem(self.equation, self.space, self.far, 0.5 * (t0 + t1), newton=self.newton)
-        pinned.__dict__["parts"] = self.parts
+        pinned = HamiltonJacobiSystem(self.equation, self.space, self.walls, 0.5 * (t0 + t1), work=self.work)
+        pinned.__dict__ |= {"parts": self.parts, "matrix": self.matrix, "solve_mass": self.solve_mass}  # made once
         return pinned
 
     @cached_property
@@ -52,7 +51,7 @@ class HamiltonJacobiSystem:
         """The matrix of ∫∇u·∇v (less the boundary term), the place of H_p, and the form of ∫(H_p·∇u) v."""
         space = self.space
         flux = ufl.inner(ufl.grad(space.trial), ufl.grad(space.test)) * space.dx
-        if self.far and space.domain.geometry.dim == space.domain.topology.dim:
+        if self.walls == "far" and space.domain.geometry.dim == space.domain.topology.dim:
             normal = ufl.FacetNormal(space.domain)
             flux -= ufl.inner(ufl.grad(space.trial), normal) * space.test * ufl.ds(domain=space.domain)
         slope = space.at_quadrature((space.gdim,))
@@ -63,24 +62,37 @@ class HamiltonJacobiSystem:
         """Return the right-hand side tested with all test functions of this rank."""
         t = t if self.instant is None else self.instant
         H = np.asarray(self.equation.hamiltonian(self.space.grid.points, self.space.gradient(u), t))
-        return -float(self.equation.diffusivity(t)) * multiply(self.parts[0], u) - self.space.load(H)
+        result = -float(self.equation.diffusivity(t)) * multiply(self.parts[0], u) - self.space.load(H)
+        if self.walls == "absorbing":
+            result[self.space.wall] = 0.0
+        return result
+
+    @cached_property
+    def matrix(self) -> Any:
+        """The mass matrix, with identity rows where the wall holds the values."""
+        return self.space.held_at_wall(self.space.mass, 1.0) if self.walls == "absorbing" else self.space.mass
+
+    @cached_property
+    def solve_mass(self) -> Factorised:
+        """Its inverse."""
+        return Factorised(self.matrix, self.space.domain.topology.dim)
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return du/dt."""
-        return self.space.solve_mass(self.weak(u, t))
+        return self.solve_mass(self.weak(u, t))
 
     def solve(self, rhs: Array, t: float, shift: float) -> Array:
         """Return u with u − shift·rate(u) = rhs by Newton's method; RuntimeError with the residuals if it fails."""
         u, history = rhs.copy(), []
-        right = multiply(self.space.mass, rhs)
+        right = multiply(self.matrix, rhs)
         scale = max(self.norm(right), 1e-300)
         for iteration in range(ITERATIONS):
-            residual = multiply(self.space.mass, u) - shift * self.weak(u, t) - right
+            residual = multiply(self.matrix, u) - shift * self.weak(u, t) - right
             history.append(self.norm(residual) / scale)
             if not np.isfinite(history[-1]):
                 break
             if history[-1] < 1e-12 or (len(history) > 2 and history[-1] < 1e-9 and history[-1] > 0.5 * history[-2]):
-                self.newton.append(iteration)  # done, or at the floor of rounding errors
+                self.work["Newton iterations"] += iteration  # done, or at the floor of rounding errors
                 return u
             slow = len(history) > 1 and history[-1] > LARGEST_CONTRACTION * history[-2]
             jacobian = self._jacobian
@@ -94,7 +106,7 @@ class HamiltonJacobiSystem:
     def filtered(self, defect: Array, t: float, shift: float) -> Array:
         """Return (I − shift·J)⁻¹ defect with the last Jacobian: smooths an error estimate."""
         assert self._jacobian is not None, "a stage was solved before"
-        return self._jacobian(multiply(self.space.mass, defect))
+        return self._jacobian(multiply(self.matrix, defect))
 
     def _factorise(self, u: Array, t: float, shift: float) -> Factorised:
         t = t if self.instant is None else self.instant
@@ -106,7 +118,9 @@ class HamiltonJacobiSystem:
         same = PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN
         J.axpy(shift * float(self.equation.diffusivity(t)), laplacian, structure=same)
         J.axpy(1.0, self.space.mass, structure=same)
-        return Factorised(J, self.space.domain.topology.dim)
+        if self.walls == "absorbing":
+            J = self.space.held_at_wall(J, 1.0)
+        return Factorised(J, self.space.domain.topology.dim, work=self.work)
 
     def _slopes(self, u: Array, t: float) -> Array:
         x, p = self.space.grid.points, self.space.gradient(u)

@@ -7,11 +7,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mfgpde.discretisations.finite_element._petsc import (
     MPI,
     Array,
     Factorised,
+    PETSc,
     basix,
     fem,
     geometry,
@@ -97,6 +99,14 @@ class LagrangeSpace:
         return self.V.dofmap.index_map.size_global
 
     @cached_property
+    def wall(self) -> NDArray[np.int32]:
+        """The rank's own unknowns on the boundary."""
+        dim = self.domain.topology.dim
+        self.domain.topology.create_connectivity(dim - 1, dim)
+        dofs = fem.locate_dofs_topological(self.V, dim - 1, mesh.exterior_facet_indices(self.domain.topology))
+        return dofs[dofs < self.own]
+
+    @cached_property
     def nodes(self) -> Array:
         """The nodes of this rank, ghosts after its own, shape (n, gdim)."""
         return self.V.tabulate_dof_coordinates()[:, : self.gdim].copy()
@@ -121,6 +131,22 @@ class LagrangeSpace:
     def _gradient(self) -> Any:
         return fem.Expression(ufl.grad(self._function), self.reference)
 
+    def interpolated(self, function: Callable[[Array], Array], shape: tuple[int, ...]) -> Any:
+        """Return the interpolant of a function of points (n, gdim), of the space's degree, for use in forms."""
+        V = self.V if shape == () else fem.functionspace(self.domain, ("Lagrange", self.degree, shape))
+        f = fem.Function(V)
+        f.interpolate(
+            lambda x: np.moveaxis(np.asarray(function(x[: self.gdim].T), float), 0, -1).reshape(-1, x.shape[1])
+        )
+        return f
+
+    def held(self, field: Any) -> Any:
+        """Return a function of its own with the values of a field on this space, for use in forms."""
+        f = fem.Function(self.V)
+        f.x.array[: self.own] = self.project(field.values)
+        f.x.scatter_forward()
+        return f
+
     def at_quadrature(self, shape: tuple[int, ...]) -> Any:
         """Return a function that holds arbitrary values at quadrature points, for use in forms."""
         cell = self.domain.basix_cell()
@@ -137,6 +163,14 @@ class LagrangeSpace:
         A = petsc_forms.assemble_matrix(form)
         A.assemble()
         return A
+
+    def held_at_wall(self, matrix: Any, diagonal: float) -> Any:
+        """Return a copy of the matrix with the rows of unknowns on the boundary replaced by `diagonal` times identity."""
+        held = matrix.copy()
+        held.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
+        first = self.V.dofmap.index_map.local_range[0]
+        held.zeroRows((self.wall + first).astype(PETSc.IntType), diag=diagonal)
+        return held
 
     @cached_property
     def mass(self) -> Any:

@@ -7,7 +7,7 @@ Math. Comp. 68, 1999) gives a Markov chain on the vertices: positive wherever no
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +33,7 @@ class Linear:
     M: Any
     K: Any
     solve_mass: Callable[[Array], Array]
+    work: Counter[str]
     _factors: dict[float, Factorised] = field(default_factory=dict)
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
@@ -45,12 +46,8 @@ class Linear:
             self._factors.clear()
             P = self.M.copy()
             P.axpy(-shift, self.K, structure=PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
-            self._factors[shift] = Factorised(P, self.space.domain.topology.dim)
+            self._factors[shift] = Factorised(P, self.space.domain.topology.dim, work=self.work)
         return self._factors[shift](multiply(self.M, rhs))
-
-    def mass(self, u: Array) -> float:
-        """Return ∫u."""
-        return float(self.space.comm.allreduce(np.sum(multiply(self.M, u))))
 
     def frozen(self, t0: float, t1: float) -> Linear:
         """Return itself."""
@@ -64,7 +61,9 @@ class TransportSystem:
     equation: Transport
     space: LagrangeSpace
     fitted: bool
+    absorbing: bool = False
     default_integrator: Integrator = field(default_factory=TRBDF2)
+    work: Counter[str] = field(default_factory=Counter)
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
 
     def at(self, t: float) -> Linear:
@@ -74,13 +73,18 @@ class TransportSystem:
             while len(self._recent) > 2:
                 self._recent.popitem(last=False)
             K = self._fitted(key) if self.fitted else self._galerkin(key)
-            self._recent[key] = Linear(self.space, self._mass, K, self._solve_mass)
+            self.work["drift evaluations"] += 1
+            if self.absorbing:
+                K = self.space.held_at_wall(K, 0.0)
+            self._recent[key] = Linear(self.space, self._mass, K, self._solve_mass, self.work)
         return self._recent[key]
 
     @cached_property
     def _mass(self) -> Any:
-        if not self.fitted:
-            return self.space.mass
+        M = self._lump() if self.fitted else self.space.mass
+        return self.space.held_at_wall(M, 1.0) if self.absorbing else M
+
+    def _lump(self) -> Any:
         M = self.space.mass.duplicate()
         M.setDiagonal(PETSc.Vec().createWithArray(self._lumped, size=(self.space.own, None), comm=self.space.comm))
         M.assemble()
@@ -91,7 +95,13 @@ class TransportSystem:
         return multiply(self.space.mass, np.ones(self.space.own))
 
     def _solve_mass(self, b: Array) -> Array:
-        return b / self._lumped if self.fitted else self.space.solve_mass(b)
+        if self.fitted:
+            return b / self._lumped
+        return self._held_mass(b) if self.absorbing else self.space.solve_mass(b)
+
+    @cached_property
+    def _held_mass(self) -> Factorised:
+        return Factorised(self._mass, self.space.domain.topology.dim)
 
     def diffusivity(self, t: float) -> float:
         """Return D(t), zero for a continuity equation."""
@@ -176,11 +186,11 @@ class TransportSystem:
         K = a.K.copy()
         K.axpy(1.0, b.K, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
         K.scale(0.5)
-        return Linear(self.space, self._mass, K, self._solve_mass)
+        return Linear(self.space, self._mass, K, self._solve_mass, self.work)
 
     def mass(self, u: Array) -> float:
         """Return ∫u."""
-        return self.at(0.0 if not self._recent else next(reversed(self._recent))).mass(u)
+        return float(self.space.comm.allreduce(float(self._lumped @ u)))
 
     def size(self, u: Array) -> float:
         """Return the root mean square of all ranks' unknowns."""
@@ -191,7 +201,10 @@ class TransportSystem:
         """Return the L² projection of the initial condition; its values at the vertices if fitted."""
         x = self.space.nodes[: self.space.own] if self.fitted else self.space.grid.points
         values = checked(initial(x), x.shape[:-1], "the initial condition")
-        return values.copy() if self.fitted else self.space.project(values)
+        u = values.copy() if self.fitted else self.space.project(values)
+        if self.absorbing:
+            u[self.space.wall] = 0.0
+        return u
 
     def values(self, u: Array) -> Array:
         """Return the values at the quadrature points."""

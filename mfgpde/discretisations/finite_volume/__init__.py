@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from mfgpde.discretisations.base import Array, Semidiscrete
@@ -67,6 +68,19 @@ class FiniteVolume:
         """Return the field at points inside the box by cubic splines through the cell centres."""
         return RegularGridInterpolator(self.grid.axes, values, method="cubic", bounds_error=False, fill_value=None)(x)
 
+    def gradient(self, values: Array) -> Array:
+        """Return central differences of second order, one-sided at walls."""
+        return central_differences(values, self.grid)
+
     def refined(self, k: int = 1) -> FiniteVolume:
         """Return the same scheme on 2^k times as many cells per axis."""
         return replace(self, grid=self.grid.refined(k))
+
+
+def central_differences(values: Array, grid: CartesianGrid) -> Array:
+    """Return the gradient (*cells, d) to second order, across glued walls and one-sided at others."""
+    parts = []
+    for axis, (h, glued) in enumerate(zip(grid.spacing, grid.periodic, strict=True)):
+        ends = (np.roll(values, -1, axis), np.roll(values, 1, axis))
+        parts.append((ends[0] - ends[1]) / (2 * h) if glued else np.gradient(values, h, axis=axis, edge_order=2))
+    return np.stack(parts, axis=-1)

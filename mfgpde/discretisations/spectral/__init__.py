@@ -65,6 +65,10 @@ class Spectral:
         parts = [Spectral.interpolate(self, part, x) for part in np.moveaxis(values, -1, 0)]
         return np.stack(parts, axis=-1)
 
+    def gradient(self, values: Array) -> Array:
+        """Return the gradient of the expansion, spectrally accurate."""
+        return np.stack(self.basis.gradient(self.basis.analyse(values)), axis=-1)
+
     def refined(self, k: int = 1) -> Spectral:
         """Return the same basis on 2^k times as many cells per axis."""
         return replace(self, grid=self.grid.refined(k))

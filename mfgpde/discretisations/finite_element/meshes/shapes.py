@@ -1,4 +1,4 @@
-"""Meshes by name: intervals, boxes, discs, annuli, surfaces of spheres and tori, and whatever gmsh wrote.
+"""Meshes by name: intervals, boxes, discs, annuli, surfaces of spheres and tori.
 
 Each is a recipe: a resolution and a way to build the cells with curved geometry of any degree, so that refinement follows
 the true boundary at whatever order the elements need.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,8 @@ class Mesh:
     resolution: int
     builder: Builder
     dimension: int
+    gdim: int
+    curved: bool = False
     comm: Any = field(default_factory=lambda: MPI.COMM_WORLD)
 
     def build(self, degree: int) -> Any:
@@ -43,7 +44,7 @@ class Mesh:
 def interval(lower: float, upper: float, cells: int) -> Mesh:
     """Return [lower, upper] in equal cells."""
     _check(cells, lower < upper, f"an interval needs lower < upper, got {lower}, {upper}")
-    return Mesh("interval", cells, lambda n, p, comm: mesh.create_interval(comm, n, [lower, upper]), 1)
+    return Mesh("interval", cells, lambda n, p, comm: mesh.create_interval(comm, n, [lower, upper]), 1, 1)
 
 
 def box(lower: Sequence[float], upper: Sequence[float], cells: int) -> Mesh:
@@ -51,7 +52,7 @@ def box(lower: Sequence[float], upper: Sequence[float], cells: int) -> Mesh:
     a, b = np.asarray(lower, float), np.asarray(upper, float)
     _check(cells, a.shape == b.shape and len(a) in (2, 3) and bool(np.all(a < b)), f"no box from {lower} to {upper}")
     create = mesh.create_rectangle if len(a) == 2 else mesh.create_box
-    return Mesh("box", cells, lambda n, p, comm: create(comm, [a, b], [n] * len(a)), len(a))
+    return Mesh("box", cells, lambda n, p, comm: create(comm, [a, b], [n] * len(a)), len(a), len(a))
 
 
 def disc(radius: float, cells: int) -> Mesh:
@@ -80,7 +81,7 @@ def disc(radius: float, cells: int) -> Mesh:
 
         return _curved(comm, x, cells, degree, 2, bend)
 
-    return Mesh("disc", cells, build, 2)
+    return Mesh("disc", cells, build, 2, 2, curved=True)
 
 
 def annulus(inner: float, outer: float, cells: int) -> Mesh:
@@ -96,7 +97,7 @@ def annulus(inner: float, outer: float, cells: int) -> Mesh:
 
         return _lattice(comm, (n, around), (False, True), degree, 2, place)
 
-    return Mesh("annulus", cells, build, 2)
+    return Mesh("annulus", cells, build, 2, 2, curved=True)
 
 
 def torus(major: float, minor: float, cells: int) -> Mesh:
@@ -113,7 +114,7 @@ def torus(major: float, minor: float, cells: int) -> Mesh:
 
         return _lattice(comm, (max(n, 3), around), (True, True), degree, 3, place)
 
-    return Mesh("torus", cells, build, 2)
+    return Mesh("torus", cells, build, 2, 3, curved=True)
 
 
 def sphere(radius: float, cells: int) -> Mesh:
@@ -128,34 +129,7 @@ def sphere(radius: float, cells: int) -> Mesh:
 
         return _curved(comm, push(x), cells, degree, 3, push)
 
-    return Mesh("sphere", cells, build, 2)
-
-
-def read(path: str | Path, *, dimension: int | None = None) -> Mesh:
-    """Return the mesh in a gmsh file (.msh); `resolution` counts uniform refinements from 1.
-
-    Raises ValueError for a file that is missing or no mesh, or whose cells do not have the `dimension` asked for.
-    """
-    from dolfinx.io import gmsh
-
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no mesh file {path}")
-
-    def build(n: int, _degree: int, comm: Any) -> Any:
-        try:
-            domain = gmsh.read_from_msh(str(path), comm, 0).mesh
-        except Exception as problem:
-            raise ValueError(f"cannot read {path} as a gmsh mesh: {problem}") from problem
-        for _ in range(int(np.log2(n))):
-            domain.topology.create_entities(1)
-            domain = mesh.refine(domain)[0]
-        return domain
-
-    found = build(1, 1, MPI.COMM_WORLD).topology.dim
-    if dimension not in (None, found):
-        raise ValueError(f"{path} holds cells of dimension {found}, expected {dimension}")
-    return Mesh(path.stem, 1, build, found)
+    return Mesh("sphere", cells, build, 2, 3, curved=True)
 
 
 def _check(cells: int, good: bool, message: str) -> None:
@@ -217,7 +191,7 @@ def _lattice(
     key = np.round(np.mod(np.round(s.reshape(-1, 2), 9), period), 6)
     _, first, inverse = np.unique(key, axis=0, return_index=True, return_inverse=True)
     x = place(s.reshape(-1, 2)[first] / np.array([n, m]))
-    return _create(comm, x, inverse.ravel().reshape(len(corners), -1), degree, gdim)
+    return create(comm, x, inverse.ravel().reshape(len(corners), -1), degree, gdim)
 
 
 def _curved(
@@ -234,7 +208,7 @@ def _curved(
     order = np.argsort(named, axis=1, kind="stable")
     key = np.column_stack((np.take_along_axis(named, order, 1), np.take_along_axis(steps, order, 1)))
     _, first, inverse = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    return _create(comm, points[first], inverse.ravel().reshape(len(cells), -1), degree, gdim)
+    return create(comm, points[first], inverse.ravel().reshape(len(cells), -1), degree, gdim)
 
 
 def _lattice_points(degree: int) -> Array:
@@ -248,10 +222,11 @@ def _element(degree: int) -> Any:
     )
 
 
-def _create(comm: Any, x: Array, cells: Array, degree: int, gdim: int) -> Any:
+def create(comm: Any, x: Array, cells: Array, degree: int, gdim: int, cell: str = "triangle") -> Any:
+    """Return the DOLFINx mesh with these geometry nodes and cells, which the first rank brings and all share."""
     element = basix.ufl.element(
-        "Lagrange", "triangle", degree, shape=(gdim,), lagrange_variant=basix.LagrangeVariant.equispaced
+        "Lagrange", cell, degree, shape=(gdim,), lagrange_variant=basix.LagrangeVariant.equispaced
     )
-    if comm.rank:  # the first rank brings all cells, the partitioner spreads them
+    if comm.rank:
         x, cells = np.empty((0, gdim)), np.empty((0, cells.shape[1]))
     return mesh.create_mesh(comm, np.ascontiguousarray(cells, dtype=np.int64), element, np.ascontiguousarray(x))

@@ -1,0 +1,15 @@
+"""Meshes: by name, from files, graded by a width; each a recipe that can be refined."""
+
+from mfgpde.discretisations.finite_element.meshes.files import read
+from mfgpde.discretisations.finite_element.meshes.graded import graded, toward
+from mfgpde.discretisations.finite_element.meshes.shapes import (
+    Mesh,
+    annulus,
+    box,
+    disc,
+    interval,
+    sphere,
+    torus,
+)
+
+__all__ = ["Mesh", "annulus", "box", "disc", "graded", "interval", "read", "sphere", "torus", "toward"]

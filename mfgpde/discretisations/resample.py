@@ -1,0 +1,25 @@
+"""A field of one discretisation on another, with the error that this makes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mfgpde.discretisations.base import Discretisation, Field
+
+
+def resample(field: Field, target: Discretisation) -> tuple[Field, float]:
+    """Return the field's values at the target's points, and what was lost: ∫|u − v| / ∫|u| at the source's own points.
+
+    v is the target's interpolant; outside the target's box it counts as zero, and outside a source mesh u does.
+    """
+    values = np.nan_to_num(np.asarray(field(target.grid.points)), nan=0.0)
+    moved = Field(target, values)
+    x = field.grid.points
+    inside = np.all((x >= np.asarray(target.grid.lower)) & (x <= np.asarray(target.grid.upper)), axis=-1)
+    back = np.zeros_like(field.values)
+    back[inside] = np.nan_to_num(np.asarray(moved(x[inside])), nan=0.0)
+
+    def total(v: np.ndarray) -> float:
+        return float(field.grid.integrate(np.abs(v) if v.ndim == inside.ndim else np.linalg.norm(v, axis=-1)))
+
+    return moved, total(field.values - back) / total(field.values)
