@@ -17,6 +17,7 @@ RANK = {
 }  # fmt: skip
 GATES = {
     "numba": {"kernels"}, "cupy": {"arrays", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores"},
+    "equinox": {"learning"}, "optax": {"learning"}, "safetensors": {"scores"}, "ot": {"transport"},
     "xarray": {"solvers"}, "matplotlib": {"plotting"}, "cycler": {"plotting"}, "pyvista": {"pictures"},
     "jinja2": {"report"},
     "latex2mathml": {"report"}, "typer": {"cli"}, "rich": {"cli", "report", "progress"},

@@ -1,6 +1,20 @@
 """Scores: vector fields s(x, t) that stand for ∇log p_t(x)."""
 
+from mfgpde.scores.differences import Differenced
 from mfgpde.scores.exact import Bump, DivergenceScore, ExactScore, PotentialScore, Score, Sum, Swirl
+from mfgpde.scores.files import Network, load_score
 from mfgpde.scores.tabulated import Tabulated
 
-__all__ = ["Bump", "DivergenceScore", "ExactScore", "PotentialScore", "Score", "Sum", "Swirl", "Tabulated"]
+__all__ = [
+    "Bump",
+    "Differenced",
+    "DivergenceScore",
+    "ExactScore",
+    "Network",
+    "PotentialScore",
+    "Score",
+    "Sum",
+    "Swirl",
+    "Tabulated",
+    "load_score",
+]

@@ -3,16 +3,20 @@
 from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
 from mfgpde.solvers.error import SolutionError, solve_with_error
+from mfgpde.solvers.induced import Induced, induced_ode, induced_sde
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 
 __all__ = [
+    "Induced",
     "Ladder",
     "Solution",
     "SolutionError",
     "converge",
     "flow",
     "grid_of",
+    "induced_ode",
+    "induced_sde",
     "ladders",
     "load",
     "log_density",

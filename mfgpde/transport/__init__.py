@@ -1,6 +1,15 @@
 """Optimal transport distances with known accuracy."""
 
+from mfgpde.transport.back_and_forth import Transport, back_and_forth
 from mfgpde.transport.gaussian import wasserstein_gaussian
+from mfgpde.transport.point_clouds import squared_by_blocks, wasserstein_points
 from mfgpde.transport.quantiles import wasserstein
 
-__all__ = ["wasserstein", "wasserstein_gaussian"]
+__all__ = [
+    "Transport",
+    "back_and_forth",
+    "squared_by_blocks",
+    "wasserstein",
+    "wasserstein_gaussian",
+    "wasserstein_points",
+]

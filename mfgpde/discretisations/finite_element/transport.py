@@ -148,7 +148,7 @@ class TransportSystem:
         start, end = there[off], here[off]
         potential = getattr(self.equation, "potential", None)
         if potential is not None and D > 0:
-            w = np.asarray(potential(start)) - np.asarray(potential(end))
+            w = np.asarray(potential(start, t)) - np.asarray(potential(end, t))
         else:
             along = np.einsum("ij,ij->i", self.drift(0.5 * (start + end), t), end - start)
             w = along / D if D > 0 else along

@@ -85,7 +85,10 @@ class DrivenChain:
             raise ValueError(f"the diffusivity must be ≥ 0 and finite, got {D!r} at t = {t:g}")
         if self.order == 4 and D == 0:
             raise ValueError(f"the fourth-order scheme needs D > 0, got 0 at t = {t:g}; start later or use order=2")
-        peclet = tuple(self._face_integral(axis, t, D) for axis in range(grid.dimension))
+        V = None
+        if self.equation.potential is not None and D > 0:
+            V = checked(self.equation.potential(grid.points, t), grid.cells, f"the potential at t = {t:g}")
+        peclet = tuple(self._face_integral(axis, t, D, V) for axis in range(grid.dimension))
         transposed = isinstance(self.equation, BackwardKolmogorov)
         if D == 0:
             return MarkovChain(grid, *upwind(grid, peclet), transposed=transposed)
@@ -94,11 +97,10 @@ class DrivenChain:
             return FittedChain(grid, peclet, rates)
         return MarkovChain(grid, *fitted(grid, peclet, rates), peclet if self.order == 4 else None, transposed)
 
-    def _face_integral(self, axis: int, t: float, D: float) -> Array:
+    def _face_integral(self, axis: int, t: float, D: float, V: Array | None) -> Array:
         """Return the face Péclet numbers w = ∫f dl/D from centre to centre; the velocities if D = 0."""
         grid, h = self.grid, self.grid.spacing[axis]
-        if self.equation.potential is not None and D > 0:
-            V = checked(self.equation.potential(grid.points), grid.cells, "the potential")
+        if V is not None:
             ends = [(0, 0)] * axis + [(1, 1)] + [(0, 0)] * (grid.dimension - axis - 1)
             return np.ascontiguousarray(
                 -np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis)

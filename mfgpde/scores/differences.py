@@ -1,0 +1,60 @@
+"""A score known by its values alone: derivatives by central differences of order four, with what they are off by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Differenced:
+    """Any s(x, t) on points (..., d), with divergence, Jacobian, ∂_t s and ∇(∇·s) by differences over `step`.
+
+    `uncertainty` collects, per derivative, the largest difference between the formulas of width h and 2h so far: an
+    estimate of the error of the wider one, and an upper one of what was returned, down to rounding.
+    """
+
+    function: Callable[[Array, float], Array]
+    dimension: int
+    step: float = 2e-3
+    time_step: float = 1e-3
+    start: float = 0.0
+    has_potential: bool = False
+    uncertainty: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return s(x, t)."""
+        return np.asarray(self.function(x, t), dtype=float)
+
+    def _slope(self, f: Callable[[float], Array], h: float, name: str) -> Array:
+        near, far, further = ((f(k * h) - f(-k * h)) / (2 * k * h) for k in (1, 2, 4))
+        fine, coarse = (4 * near - far) / 3, (4 * far - further) / 3
+        gap = float(np.abs(fine - coarse).max(initial=0.0))
+        self.uncertainty[name] = max(self.uncertainty.get(name, 0.0), gap)
+        return fine
+
+    def jacobian(self, x: Array, t: float) -> Array:
+        """Return ∂_j s_i, shape (..., d, d)."""
+        unit = np.eye(self.dimension)
+        columns = [self._slope(lambda h, e=e: self(x + h * e, t), self.step, "jacobian") for e in unit]
+        return np.stack(columns, axis=-1)
+
+    def divergence(self, x: Array, t: float) -> Array:
+        """Return ∇·s."""
+        return np.trace(self.jacobian(x, t), axis1=-2, axis2=-1)
+
+    def rate(self, x: Array, t: float) -> Array:
+        """Return ∂_t s; near the start of the time interval by a shorter step."""
+        h = min(self.time_step, (t - self.start) / 8) if t > self.start else self.time_step
+        return self._slope(lambda dt: self(x, t + dt), h, "rate")
+
+    def divergence_gradient(self, x: Array, t: float) -> Array:
+        """Return ∇(∇·s), by wider steps: second derivatives lose more digits."""
+        unit, h = np.eye(self.dimension), 8 * self.step
+        parts = [self._slope(lambda k, e=e: self.divergence(x + k * e, t), h, "divergence gradient") for e in unit]
+        return np.stack(parts, axis=-1)

@@ -1,0 +1,221 @@
+"""A user's score from the command line: saved weights, `module:name` or `file.py:name`; checked before anything long."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "relu", "sin")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a file of weights W0, b0, W1, b1, … does not say by itself.
+
+    `activation` is one of softplus, tanh, silu, gelu, relu, sin; `sharpness` β turns softplus into log(1 + e^{βz})/β.
+    `inputs` is "xt" or "tx": the order of point and time. `output` is "potential" or "vector".
+    """
+
+    activation: str = "softplus"
+    sharpness: float = 1.0
+    inputs: str = "xt"
+    output: str = "vector"
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
+        if self.inputs not in ("xt", "tx") or self.output not in ("potential", "vector"):
+            raise ValueError(
+                f"inputs must be 'xt' or 'tx' and output 'potential' or 'vector', got {self.inputs!r}, {self.output!r}"
+            )
+
+
+def load_score(source: str, dimension: int | None = None, network: Network | None = None) -> Any:
+    """Return the score that `source` names: weights (.npz, .safetensors), `module:name`, or `file.py:name`.
+
+    Weights are W0 (width, inputs), b0 (width,), W1, b1, … of a fully connected network; `network` says how they are used,
+    by default what the metadata of a .safetensors file says. Pickled data are never read. A name may be a score with its
+    derivatives, an Equinox module (a function of one point and one time), a PyTorch module, or a NumPy function of points
+    (n, d) and one time, which is differentiated by differences.
+
+    Raises ValueError with what was found and what is expected.
+    """
+    path, _, name = source.rpartition(":")
+    if Path(source).suffix in (".npz", ".safetensors"):
+        return _from_weights(Path(source), dimension, network)
+    if Path(source).suffix in (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin"):
+        raise ValueError(
+            f"{source} is a pickle, which can run any code when read, and is refused; save the weights as .safetensors or "
+            ".npz, or name a function that builds the score: file.py:function"
+        )
+    if not path:
+        raise ValueError(
+            f"a score is a file of weights (.npz, .safetensors), module:name or file.py:name; got {source!r}"
+        )
+    return _adapted(_imported(path, name), source, dimension)
+
+
+def network_score(arrays: Mapping[str, Any], network: Network, dimension: int | None = None, source: str = "") -> Any:
+    """Return the JaxScore of a fully connected network with these weights."""
+    from mfgpde.scores.jax_score import JaxScore
+
+    layers = _layers(arrays, source)
+    width = layers[0][0].shape[1] - 1
+    if dimension not in (None, width):
+        raise ValueError(f"{source}: W0 takes {width + 1} inputs, that is dimension {width}, expected {dimension}")
+    outputs = layers[-1][0].shape[0]
+    if outputs != (1 if network.output == "potential" else width):
+        raise ValueError(
+            f"{source}: the last layer has {outputs} output(s), which is no {network.output} in dimension {width}; "
+            "say --output potential or vector, and --inputs xt or tx"
+        )
+    return JaxScore(forward(layers, network), width)
+
+
+def forward(layers: Any, network: Network) -> Callable[[Any, Any], Any]:
+    """Return the network as a JAX function of one point and one time."""
+    import jax
+    import jax.numpy as jnp
+
+    beta = network.sharpness
+    act = {
+        "softplus": lambda z: jax.nn.softplus(beta * z) / beta,
+        "tanh": jnp.tanh,
+        "silu": jax.nn.silu,
+        "gelu": lambda z: jax.nn.gelu(z, approximate=False),
+        "relu": jax.nn.relu,
+        "sin": jnp.sin,
+    }[network.activation]
+
+    def evaluate(x: Any, t: Any) -> Any:
+        time = jnp.reshape(jnp.asarray(t, x.dtype), (1,))
+        h = jnp.concatenate((x, time) if network.inputs == "xt" else (time, x))
+        for W, b in layers[:-1]:
+            h = act(jnp.asarray(W, x.dtype) @ h + jnp.asarray(b, x.dtype))
+        W, b = layers[-1]
+        out = jnp.asarray(W, x.dtype) @ h + jnp.asarray(b, x.dtype)
+        return out[0] if network.output == "potential" else out
+
+    return evaluate
+
+
+def _layers(arrays: Mapping[str, Any], source: str) -> list[tuple[Any, Any]]:
+    count = sum(1 for key in arrays if key.startswith("W"))
+    names = [f"{kind}{k}" for k in range(count) for kind in "Wb"]
+    if not count or set(arrays) != set(names):
+        raise ValueError(f"{source} must hold W0, b0, W1, b1, …; found {', '.join(sorted(arrays)) or 'nothing'}")
+    layers = [(np.asarray(arrays[f"W{k}"]), np.asarray(arrays[f"b{k}"]).ravel()) for k in range(count)]
+    previous = None
+    for k, (W, b) in enumerate(layers):
+        if W.ndim != 2 or len(b) != len(W) or (previous is not None and W.shape[1] != previous):
+            raise ValueError(f"{source}: W{k} {W.shape} and b{k} {b.shape} do not follow a layer of width {previous}")
+        if not (np.isfinite(W).all() and np.isfinite(b).all()):
+            raise ValueError(f"{source}: layer {k} holds values that are not finite")
+        previous = len(W)
+    return layers
+
+
+def _from_weights(path: Path, dimension: int | None, network: Network | None) -> Any:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    stated: dict[str, Any] = {}
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {key: stored[key] for key in stored}
+        else:
+            from safetensors import safe_open
+
+            with safe_open(path, framework="numpy") as stored:
+                arrays = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+                stated = json.loads((stored.metadata() or {}).get("network", "{}"))
+    except Exception as problem:
+        raise ValueError(
+            f"cannot read weights from {path}: {problem} (pickled or truncated files are refused)"
+        ) from None
+    return network_score(arrays, network or Network(**stated), dimension, path.name)
+
+
+def save_weights(path: Path, layers: list[tuple[Any, Any]], network: Network) -> Path:
+    """Write a network as .safetensors with all that `load_score` needs; return the path."""
+    from safetensors.numpy import save_file
+
+    arrays = {}
+    for k, (W, b) in enumerate(layers):
+        arrays[f"W{k}"] = np.ascontiguousarray(W, dtype=np.float32)
+        arrays[f"b{k}"] = np.ascontiguousarray(b, dtype=np.float32)
+    part = path.with_name(path.name + ".part")
+    save_file(arrays, part, metadata={"network": json.dumps(network.__dict__)})
+    part.replace(path)
+    return path
+
+
+def _imported(place: str, name: str) -> Any:
+    if place.endswith(".py"):
+        path = Path(place)
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+    else:
+        try:
+            module = importlib.import_module(place)
+        except ImportError as problem:
+            raise ValueError(f"cannot import {place}: {problem}") from problem
+    if not hasattr(module, name):
+        public = ", ".join(key for key in vars(module) if not key.startswith("_"))
+        raise ValueError(f"{place} has no {name!r}; it has {public}")
+    return getattr(module, name)
+
+
+def _adapted(found: Any, source: str, dimension: int | None) -> Any:
+    """Return a score with derivatives from whatever a name stands for."""
+    from mfgpde.scores.differences import Differenced
+
+    if all(hasattr(found, verb) for verb in ("divergence", "jacobian", "rate", "divergence_gradient")):
+        return found
+    if not callable(found):
+        raise ValueError(f"{source} is {type(found).__name__}, which cannot be called as s(x, t)")
+    if dimension is None:
+        raise ValueError(f"{source} does not say its dimension; give --dimension, or data")
+    family = {cls.__module__.split(".")[0] for cls in type(found).__mro__}
+    if "torch" in family:
+        from mfgpde.scores.torch_score import TorchScore
+
+        return TorchScore(found, dimension)
+    if "equinox" in family or getattr(found, "__module__", "").startswith("jax"):
+        from mfgpde.scores.jax_score import JaxScore
+
+        return JaxScore(found, dimension)
+    check(found, dimension, source)
+    function: Any = found
+    return Differenced(function, dimension)
+
+
+def check(score: Any, dimension: int, source: str, t: float = 0.5) -> None:
+    """Raise ValueError unless score(x, t) maps a few points (n, d) to finite real numbers of the same shape."""
+    x = np.random.default_rng(0).normal(size=(5, dimension))
+    try:
+        values = np.asarray(score(x, t))
+    except Exception as problem:
+        raise ValueError(
+            f"{source} cannot be called as s(x, t) with x of shape (5, {dimension}): {problem}"
+        ) from problem
+    if values.shape != x.shape:
+        raise ValueError(f"{source} must return shape (n, {dimension}) for n points, got {values.shape} for n = 5")
+    if not np.isrealobj(values) or values.dtype.kind not in "fiu":
+        raise ValueError(f"{source} must return real numbers, got dtype {values.dtype}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{source} returned {values[~np.isfinite(values)][0]} at t = {t:g} near the origin")

@@ -1,0 +1,91 @@
+"""Scores that are PyTorch modules: derivatives by torch.func, evaluated in double precision on the module's device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+BLOCK = 16_384
+
+
+class TorchScore:
+    """s(x, t) from a module called as module(x, t) on a batch x (n, d) and times t (n, 1), returning (n, d) or (n, 1).
+
+    One column is a potential, for d > 1. The module is copied to double precision and set to evaluation.
+    Raises ImportError without PyTorch, ValueError for a module that returns another shape.
+    """
+
+    def __init__(self, module: Any, dimension: int, *, potential: bool | None = None) -> None:
+        import copy
+
+        import torch  # pyright: ignore[reportMissingImports]
+
+        self.torch, self.dimension = torch, dimension
+        self.module = copy.deepcopy(module).double().eval().requires_grad_(False)
+        parameter = next(iter(self.module.parameters()), None)
+        self.device = parameter.device if parameter is not None else torch.device("cpu")
+        probe = self.module(self._tensor(np.zeros((2, dimension))), self._tensor(np.full((2, 1), 0.5)))
+        width = probe.shape[-1] if probe.ndim == 2 else None
+        if width not in (1, dimension):
+            raise ValueError(
+                f"a PyTorch score must return (n, {dimension}) or (n, 1), got {tuple(probe.shape)} for n = 2"
+            )
+        self.has_potential = (width == 1 and dimension > 1) if potential is None else potential
+
+    def _tensor(self, values: Array) -> Any:
+        return self.torch.as_tensor(np.ascontiguousarray(values), dtype=self.torch.float64, device=self.device)
+
+    def _single(self, x: Any, t: Any) -> Any:
+        out = self.module(x[None], t.reshape(1, 1))[0]
+        return out[0] if self.has_potential else out
+
+    def _score(self, x: Any, t: Any) -> Any:
+        return self.torch.func.grad(self._single)(x, t) if self.has_potential else self._single(x, t)
+
+    def _divergence(self, x: Any, t: Any) -> Any:
+        return self.torch.func.jacrev(self._score)(x, t).diagonal().sum()
+
+    def _evaluate(self, function: Callable[..., Any], x: Array, t: float) -> Array:
+        flat = self._tensor(x.reshape(-1, x.shape[-1]))
+        time = self._tensor(np.asarray(float(t)))
+        batched = self.torch.func.vmap(function, (0, None))
+        parts = [batched(flat[i : i + BLOCK], time).detach().cpu().numpy() for i in range(0, len(flat), BLOCK)]
+        values = np.concatenate(parts)
+        return values.reshape(x.shape[:-1] + values.shape[1:])
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return s(x, t)."""
+        return self._evaluate(self._score, x, t)
+
+    def divergence(self, x: Array, t: float) -> Array:
+        """Return ∇·s."""
+        return self._evaluate(self._divergence, x, t)
+
+    def jacobian(self, x: Array, t: float) -> Array:
+        """Return ∂_j s_i."""
+        return self._evaluate(self.torch.func.jacrev(self._score), x, t)
+
+    def rate(self, x: Array, t: float) -> Array:
+        """Return ∂_t s."""
+        return self._evaluate(self.torch.func.jacfwd(self._score, argnums=1), x, t)
+
+    def divergence_gradient(self, x: Array, t: float) -> Array:
+        """Return ∇(∇·s)."""
+        return self._evaluate(self.torch.func.grad(self._divergence), x, t)
+
+    def potential(self, x: Array, t: float) -> Array:
+        """Return φ(x, t)."""
+        return self._evaluate(self._known(self._single), x, t)
+
+    def time_derivative(self, x: Array, t: float) -> Array:
+        """Return ∂_tφ."""
+        return self._evaluate(self._known(self.torch.func.grad(self._single, argnums=1)), x, t)
+
+    def _known(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if not self.has_potential:
+            raise ValueError("this score is a vector field, not the gradient of a known potential")
+        return function

@@ -1,0 +1,193 @@
+"""What a score generates: q^SDE by finite volumes, q^ODE by the mass that the flow carries; with the mass that leaks.
+
+Both start from the process's prior at t = horizon and end at `stop`. The reverse SDE has drift −f + 2D s and diffusion g,
+the probability-flow ODE velocity −f + D s (in generation time). — arXiv:2011.13456, eqs. (6), (13).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from mfgpde.densities import GaussianMixture, gaussian
+from mfgpde.discretisations import Field, FiniteVolume
+from mfgpde.discretisations.base import Array, checked
+from mfgpde.equations import FokkerPlanck
+from mfgpde.grids import CartesianGrid
+from mfgpde.processes import LinearProcess
+from mfgpde.progress import meter
+from mfgpde.solvers.march import solve
+
+GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Induced:
+    """A generated density on a grid, the mass that did not stay in the box, and seconds spent in the score and in all."""
+
+    density: Field
+    leak: float
+    evaluations: int
+    score_seconds: float
+    seconds: float
+
+
+@dataclass(eq=False)
+class Counted:
+    """A score that counts its points and seconds; everything else is the score's own."""
+
+    score: Any
+    points: int = 0
+    seconds: float = 0.0
+    attributes: tuple[str, ...] = field(default=("potential", "divergence", "jacobian"), repr=False)
+
+    def _timed(self, function: Callable[..., Array], x: Array, t: float) -> Array:
+        clock = time.perf_counter()
+        values = function(x, t)
+        self.seconds += time.perf_counter() - clock
+        self.points += int(np.prod(x.shape[:-1]))
+        return values
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return s(x, t)."""
+        return self._timed(self.score, x, t)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.score, name)
+        if name in self.attributes:
+            return lambda x, t: self._timed(found, x, t)
+        return found
+
+
+def prior_of(process: LinearProcess, dimension: int) -> GaussianMixture:
+    """Return the Gaussian from which generation starts."""
+    _, mean, covariance = process.prior().in_dimension(dimension)
+    return gaussian(mean, covariance)
+
+
+def induced_sde(
+    process: LinearProcess,
+    score: Any,
+    grid: CartesianGrid,
+    *,
+    stop: float = 0.0,
+    rtol: float = 1e-2,
+    order: int = 2,
+    largest_leak: float = 1e-4,
+    progress: bool = False,
+) -> Induced:
+    """Return the law of the generating SDE at t = stop, on `grid`.
+
+    Mass that reaches the walls of the box on a grid four times coarser makes it grow, 1.5, 2, 3 and 4 times around its
+    middle, until growing on changes the mass inside `grid` by less than `largest_leak`; the solve then runs in that box at
+    full resolution. `leak` is the mass outside `grid`, or at its walls. The score is evaluated once per stage, on all
+    points in one batch; one with a known potential at cell centres only. `rtol` is per step: at 1e-2 the law is off by
+    some 5e-4.
+    """
+    counted, clock = Counted(score), time.perf_counter()
+    equation = FokkerPlanck.reverse(process, counted)  # pyright: ignore[reportArgumentType]
+    start, run = prior_of(process, grid.dimension), process.horizon - stop
+
+    def law(box: CartesianGrid, tolerance: float, meter: bool) -> Array:
+        space = FiniteVolume(box, order=order)  # pyright: ignore[reportArgumentType]
+        solution = solve(equation, space, start, (0.0, run), rtol=tolerance, largest_wall_mass=1.0, progress=meter)
+        return solution.at(run).values
+
+    coarse = replace(grid, cells=tuple(max(16, n // 4) for n in grid.cells))
+    factor, inside = 1.0, np.nan
+    for trial in GROWTH:
+        box = _grown(coarse, trial)
+        values = law(box, 2 * rtol, False)
+        if trial == 1.0 and box.outer_share(values) <= largest_leak:
+            break
+        before, inside = inside, _share_inside(values, box, coarse)
+        if trial > 1.5 and abs(inside - before) <= largest_leak:
+            break  # the box before was wide enough
+        factor = trial
+    box = _grown(grid, factor)
+    values = law(box, rtol, progress)
+    share = _share_inside(values, box, grid)
+    leak = 1.0 - share if factor > 1 else box.outer_share(values)
+    density = Field(FiniteVolume(grid, order=order), _cut(values, box, grid))  # pyright: ignore[reportArgumentType]
+    return Induced(density, max(leak, 0.0), counted.points, counted.seconds, time.perf_counter() - clock)
+
+
+def _cut(values: Array, box: CartesianGrid, grid: CartesianGrid) -> Array:
+    inner = tuple(slice((m - n) // 2, (m - n) // 2 + n) for n, m in zip(grid.cells, box.cells, strict=True))
+    return np.ascontiguousarray(values[inner])
+
+
+def _share_inside(values: Array, box: CartesianGrid, grid: CartesianGrid) -> float:
+    return float(grid.integrate(_cut(values, box, grid))) / float(box.integrate(values))
+
+
+def induced_ode(
+    process: LinearProcess,
+    score: Any,
+    grid: CartesianGrid,
+    *,
+    stop: float = 0.0,
+    rtol: float = 1e-5,
+    progress: bool = False,
+) -> Induced:
+    """Return the law of the probability-flow ODE at t = stop, as mean values over the cells of `grid`.
+
+    A cell holds the prior mass of its image under the flow from t = stop to the horizon: corners are carried along
+    dx/dt = f − D s, the multilinear image between them is integrated by Gauss points. Mass is neither lost nor made; what
+    is missing from one is outside the box, and is returned as `leak`. Second order in the cell width, no divergence is
+    needed; cells are negative where the image folds over, which finer cells cure.
+    """
+    counted, clock = Counted(score), time.perf_counter()
+    edges = [np.linspace(a, b, n + 1) for a, b, n in zip(grid.lower, grid.upper, grid.cells, strict=True)]
+    corners = np.stack(np.meshgrid(*edges, indexing="ij"), axis=-1)
+    shape = corners.shape
+    with meter("flow", show=progress) as bar:
+
+        def velocity(t: float, y: Array) -> Array:
+            x = y.reshape(shape)
+            bar((t - stop) / (process.horizon - stop), f"t = {t:.4g}")
+            s = checked(counted(x, t), shape, f"the score at t = {t:g}")
+            return (process.drift(x, t) - process.diffusivity(t) * s).ravel()
+
+        run = solve_ivp(velocity, (stop, process.horizon), corners.ravel(), method="RK45", rtol=rtol, atol=rtol)
+    if not run.success:
+        raise RuntimeError(f"the probability flow stopped at t = {run.t[-1]:g}: {run.message}")
+    masses = _image_masses(run.y[:, -1].reshape(shape), prior_of(process, grid.dimension))
+    density = Field(FiniteVolume(grid), masses / grid.volume)
+    return Induced(density, 1.0 - float(masses.sum()), counted.points, counted.seconds, time.perf_counter() - clock)
+
+
+def _image_masses(corners: Array, prior: GaussianMixture) -> Array:
+    """Return the prior's mass of the multilinear image of every cell; negative where the image is folded over."""
+    d = corners.shape[-1]
+    nodes, weights = np.polynomial.legendre.leggauss(3)
+    nodes, weights = 0.5 * (nodes + 1), 0.5 * weights
+    ends = [tuple(slice(k, (k - 1) or None) for k in bits) for bits in np.ndindex(*(2,) * d)]
+    total = np.zeros(tuple(n - 1 for n in corners.shape[:-1]))
+    for index in np.ndindex(*(3,) * d):
+        s = nodes[list(index)]
+        point = np.zeros((*total.shape, d))
+        jacobian = np.zeros((*total.shape, d, d))
+        for bits, end in zip(np.ndindex(*(2,) * d), ends, strict=True):
+            factors = np.where(np.array(bits) == 1, s, 1 - s)
+            signs = np.where(np.array(bits) == 1, 1.0, -1.0)
+            point += np.prod(factors) * corners[end]
+            for k in range(d):
+                jacobian[..., k] += signs[k] * np.prod(np.delete(factors, k)) * corners[end]
+        total += np.prod(weights[list(index)]) * prior.density(point) * np.linalg.det(jacobian)
+    return total
+
+
+def _grown(grid: CartesianGrid, factor: float) -> CartesianGrid:
+    """Return the box `factor` times as wide about the same middle, cells of the same size and place."""
+    extra = tuple(round((factor - 1) * n / 2) for n in grid.cells)
+    lower = tuple(a - k * h for a, k, h in zip(grid.lower, extra, grid.spacing, strict=True))
+    upper = tuple(b + k * h for b, k, h in zip(grid.upper, extra, grid.spacing, strict=True))
+    return replace(
+        grid, lower=lower, upper=upper, cells=tuple(n + 2 * k for n, k in zip(grid.cells, extra, strict=True))
+    )
