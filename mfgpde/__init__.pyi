@@ -11,8 +11,12 @@ from .densities import nine_blobs as nine_blobs
 from .densities import spiral as spiral
 from .densities import swiss_roll as swiss_roll
 from .densities import two_rings as two_rings
+from .diagnostics import gap_bound as gap_bound
 from .diagnostics import kl_divergence as kl_divergence
 from .diagnostics import l1_distance as l1_distance
+from .diagnostics import log_density_residual as log_density_residual
+from .diagnostics import rotation as rotation
+from .diagnostics import score_residual as score_residual
 from .diagnostics import weighted_error as weighted_error
 from .discretisations import Field as Field
 from .discretisations import FiniteVolume as FiniteVolume

@@ -140,6 +140,68 @@ def solve(
 
 
 @app.command()
+def check(
+    score: Annotated[str, typer.Argument(help="Weights (.npz, .safetensors), module:name or file.py:name.")],
+    process: Annotated[str, typer.Option(help="The noising process, as in problem files.")] = "variance-preserving",
+    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the process, such as horizon=10.")] = None,
+    data: Annotated[str | None, typer.Option(help="A named density, or samples in .npy or .csv.")] = None,
+    dimension: Annotated[int | None, typer.Option(help="Where neither score nor data say it.")] = None,
+    half_width: Annotated[float | None, typer.Option(help="Half the side of the box.")] = None,
+    cells: Annotated[int, typer.Option(help="Cells a side; multiples of 64 get exact transport on blocks.")] = 128,
+    stop: Annotated[float, typer.Option(help="The time at which generation stops.")] = 1e-3,
+    activation: Annotated[str | None, typer.Option(help="Of a network: softplus, tanh, silu, gelu, relu, sin.")] = None,
+    sharpness: Annotated[float, typer.Option(help="β of softplus(βz)/β.")] = 1.0,
+    inputs: Annotated[str, typer.Option(help="Order of a network's inputs: xt or tx.")] = "xt",
+    output: Annotated[str, typer.Option(help="What a network returns: vector or potential.")] = "vector",
+    out: OutOption = Path("results/check"),
+) -> None:
+    """Put a score on trial: residuals, what its ODE and SDE generate, their distances and bounds, on one page."""
+    from mfgpde.progress import meter
+    from mfgpde.report import table
+
+    console = _console()
+    with _complaints():
+        from mfgpde import check as trials
+        from mfgpde.diagnostics.certificate import certify
+        from mfgpde.report import certificate as page
+        from mfgpde.scores import Network
+        from mfgpde.verify import record
+
+        network = None if activation is None else Network(activation, sharpness, inputs, output)
+        trial = trials.prepare(
+            score,
+            process=process,
+            options=option or (),
+            data=data,
+            dimension=dimension,
+            half_width=half_width,
+            cells=cells,
+            stop=stop,
+            network=network,
+        )
+        with meter("check", show=console.is_terminal) as bar:
+            steps = iter(range(1, 8))
+            found = certify(
+                trial.process,
+                trial.score,
+                trial.grid,
+                data=trial.data,
+                stop=stop,
+                tell=lambda text: bar(next(steps) / 8, text),
+            )
+        result = {"about": trial.about, "warnings": list(found.warnings), **found.numbers}
+        result["provenance"] = record.provenance(PACKAGE.parent)
+        record.write(out / "certificate.json", result)
+        (out / "certificate.html").write_text(page.render(result, found.fields), encoding="utf-8")
+    console.print(table.certificate_table(result))
+    for warning in found.warnings:
+        console.print(f"[yellow]![/] {warning}", highlight=False)
+    console.print(
+        f"{result['cost']['seconds']:.0f} s. Certificate: {out / 'certificate.html'}   Data: {out / 'certificate.json'}"
+    )
+
+
+@app.command()
 def figures(
     names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; default: all.")] = None,
     run: Annotated[Path, typer.Option(help="The recorded run to draw from.")] = Path("results/quick/run.json"),

@@ -73,7 +73,7 @@ def read(path: Path) -> Problem:
     for name in ("process", "data", "discretisation", "times"):
         if name not in table:
             raise ValueError(f"{path} lacks {name!r}; a problem needs process, data, discretisation and times")
-    process, data = _made("process", table["process"], PROCESSES), _made("data", table["data"], DATA)
+    process, data = made("process", table["process"], PROCESSES), made("data", table["data"], DATA)
     kind = _one_of(table.get("equation", "fokker-planck"), EQUATIONS, "unknown equation")
     times = tuple(map(float, table["times"]))
     start = data if times[0] == 0 else mfg.marginal(process, data, times[0])
@@ -100,7 +100,8 @@ def _discretisation(table: dict[str, Any], folder: Path) -> Any:
     return _called(mfg.FiniteVolume if kind == "finite-volume" else mfg.Spectral, made, f"discretisation {kind!r}")
 
 
-def _made(section: str, table: Mapping[str, Any], known: Mapping[str, Callable[..., Any]]) -> Any:
+def made(section: str, table: Mapping[str, Any], known: Mapping[str, Callable[..., Any]]) -> Any:
+    """Return what a table {name, arguments…} stands for; ValueError names what is unknown and what would do."""
     rest = dict(table)
     name = _one_of(rest.pop("name", None), known, f"unknown {section}")
     return _called(known[name], rest, f"{section} {name!r}")

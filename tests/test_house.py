@@ -13,7 +13,7 @@ RANK = {
     "processes": 1, "grids": 1, "verify": 1, "kernels": 1,
     "densities": 2, "integrators": 2,
     "scores": 3, "equations": 4, "discretisations": 5, "solvers": 6, "transport": 7, "diagnostics": 8,
-    "plotting": 8, "problem": 8, "pictures": 9, "report": 9, "cli": 10,
+    "plotting": 8, "problem": 8, "pictures": 9, "check": 9, "report": 9, "cli": 10,
 }  # fmt: skip
 GATES = {
     "numba": {"kernels"}, "cupy": {"arrays", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores"},

@@ -1,5 +1,16 @@
-"""What a solution is like: distances to a truth."""
+"""Diagnostics: distances of fields, residuals of scores, and bounds."""
 
 from mfgpde.diagnostics.distances import kl_divergence, l1_distance, weighted_error
+from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
+from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
 
-__all__ = ["kl_divergence", "l1_distance", "weighted_error"]
+__all__ = [
+    "GapBound",
+    "gap_bound",
+    "kl_divergence",
+    "l1_distance",
+    "log_density_residual",
+    "rotation",
+    "score_residual",
+    "weighted_error",
+]

@@ -65,6 +65,36 @@ def bench_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
+def certificate_table(result: Mapping[str, Any]) -> Table:
+    """Return the main numbers of a score's certificate, a line each, with their bars."""
+    table = Table(title=f"Certificate of {result['about']['score']}", title_justify="left", header_style="bold")
+    for name, side in (("", "left"), ("value", "right"), ("±", "right"), ("how", "left")):
+        table.add_column(name, justify=side)  # pyright: ignore[reportArgumentType]
+    for pair, measures in result["distances"].items():
+        for name, found in measures.items():
+            bar = "–" if found["error"] is None else f"{found['error']:.2g}"
+            table.add_row(f"{name} {pair}", f"{found['value']:.4g}", bar, found.get("method", ""))
+    bound = result["bound"]
+    along, bar = bound["along trajectories"], bound["error along trajectories"]
+    table.add_row("W2 bound along trajectories", f"{along:.4g}", f"{bar:.2g}", f"{tightness(bound)} the distance")
+    lipschitz = bound["by Lipschitz constant"]
+    table.add_row("W2 bound by Lipschitz constant", "vacuous" if lipschitz is None else f"{lipschitz:.4g}", "–", "")
+    for law in ("sde", "ode"):
+        table.add_row(f"mass out of the box, {law.upper()}", f"{result['leak'][law]:.3g}", "–", "")
+    first, last = result["residuals"][0], result["residuals"][-1]
+    for name in ("score residual", "log-density residual", "rotation"):
+        if name in last:
+            table.add_row(
+                f"{name}, t = {first['t']:g} → {last['t']:g}", f"{first[name]:.3g} → {last[name]:.3g}", "–", "rms"
+            )
+    return table
+
+
+def tightness(bound: Mapping[str, Any]) -> str:
+    """Return how many times its distance a bound is."""
+    return "–" if bound["tightness"] is None else f"{bound['tightness']:.2g} ×"
+
+
 def margin(value: float | None) -> str:
     """Return a margin in error bars; null stands for no bar at all or no finding."""
     if value is None:

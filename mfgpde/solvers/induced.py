@@ -7,7 +7,7 @@ the probability-flow ODE velocity −f + D s (in generation time). — arXiv:201
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,10 +28,17 @@ GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
 
 @dataclass(frozen=True, eq=False)
 class Induced:
-    """A generated density on a grid, the mass that did not stay in the box, and seconds spent in the score and in all."""
+    """A generated law: density at the stopping time, mass outside its box, earlier stages, and what the score cost.
+
+    `times` are the process times asked for, latest (noisiest) first. For an SDE `stages` holds the densities there, for an
+    ODE the places of the cells' corners, carried from `stop`.
+    """
 
     density: Field
     leak: float
+    stop: float
+    times: tuple[float, ...]
+    stages: tuple[Array, ...]
     evaluations: int
     score_seconds: float
     seconds: float
@@ -76,6 +83,7 @@ def induced_sde(
     grid: CartesianGrid,
     *,
     stop: float = 0.0,
+    times: Sequence[float] = (),
     rtol: float = 1e-2,
     order: int = 2,
     largest_leak: float = 1e-4,
@@ -91,18 +99,19 @@ def induced_sde(
     """
     counted, clock = Counted(score), time.perf_counter()
     equation = FokkerPlanck.reverse(process, counted)  # pyright: ignore[reportArgumentType]
-    start, run = prior_of(process, grid.dimension), process.horizon - stop
+    start, run, stored = prior_of(process, grid.dimension), process.horizon - stop, _stored(process, stop, times)
 
-    def law(box: CartesianGrid, tolerance: float, meter: bool) -> Array:
+    def laws(box: CartesianGrid, tolerance: float, instants: tuple[float, ...], meter: bool = False) -> list[Array]:
         space = FiniteVolume(box, order=order)  # pyright: ignore[reportArgumentType]
-        solution = solve(equation, space, start, (0.0, run), rtol=tolerance, largest_wall_mass=1.0, progress=meter)
-        return solution.at(run).values
+        after = (0.0, *(process.horizon - t for t in instants if t < process.horizon), run)
+        solution = solve(equation, space, start, after, rtol=tolerance, largest_wall_mass=1.0, progress=meter)
+        return [field.values for field in solution.fields]
 
     coarse = replace(grid, cells=tuple(max(16, n // 4) for n in grid.cells))
     factor, inside = 1.0, np.nan
     for trial in GROWTH:
         box = _grown(coarse, trial)
-        values = law(box, 2 * rtol, False)
+        values = laws(box, 2 * rtol, ())[-1]
         if trial == 1.0 and box.outer_share(values) <= largest_leak:
             break
         before, inside = inside, _share_inside(values, box, coarse)
@@ -110,11 +119,24 @@ def induced_sde(
             break  # the box before was wide enough
         factor = trial
     box = _grown(grid, factor)
-    values = law(box, rtol, progress)
+    found = laws(box, rtol, stored, progress)
+    values = found[-1]
     share = _share_inside(values, box, grid)
     leak = 1.0 - share if factor > 1 else box.outer_share(values)
     density = Field(FiniteVolume(grid, order=order), _cut(values, box, grid))  # pyright: ignore[reportArgumentType]
-    return Induced(density, max(leak, 0.0), counted.points, counted.seconds, time.perf_counter() - clock)
+    stages = found[:-1] if stored and stored[0] == process.horizon else found[1:-1]
+    stages = tuple(_cut(stage, box, grid) for stage in stages)
+    return Induced(
+        density, max(leak, 0.0), stop, stored, stages, counted.points, counted.seconds, time.perf_counter() - clock
+    )
+
+
+def _stored(process: LinearProcess, stop: float, times: Sequence[float]) -> tuple[float, ...]:
+    """Return the times to store, latest first; ValueError unless they lie in (stop, horizon]."""
+    ordered = tuple(sorted(map(float, times), reverse=True))
+    if ordered and not (stop < ordered[-1] and ordered[0] <= process.horizon):
+        raise ValueError(f"times must lie in ({stop:g}, {process.horizon:g}], got {ordered[-1]:g} to {ordered[0]:g}")
+    return ordered
 
 
 def _cut(values: Array, box: CartesianGrid, grid: CartesianGrid) -> Array:
@@ -132,7 +154,8 @@ def induced_ode(
     grid: CartesianGrid,
     *,
     stop: float = 0.0,
-    rtol: float = 1e-5,
+    times: Sequence[float] = (),
+    rtol: float = 1e-4,
     progress: bool = False,
 ) -> Induced:
     """Return the law of the probability-flow ODE at t = stop, as mean values over the cells of `grid`.
@@ -145,7 +168,7 @@ def induced_ode(
     counted, clock = Counted(score), time.perf_counter()
     edges = [np.linspace(a, b, n + 1) for a, b, n in zip(grid.lower, grid.upper, grid.cells, strict=True)]
     corners = np.stack(np.meshgrid(*edges, indexing="ij"), axis=-1)
-    shape = corners.shape
+    shape, stored = corners.shape, _stored(process, stop, times)
     with meter("flow", show=progress) as bar:
 
         def velocity(t: float, y: Array) -> Array:
@@ -154,12 +177,17 @@ def induced_ode(
             s = checked(counted(x, t), shape, f"the score at t = {t:g}")
             return (process.drift(x, t) - process.diffusivity(t) * s).ravel()
 
-        run = solve_ivp(velocity, (stop, process.horizon), corners.ravel(), method="RK45", rtol=rtol, atol=rtol)
+        ends = (*reversed(stored), process.horizon) if process.horizon not in stored else tuple(reversed(stored))
+        run = solve_ivp(
+            velocity, (stop, process.horizon), corners.ravel(), method="RK45", rtol=rtol, atol=rtol, t_eval=ends
+        )
     if not run.success:
         raise RuntimeError(f"the probability flow stopped at t = {run.t[-1]:g}: {run.message}")
     masses = _image_masses(run.y[:, -1].reshape(shape), prior_of(process, grid.dimension))
     density = Field(FiniteVolume(grid), masses / grid.volume)
-    return Induced(density, 1.0 - float(masses.sum()), counted.points, counted.seconds, time.perf_counter() - clock)
+    stages = tuple(run.y[:, k].reshape(shape) for k in reversed(range(len(stored))))
+    leak = 1.0 - float(masses.sum())
+    return Induced(density, leak, stop, stored, stages, counted.points, counted.seconds, time.perf_counter() - clock)
 
 
 def _image_masses(corners: Array, prior: GaussianMixture) -> Array:

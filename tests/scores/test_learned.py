@@ -1,0 +1,218 @@
+"""Scores from JAX, from files and by differences: exact derivatives of the exact score, weights that survive, refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.scores.files import save_weights
+
+OU = mfg.OrnsteinUhlenbeck()
+BLOBS = mfg.four_blobs()
+EXACT = mfg.ExactScore(OU, BLOBS)
+
+
+def log_density(x, t):
+    """Log p_t of the four blobs under the Ornstein–Uhlenbeck process, written in JAX."""
+    means = jnp.asarray(BLOBS.means) * jnp.exp(-t)
+    covariances = jnp.asarray(np.array(BLOBS.covariances)) * jnp.exp(-2 * t) + 0.5 * (1 - jnp.exp(-2 * t)) * jnp.eye(2)
+    y = x - means
+    quadratic = jnp.einsum("ki,kij,kj->k", y, jnp.linalg.inv(covariances), y)
+    logs = jnp.log(jnp.asarray(BLOBS.weights)) - 0.5 * (quadratic + jnp.linalg.slogdet(2 * jnp.pi * covariances)[1])
+    return jax.scipy.special.logsumexp(logs)
+
+
+def points(rng, n=200):
+    return rng.uniform(-2.5, 2.5, (n, 2))
+
+
+@pytest.mark.parametrize("kind", ["potential", "vector"])
+def test_jax_derivatives_of_the_exact_score_are_exact(kind, rng):
+    score = mfg.JaxScore(log_density if kind == "potential" else jax.grad(log_density), 2)
+    x, t = points(rng), 0.3
+    np.testing.assert_allclose(score(x, t), EXACT(x, t), atol=1e-11)
+    np.testing.assert_allclose(score.divergence(x, t), EXACT.divergence(x, t), atol=1e-10)
+    np.testing.assert_allclose(np.trace(score.jacobian(x, t), axis1=1, axis2=2), EXACT.divergence(x, t), atol=1e-10)
+    assert np.abs(mfg.score_residual(OU, score, x, t)).max() < 1e-8
+    assert np.abs(mfg.rotation(score, x, t)).max() < 1e-11
+    if kind == "potential":
+        np.testing.assert_allclose(score.potential(x, t), EXACT.potential(x, t), atol=1e-11)
+        np.testing.assert_allclose(score.time_derivative(x, t), EXACT.time_derivative(x, t), atol=1e-9)
+        assert np.abs(mfg.log_density_residual(OU, score, x, t)).max() < 1e-9
+        np.testing.assert_allclose(score.pieces(x, t)[3], EXACT.divergence(x, t), atol=1e-10)
+    else:
+        with pytest.raises(ValueError, match="vector field"):
+            score.potential(x, t)
+
+
+def test_blocks_and_shapes_do_not_matter(rng):
+    score = mfg.JaxScore(log_density, 2)
+    x = points(rng, 9000)
+    whole = score(x, 0.5)
+    np.testing.assert_array_equal(score(x[:7].reshape(7, 1, 2), 0.5)[:, 0], score(x[:7], 0.5))
+    np.testing.assert_allclose(whole[8990:], score(x[8990:], 0.5), atol=1e-13)
+    assert score.jacobian(x[:6].reshape(2, 3, 2), 0.5).shape == (2, 3, 2, 2)
+
+
+def test_differences_come_with_what_they_are_off_by(rng):
+    score = mfg.Differenced(EXACT, 2)
+    x, t = points(rng), 0.3
+    exact = mfg.JaxScore(log_density, 2)
+    for name in ("jacobian", "rate", "divergence_gradient"):
+        gap = np.abs(getattr(score, name)(x, t) - getattr(exact, name)(x, t)).max()
+        stated = score.uncertainty[name.replace("_", " ")]
+        assert gap <= stated + 1e-8, name
+        assert stated < 0.1
+
+
+def test_rates_at_both_ends_of_time_stay_inside():
+    score = mfg.Differenced(lambda x, t: np.sqrt(1 - t * (1 - t)) * x, 1, start=0.0, end=1.0)
+    x = np.ones((1, 1))
+    for t in (0.0, 0.001, 0.5, 0.999, 1.0):
+        rate = (2 * t - 1) / (2 * np.sqrt(1 - t * (1 - t)))
+        assert score.rate(x, t)[0, 0] == pytest.approx(rate, abs=1e-9)
+
+
+def test_a_wrong_equation_has_a_residual(rng):
+    score = mfg.JaxScore(log_density, 2)
+    other = mfg.OrnsteinUhlenbeck(rate=1.1)
+    assert np.abs(mfg.score_residual(other, score, points(rng), 0.3)).max() > 0.1
+    swirl = mfg.JaxScore(lambda x, t: jax.grad(log_density)(x, t) + 0.3 * jnp.stack((-x[1], x[0])), 2)
+    np.testing.assert_allclose(mfg.rotation(swirl, points(rng), 0.3), 0.3 * np.sqrt(2), atol=1e-10)
+
+
+def weights(rng, outputs, inputs=3, width=8):
+    sizes = [inputs, width, width, outputs]
+    return [(rng.normal(size=(b, a)) / np.sqrt(a), rng.normal(size=b)) for a, b in zip(sizes, sizes[1:], strict=False)]
+
+
+@pytest.mark.parametrize("activation", ["softplus", "tanh", "silu", "gelu", "relu", "sin"])
+def test_saved_networks_come_back(activation, rng, tmp_path):
+    layers = weights(rng, 1)
+    network = mfg.Network(activation, 2.0, "tx", "potential")
+    path = save_weights(tmp_path / "net.safetensors", layers, network)
+    x = points(rng, 5)
+    found = mfg.load_score(str(path))
+    arrays = {
+        f"{kind}{k}": a.astype(np.float32)
+        for k, layer in enumerate(layers)
+        for kind, a in zip("Wb", layer, strict=True)
+    }
+    np.savez(tmp_path / "net.npz", **arrays)
+    again = mfg.load_score(str(tmp_path / "net.npz"), 2, network)
+    np.testing.assert_array_equal(found(x, 0.4), again(x, 0.4))
+    if activation == "tanh":
+        h = np.column_stack((np.full(5, 0.4), x))
+        for k, (W, b) in enumerate(layers):
+            h = h @ W.astype(np.float32).T.astype(float) + b.astype(np.float32)
+            h = np.tanh(h) if k < 2 else h
+        np.testing.assert_allclose(found.potential(x, 0.4), h[:, 0], atol=1e-12)
+
+
+SOURCES = """
+import equinox as eqx, jax, jax.numpy as jnp, numpy as np
+def good(x, t): return -x / (1 + t)
+def wrong_shape(x, t): return x[:, 0]
+def wrong_kind(x, t): return x.astype(complex)
+def bad(x, t): return np.where(x > 0, np.nan, x)
+def no_arguments(): return 1
+class Net(eqx.Module):
+    scale: float = 2.0
+    def __call__(self, x, t): return -self.scale * x * jnp.exp(-t)
+net = Net()
+number = 3
+"""
+
+
+def test_names_in_files_become_scores(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(SOURCES)
+    x = np.array([[1.0, -2.0]])
+    assert isinstance(mfg.load_score(f"{path}:good", 2), mfg.Differenced)
+    np.testing.assert_allclose(mfg.load_score(f"{path}:good", 2).divergence(x, 1.0), -1.0, atol=1e-9)
+    net = mfg.load_score(f"{path}:net", 2)
+    assert isinstance(net, mfg.JaxScore)
+    np.testing.assert_allclose(net.divergence(x, 0.0), -4.0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("wrong_shape", r"must return shape \(n, 2\)"),
+        ("wrong_kind", "must return real numbers"),
+        ("bad", "returned nan"),
+        ("no_arguments", "cannot be called"),
+        ("number", "cannot be called"),
+        ("absent", "it has"),
+    ],
+)
+def test_bad_functions_are_refused(name, message, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(SOURCES)
+    with pytest.raises(ValueError, match=message):
+        mfg.load_score(f"{path}:{name}", 2)
+
+
+def test_bad_files_are_refused(tmp_path, rng):
+    (tmp_path / "x.pt").write_bytes(b"anything")
+    pickled = tmp_path / "pickled.npz"
+    np.savez(pickled, W0=np.array([{"a": 1}], dtype=object))
+    short = save_weights(tmp_path / "s.safetensors", weights(rng, 2), mfg.Network())
+    short.write_bytes(short.read_bytes()[:-40])
+    gap = tmp_path / "gap.npz"
+    np.savez(gap, W0=np.ones((4, 3)), b0=np.ones(4), W1=np.ones((2, 5)), b1=np.ones(2))
+    nan = tmp_path / "nan.npz"
+    np.savez(nan, W0=np.full((2, 3), np.nan), b0=np.ones(2))
+    for source, message in (
+        (tmp_path / "x.pt", "is a pickle"),
+        (pickled, "pickled or truncated"),
+        (short, "pickled or truncated"),
+        (gap, "do not follow a layer of width 4"),
+        (nan, "not finite"),
+        (tmp_path / "none.npz", "no file"),
+        ("plain", "a score is a file of weights"),
+        ("nowhere.module:f", "cannot import"),
+        (tmp_path / "none.py", "a score is a file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            mfg.load_score(str(source), 2)
+    whole = save_weights(tmp_path / "w.safetensors", weights(rng, 2), mfg.Network())
+    with pytest.raises(ValueError, match="dimension 2, expected 3"):
+        mfg.load_score(str(whole), 3)
+    with pytest.raises(ValueError, match="no potential in dimension 2"):
+        mfg.load_score(str(whole), 2, mfg.Network(output="potential"))
+    with pytest.raises(ValueError, match="activation must be one of"):
+        mfg.Network("elu")
+    with pytest.raises(ValueError, match="scalar potential or a vector"):
+        mfg.JaxScore(lambda x, t: jnp.ones(3), 2)
+
+
+def test_pytorch_modules_agree_with_jax(rng):
+    torch = pytest.importorskip("torch", reason="PyTorch is optional")
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = torch.nn.Linear(3, 6)
+            self.b = torch.nn.Linear(6, 2)
+
+        def forward(self, x, t):
+            return self.b(torch.tanh(self.a(torch.cat((x, t), dim=1))))
+
+    module = Net()
+    layers = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in (module.a, module.b)]
+    arrays = {f"{kind}{k}": a for k, layer in enumerate(layers) for kind, a in zip("Wb", layer, strict=True)}
+    from mfgpde.scores.files import network_score
+
+    score, other = mfg.TorchScore(module, 2), network_score(arrays, mfg.Network("tanh"))
+    x = points(rng, 11)
+    for name in ("__call__", "divergence", "jacobian", "rate", "divergence_gradient"):
+        np.testing.assert_allclose(getattr(score, name)(x, 0.3), getattr(other, name)(x, 0.3), atol=1e-10, err_msg=name)
+
+
+def test_loading_leaves_no_trace_of_precision(rng):
+    """Double precision is used inside and not switched on for the caller."""
+    score = mfg.JaxScore(log_density, 2)
+    assert score(points(rng, 3), 0.5).dtype == np.float64
+    assert jnp.ones(2).dtype == jnp.float32

@@ -1,0 +1,82 @@
+"""Generated laws: the exact score returns the data by SDE and ODE, closed forms of shifts, mass that leaks is found."""
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+
+OU = mfg.OrnsteinUhlenbeck(horizon=9.0)
+BOX = mfg.CartesianGrid.cube(4.5, 64, 2)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_the_exact_score_generates_the_data(dimension):
+    data, n = mfg.bimodal(dimension), {1: 128, 2: 64, 3: 32}[dimension]
+    score, grid = mfg.ExactScore(OU, data), mfg.CartesianGrid.cube(5.0, n, dimension)
+    law = mfg.marginal(OU, data, 0.1)
+    sde = mfg.induced_sde(OU, score, grid, stop=0.1, rtol=1e-3)
+    ode = mfg.induced_ode(OU, score, grid, stop=0.1)
+    allowed = {1: 4e-3, 2: 2e-2, 3: 8e-2}[
+        dimension
+    ]  # cell widths 0.08, 0.14, 0.31, order two; p_9 is the prior to 1e-4
+    assert mfg.l1_distance(sde.density, law) < allowed
+    assert mfg.l1_distance(ode.density, law) < allowed
+    assert abs(sde.leak) < 1e-4
+    assert abs(ode.leak) < 1e-4
+    assert ode.density.integral() == pytest.approx(1 - ode.leak, abs=1e-12)
+    assert sde.evaluations > 0
+    assert 0 < sde.score_seconds < sde.seconds
+
+
+def test_the_flow_converges_at_second_order():
+    score, law = mfg.ExactScore(OU, mfg.four_blobs()), mfg.marginal(OU, mfg.four_blobs(), 0.1)
+    errors = [
+        mfg.l1_distance(mfg.induced_ode(OU, score, BOX.refined(k), stop=0.1, rtol=1e-6).density, law) for k in (0, 1)
+    ]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.2)
+
+
+def test_a_potential_gives_the_same_law_from_fewer_points():
+    class Known(mfg.ExactScore):
+        has_potential = True
+
+    plain = mfg.induced_sde(OU, mfg.ExactScore(OU, mfg.four_blobs()), BOX, stop=0.1, rtol=1e-3)
+    known = mfg.induced_sde(OU, Known(OU, mfg.four_blobs()), BOX, stop=0.1, rtol=1e-3)
+    assert known.evaluations < 0.6 * plain.evaluations
+    assert mfg.l1_distance(known.density, plain.density) < 1e-2
+
+
+def test_mass_that_runs_away_is_found_and_stated():
+    """The score gives up far out, and the reverse drift x carries away what is there: the box grows, the rest is leak."""
+    exact = mfg.ExactScore(OU, mfg.gaussian(0.0, 1.5, 1))
+
+    def weak(x, t):
+        return np.clip(exact(x, t), -2.0, 2.0)
+
+    grid = mfg.CartesianGrid.cube(3.5, 64, 1)
+    sde, ode = mfg.induced_sde(OU, weak, grid, stop=0.01), mfg.induced_ode(OU, weak, grid, stop=0.01)
+    rng = np.random.default_rng(0)
+    x, dt = rng.normal(0, np.sqrt(0.5), (40_000, 1)), 0.005
+    for t in np.arange(9.0, 0.01, -dt):
+        x = x + dt * (x + weak(x, t)) + np.sqrt(dt) * rng.normal(size=x.shape)
+    lost = float(np.mean(np.abs(x) > 3.5))
+    assert lost > 0.01
+    assert sde.leak == pytest.approx(lost, abs=4 * np.sqrt(lost / 40_000) + 0.1 * lost)
+    assert 0 < ode.leak < 1
+    assert float(sde.density.integral()) == pytest.approx(1 - sde.leak, abs=1e-6)
+
+
+def test_stages_are_stored_latest_first():
+    score = mfg.ExactScore(OU, mfg.bimodal(1))
+    grid = mfg.CartesianGrid.cube(5.0, 128, 1)
+    for induced in (mfg.induced_sde, mfg.induced_ode):
+        law = induced(OU, score, grid, stop=0.1, times=(0.5, 9.0, 1.0))
+        assert law.times == (9.0, 1.0, 0.5)
+        assert len(law.stages) == 3
+    sde = mfg.induced_sde(OU, score, grid, stop=0.1, times=(0.5, 1.0), rtol=1e-3)
+    truth = mfg.marginal(OU, mfg.bimodal(1), 0.5)
+    assert mfg.l1_distance(mfg.Field(sde.density.discretisation, sde.stages[1]), truth) < 5e-3
+    with pytest.raises(ValueError, match="times must lie in"):
+        mfg.induced_ode(OU, score, grid, stop=0.5, times=(0.2,))
+    with pytest.raises(ValueError, match="returned"):
+        mfg.induced_ode(OU, lambda x, t: x * np.nan, grid, stop=0.5)

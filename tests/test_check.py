@@ -1,0 +1,112 @@
+"""`mfgpde check`: a good score gets a good certificate, bad input a sentence, a runaway score a warning."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import mfgpde as mfg
+from mfgpde import check
+from mfgpde.cli import app
+
+SCORES = """
+import mfgpde as mfg, numpy as np
+process = mfg.OrnsteinUhlenbeck(horizon=9.0)
+_exact = mfg.ExactScore(process, mfg.bimodal(1))
+def exact(x, t): return _exact(x, t)
+def off(x, t): return 0.5 * _exact(x, t)
+"""
+
+
+def invoke(*words):
+    return CliRunner().invoke(app, ["check", *map(str, words)])
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "scores.py"
+    path.write_text(SCORES)
+    return path
+
+
+COMMON = (
+    "--process",
+    "ornstein-uhlenbeck",
+    "--option",
+    "horizon=9",
+    "--stop",
+    "0.05",
+    "--data",
+    "bimodal",
+    "--cells",
+    "128",
+)
+
+
+def test_the_certificate_of_a_good_score(source, tmp_path):
+    result = invoke(f"{source}:exact", *COMMON, "--out", tmp_path / "good")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "good" / "certificate.json").read_text())
+    assert found["distances"]["ode–sde"]["L1"]["value"] < 0.02
+    assert found["distances"]["sde–data"]["W2"]["value"] < 0.01
+    assert found["bound"]["along trajectories"] > found["distances"]["ode–sde"]["W2"]["value"] - 1e-3
+    assert found["residuals"][-1]["score residual"] < 0.05 * found["residuals"][-1]["score"]
+    assert found["warnings"] == []
+    assert 0 < found["cost"]["seconds in the score"] < found["cost"]["seconds"]
+    page = (tmp_path / "good" / "certificate.html").read_text()
+    assert page.count("data:image/png;base64") == 2
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "certificate.html" in result.output
+
+
+def test_half_a_score_is_found_out(source, tmp_path):
+    result = invoke(f"{source}:off", *COMMON, "--out", tmp_path / "off")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "off" / "certificate.json").read_text())
+    assert found["distances"]["sde–data"]["L1"]["value"] > 0.2
+    assert found["residuals"][-1]["score residual"] > 0.1 * found["residuals"][-1]["score"]
+    assert found["leak"]["sde"] > 0.01
+    assert "out of the box" in result.output.replace("\n", " ")
+
+
+def test_samples_stand_for_data(source, tmp_path):
+    samples = mfg.bimodal(1).sample(5000, np.random.default_rng(0))
+    np.savetxt(tmp_path / "samples.csv", samples, header="x", comments="")
+    np.save(tmp_path / "samples.npy", samples)
+    for name in ("samples.csv", "samples.npy"):
+        trial = check.prepare(f"{source}:exact", process="ornstein-uhlenbeck", data=str(tmp_path / name), cells=64)
+        np.testing.assert_allclose(float(trial.data.integral()), 1.0)
+        assert trial.grid.upper[0] == pytest.approx(1.25 * np.abs(samples).max())
+    trial = check.prepare(f"{source}:exact", process="ornstein-uhlenbeck", dimension=1, cells=64)
+    assert trial.data is None
+    assert trial.grid.upper[0] == pytest.approx(5 * np.sqrt(0.5))
+
+
+def test_bad_input_gets_a_sentence(source, tmp_path):
+    short, bad, flat = tmp_path / "short.npy", tmp_path / "bad.npy", tmp_path / "flat.npy"
+    np.save(short, np.zeros((10, 1)))
+    np.save(bad, np.full((2000, 1), np.nan))
+    np.save(flat, np.zeros(2000))
+    np.save(tmp_path / "two.npy", np.zeros((2000, 2)))
+    (tmp_path / "words.csv").write_text("a,b\nc,d\n")
+    exact = f"{source}:exact"
+    for words, message in (
+        ((exact, "--dimension", "1", "--process", "ornstein"), "did you mean 'ornstein-uhlenbeck'"),
+        ((exact, "--dimension", "1", "--option", "horizon"), "reads NAME=VALUE"),
+        ((exact, "--dimension", "1", "--option", "horizon=long"), "must be a number"),
+        ((exact, "--dimension", "1", "--option", "sigma=2"), "does not take"),
+        ((exact,), "give --dimension, or data"),
+        ((exact, "--data", short), "holds 10 samples"),
+        ((exact, "--data", bad), "row 0 is not finite"),
+        ((exact, "--data", flat), "shape (n, d)"),
+        ((exact, "--data", tmp_path / "words.csv"), "cannot read samples"),
+        ((exact, "--data", tmp_path / "none.csv"), "no file"),
+        ((exact, "--data", "bimodel"), "did you mean 'bimodal'"),
+        ((exact, "--data", tmp_path / "two.npy", "--dimension", "1"), "has dimension 2, but 1"),
+        ((exact, "--dimension", "1", "--cells", "30"), "multiple of 4"),
+        ((exact, "--dimension", "1", "--stop", "7"), "stop must lie in"),
+    ):
+        result = invoke(*words)
+        assert result.exit_code != 0, words
+        assert message in " ".join(result.output.split()), (words, result.output)
