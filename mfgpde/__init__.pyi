@@ -46,6 +46,8 @@ from .integrators import SSPRK43 as SSPRK43
 from .integrators import TRBDF2 as TRBDF2
 from .integrators import BackwardEuler as BackwardEuler
 from .integrators import RungeKuttaChebyshev as RungeKuttaChebyshev
+from .learning import Objective as Objective
+from .learning import train as train
 from .pictures import picture as picture
 from .processes import Brownian as Brownian
 from .processes import Linear as Linear

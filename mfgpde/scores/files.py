@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,12 @@ def network_score(arrays: Mapping[str, Any], network: Network, dimension: int | 
             f"{source}: the last layer has {outputs} output(s), which is no {network.output} in dimension {width}; "
             "say --output potential or vector, and --inputs xt or tx"
         )
-    return JaxScore(forward(layers, network), width)
+    return JaxScore(forward(network), width, layers)
 
 
-def forward(layers: Any, network: Network) -> Callable[[Any, Any], Any]:
-    """Return the network as a JAX function of one point and one time."""
+@cache
+def forward(network: Network) -> Callable[[Any, Any, Any], Any]:
+    """Return such a network as a JAX function of its layers, one point and one time; the same one each time."""
     import jax
     import jax.numpy as jnp
 
@@ -95,14 +97,13 @@ def forward(layers: Any, network: Network) -> Callable[[Any, Any], Any]:
         "sin": jnp.sin,
     }[network.activation]
 
-    def evaluate(x: Any, t: Any) -> Any:
+    def evaluate(layers: Any, x: Any, t: Any) -> Any:
         time = jnp.reshape(jnp.asarray(t, x.dtype), (1,))
         h = jnp.concatenate((x, time) if network.inputs == "xt" else (time, x))
-        for W, b in layers[:-1]:
-            h = act(jnp.asarray(W, x.dtype) @ h + jnp.asarray(b, x.dtype))
-        W, b = layers[-1]
-        out = jnp.asarray(W, x.dtype) @ h + jnp.asarray(b, x.dtype)
-        return out[0] if network.output == "potential" else out
+        for k, (W, b) in enumerate(layers):
+            h = jnp.asarray(W, x.dtype) @ h + jnp.asarray(b, x.dtype)
+            h = act(h) if k < len(layers) - 1 else h
+        return h[0] if network.output == "potential" else h
 
     return evaluate
 

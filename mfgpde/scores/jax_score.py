@@ -6,7 +6,7 @@ Evaluated in blocks and in double precision whatever precision the weights were 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -18,18 +18,54 @@ Array = NDArray[np.float64]
 BLOCK = 4096  # points a call: one compiled shape; smaller ones waste less on the last
 
 
+@lru_cache(maxsize=64)
+def _compiled(f: Callable[..., Any], dimension: int, is_potential: bool) -> dict[str, Callable[..., Any]]:
+    """Return functions of parameters, a block of points and one time, compiled when first used."""
+    s = jax.grad(f, argnums=1) if is_potential else f
+
+    def jacobian(p: Any, x: Any, t: Any) -> Any:
+        return jax.jacfwd(s, argnums=1)(p, x, t)
+
+    def divergence(p: Any, x: Any, t: Any) -> Any:
+        if is_potential:  # forward over forward: no tape
+
+            def along(e: Any) -> Any:
+                return jax.jvp(lambda y: jax.jvp(lambda z: f(p, z, t), (y,), (e,))[1], (x,), (e,))[1]
+
+            return jnp.sum(jax.vmap(along)(jnp.eye(dimension)))
+        return jnp.trace(jacobian(p, x, t))
+
+    def pieces(p: Any, x: Any, t: Any) -> Any:
+        value, slope = jax.value_and_grad(f, argnums=(1, 2))(p, x, t)
+        return value, slope[1], slope[0], divergence(p, x, t)
+
+    one = {
+        "score": s,
+        "divergence": divergence,
+        "jacobian": jacobian,
+        "rate": lambda p, x, t: jax.jvp(lambda u: s(p, x, u), (t,), (jnp.ones_like(t),))[1],
+        "divergence_gradient": jax.grad(divergence, argnums=1),
+    }
+    if is_potential:
+        one |= {"potential": f, "time_derivative": jax.grad(f, argnums=2), "pieces": pieces}
+    return {name: jax.jit(jax.vmap(function, (None, 0, None))) for name, function in one.items()}
+
+
 class JaxScore:
     """s(x, t) from a JAX function of one point x (d,) and one time: a potential φ → () or a vector field → (d,).
 
-    Which of both is read off its output. Offers what residuals need: divergence, Jacobian, ∂_t s, ∇(∇·s), and, from a
-    potential, φ and ∂_tφ. Raises ValueError for a function that returns neither, or does not accept such arguments.
+    Which of both is read off its output. With `parameters` (any tree of arrays) the function is called as
+    function(parameters, x, t), and scores that share it share what was compiled. Offers what residuals need: divergence,
+    Jacobian, ∂_t s, ∇(∇·s), and, from a potential, φ and ∂_tφ. Raises ValueError for a function that returns neither, or
+    does not accept such arguments.
     """
 
-    def __init__(self, function: Callable[[Any, Any], Any], dimension: int) -> None:
-        self.function, self.dimension = function, dimension
+    def __init__(self, function: Callable[..., Any], dimension: int, parameters: Any = None) -> None:
+        self.dimension, self.parameters = dimension, parameters
+        self.function = function if parameters is not None else (lambda _, x, t: function(x, t))
         with jax.enable_x64(True):
             try:
-                out = jax.eval_shape(function, jnp.zeros(dimension), jnp.zeros(()))
+                out = jax.eval_shape(self.function, parameters, jnp.zeros(dimension), jnp.zeros(()))
             except Exception as problem:
                 raise ValueError(
                     f"the JAX score does not accept one point of shape ({dimension},) and one time: {problem}"
@@ -41,53 +77,20 @@ class JaxScore:
             )
         self.has_potential = shape == ()
 
-    @cached_property
-    def _parts(self) -> dict[str, Callable[..., Any]]:
-        """Functions of one point, compiled over blocks of points."""
-        f = self.function
-        s = jax.grad(f) if self.has_potential else f
-
-        def jacobian(x: Any, t: Any) -> Any:
-            return jax.jacfwd(s)(x, t)
-
-        def divergence(x: Any, t: Any) -> Any:
-            if self.has_potential:  # forward over forward: no tape
-
-                def along(e: Any) -> Any:
-                    return jax.jvp(lambda y: jax.jvp(lambda z: f(z, t), (y,), (e,))[1], (x,), (e,))[1]
-
-                return jnp.sum(jax.vmap(along)(jnp.eye(self.dimension)))
-            return jnp.trace(jacobian(x, t))
-
-        def pieces(x: Any, t: Any) -> Any:
-            value, slope = jax.value_and_grad(f, argnums=(0, 1))(x, t)
-            return value, slope[1], slope[0], divergence(x, t)
-
-        one = {
-            "score": s,
-            "divergence": divergence,
-            "jacobian": jacobian,
-            "rate": lambda x, t: jax.jvp(lambda u: s(x, u), (t,), (jnp.ones_like(t),))[1],
-            "divergence_gradient": jax.grad(divergence),
-        }
-        if self.has_potential:
-            one |= {"potential": f, "time_derivative": jax.grad(f, argnums=1), "pieces": pieces}
-        return {name: jax.jit(jax.vmap(function, (0, None))) for name, function in one.items()}
-
     def _evaluate(self, name: str, x: Array, t: float) -> Any:
         flat = np.ascontiguousarray(x, dtype=float).reshape(-1, x.shape[-1])
         if flat.shape[1] != self.dimension:
             raise ValueError(f"this score lives in dimension {self.dimension}, got points of shape {x.shape}")
         count = len(flat)
         blocks = range(0, count, BLOCK) if count > BLOCK else [0]
-        results = []
+        results, parts = [], _compiled(self.function, self.dimension, self.has_potential)
         with jax.enable_x64(True):
             time = jnp.asarray(float(t))
             for start in blocks:
                 part = flat[start : start + BLOCK]
                 if count > BLOCK and len(part) < BLOCK:  # one shape, one compilation
                     part = np.concatenate((part, np.zeros((BLOCK - len(part), self.dimension))))
-                results.append(jax.tree.map(np.asarray, self._parts[name](part, time)))
+                results.append(jax.tree.map(np.asarray, parts[name](self.parameters, part, time)))
         joined = jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
         return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]).astype(float), joined)
 

@@ -1,6 +1,7 @@
 """The court: claims, evidence, one judge, verdicts. It knows estimates and nothing of physics."""
 
 from mfgpde.verify.claim import Claim, Evidence, Level, Series, Standing
+from mfgpde.verify.discover import load_module
 from mfgpde.verify.finding import Finding, Outcome, at_least, at_most, equal
 from mfgpde.verify.judge import Verdict, judge
 
@@ -17,4 +18,5 @@ __all__ = [
     "at_most",
     "equal",
     "judge",
+    "load_module",
 ]

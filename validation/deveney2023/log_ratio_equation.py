@@ -45,18 +45,18 @@ def log_ratio(level, residual=1.0, square=1.0, dimensions=(1, 2)):
                 space,
                 prior,
                 (0.0, run),
-                rtol=1e-5,
+                rtol=3e-5,
             ).at(run)
 
             def start(y, phi=phi, prior=prior, T=T):
                 return phi.potential(y, T) - prior.log_density(y)
 
-            e = mfg.solve(own, space, start, (0.0, run), rtol=1e-5).at(run)
+            e = mfg.solve(own, space, start, (0.0, run), rtol=3e-5).at(run)
             positive = np.maximum(q.values, TAIL * q.values.max())
             return mfg.weighted_error(e, phi.potential(x, STOP) - np.log(positive), positive)
 
         n = Level(level).pick({1: 64, 2: 24}, {1: 96, 2: 32}, {1: 128, 2: 48})[d]
-        ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, d)), floor=5e-5)
+        ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, d)), floor=1e-4)
         label = f"{d}D: E_q|e − (φ − log q^SDE)|"
         findings.append(equal(label, ladder.limit, mfg.exact(0.0, "the claim"), resolution=1e-3))
         series.append(Series(f"{d}D", "cells per axis", ladder.cells, "E_q|e − (φ − log q)|", ladder.values))

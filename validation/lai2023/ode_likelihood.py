@@ -45,7 +45,7 @@ def likelihood(level, diffusivity=1.0, cross=1.0, dimensions=(1, 2)):
             grid, x = space.grid, space.grid.points
 
             def log_q(t):
-                return mfg.log_density(flow, prior.log_density, x, T, t, rtol=1e-8)
+                return mfg.log_density(flow, prior.log_density, x, T, t, rtol=1e-7)
 
             def divergence(t):
                 p = exact.at(t).density(x)

@@ -1,0 +1,196 @@
+"""Training a fully connected score network with Adam: one compiled loop, averaged weights, checkpoints, fixed seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from mfgpde.learning.objectives import Coefficients, Objective, log_residual, matching_loss, score_residual
+from mfgpde.processes import IsotropicProcess
+from mfgpde.progress import meter
+from mfgpde.scores.files import Network, forward, network_score, save_weights
+
+CHUNK = 250  # steps between two looks at the loss
+CLIP = 10.0  # of the gradient: penalties with high derivatives have rare, very large ones
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A trained network: the score with its derivatives, the loss and residual per chunk of steps, the averaged weights."""
+
+    score: Any
+    network: Network
+    layers: list[tuple[np.ndarray, np.ndarray]]
+    losses: tuple[float, ...]
+    residuals: tuple[float, ...]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the weights as .safetensors, for `load_score` and `mfgpde check`."""
+        return save_weights(Path(path), self.layers, self.network)
+
+
+def train(
+    process: IsotropicProcess,
+    samples: np.ndarray,
+    objective: Objective = Objective(),  # noqa: B008  # frozen
+    *,
+    network: Network = Network("silu", 1.0, "xt", "potential"),  # noqa: B008
+    widths: tuple[int, ...] = (64, 64, 64),
+    steps: int = 4000,
+    batch: int = 512,
+    rate: float = 1e-2,
+    average: float = 0.995,
+    seed: int = 0,
+    box: float | None = None,
+    checkpoint: Path | None = None,
+    progress: bool = False,
+) -> Training:
+    """Train a score on samples (n, d) and return it; the learning rate falls to zero along a cosine.
+
+    `average` is the decay of the exponential mean of the weights, which is what comes back. Points of the log-density
+    penalty are uniform in [−box, box]^d, by default the box of the samples with a tenth to spare. With `checkpoint`, the
+    state is
+    written there after every 250 steps and training resumes from it; a checkpoint of another setting is refused.
+
+    Raises ValueError for samples that are not finite numbers (n, d), and for a penalty that needs a potential without one;
+    FloatingPointError, with the step, if the loss stops being finite.
+    """
+    samples = np.asarray(samples, dtype=float)
+    if samples.ndim != 2 or len(samples) < 2 or not np.isfinite(samples).all():
+        raise ValueError(f"samples must be finite numbers of shape (n, d) with n ≥ 2, got shape {samples.shape}")
+    if objective.log_residual and network.output != "potential":
+        raise ValueError("the log-density penalty needs a network whose output is a potential")
+    dimension = samples.shape[1]
+    reach = 1.1 * float(np.abs(samples).max()) if box is None else box
+    sizes = [dimension + 1, *widths, 1 if network.output == "potential" else dimension]
+    layers = _initial(sizes, seed)
+    schedule = optax.cosine_decay_schedule(rate, steps)
+    adam = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(schedule))
+    state = (layers, layers, adam.init(layers), jax.random.key(seed))
+    setting = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "sizes": sizes, "n": len(samples)}
+    setting |= {"network": asdict(network), "objective": asdict(objective), "average": average}
+    losses, residuals, done = [], [], 0
+    if checkpoint is not None and checkpoint.is_file():
+        state, losses, residuals = _restored(checkpoint, setting, state)
+        done = CHUNK * len(losses)
+    chunk = _compiled(process, samples, objective, network, batch, adam, average, reach)
+    with meter("training", show=progress) as bar:
+        while done < steps:
+            count = min(CHUNK, steps - done)
+            state, (loss, residual) = chunk(state, count)
+            loss, residual = float(loss), float(residual)
+            if not np.isfinite(loss):
+                raise FloatingPointError(
+                    f"the loss is {loss} after {done + count} steps; try a smaller rate than {rate:g}"
+                )
+            losses.append(loss)
+            residuals.append(residual)
+            done += count
+            if checkpoint is not None:
+                _store(checkpoint, setting, state, losses, residuals)
+            bar(done / steps, f"loss {loss:.4g}, residual {residual:.3g}")
+    averaged = [(np.asarray(W), np.asarray(b)) for W, b in state[1]]
+    arrays = {f"{kind}{k}": a for k, layer in enumerate(averaged) for kind, a in zip("Wb", layer, strict=True)}
+    score = network_score(arrays, network, dimension, "the trained network")
+    return Training(score, network, averaged, tuple(losses), tuple(residuals))
+
+
+def _initial(sizes: list[int], seed: int) -> list[tuple[Any, Any]]:
+    """Return weights of Glorot's normal distribution and zero offsets."""
+    rng = np.random.default_rng(seed)
+    pairs = zip(sizes, sizes[1:], strict=False)
+    return [
+        (jnp.asarray(rng.normal(size=(b, a)) * np.sqrt(2 / (a + b)), jnp.float32), jnp.zeros(b, jnp.float32))
+        for a, b in pairs
+    ]
+
+
+def _compiled(
+    process: IsotropicProcess,
+    samples: np.ndarray,
+    objective: Objective,
+    network: Network,
+    batch: int,
+    adam: Any,
+    average: float,
+    reach: float,
+) -> Callable[[Any, int], Any]:
+    """Return the function that goes a number of steps in one compiled loop."""
+    coefficients = Coefficients.of(process)
+    data = jnp.asarray(samples, jnp.float32)
+    low, high = np.sqrt(objective.start), np.sqrt(process.horizon)
+    few = max(batch // 4, 1)  # points for the penalties, which cost several times as much each
+
+    def losses(layers: Any, key: Any) -> tuple[Any, Any]:
+        evaluate = partial(forward(network), layers)
+        score = jax.grad(evaluate) if network.output == "potential" else evaluate
+        picks, clock, noise, places, more = jax.random.split(key, 5)
+        x0 = data[jax.random.randint(picks, (batch,), 0, len(data))]
+        t = jax.random.uniform(clock, (batch,), minval=low, maxval=high) ** 2
+        keys = jax.random.split(noise, batch)
+        matched = jax.vmap(lambda x, u, k: matching_loss(objective, coefficients, score, x, u, k))(x0, t, keys)
+        loss, residual = jnp.mean(matched), jnp.zeros(())
+        if objective.score_residual:
+            m, sd = coefficients("contraction", t[:few]), coefficients("deviation", t[:few])
+            x = m[:, None] * x0[:few] + sd[:, None] * jax.random.normal(places, (few, x0.shape[1]))
+            eps = jax.vmap(lambda y, u, k: score_residual(coefficients, score, y, u, k, objective.cheap))(
+                x, t[:few], jax.random.split(more, few)
+            )
+            residual = jnp.mean(2 * coefficients("diffusivity", t[:few]) * jnp.sum(eps**2, axis=-1))
+            loss += objective.score_residual * residual
+        if objective.log_residual:
+            x = jax.random.uniform(places, (few, x0.shape[1]), minval=-reach, maxval=reach)
+            u = jax.random.uniform(more, (few,), minval=objective.start, maxval=process.horizon)
+            residual = jnp.mean(jax.vmap(lambda y, w: log_residual(coefficients, evaluate, y, w))(x, u) ** 2)
+            loss += objective.log_residual * residual
+        return loss, residual
+
+    def step(state: Any, _: Any) -> Any:
+        layers, averaged, moments, key = state
+        key, now = jax.random.split(key)
+        (loss, residual), slope = jax.value_and_grad(losses, has_aux=True)(layers, now)
+        updates, moments = adam.update(slope, moments)
+        layers = optax.apply_updates(layers, updates)
+        averaged = jax.tree.map(lambda a, b: average * a + (1 - average) * b, averaged, layers)
+        return (layers, averaged, moments, key), (loss, residual)
+
+    def chunk(state: Any, count: int) -> Any:
+        state, history = jax.lax.scan(step, state, length=count)
+        return state, jax.tree.map(jnp.mean, history)
+
+    return jax.jit(chunk, static_argnums=1)
+
+
+def _store(path: Path, setting: dict[str, Any], state: Any, losses: list[float], residuals: list[float]) -> None:
+    """Write the state through a temporary file."""
+    leaves = [np.asarray(a) for a in jax.tree.leaves((*state[:3], jax.random.key_data(state[3])))]
+    about = json.dumps({"setting": setting, "losses": losses, "residuals": residuals})
+    part = path.with_name(path.name + ".part.npz")
+    named: dict[str, Any] = {f"leaf{k}": leaf for k, leaf in enumerate(leaves)}
+    np.savez(part, about=np.array(about), **named)
+    part.replace(path)
+
+
+def _restored(path: Path, setting: dict[str, Any], state: Any) -> Any:
+    """Return the stored state, losses and residuals; ValueError if another setting made it."""
+    with np.load(path, allow_pickle=False) as stored:
+        about = json.loads(str(stored["about"]))
+        leaves = [jnp.asarray(stored[f"leaf{k}"]) for k in range(len(stored.files) - 1)]
+    if about["setting"] != json.loads(json.dumps(setting)):
+        theirs = about["setting"]
+        names = [key for key in setting if theirs.get(key) != json.loads(json.dumps(setting[key]))]
+        raise ValueError(
+            f"{path} was made with another {', '.join(names)}; remove it, or ask for what it was made with"
+        )
+    shape = jax.tree.structure((*state[:3], jax.random.key_data(state[3])))
+    *parts, key = jax.tree.unflatten(shape, leaves)
+    return (*parts, jax.random.wrap_key_data(key)), about["losses"], about["residuals"]

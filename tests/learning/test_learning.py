@@ -1,0 +1,125 @@
+"""Objectives vanish or agree where they must, training finds a Gaussian's score, resumes exactly and refuses nonsense."""
+
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.learning.objectives import Coefficients, log_residual, matching_loss, score_residual
+
+OU = mfg.OrnsteinUhlenbeck(horizon=3.0)
+SPREAD = 0.2
+
+
+def potential(x, t):
+    """Log p_t of N(0, SPREAD·I) under the process, with its normalisation."""
+    variance = SPREAD * jnp.exp(-2 * t) + 0.5 * (1 - jnp.exp(-2 * t))
+    return -0.5 * jnp.sum(x**2) / variance - 0.5 * x.shape[0] * jnp.log(2 * jnp.pi * variance)
+
+
+exact = jax.grad(potential)
+
+
+@pytest.mark.parametrize("cheap", [False, True])
+def test_penalties_vanish_at_the_exact_score_and_not_beside_it(cheap):
+    process = Coefficients.of(OU)
+    x, t, keys = jnp.array([0.4, -0.7]), jnp.asarray(0.3), jax.random.split(jax.random.key(0), 64)
+
+    def mean(score):
+        return jnp.mean(jax.vmap(lambda k: score_residual(process, score, x, t, k, cheap))(keys), axis=0)
+
+    allowed = 0.05 if cheap else 2e-3  # differences in single precision lose three digits
+    assert float(jnp.abs(mean(exact)).max()) < allowed
+    assert float(jnp.abs(mean(lambda y, u: 1.3 * exact(y, u))).max()) > 0.2
+    if not cheap:
+        assert abs(float(log_residual(process, potential, x, t))) < 2e-3
+        assert abs(float(log_residual(process, lambda y, u: 1.3 * potential(y, u), x, t))) > 0.1
+
+
+def test_objectives_are_least_at_the_exact_score_and_differ_by_a_constant():
+    """E[DSM] − E[ISM] does not depend on the score; sliced and implicit agree in the mean."""
+    process, rng = Coefficients.of(OU), np.random.default_rng(0)
+    x0 = jnp.asarray(np.sqrt(SPREAD) * rng.normal(size=(20_000, 2)), jnp.float32)
+    keys, t = jax.random.split(jax.random.key(1), len(x0)), jnp.asarray(0.3)
+
+    def loss(matching, factor):
+        objective = mfg.Objective(matching, weighting="none")
+        values = jax.vmap(lambda x, k: matching_loss(objective, process, lambda y, u: factor * exact(y, u), x, t, k))
+        return float(jnp.mean(values(x0, keys)))
+
+    table = {m: np.array([loss(m, f) for f in (0.7, 1.0, 1.3)]) for m in ("denoising", "implicit", "sliced")}
+    for values in table.values():
+        assert values[1] < min(values[0], values[2])
+    np.testing.assert_allclose(np.diff(table["denoising"]), np.diff(table["implicit"]), atol=0.03)
+    np.testing.assert_allclose(table["sliced"], table["implicit"], atol=0.17)  # four deviations: 2d|J|² a sample
+
+
+@pytest.mark.parametrize("output", ["potential", "vector"])
+def test_training_finds_the_score_of_a_gaussian(output):
+    samples = np.sqrt(SPREAD) * np.random.default_rng(0).normal(size=(4000, 2))
+    result = mfg.train(OU, samples, network=mfg.Network("silu", 1.0, "xt", output), widths=(32, 32), steps=1500)
+    x = np.random.default_rng(1).normal(size=(500, 2)) * 0.5
+    truth = mfg.ExactScore(OU, mfg.gaussian(0.0, SPREAD, 2))
+    for t in (0.2, 1.0):
+        error = np.sqrt(np.mean((result.score(x, t) - truth(x, t)) ** 2) / np.mean(truth(x, t) ** 2))
+        assert error < 0.15
+    assert result.losses[-1] < result.losses[0]
+    assert len(result.losses) == 6
+
+
+def test_training_resumes_where_it_stopped_and_the_same_seed_gives_the_same_weights(tmp_path, monkeypatch):
+    samples = np.random.default_rng(0).normal(size=(500, 1))
+    setting = {"widths": (8,), "steps": 600, "batch": 32, "objective": mfg.Objective(score_residual=1e-3)}
+    whole, twice = (mfg.train(OU, samples, **setting) for _ in range(2))
+    path = tmp_path / "state"
+    module = importlib.import_module("mfgpde.learning.train")
+    real = module._store
+    stored = []
+
+    def store_once(*arguments):
+        real(*arguments)
+        stored.append(1)
+        if len(stored) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_store", store_once)
+    with pytest.raises(KeyboardInterrupt):
+        mfg.train(OU, samples, checkpoint=path, **setting)
+    resumed = mfg.train(OU, samples, checkpoint=path, **setting)
+    for (W, b), (V, c), (U, e) in zip(whole.layers, twice.layers, resumed.layers, strict=True):
+        np.testing.assert_array_equal(W, V)
+        np.testing.assert_array_equal(b, c)
+        np.testing.assert_array_equal(W, U)
+        np.testing.assert_array_equal(b, e)
+    assert resumed.losses == whole.losses
+    other = mfg.train(OU, samples, seed=1, **setting)
+    assert not np.array_equal(other.layers[0][0], whole.layers[0][0])
+    with pytest.raises(ValueError, match="another seed"):
+        mfg.train(OU, samples, seed=1, checkpoint=path, **setting)
+    saved = mfg.load_score(str(whole.save(tmp_path / "w.safetensors")))
+    np.testing.assert_allclose(saved(samples[:5], 0.4), whole.score(samples[:5], 0.4), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: mfg.train(OU, x[:, 0]), "shape"),
+        (lambda x: mfg.train(OU, x * np.nan), "finite"),
+        (lambda x: mfg.train(OU, x, mfg.Objective(log_residual=1.0), network=mfg.Network()), "output is a potential"),
+        (lambda x: mfg.Objective("contrastive"), "matching must be"),
+        (lambda x: mfg.Objective(weighting="likelihood"), "weighting must be"),
+        (lambda x: mfg.Objective(score_residual=-1.0), "≥ 0"),
+    ],
+)
+def test_refusals(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(np.zeros((10, 2)))
+
+
+def test_a_loss_that_blows_up_is_said():
+    samples = np.ones((10, 1))
+    with pytest.raises(FloatingPointError, match="after 100 steps; try a smaller rate"):
+        mfg.train(OU, samples, widths=(4,), steps=100, batch=8, rate=1e20)
