@@ -49,7 +49,7 @@ def _reach(finding: Mapping) -> tuple[float, float]:
     """Return the violation and the violation with its error bar, in units of δ, within the axis."""
     if not finding["resolution"]:
         return (LOW, LOW) if finding["outcome"] == "holds" else (HIGH, HIGH)
-    excess = max(finding["excess"], 0.0)
+    excess = finding["excess"]
     bar = HIGH * finding["resolution"] if finding["bar"] is None else finding["bar"]
-    low, high = excess / finding["resolution"], (excess + bar) / finding["resolution"]
+    low, high = (max(x, 0.0) / finding["resolution"] for x in (excess, excess + bar))
     return min(max(low, LOW), HIGH), min(max(high, LOW), HIGH)

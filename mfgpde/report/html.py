@@ -45,7 +45,7 @@ def strip(finding: Mapping[str, Any]) -> Markup:
         return Markup("")
     bar = math.inf if finding["bar"] is None else finding["bar"]
     dot = _place(max(finding["excess"], 0.0) / finding["resolution"])
-    end = _place((max(finding["excess"], 0.0) + bar) / finding["resolution"])
+    end = _place(max(finding["excess"] + bar, 0.0) / finding["resolution"])
     edge = _place(1.0)
     ticks = "".join(
         f'<line x1="{_place(10.0**k):.1f}" x2="{_place(10.0**k):.1f}" y1="11" y2="14" class="tick"/>'
