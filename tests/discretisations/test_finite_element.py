@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.discretisations.finite_element import _petsc
 from mfgpde.discretisations.finite_element._petsc import multiply
 from mfgpde.solvers import grid_of
 
@@ -203,3 +204,23 @@ def test_cole_hopf_on_an_annulus(degree):
         eta = mfg.solve(heat, space, lambda x: np.exp(-angle(x) / 0.8), (0.0, 0.3), rtol=1e-6).at(0.3)
         gaps.append(mfg.l1_distance(U, -0.8 * np.log(eta.values)))
     assert np.log2(gaps[0] / gaps[1]) > degree + 0.6
+
+
+@pytest.mark.parametrize("scheme", ["galerkin", "fitted"])
+def test_iterative_solves_keep_mass_and_agree_with_direct_ones(scheme, monkeypatch):
+    data, space = (
+        mfg.marginal(OU, mfg.bimodal(2), 0.3),
+        mfg.FiniteElement(mfg.meshes.box((-6, -6), (6, 6), 20), 1, scheme),
+    )
+
+    def run():
+        return mfg.solve(LAW, space, data, (0.3, 0.6), rtol=1e-3, largest_wall_mass=1e-2)
+
+    direct = run()
+    monkeypatch.setitem(_petsc.LARGEST_DIRECT, 2, 0)
+    iterative = run()
+    assert iterative.cost["preconditioners"] > 0
+    assert "preconditioners" not in direct.cost
+    assert mfg.l1_distance(iterative.at(0.6), direct.at(0.6)) < 1e-9
+    mass = iterative.conserved["mass"]
+    assert abs(mass[-1] - mass[0]) < 1e-14 * iterative.cost["steps"]
