@@ -104,6 +104,11 @@ class CartesianGrid:
     def _edges(self, axis: int) -> Array:
         return np.linspace(self.lower[axis], self.upper[axis], self.cells[axis] + 1)
 
+    @cached_property
+    def corners(self) -> Array:
+        """The corners of all cells, shape (*(cells + 1), d)."""
+        return _mesh(tuple(self._edges(axis) for axis in range(self.dimension)))
+
     def contains(self, x: Array) -> NDArray[np.bool_]:
         """Say which points (..., d) lie in the closed box."""
         return np.all((x >= self.lower) & (x <= self.upper), axis=-1)

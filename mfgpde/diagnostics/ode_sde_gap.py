@@ -50,7 +50,7 @@ def gap_bound(process: LinearProcess, score: Any, sde: Induced, ode: Induced) ->
     grid: CartesianGrid = sde.density.grid
     times = np.array([sde.stop, *sde.times[::-1]])
     laws = [np.maximum(sde.density.values, 0.0), *sde.stages[::-1]]
-    places = [_corners(grid), *ode.stages[::-1]]
+    places = [grid.corners, *ode.stages[::-1]]
     D = np.array([float(process.diffusivity(t)) for t in times])
     gaps, carried, lipschitz = [], [], []
     for t, q, corners in zip(times, laws, places, strict=True):
@@ -71,11 +71,6 @@ def _integral(values: Array, times: Array) -> Estimate:
     rough = float(np.trapezoid(values[keep], times[keep]))
     method = f"trapezoidal sum over {len(times)} times, change from half of them"
     return Estimate(total, abs(total - rough), Kind.EXTRAPOLATED, method)
-
-
-def _corners(grid: CartesianGrid) -> Array:
-    edges = [np.linspace(a, b, n + 1) for a, b, n in zip(grid.lower, grid.upper, grid.cells, strict=True)]
-    return np.stack(np.meshgrid(*edges, indexing="ij"), axis=-1)
 
 
 def _score_gap(score: Any, q: Array, grid: CartesianGrid, t: float) -> Array:

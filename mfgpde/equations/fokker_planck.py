@@ -66,8 +66,9 @@ class FokkerPlanck:
             return -2 * score.potential(x, t) - pull * dot(x, x)  # pyright: ignore[reportAttributeAccessIssue]
 
         known = getattr(score, "has_potential", False) and isinstance(process, IsotropicProcess)
-        diffusivity = lambda tau: process.diffusivity(end - tau)  # noqa: E731
-        return cls(drift, diffusivity, potential=potential if known else None, horizon=end)
+        return cls(
+            drift, lambda tau: process.diffusivity(end - tau), potential=potential if known else None, horizon=end
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -166,8 +166,7 @@ def induced_ode(
     needed; cells are negative where the image folds over, which finer cells cure.
     """
     counted, clock = Counted(score), time.perf_counter()
-    edges = [np.linspace(a, b, n + 1) for a, b, n in zip(grid.lower, grid.upper, grid.cells, strict=True)]
-    corners = np.stack(np.meshgrid(*edges, indexing="ij"), axis=-1)
+    corners = grid.corners
     shape, stored = corners.shape, _stored(process, stop, times)
     with meter("flow", show=progress) as bar:
 
