@@ -22,12 +22,15 @@ FEWEST_SAMPLES = 1000
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """All that `certify` needs."""
+    """All that `certify` needs; above three dimensions there is no grid, and `certify_by_sampling` needs the rest."""
 
     process: LinearProcess
     score: Any
-    grid: CartesianGrid
+    dimension: int
+    grid: CartesianGrid | None
     data: Field | None
+    samples: np.ndarray | None
+    law: Any
     about: dict[str, Any]
 
 
@@ -45,7 +48,7 @@ def prepare(
 ) -> Trial:
     """Return the trial of a score; `options` are NAME=VALUE for the process, such as horizon=10.
 
-    The box is [−half_width, half_width]^d; by default it holds the data with a margin, or five standard deviations of the
+    Up to three dimensions the box is [−half_width, half_width]^d; by default it holds the data with a margin, or five standard deviations of the
     prior. `data` is a named density or a file of samples (n, d), .npy or .csv.
 
     Raises ValueError for anything that does not fit together, in a sentence that names it.
@@ -61,31 +64,31 @@ def prepare(
         samples = read_samples(Path(data))
         dimension = _same(dimension, samples.shape[1], data)
     elif data is not None:
-        density = problem.made("data", {"name": data}, problem.DATA)
+        known = {"name": data} | ({"dimension": dimension} if data == "bimodal" and dimension else {})
+        density = problem.made("data", known, problem.DATA)
         dimension = _same(dimension, density.dimension, data)
     score = load_score(source, dimension, network)
     dimension = _same(dimension, score.dimension, source)
     if isinstance(score, Differenced):
         score.end = forward.horizon
-    if dimension > 3:
-        raise ValueError(f"grids end at three dimensions; {source} has {dimension}")
-    if half_width is None:
-        half_width = _reach(forward, samples, density, dimension)
-    grid = CartesianGrid.cube(half_width, cells, dimension)
-    field = None
-    if samples is not None:
-        field = _histogram(samples, grid)
-    elif density is not None:
-        law = marginal(forward, density, stop) if stop > 0 else density
-        values = np.exp(law.log_density(grid.points))
-        field = Field(FiniteVolume(grid), values / float(grid.integrate(values)))
+    law = density if density is None or stop == 0 else marginal(forward, density, stop)
+    grid = field = None
+    if dimension <= 3:
+        if half_width is None:
+            half_width = _reach(forward, samples, density, dimension)
+        grid = CartesianGrid.cube(half_width, cells, dimension)
+        if samples is not None:
+            field = _histogram(samples, grid)
+        elif law is not None:
+            values = np.exp(law.log_density(grid.points))
+            field = Field(FiniteVolume(grid), values / float(grid.integrate(values)))
     about = {
         "score": source,
         "process": repr(forward),
         "data": data,
         "samples": None if samples is None else len(samples),
     }
-    return Trial(forward, score, grid, field, about)
+    return Trial(forward, score, dimension, grid, field, samples, law, about)
 
 
 def read_samples(path: Path) -> np.ndarray:

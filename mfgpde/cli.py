@@ -149,6 +149,9 @@ def check(
     half_width: Annotated[float | None, typer.Option(help="Half the side of the box.")] = None,
     cells: Annotated[int, typer.Option(help="Cells a side; multiples of 64 get exact transport on blocks.")] = 128,
     stop: Annotated[float, typer.Option(help="The time at which generation stops.")] = 1e-3,
+    elements: Annotated[int, typer.Option(help="Solve again by finite elements on so many cells a side.")] = 0,
+    trajectories: Annotated[int, typer.Option(min=64, help="Samples, above three dimensions.")] = 4096,
+    seed: Annotated[int, typer.Option(help="Seed of the trajectories.")] = 0,
     activation: Annotated[str | None, typer.Option(help="Of a network: softplus, tanh, silu, gelu, relu, sin.")] = None,
     sharpness: Annotated[float, typer.Option(help="β of softplus(βz)/β.")] = 1.0,
     inputs: Annotated[str, typer.Option(help="Order of a network's inputs: xt or tx.")] = "xt",
@@ -162,6 +165,7 @@ def check(
     console = _console()
     with _complaints():
         from mfgpde import check as trials
+        from mfgpde.diagnostics.by_sampling import certify_by_sampling
         from mfgpde.diagnostics.certificate import certify
         from mfgpde.report import certificate as page
         from mfgpde.scores import Network
@@ -181,14 +185,17 @@ def check(
         )
         with meter("check", show=console.is_terminal) as bar:
             steps = iter(range(1, 8))
-            found = certify(
-                trial.process,
-                trial.score,
-                trial.grid,
-                data=trial.data,
-                stop=stop,
-                tell=lambda text: bar(next(steps) / 8, text),
-            )
+
+            def tell(text: str) -> None:
+                bar(next(steps) / 8, text)
+
+            common: dict[str, Any] = {"stop": stop, "tell": tell}
+            if trial.grid is not None:
+                common |= {"data": trial.data, "elements": elements}
+                found = certify(trial.process, trial.score, trial.grid, **common)
+            else:
+                common |= {"data": trial.samples, "law": trial.law, "trajectories": trajectories, "seed": seed}
+                found = certify_by_sampling(trial.process, trial.score, trial.dimension, **common)
         result = {"about": trial.about, "warnings": list(found.warnings), **found.numbers}
         result["provenance"] = record.provenance(PACKAGE.parent)
         record.write(out / "certificate.json", result)

@@ -166,3 +166,19 @@ def residual_panels(result: Mapping[str, Any]) -> Figure:
         right.set(xlabel="t", ylabel="one-sided Lipschitz constant L", xscale="log")
         right.set_yscale("symlog", linthresh=1)
     return figure
+
+
+def trajectory_panel(result: Mapping[str, Any]) -> Figure:
+    """Draw mean squares along trajectories over time with their confidence intervals; what is not above zero is left out."""
+    with style():
+        figure = Figure(figsize=(SINGLE, 2.3))
+        panel = figure.subplots()
+        for k, name in enumerate(("score", "score residual", "rotation")):
+            rows = [(row["t"], row[name]["value"], row[name]["error"]) for row in result["residuals"]]
+            rows = [(t, value, error) for t, value, error in rows if value > 1e-20 and value > error]
+            if rows:
+                t, value, error = zip(*rows, strict=True)
+                panel.errorbar(t, value, error, marker=MARKERS[k], label=name, elinewidth=0.6)
+        panel.set(xlabel="t", ylabel="mean square along trajectories", xscale="log", yscale="log")
+        panel.legend()
+    return figure

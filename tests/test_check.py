@@ -16,6 +16,15 @@ process = mfg.OrnsteinUhlenbeck(horizon=9.0)
 _exact = mfg.ExactScore(process, mfg.bimodal(1))
 def exact(x, t): return _exact(x, t)
 def off(x, t): return 0.5 * _exact(x, t)
+_eight = mfg.ExactScore(process, mfg.bimodal(8))
+def eight(x, t): return _eight(x, t)
+def turned(x, t):
+    s = _eight(x, t)
+    s[..., 0] += 0.3 * x[..., 1]
+    s[..., 1] -= 0.3 * x[..., 0]
+    return s
+def shrunk(x, t): return 0.9 * _eight(x, t)
+net = mfg.load_score("validation/networks/plain_0.safetensors")
 """
 
 
@@ -68,6 +77,47 @@ def test_half_a_score_is_found_out(source, tmp_path):
     assert found["residuals"][-1]["score residual"] > 0.1 * found["residuals"][-1]["score"]
     assert found["leak"]["sde"] > 0.01
     assert "out of the box" in result.output.replace("\n", " ")
+
+
+def certificate_in_eight_dimensions(source, name, out):
+    words = ("--process", "ornstein-uhlenbeck", "--option", "horizon=9", "--stop", "0.05", "--data", "bimodal")
+    result = invoke(f"{source}:{name}", *words, "--dimension", "8", "--trajectories", "1024", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "1024 trajectories" in (out / "certificate.html").read_text()
+    return json.loads((out / "certificate.json").read_text())
+
+
+def test_above_three_dimensions_trajectories_stand_for_grids(source, tmp_path):
+    found = {
+        name: certificate_in_eight_dimensions(source, name, tmp_path / name) for name in ("eight", "turned", "shrunk")
+    }
+
+    def last(name, what):
+        row = found[name]["residuals"][-1][what]
+        return row["value"], row["error"]
+
+    kl = {name: one["likelihood"]["KL(p‖q^ODE)"] for name, one in found.items()}
+    assert abs(kl["eight"]["value"]) <= kl["eight"]["error"]
+    assert kl["shrunk"]["value"] > 5 * kl["shrunk"]["error"]
+    assert last("turned", "rotation")[0] == pytest.approx(2 * 0.3**2, rel=1e-6)
+    assert last("eight", "rotation")[0] < 1e-9
+    assert last("eight", "score residual")[0] < 1e-3 * last("eight", "score")[0]
+    assert last("shrunk", "score residual")[0] > 10 * last("eight", "score residual")[0]
+    gap = {name: one["moments"]["sde–ode"] for name, one in found.items()}
+    assert abs(gap["eight"]["value"]) <= gap["eight"]["error"]
+    assert gap["shrunk"]["value"] > gap["shrunk"]["error"]
+
+
+def test_a_potential_is_a_fourth_law_and_elements_agree_with_volumes(source, tmp_path):
+    words = ("--process", "ornstein-uhlenbeck", "--option", "horizon=5", "--stop", "0.05", "--data", "four-blobs")
+    result = invoke(f"{source}:net", *words, "--cells", "48", "--elements", "32", "--out", tmp_path / "net")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "net" / "certificate.json").read_text())
+    assert set(found["distances"]) == {"ode–sde", "ode–e^φ", "ode–data", "sde–e^φ", "sde–data", "e^φ–data"}
+    for pair, measures in found["distances"].items():
+        assert set(measures) >= {"L1", "W2", *(f"KL({a}‖{b})" for a, b in (pair.split("–"), pair.split("–")[::-1]))}
+    assert found["by elements"]["L1"] < 0.06  # 0.045 is the finite volumes' own second-order error on 48²
+    assert found["by elements"]["mass"] == pytest.approx(1, abs=1e-3)
 
 
 def test_samples_stand_for_data(source, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,14 +15,19 @@ from mfgpde.diagnostics.distances import kl_divergence, l1_distance
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
 from mfgpde.discretisations import Field, FiniteVolume
+from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
-from mfgpde.solvers import Induced, induced_ode, induced_sde
+from mfgpde.solvers import Induced, induced_ode, induced_sde, prior_of, solve
 from mfgpde.transport import Transport, back_and_forth, squared_by_blocks, wasserstein
 
 Array = NDArray[np.float64]
 STAGES = 16
 LEAK = 1e-3
+PROBES = 81
+"""points at which a score is tried before anything long"""
+PAIRED = ("ode", "sde", "e^φ", "data")
+NAMES = {"sde": "q^SDE", "ode": "q^ODE", "data": "data", "e^φ": "e^φ"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,20 +46,23 @@ def certify(
     *,
     data: Field | None = None,
     stop: float = 1e-3,
+    elements: int = 0,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Certificate:
     """Return the certificate of a score with derivatives under a linear process, on a grid in one to three dimensions.
 
-    `data`, a density on the same grid, adds how far both generated laws are from it. Densities, distances and residuals
-    come at full resolution and at half of it; their difference is the error bar that each number carries. The bounds use 16
-    stages, square roots of equal steps in time apart, so that the last noise is resolved best.
+    `data`, a density on the same grid, adds how far the generated laws are from it; a potential adds its own density e^φ,
+    and all of these are compared in pairs. Densities and distances come at full resolution and at half of it; their
+    difference is the error bar that each number carries. The bounds use 16 stages, equal steps of √t apart, so that the
+    last noise is resolved best. With `elements` the SDE's law is solved for once more, by quadratic finite elements on so
+    many cells a side, and the distance of both solutions reported.
 
     Raises ValueError for a score that is not finite on the grid, before anything long.
     """
     clock = time.perf_counter()
-    _probe(score, grid, process, stop)
-    span = process.horizon - stop
-    times = (stop + span * (np.arange(1, STAGES + 1) / STAGES) ** 2).tolist()
+    points = replace(grid, cells=(round(PROBES ** (1 / grid.dimension)),) * grid.dimension).points
+    probe(score, points, process, stop)
+    times = stages(process, stop)
     warnings: list[str] = []
     tell("the law of the SDE")
     sde = induced_sde(process, score, grid, stop=stop, times=times)
@@ -74,11 +83,12 @@ def certify(
     if folded > 1e-2:
         warnings.append(f"the flow folds cells over ({folded:.2g} of mass counted negative); use a finer grid")
     tell("distances")
-    pairs = {"ode–sde": ("ode", "sde")}
     if data is not None:
         laws["data"], coarse["data"] = data, _halved(data, half)
-        pairs |= {"sde–data": ("sde", "data"), "ode–data": ("ode", "data")}
-    distances = {name: _distances(laws, coarse, *pair) for name, pair in pairs.items()}
+    if getattr(score, "has_potential", False):
+        laws["e^φ"], coarse["e^φ"] = (_model(score, box, stop) for box in (grid, half))
+    distances = {f"{a}–{b}": _distances(laws, coarse, a, b) for a, b in combinations(PAIRED, 2) if {a, b} <= set(laws)}
+    second = _by_elements(process, score, sde.density, stop, elements) if elements else None
     tell("residuals")
     residuals = _residuals(process, score, sde, grid, stop)
     tell("bounds")
@@ -89,22 +99,13 @@ def certify(
             f"the bound by the Lipschitz constant is vacuous: ∫L = {_largest_growth(bound):.3g}, so that its factor e^∫L "
             "exceeds any length in the problem; the bound along trajectories stands"
         )
-    fields = {"q^SDE": sde.density, "q^ODE": ode.density}
-    if data is not None:
-        fields["data"] = data
-    if getattr(score, "has_potential", False):
-        phi = score.potential(grid.points, stop)
-        model = np.exp(phi - phi.max())
-        model = Field(FiniteVolume(grid), model / float(grid.integrate(model)))
-        fields["e^φ"] = model
-        pairs_model = {"e^φ–sde": "sde", "e^φ–ode": "ode"} | ({"e^φ–data": "data"} if data is not None else {})
-        for name, other in pairs_model.items():
-            distances[name] = {"L1": {"value": l1_distance(laws[other], model), "error": None}}
+    fields = {NAMES[key]: laws[key] for key in laws}
     numbers = {
         "grid": {"lower": list(grid.lower), "upper": list(grid.upper), "cells": list(grid.cells)},
         "stop": stop,
         "leak": {"sde": sde.leak, "ode": ode.leak},
         "distances": distances,
+        "by elements": second,
         "residuals": residuals,
         "bound": {
             "W2": w2,
@@ -126,9 +127,14 @@ def certify(
     return Certificate(numbers, tuple(warnings), fields)
 
 
-def _probe(score: Any, grid: CartesianGrid, process: LinearProcess, stop: float) -> None:
-    """Evaluate the score on a coarse grid at three times and say where it fails."""
-    x = replace(grid, cells=(9,) * grid.dimension).points
+def stages(process: LinearProcess, stop: float) -> tuple[float, ...]:
+    """Return the times at which a certificate looks, latest first: equal steps of √(t − stop)."""
+    share = np.arange(STAGES, 0, -1) / STAGES
+    return tuple((stop + (process.horizon - stop) * share**2).tolist())
+
+
+def probe(score: Any, x: Array, process: LinearProcess, stop: float) -> None:
+    """Evaluate a score on points (..., d) at three times; ValueError says where it fails."""
     for t in (stop, 0.5 * process.horizon, process.horizon):
         values = np.asarray(score(x, float(t)))
         if values.shape != x.shape:
@@ -137,6 +143,36 @@ def _probe(score: Any, grid: CartesianGrid, process: LinearProcess, stop: float)
         if bad.any():
             where = ", ".join(f"{c:.3g}" for c in x[bad][0])
             raise ValueError(f"the score is {values[bad][0]} at x = ({where}), t = {t:g}")
+
+
+def _model(score: Any, grid: CartesianGrid, stop: float) -> Field:
+    """Return the network's own density e^φ, normalised in the box."""
+    phi = score.potential(grid.points, stop)
+    return _positive(Field(FiniteVolume(grid), np.exp(phi - phi.max())))
+
+
+def _by_elements(process: LinearProcess, score: Any, sde: Field, stop: float, cells: int) -> dict[str, Any]:
+    """Return how far the SDE's law by quadratic finite elements, at the cells' middles, is from that by finite volumes."""
+    from mfgpde.discretisations.finite_element import FiniteElement, meshes
+
+    grid = sde.grid
+    ends = (grid.lower, grid.upper) if grid.dimension > 1 else (grid.lower[0], grid.upper[0])
+    mesh = (meshes.box if grid.dimension > 1 else meshes.interval)(*ends, cells)  # pyright: ignore[reportArgumentType]
+    run = solve(
+        FokkerPlanck.reverse(process, score),
+        FiniteElement(mesh, degree=2),
+        prior_of(process, grid.dimension),
+        (0.0, process.horizon - stop),
+        rtol=1e-4,
+        largest_wall_mass=1.0,
+    )
+    values = np.nan_to_num(np.asarray(run.fields[-1](grid.points)))
+    return {
+        "L1": float(grid.integrate(np.abs(values - sde.values))),
+        "mass": float(run.conserved["mass"][-1]),
+        "minimum": float(run.conserved["minimum"][-1]),
+        "method": f"quadratic elements, {cells} cells a side, {run.cost['seconds']:.0f} s",
+    }
 
 
 def _positive(density: Field) -> Field:
@@ -151,11 +187,13 @@ def _halved(density: Field, half: CartesianGrid) -> Field:
 
 
 def _distances(laws: Mapping[str, Field], coarse: Mapping[str, Field], a: str, b: str) -> dict[str, Any]:
-    """Return L¹, Kullback–Leibler and W₂ of two laws, each with its error bar and how it was found."""
+    """Return L¹, both Kullback–Leibler divergences and W₂ of two laws, each with its error bar and how it was found."""
     found: dict[str, Any] = {}
-    for name, measure in (("L1", l1_distance), ("KL", kl_divergence)):
+    measures = {"L1": l1_distance, f"KL({a}‖{b})": kl_divergence, f"KL({b}‖{a})": lambda p, q: kl_divergence(q, p)}
+    for name, measure in measures.items():
         value, other = measure(laws[a], laws[b]), measure(coarse[a], coarse[b])
-        found[name] = {"value": value, "error": abs(value - other), "method": "change from half the resolution"}
+        bar = abs(value - other) if np.isfinite([value, other]).all() else None
+        found[name] = {"value": value, "error": bar, "method": "change from half the resolution"}
     p, q, grid = _positive(laws[a]).values, _positive(laws[b]).values, laws[a].grid
     if grid.dimension == 1:
         value = wasserstein(p, q, grid)

@@ -20,10 +20,11 @@ def render(result: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(short=lambda x: "–" if x is None else f"{x:.4g}", tightness=table.tightness)
-    pictures = [
-        _embedded(plotting.density_panels(fields), "densities"),
-        _embedded(plotting.residual_panels(result), "over time"),
-    ]
+    if fields:
+        panels = plotting.density_panels(fields), plotting.residual_panels(result)
+    else:
+        panels = (plotting.trajectory_panel(result),)
+    pictures = [_embedded(panel, "what was found") for panel in panels]
     return environment.get_template("certificate.html").render(result=result, pictures=pictures)
 
 

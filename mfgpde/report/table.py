@@ -70,10 +70,17 @@ def certificate_table(result: Mapping[str, Any]) -> Table:
     table = Table(title=f"Certificate of {result['about']['score']}", title_justify="left", header_style="bold")
     for name, side in (("", "left"), ("value", "right"), ("±", "right"), ("how", "left")):
         table.add_column(name, justify=side)  # pyright: ignore[reportArgumentType]
+    if "grid" not in result:
+        _sampled_rows(table, result)
+        return table
     for pair, measures in result["distances"].items():
         for name, found in measures.items():
             bar = "–" if found["error"] is None else f"{found['error']:.2g}"
-            table.add_row(f"{name} {pair}", f"{found['value']:.4g}", bar, found.get("method", ""))
+            what = name if name.startswith("KL") else f"{name} {pair}"
+            table.add_row(what, f"{found['value']:.4g}", bar, found.get("method", ""))
+    if result["by elements"]:
+        second = result["by elements"]
+        table.add_row("L1 of q^SDE by elements and volumes", f"{second['L1']:.3g}", "–", second["method"])
     bound = result["bound"]
     along, bar = bound["along trajectories"], bound["error along trajectories"]
     table.add_row("W2 bound along trajectories", f"{along:.4g}", f"{bar:.2g}", f"{tightness(bound)} the distance")
@@ -88,6 +95,19 @@ def certificate_table(result: Mapping[str, Any]) -> Table:
                 f"{name}, t = {first['t']:g} → {last['t']:g}", f"{first[name]:.3g} → {last[name]:.3g}", "–", "rms"
             )
     return table
+
+
+def _sampled_rows(table: Table, result: Mapping[str, Any]) -> None:
+    """Add what was found from trajectories: moments, likelihood, residuals at both ends."""
+    for pair, found in result["moments"].items():
+        table.add_row(f"W2² {pair}, at least", f"{found['value']:.3g}", f"{found['error']:.2g}", found["method"])
+    for name, found in result.get("likelihood", {}).items():
+        table.add_row(name, f"{found['value']:.5g}", f"{found['error']:.2g}", found["method"])
+    for row in (result["residuals"][0], result["residuals"][-1]):
+        for name in ("score", "score residual", "rotation"):
+            found = row[name]
+            what = f"mean square of the {name}, t = {row['t']:.3g}"
+            table.add_row(what, f"{found['value']:.3g}", f"{found['error']:.2g}", found["method"])
 
 
 def tightness(bound: Mapping[str, Any]) -> str:

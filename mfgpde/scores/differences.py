@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.arrays import dot
+
 Array = NDArray[np.float64]
 
 
@@ -69,3 +71,17 @@ class Differenced:
         unit, h = np.eye(self.dimension), 8 * self.step
         parts = [self._slope(lambda k, e=e: self.divergence(x + k * e, t), h, "divergence gradient") for e in unit]
         return np.stack(parts, axis=-1)
+
+    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+        """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d); the last two take d differences."""
+
+        def pushed(y: Array) -> Array:
+            return self._slope(lambda h: self(y + h * v, t), self.step, "jacobian")
+
+        def along(y: Array) -> Array:
+            return dot(v, pushed(y))
+
+        unit, wide = np.eye(self.dimension), 8 * self.step
+        pulled = [self._slope(lambda h, e=e: dot(v, self(x + h * e, t)), self.step, "jacobian") for e in unit]
+        slope = [self._slope(lambda h, e=e: along(x + h * e), wide, "divergence gradient") for e in unit]
+        return pushed(x), np.stack(pulled, axis=-1), np.stack(slope, axis=-1)

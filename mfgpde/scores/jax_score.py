@@ -39,6 +39,13 @@ def _compiled(f: Callable[..., Any], dimension: int, is_potential: bool) -> dict
         value, slope = jax.value_and_grad(f, argnums=(1, 2))(p, x, t)
         return value, slope[1], slope[0], divergence(p, x, t)
 
+    def products(p: Any, x: Any, t: Any, v: Any) -> Any:
+        def along(y: Any) -> Any:  # vᵀJ(y)v
+            return v @ jax.jvp(lambda z: s(p, z, t), (y,), (v,))[1]
+
+        pushed = jax.jvp(lambda z: s(p, z, t), (x,), (v,))[1]
+        return pushed, jax.vjp(lambda z: s(p, z, t), x)[1](v)[0], jax.grad(along)(x)
+
     one = {
         "score": s,
         "divergence": divergence,
@@ -48,7 +55,8 @@ def _compiled(f: Callable[..., Any], dimension: int, is_potential: bool) -> dict
     }
     if is_potential:
         one |= {"potential": f, "time_derivative": jax.grad(f, argnums=2), "pieces": pieces}
-    return {name: jax.jit(jax.vmap(function, (None, 0, None))) for name, function in one.items()}
+    compiled = {name: jax.jit(jax.vmap(function, (None, 0, None))) for name, function in one.items()}
+    return compiled | {"products": jax.jit(jax.vmap(products, (None, 0, None, 0)))}
 
 
 class JaxScore:
@@ -77,20 +85,20 @@ class JaxScore:
             )
         self.has_potential = shape == ()
 
-    def _evaluate(self, name: str, x: Array, t: float) -> Any:
-        flat = np.ascontiguousarray(x, dtype=float).reshape(-1, x.shape[-1])
-        if flat.shape[1] != self.dimension:
+    def _evaluate(self, name: str, x: Array, t: float, *more: Array) -> Any:
+        if x.shape[-1] != self.dimension:
             raise ValueError(f"this score lives in dimension {self.dimension}, got points of shape {x.shape}")
-        count = len(flat)
+        flat = [np.ascontiguousarray(a, dtype=float).reshape(-1, self.dimension) for a in (x, *more)]
+        count = len(flat[0])
         blocks = range(0, count, BLOCK) if count > BLOCK else [0]
         results, parts = [], _compiled(self.function, self.dimension, self.has_potential)
         with jax.enable_x64(True):
             time = jnp.asarray(float(t))
             for start in blocks:
-                part = flat[start : start + BLOCK]
-                if count > BLOCK and len(part) < BLOCK:  # one shape, one compilation
-                    part = np.concatenate((part, np.zeros((BLOCK - len(part), self.dimension))))
-                results.append(jax.tree.map(np.asarray, parts[name](self.parameters, part, time)))
+                block = [a[start : start + BLOCK] for a in flat]
+                if count > BLOCK and len(block[0]) < BLOCK:  # one shape, one compilation
+                    block = [np.concatenate((a, np.zeros((BLOCK - len(a), self.dimension)))) for a in block]
+                results.append(jax.tree.map(np.asarray, parts[name](self.parameters, block[0], time, *block[1:])))
         joined = jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
         return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]).astype(float), joined)
 
@@ -113,6 +121,10 @@ class JaxScore:
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
         return self._evaluate("divergence_gradient", x, t)
+
+    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+        """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d), without any full Jacobian."""
+        return self._evaluate("products", x, t, v)
 
     def potential(self, x: Array, t: float) -> Array:
         """Return φ(x, t); ValueError for a vector field."""

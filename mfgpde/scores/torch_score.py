@@ -49,11 +49,14 @@ class TorchScore:
     def _divergence(self, x: Any, t: Any) -> Any:
         return self.torch.func.jacrev(self._score)(x, t).diagonal().sum()
 
-    def _evaluate(self, function: Callable[..., Any], x: Array, t: float) -> Array:
-        flat = self._tensor(x.reshape(-1, x.shape[-1]))
+    def _evaluate(self, function: Callable[..., Any], x: Array, t: float, *more: Array) -> Array:
+        flat, *others = (self._tensor(a.reshape(-1, x.shape[-1])) for a in (x, *more))
         time = self._tensor(np.asarray(float(t)))
-        batched = self.torch.func.vmap(function, (0, None))
-        parts = [batched(flat[i : i + BLOCK], time).detach().cpu().numpy() for i in range(0, len(flat), BLOCK)]
+        batched = self.torch.func.vmap(function, (0, None) + (0,) * len(others))
+        parts = [
+            batched(flat[i : i + BLOCK], time, *(a[i : i + BLOCK] for a in others)).detach().cpu().numpy()
+            for i in range(0, len(flat), BLOCK)
+        ]
         values = np.concatenate(parts)
         return values.reshape(x.shape[:-1] + values.shape[1:])
 
@@ -76,6 +79,21 @@ class TorchScore:
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
         return self._evaluate(self.torch.func.grad(self._divergence), x, t)
+
+    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+        """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d)."""
+        func = self.torch.func
+
+        def pushed(y: Any, time: Any, w: Any) -> Any:
+            return func.jvp(lambda z: self._score(z, time), (y,), (w,))[1]
+
+        def pulled(y: Any, time: Any, w: Any) -> Any:
+            return func.vjp(lambda z: self._score(z, time), y)[1](w)[0]
+
+        def slope(y: Any, time: Any, w: Any) -> Any:
+            return func.grad(lambda z: w @ pushed(z, time, w))(y)
+
+        return tuple(self._evaluate(f, x, t, v) for f in (pushed, pulled, slope))  # pyright: ignore[reportReturnType]
 
     def potential(self, x: Array, t: float) -> Array:
         """Return φ(x, t)."""

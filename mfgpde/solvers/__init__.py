@@ -3,11 +3,12 @@
 from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
 from mfgpde.solvers.error import SolutionError, solve_with_error
-from mfgpde.solvers.induced import Induced, induced_ode, induced_sde
+from mfgpde.solvers.induced import Counted, Induced, induced_ode, induced_sde, prior_of
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 
 __all__ = [
+    "Counted",
     "Induced",
     "Ladder",
     "Solution",
@@ -21,6 +22,7 @@ __all__ = [
     "load",
     "log_density",
     "observed_order",
+    "prior_of",
     "solve",
     "solve_with_error",
 ]

@@ -51,11 +51,11 @@ class Counted:
     score: Any
     points: int = 0
     seconds: float = 0.0
-    attributes: tuple[str, ...] = field(default=("potential", "divergence", "jacobian"), repr=False)
+    attributes: tuple[str, ...] = field(default=("potential", "divergence", "jacobian", "products"), repr=False)
 
-    def _timed(self, function: Callable[..., Array], x: Array, t: float) -> Array:
+    def _timed(self, function: Callable[..., Any], x: Array, t: float, *more: Array) -> Any:
         clock = time.perf_counter()
-        values = function(x, t)
+        values = function(x, t, *more)
         self.seconds += time.perf_counter() - clock
         self.points += int(np.prod(x.shape[:-1]))
         return values
@@ -67,7 +67,7 @@ class Counted:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.score, name)
         if name in self.attributes:
-            return lambda x, t: self._timed(found, x, t)
+            return lambda x, t, *more: self._timed(found, x, t, *more)
         return found
 
 

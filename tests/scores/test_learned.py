@@ -46,6 +46,26 @@ def test_jax_derivatives_of_the_exact_score_are_exact(kind, rng):
             score.potential(x, t)
 
 
+@pytest.mark.parametrize("kind", ["potential", "vector", "differences"])
+def test_products_with_directions_are_those_of_the_full_jacobian(kind, rng):
+    def twisted(x, t):
+        return jax.grad(log_density)(x, t) + 0.3 * jnp.stack((-x[1], x[0] ** 2))
+
+    full = mfg.JaxScore(log_density if kind == "potential" else twisted, 2)
+    score = mfg.Differenced(full, 2) if kind == "differences" else full
+    x, v, t = points(rng, 50), rng.standard_normal((50, 2)), 0.3
+    pushed, pulled, slope = score.products(x, t, v)
+    J = full.jacobian(x, t)
+    tolerance = 1e-11 if kind != "differences" else 2e-5
+    np.testing.assert_allclose(pushed, np.einsum("nij,nj->ni", J, v), atol=tolerance)
+    np.testing.assert_allclose(pulled, np.einsum("nij,ni->nj", J, v), atol=tolerance)
+    stated = score.uncertainty["divergence gradient"] if kind == "differences" else 0.0
+    unit = [score.products(x, t, np.broadcast_to(e, x.shape))[2] for e in np.eye(2)]
+    np.testing.assert_allclose(sum(unit), full.divergence_gradient(x, t), atol=1e-9 + stated)
+    ahead, back = (np.einsum("ni,nij,nj->n", v, full.jacobian(x + h * np.eye(2)[0], t), v) for h in (1e-4, -1e-4))
+    np.testing.assert_allclose(slope[:, 0], (ahead - back) / 2e-4, rtol=1e-4, atol=1e-3)
+
+
 def test_blocks_and_shapes_do_not_matter(rng):
     score = mfg.JaxScore(log_density, 2)
     x = points(rng, 9000)
