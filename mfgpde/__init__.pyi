@@ -1,4 +1,5 @@
 # The public names, one per line; `mfgpde/__init__.py` loads each on first use.
+from . import games as games
 from .densities import GaussianMixture as GaussianMixture
 from .densities import OnGrid as OnGrid
 from .densities import UniformBoxes as UniformBoxes
@@ -35,11 +36,25 @@ from .equations import FokkerPlanck as FokkerPlanck
 from .equations import HamiltonJacobiBellman as HamiltonJacobiBellman
 from .equations import LogDensity as LogDensity
 from .equations import ScoreFokkerPlanck as ScoreFokkerPlanck
+from .equilibria import Equilibrium as Equilibrium
+from .equilibria import equilibrium as equilibrium
 from .errors import NotConverged as NotConverged
 from .errors import Status as Status
 from .estimate import Estimate as Estimate
 from .estimate import Kind as Kind
 from .estimate import exact as exact
+from .games import Capacity as Capacity
+from .games import ChiSquared as ChiSquared
+from .games import MeanFieldGame as MeanFieldGame
+from .games import Nonlocal as Nonlocal
+from .games import Potential as Potential
+from .games import Power as Power
+from .games import PowerCost as PowerCost
+from .games import RelativeEntropy as RelativeEntropy
+from .games import ReverseRelativeEntropy as ReverseRelativeEntropy
+from .games import TabulatedCost as TabulatedCost
+from .games import Target as Target
+from .games import cross_entropy as cross_entropy
 from .grids import CartesianGrid as CartesianGrid
 from .integrators import ETDRK4 as ETDRK4
 from .integrators import SSPRK43 as SSPRK43

@@ -48,8 +48,8 @@ def prepare(
 ) -> Trial:
     """Return the trial of a score; `options` are NAME=VALUE for the process, such as horizon=10.
 
-    Up to three dimensions the box is [−half_width, half_width]^d; by default it holds the data with a margin, or five standard deviations of the
-    prior. `data` is a named density or a file of samples (n, d), .npy or .csv.
+    Up to three dimensions the box is [−half_width, half_width]^d; by default it holds the data with a
+    margin, or five standard deviations of the prior. `data` is a named density or a file of samples (n, d), .npy or .csv.
 
     Raises ValueError for anything that does not fit together, in a sentence that names it.
     """

@@ -169,7 +169,7 @@ def residual_panels(result: Mapping[str, Any]) -> Figure:
 
 
 def trajectory_panel(result: Mapping[str, Any]) -> Figure:
-    """Draw mean squares along trajectories over time with their confidence intervals; what is not above zero is left out."""
+    """Draw mean squares along trajectories over time with confidence intervals, where they are above zero."""
     with style():
         figure = Figure(figsize=(SINGLE, 2.3))
         panel = figure.subplots()

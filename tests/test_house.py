@@ -12,13 +12,14 @@ RANK = {
     "arrays": 0, "estimate": 0, "progress": 0, "errors": 0,
     "processes": 1, "grids": 1, "verify": 1, "kernels": 1,
     "densities": 2, "integrators": 2,
-    "scores": 3, "equations": 4, "discretisations": 5, "solvers": 6, "transport": 7, "learning": 7, "diagnostics": 8,
+    "scores": 3, "equations": 4, "discretisations": 5, "games": 5, "solvers": 6, "transport": 7, "learning": 7,
+    "equilibria": 7, "diagnostics": 8,
     "plotting": 8, "problem": 8, "pictures": 9, "check": 9, "report": 9, "cli": 10,
 }  # fmt: skip
 GATES = {
     "numba": {"kernels"}, "cupy": {"arrays", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores"},
     "equinox": {"learning"}, "optax": {"learning"}, "safetensors": {"scores"}, "ot": {"transport"},
-    "xarray": {"solvers"}, "matplotlib": {"plotting"}, "cycler": {"plotting"}, "pyvista": {"pictures"},
+    "xarray": {"solvers", "equilibria"}, "matplotlib": {"plotting"}, "cycler": {"plotting"}, "pyvista": {"pictures"},
     "jinja2": {"report"},
     "latex2mathml": {"report"}, "typer": {"cli"}, "rich": {"cli", "report", "progress"},
 }  # fmt: skip

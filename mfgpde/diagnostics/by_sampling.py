@@ -86,7 +86,7 @@ def certify_by_sampling(
 def _trajectories(
     process: LinearProcess, score: Any, x: Array, times: tuple[float, ...], stop: float, rng: Any
 ) -> list[Array]:
-    """Return the places at all stages, latest time first, by Heun's scheme; with `rng` those of the SDE (additive noise)."""
+    """Return the places at all stages, latest time first, by Heun's scheme; with `rng` those of the SDE."""
     ends, found = np.array([*times, stop]), [x]
     share = 1.0 if rng is not None else 0.5
 

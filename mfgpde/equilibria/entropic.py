@@ -1,0 +1,377 @@
+"""Second-order games with quadratic cost as entropy minimisation over laws of paths: Sinkhorn's algorithm, with its gap.
+
+With γ = 2κ/g² constant, the control cost of a law P of paths is γ KL(P|R), R that of the noise alone, so the game is
+    minimise γ KL(P|R) + Σ_k w_k (⟨ℓ_k, P_k⟩ + I(P_k)) + F(P_N) over P with P_0 = ρ_0,
+after Benamou, Carlier, Di Marino, Nenna, Math. Models Methods Appl. Sci. 29 (2019). Steps have equal variance and are taken
+exactly, costs are attached to the nodes by the trapezoidal rule (Strang): second order in time; the grid's quadrature is
+spectral for resolved kernels. Potentials are updated one after the other, forwards and backwards, each to its optimum in
+closed form; the gap is the sum of what Fenchel's inequality leaves, node by node, without cancellation.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from mfgpde.arrays import dot
+from mfgpde.equilibria.checkpoint import Checkpoint
+from mfgpde.equilibria.driftless import potential_cost, running_cost
+from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
+from mfgpde.games import Functional, MeanFieldGame
+from mfgpde.grids import CartesianGrid
+from mfgpde.progress import meter
+
+Array = NDArray[np.float64]
+RESOLVED = 0.75
+"""standard deviation of a step over cell width, below which the sampled Gaussian is off by more than 3e-5"""
+RANGE = 600.0  # of logarithms that double precision holds at once
+
+
+def solves(game: MeanFieldGame) -> str:
+    """Return why this method does not apply to a game, or nothing."""
+    nodes = np.linspace(0, game.horizon, 17)
+    if not game.quadratic:
+        return "the running cost is not quadratic"
+    if game.drift is not None:
+        return "the drift is not given as a gradient"
+    if game.discount > 0:
+        return "costs are discounted"
+    if game.interaction is not None and not game.interaction.local:
+        return "the interaction is not local"
+    ratios = np.array([2 * game.kappa(t) / game.control_gain(t) ** 2 for t in nodes])
+    if not ratios.min() > 0:
+        return "the viscosity vanishes"
+    if np.ptp(ratios) > 1e-10 * ratios.max():
+        return "2κ/g² changes over time"
+    return ""
+
+
+def solve_entropic(
+    game: MeanFieldGame,
+    grid: CartesianGrid,
+    *,
+    steps: int | None = None,
+    tolerance: float = 1e-8,
+    iterations: int = 2000,
+    start: Array | None = None,
+    checkpoint: Checkpoint | None = None,
+    progress: bool = False,
+) -> Equilibrium:
+    """Return the equilibrium; sweeps end when the duality gap is below `tolerance` (absolute), or after `iterations`.
+
+    `steps` defaults to as many as the grid resolves, at most 64. `start` are densities (N + 1, *cells) to begin with.
+    """
+    clock = time.perf_counter()
+    reason = solves(game)
+    if reason or any(grid.periodic):
+        raise ValueError(f"entropy minimisation needs another game: {reason or 'axes are glued'}")
+    paths = _Paths.of(game, grid, steps)
+    sweep = _Sweeps(game, grid, paths, start)
+    stored = checkpoint.load() if checkpoint else None
+    if stored is not None:
+        sweep.resume(stored["moved"])
+    history: list[float] = []
+    with meter("entropic", show=progress) as bar:
+        for k in range(iterations):
+            if k > 0:
+                sweep.improve()
+            gap = sweep.gap()
+            history.append(gap)
+            bar(min(1.0, np.log10(max(gap, 1e-300)) / np.log10(tolerance)) if gap < 1 else 0.0, f"gap {gap:.2e}")
+            if checkpoint:
+                checkpoint.save(now=k == iterations - 1, moved=np.stack(sweep.moved))
+            if gap <= tolerance:
+                break
+    return sweep.equilibrium(history, history[-1] <= tolerance, time.perf_counter() - clock)
+
+
+@dataclass(frozen=True, eq=False)
+class _Paths:
+    """Times with equal variance between them, the transition matrices of one step along each axis, and γ."""
+
+    times: Array
+    weights: Array
+    matrices: tuple[Array, ...]
+    gamma: float
+
+    @classmethod
+    def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int | None) -> _Paths:
+        fine = np.linspace(0, game.horizon, 4097)
+        rate = np.array([game.kappa(t) for t in fine])
+        total = np.concatenate(([0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(fine))))
+        available = 2 * total[-1] / (RESOLVED * max(grid.spacing)) ** 2
+        most = int(available)
+        if most < 1 or (steps is not None and steps > most):
+            finer = int(np.ceil(max(grid.cells) * np.sqrt((steps or 1) / max(available, 1e-12))))
+            raise ValueError(
+                f"the noise of one of {steps or 1} steps is narrower than a cell; take at most {most} steps on this grid, "
+                f"or at least {finer} cells a side"
+            )
+        count = steps or min(most, 64)
+        times = np.interp(np.linspace(0, total[-1], count + 1), total, fine)
+        gaps = np.diff(times)
+        weights = 0.5 * (np.concatenate((gaps, [0.0])) + np.concatenate(([0.0], gaps)))
+        variance = 2 * total[-1] / count
+        gamma = 2 * game.kappa(0.0) / game.control_gain(0.0) ** 2
+        matrices = tuple(_heat(n, h, variance) for n, h in zip(grid.cells, grid.spacing, strict=True))
+        return cls(times, weights, matrices, gamma)
+
+    def step(self, logs: Array) -> Array:
+        """Return log of the matrices times e^logs; symmetric, so that both directions of time use it."""
+        top = float(logs.max())
+        low = float(logs[np.isfinite(logs)].min())
+        if top - low > RANGE:
+            return self._log_step(logs)
+        values = np.exp(logs - top)
+        for axis, K in enumerate(self.matrices):
+            values = np.moveaxis(np.tensordot(K, values, axes=(1, axis)), 0, axis)
+        return np.log(np.maximum(values, 1e-300)) + top
+
+    def _log_step(self, logs: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            tables = [np.log(K) for K in self.matrices]
+        for axis, table in enumerate(tables):
+            lines = np.moveaxis(logs, axis, -1)
+            flat = lines.reshape(-1, lines.shape[-1])
+            out = np.empty_like(flat)
+            for i in range(0, len(flat), 64):
+                out[i : i + 64] = logsumexp(flat[i : i + 64, None, :] + table[None], axis=-1)
+            logs = np.moveaxis(out.reshape(lines.shape), -1, axis)
+        return logs
+
+
+def _heat(n: int, h: float, variance: float) -> Array:
+    """Return the Gaussian transition on n cells with reflecting walls: symmetric, positive, rows sum to one."""
+    reach = int(np.ceil(10 * np.sqrt(variance) / h)) + n
+    offsets = np.arange(-reach, reach + 1)
+    width = variance
+    for _ in range(20):  # the sampled Gaussian gets the variance it should have
+        k = np.exp(-0.5 * (offsets * h) ** 2 / width)
+        k /= k.sum()
+        width *= variance / float(np.sum(k * (offsets * h) ** 2))
+    i = np.arange(n)
+    matrix = np.zeros((n, n))
+    for offset, weight in zip(offsets, k, strict=True):
+        if weight > 0:
+            j = (i + offset) % (2 * n)
+            matrix[i, np.where(j < n, j, 2 * n - 1 - j)] += weight
+    return 0.5 * (matrix + matrix.T)
+
+
+class _Sweeps:
+    """Dual potentials at all times, in units of γ: `fixed` by costs of position, `moved` by those of the density."""
+
+    def __init__(self, game: MeanFieldGame, grid: CartesianGrid, paths: _Paths, start: Array | None) -> None:
+        self.game, self.grid, self.paths = game, grid, paths
+        self.count = len(paths.times) - 1
+        self.log_initial = np.log(np.maximum(initial_on(game, grid), 1e-300))
+        self.running = [running_cost(game, grid, float(t)) for t in paths.times]
+        self.fixed = [w * r / paths.gamma for w, r in zip(paths.weights, self.running, strict=True)]
+        self.end_potential = potential_cost(game, grid, game.horizon)
+        self.fixed[-1] = self.fixed[-1] + self.end_potential / paths.gamma
+        self.interaction = game.interaction
+        self.known = [
+            None if self.interaction is None else reference_on(self.interaction, grid, float(t)) for t in paths.times
+        ]
+        self.terminal = game.terminal
+        self.known_end = reference_on(self.terminal, grid, game.horizon)
+        if self.terminal.linear:
+            self.fixed[-1] = self.fixed[-1] + self.known_end / paths.gamma
+        zero = np.zeros(grid.cells)
+        self.moved = [zero] * (self.count + 1)
+        if start is not None and self.interaction is not None:
+            for k in range(1, self.count):
+                self.moved[k] = paths.weights[k] / paths.gamma * self.interaction.variation(start[k], self.known[k])
+        self.ahead = [zero] * (self.count + 1)  # log β: what is still to come
+        self.behind = [zero] * (self.count + 1)  # log α: what has been
+        self._backward(update=False)
+
+    def resume(self, moved: Array) -> None:
+        """Take up potentials found before."""
+        self.moved = list(moved)
+        self._backward(update=False)
+
+    def _sees_density(self, k: int) -> bool:
+        return self.interaction is not None or (k == self.count and not self.terminal.linear)
+
+    def _optimum(self, k: int, log_a: Array) -> Array:
+        """Return log r at the optimal potential of time k, given what comes before and after."""
+        s = self.paths.weights[k] / self.paths.gamma
+        end = k == self.count and not self.terminal.linear
+        if not end:
+            return self.interaction.entropic(log_a, s, self.known[k])  # pyright: ignore[reportOptionalMemberAccess]
+        alone = self.terminal.entropic(log_a, 1 / self.paths.gamma, self.known_end)
+        if self.interaction is None or self.terminal.hard:
+            return alone
+        return _both(
+            log_a, alone, ((self.interaction, s, self.known[k]), (self.terminal, 1 / self.paths.gamma, self.known_end))
+        )
+
+    def _forward(self, update: bool) -> None:
+        self.behind[0] = self.log_initial - self.ahead[0]
+        for k in range(1, self.count + 1):
+            before = self.behind[k - 1] - (self.fixed[k - 1] + self.moved[k - 1] if k > 1 else 0.0)
+            self.behind[k] = self.paths.step(before)
+            if update:
+                self._update(k)
+
+    def _backward(self, update: bool) -> None:
+        self.ahead[self.count] = np.zeros(self.grid.cells)
+        for k in range(self.count, 0, -1):
+            if k < self.count:
+                self.ahead[k] = self.paths.step(self.ahead[k + 1] - self.fixed[k + 1] - self.moved[k + 1])
+            if update:
+                self._update(k)
+        self.ahead[0] = self.paths.step(self.ahead[1] - self.fixed[1] - self.moved[1])
+
+    def _update(self, k: int) -> None:
+        if self._sees_density(k):
+            log_a = self.behind[k] + self.ahead[k] - self.fixed[k]
+            self.moved[k] = log_a - self._optimum(k, log_a)
+
+    def improve(self) -> None:
+        """Go once forwards and once backwards, every time's potential to its optimum."""
+        self._forward(update=True)
+        self._backward(update=True)
+
+    def densities(self) -> list[Array]:
+        """Return the marginals of the path law that belongs to the potentials, after a forward pass."""
+        found = [np.exp(self.log_initial)]
+        found += [
+            np.exp(self.behind[k] + self.ahead[k] - self.fixed[k] - self.moved[k]) for k in range(1, self.count + 1)
+        ]
+        return found
+
+    def gap(self) -> float:
+        """Return primal − dual at the present potentials."""
+        self._forward(update=False)
+        self.marginals = self.densities()
+        total = sum(self._slack(k, r) for k, r in enumerate(self.marginals) if k and self._sees_density(k))
+        if self.terminal.hard:
+            total += self._rounding()
+        return float(total)
+
+    def _slack(self, k: int, r: Array) -> float:
+        """Return what Fenchel's inequality leaves at one time, in units of cost."""
+        gamma, w = self.paths.gamma, self.paths.weights[k]
+        u = gamma * self.moved[k]
+        end = k == self.count and not self.terminal.linear
+        if not end:
+            return w * _left(self.interaction, r, u / w, self.known[k], self.grid)
+        if self.terminal.hard:
+            return 0.0
+        if self.interaction is None:
+            return _left(self.terminal, r, u, self.known_end, self.grid)
+        share = w * self.interaction.variation(r, self.known[k])  # the part of the potential that the interaction takes
+        rest = _left(self.interaction, r, share / w, self.known[k], self.grid)
+        return w * rest + _left(self.terminal, r, u - share, self.known_end, self.grid)
+
+    def _rounding(self) -> float:
+        """Return by how much the cost of a law that meets the target exactly can exceed the dual value.
+
+        Mass that ends where the target has none left is cut off, and what is missing on both sides joined independently;
+        relative entropy is convex, and the noise joins any two points with at least its Gaussian density.
+        """
+        gamma, r, target = self.paths.gamma, self.marginals[-1], np.exp(self.known_end)
+        keep = np.minimum(1.0, target / np.maximum(r, 1e-300))
+        missing = float(self.grid.integrate(target - keep * r))
+        shift = float(self.grid.integrate(self.moved[-1] * (target - r)))  # dual value against cost of the present law
+        if missing <= 0:
+            return gamma * max(shift, 0.0)
+        start = np.exp(self.log_initial)
+        kept = start * np.exp(self._behind_kept(keep) - self.ahead[0])
+        lost = np.maximum(start - kept, 0.0)
+        x, volume = self.grid.points, self.grid.volume
+        first, last = lost / lost.sum(), (target - keep * r) / (target - keep * r).sum()
+        mean = [np.tensordot(m, x, axes=m.ndim) for m in (first, last)]
+        square = [float(np.tensordot(m, dot(x, x), axes=m.ndim)) for m in (first, last)]
+        distance = square[0] + square[1] - 2 * float(mean[0] @ mean[1])
+        variance = self.count * _variance(self.paths, self.grid)
+        worst = sum(float(f.max()) for f in self.fixed[1:])
+        entropy = sum(float(np.sum(m * np.log(np.maximum(m, 1e-300) / (p * volume)))) for m, p in ((first, start),))
+        entropy += float(np.sum(last * np.log(np.maximum(last, 1e-300) / volume)))
+        joined = entropy + 0.5 * distance / variance + 0.5 * self.grid.dimension * np.log(2 * np.pi * variance) + worst
+        present = float(self.grid.integrate(-self.moved[-1] * keep * r)) - float(
+            self.grid.integrate(self.ahead[0] * kept)
+        )
+        kept_log = float(self.grid.integrate(keep * r * np.log(np.maximum(keep, 1e-300))))
+        primal = present + kept_log - (1 - missing) * np.log(max(1 - missing, 1e-300)) + missing * max(joined, 0.0)
+        dual = -float(self.grid.integrate(self.ahead[0] * start)) - float(self.grid.integrate(self.moved[-1] * target))
+        return gamma * abs(primal - dual)
+
+    def _behind_kept(self, keep: Array) -> Array:
+        """Return log β_0 of the law that keeps a share of what ends at each point."""
+        logs = -self.fixed[-1] - self.moved[-1] + np.log(np.maximum(keep, 1e-300))
+        for k in range(self.count - 1, 0, -1):
+            logs = self.paths.step(logs) - self.fixed[k] - self.moved[k]
+        return self.paths.step(logs)
+
+    def equilibrium(self, history: list[float], converged: bool, seconds: float) -> Equilibrium:
+        """Return what was found, with the drift's transformation undone."""
+        game, grid, gamma, w = self.game, self.grid, self.paths.gamma, self.paths.weights
+        r = self.marginals
+        values = [-gamma * self.ahead[k] + 0.5 * gamma * self._at_node(k) for k in range(self.count)]
+        values[0] = -gamma * self.ahead[0] + w[0] * (self.running[0] + self._slope(0))
+        last = gamma * (self.fixed[-1] + self.moved[-1]) - w[-1] * (self.running[-1] + self._slope(self.count))
+        values.append(last)
+        for k, t in enumerate(self.paths.times):
+            values[k] = values[k] - potential_cost(game, grid, float(t))
+        inner = [gamma * (f + m) for f, m in zip(self.fixed[1:], self.moved[1:], strict=True)]
+        kinetic = -gamma * float(grid.integrate(r[0] * self.ahead[0]))
+        kinetic -= sum(float(grid.integrate(u * p)) for u, p in zip(inner, r[1:], strict=True))
+        running = sum(w_k * float(grid.integrate(l_k * p)) for w_k, l_k, p in zip(w, self.running, r, strict=True))
+        boundary = float(grid.integrate(self.end_potential * r[-1])) - float(
+            grid.integrate(potential_cost(game, grid, 0.0) * r[0])
+        )
+        interaction = 0.0
+        if self.interaction is not None:
+            pieces = zip(w, r, self.known, strict=True)
+            interaction = sum(a * float(grid.integrate(self.interaction.value(p, c))) for a, p, c in pieces)
+        terminal = float(grid.integrate(self.terminal.value(r[-1], self.known_end)))
+        costs = {"kinetic and running": kinetic + running + boundary, "interaction": interaction, "terminal": terminal}
+        primal = sum(costs.values())
+        residuals = {"gap": history[-1], "mass": max(abs(float(grid.integrate(p)) - 1) for p in r)}
+        if self.terminal.hard:
+            residuals["terminal law, L1"] = float(grid.integrate(np.abs(r[-1] - np.exp(self.known_end))))
+        return Equilibrium(
+            game, grid, self.paths.times, np.stack(r), np.stack(values), primal, primal - history[-1], costs, residuals,
+            f"entropic, {self.count} steps, {len(history) - 1} sweeps", converged, tuple(history),
+            {"iterations": len(history) - 1, "seconds": seconds},
+        )  # fmt: skip
+
+    def _slope(self, k: int) -> Array | float:
+        return 0.0 if self.interaction is None else self.interaction.variation(self.marginals[k], self.known[k])
+
+    def _at_node(self, k: int) -> Array:
+        return self.fixed[k] + self.moved[k] if k else np.zeros(self.grid.cells)
+
+
+def _left(cost: Any, r: Array, u: Array, known: Any, grid: CartesianGrid) -> float:
+    """Return ∫ f(r) + f*(u) − u r ≥ 0."""
+    return max(float(grid.integrate(cost.value(r, known) + cost.conjugate(u, known) - u * r)), 0.0)
+
+
+def _both(log_a: Array, start: Array, costs: tuple[tuple[Functional, float, Any], ...]) -> Array:
+    """Solve z + Σ s f′(e^z) = log a by Newton's method, halved where it overshoots."""
+    z = start.copy()
+    for _ in range(50):
+        r = np.exp(z)
+        defect = z - log_a + sum(s * f.variation(r, c) for f, s, c in costs)
+        slope = 1 + r * sum(s * f.curvature(r, c) for f, s, c in costs)
+        step = np.clip(defect / slope, -2.0, 2.0)
+        z = z - step
+        if np.abs(step).max() < 1e-13:
+            break
+    return z
+
+
+def _variance(paths: _Paths, grid: CartesianGrid) -> float:
+    """Return the variance of one step."""
+    n = grid.cells[0]
+    row = paths.matrices[0][n // 2]
+    return float(np.sum(row * (grid.axes[0] - grid.axes[0][n // 2]) ** 2))

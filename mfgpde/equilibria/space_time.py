@@ -1,0 +1,310 @@
+"""The discrete problem in space-time: density at nodes and cells, momentum m = ρ v at half steps and faces.
+
+    (ρ⁺ − ρ⁻)/dt + ∇·m − κΔ(ρ⁺ + ρ⁻)/2 = 0,   cost Σ dt m²/2μ + Σ_k G_k(ρ^k),
+with centred differences, walls without flux, μ the mean density of the two cells and two nodes around a face, and G_k the
+costs at node k by the trapezoidal rule: convex, of second order, mass kept to rounding. Projections onto the transport
+equation take cosine transforms in space and a tridiagonal system in time. With U at half steps, minimising over m leaves
+    dual(U) = −⟨c_0, ρ_0⟩ + G_0(ρ_0) − Σ_k G_k*(c_k),   c = Kᵀ U dt + Mᵀ |∇U|² dt/2,
+K the transport operator, M the means, and G_k* over densities of mass one: a lower bound for every U.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.optimize import minimize_scalar
+
+from mfgpde.equilibria.driftless import potential_cost, running_cost
+from mfgpde.equilibria.equilibrium import initial_on, reference_on
+from mfgpde.games import Functional, MeanFieldGame
+from mfgpde.grids import CartesianGrid
+
+Array = NDArray[np.float64]
+Pieces = list[tuple[Functional, float, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceTime:
+    """Grid, times, coefficients at half steps, costs at nodes, and the spectrum of −Δ."""
+
+    game: MeanFieldGame
+    grid: CartesianGrid
+    nodes: Array
+    initial: Array
+    kappa: Array
+    price: Array
+    """of kinetic energy at half steps: e^{−rτ}/g²"""
+    linear: Sequence[Array]
+    """costs of position at nodes, weights included"""
+    pieces: Sequence[Pieces]
+    """costs of the density at nodes, with weight and reference"""
+    end: Array | None
+    """the density at the last node, if it is prescribed"""
+    spectrum: Array
+
+    @classmethod
+    def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int) -> SpaceTime:
+        """Discretise a game."""
+        if steps < 2:
+            raise ValueError(f"at least two steps in time are needed, got {steps}")
+        nodes = np.linspace(0, game.horizon, steps + 1)
+        middles = 0.5 * (nodes[1:] + nodes[:-1])
+        weights = game.horizon / steps * np.exp(-game.discount * nodes)
+        weights[[0, -1]] *= 0.5
+        linear = [w * running_cost(game, grid, float(t)) for w, t in zip(weights, nodes, strict=True)]
+        linear[-1] = linear[-1] + potential_cost(game, grid, game.horizon)
+        pieces: list[Pieces] = [[] for _ in nodes]
+        if game.interaction is not None:
+            for k, (w, t) in enumerate(zip(weights, nodes, strict=True)):
+                pieces[k] = [(game.interaction, float(w), reference_on(game.interaction, grid, float(t)))]
+        known, last, end = (
+            reference_on(game.terminal, grid, game.horizon),
+            float(np.exp(-game.discount * game.horizon)),
+            None,
+        )
+        if game.terminal.hard:
+            end = np.exp(known)
+        elif game.terminal.linear:
+            linear[-1] = linear[-1] + last * known
+        else:
+            pieces[-1] = [*pieces[-1], (game.terminal, last, known)]
+        spectrum = np.zeros(grid.cells)
+        for axis, (n, h) in enumerate(zip(grid.cells, grid.spacing, strict=True)):
+            shape = [n if i == axis else 1 for i in range(grid.dimension)]
+            spectrum = spectrum + ((2 - 2 * np.cos(np.pi * np.arange(n) / n)) / h**2).reshape(shape)
+        kappa = np.array([game.kappa(t) for t in middles])
+        price = np.array([np.exp(-game.discount * t) / game.control_gain(t) ** 2 for t in middles])
+        return cls(game, grid, nodes, initial_on(game, grid), kappa, price, linear, pieces, end, spectrum)
+
+    @property
+    def steps(self) -> int:
+        """The number of steps N."""
+        return len(self.nodes) - 1
+
+    @property
+    def dt(self) -> float:
+        """The step."""
+        return float(self.nodes[1])
+
+    @property
+    def fixed_end(self) -> bool:
+        """Whether the last density is prescribed."""
+        return self.end is not None
+
+    def column(self, values: Array) -> Array:
+        """Return numbers per step as an array that multiplies fields."""
+        return values.reshape(-1, *(1,) * self.grid.dimension)
+
+    def laplacian(self, u: Array) -> Array:
+        """Return −Δ_h u over the trailing axes, with reflecting walls."""
+        first = u.ndim - self.grid.dimension
+        return sum(
+            (divergence(-np.diff(u, axis=first + i) / h, first + i, h) for i, h in enumerate(self.grid.spacing)),
+            start=np.zeros_like(u),
+        )
+
+    def transport(self, rho: Array, momenta: Sequence[Array]) -> Array:
+        """Return the defect of the transport equation at half steps; `rho` holds all nodes."""
+        defect = (rho[1:] - rho[:-1]) / self.dt
+        for axis, (m, h) in enumerate(zip(momenta, self.grid.spacing, strict=True)):
+            defect += divergence(m, axis + 1, h)
+        if self.kappa.any():
+            defect += self.column(self.kappa) * self.laplacian(0.5 * (rho[1:] + rho[:-1]))
+        return defect
+
+    def adjoint(self, phi: Array) -> tuple[Array, list[Array]]:
+        """Return the transposed operator: on the densities of the nodes 1 … N, and on the momenta."""
+        diffused = 0.5 * self.column(self.kappa) * self.laplacian(phi) if self.kappa.any() else 0.0
+        on_rho = phi / self.dt + diffused
+        on_rho[:-1] += (-phi / self.dt + diffused)[1:]
+        return on_rho, [-np.diff(phi, axis=i + 1) / h for i, h in enumerate(self.grid.spacing)]
+
+    def multiplier(self, defect: Array, scale: float) -> Array:
+        """Solve K W⁻¹ Kᵀ φ = defect, W being `scale` on densities and one on momenta."""
+        axes, lam = tuple(range(1, defect.ndim)), self.spectrum
+        right = fft.dctn(defect, axes=axes, workers=-1)
+        half = [0.5 * k * lam for k in self.kappa]
+        late, early = [1 / self.dt + a for a in half], [a - 1 / self.dt for a in half]
+        n = self.steps
+        diagonal = [
+            lam + (late[k] ** 2 * (k < n - 1 or not self.fixed_end) + early[k] ** 2 * (k > 0)) / scale for k in range(n)
+        ]
+        if self.fixed_end:  # constants in space and time move nothing: mass is kept at both ends
+            diagonal[-1] = diagonal[-1] + np.where(lam == 0, 1.0, 0.0)
+        beside = [late[k] * early[k + 1] / scale for k in range(n - 1)]
+        for k in range(1, n):
+            factor = beside[k - 1] / diagonal[k - 1]
+            diagonal[k] = diagonal[k] - factor * beside[k - 1]
+            right[k] -= factor * right[k - 1]
+        right[-1] /= diagonal[-1]
+        for k in range(n - 2, -1, -1):
+            right[k] = (right[k] - beside[k] * right[k + 1]) / diagonal[k]
+        return fft.idctn(right, axes=axes, workers=-1)
+
+    def means(self, rho: Array) -> list[Array]:
+        """Return the mean densities around faces at half steps."""
+        half = 0.5 * (rho[1:] + rho[:-1])
+        return [0.5 * (part(half, i + 1, 1) + part(half, i + 1, 0)) for i in range(self.grid.dimension)]
+
+    def gathered(self, faces: Sequence[Array]) -> Array:
+        """Return half of what faces give to their two cells, at half steps."""
+        total = np.zeros((self.steps, *self.grid.cells))
+        for axis, values in enumerate(faces):
+            part(total, axis + 1, 1)[...] += 0.5 * values
+            part(total, axis + 1, 0)[...] += 0.5 * values
+        return total
+
+    def spread(self, faces: Sequence[Array]) -> Array:
+        """Return the transpose of `means`, on the nodes 1 … N."""
+        half = 0.5 * self.gathered(faces)
+        on_rho = half.copy()
+        on_rho[:-1] += half[1:]
+        return on_rho
+
+    # feasible flows
+
+    def flow_through(self, rho: Array) -> tuple[Array, list[Array]]:
+        """Return densities at all nodes with the momenta of least norm that carry them."""
+        rho = np.array(rho)
+        rho[0] = self.initial
+        if self.end is not None:
+            rho[-1] = self.end
+        still = [
+            np.zeros((self.steps, *np.diff(self.grid.points[..., 0], axis=i).shape)) for i in range(self.grid.dimension)
+        ]
+        defect = self.transport(rho, still)
+        axes, lam = tuple(range(1, defect.ndim)), np.where(self.spectrum > 0, self.spectrum, np.inf)
+        phi = fft.idctn(fft.dctn(defect, axes=axes, workers=-1) / lam, axes=axes, workers=-1)
+        return rho, [-m for m in self.adjoint(phi)[1]]
+
+    def smooth_flow(self) -> tuple[Array, list[Array]]:
+        """Return a flow that is positive everywhere: from ρ_0 by way of the uniform density to the end."""
+        uniform = np.full(self.grid.cells, 1 / (self.grid.volume * self.initial.size))
+        end = uniform if self.end is None else self.end
+        share = self.column(self.nodes / self.nodes[-1])
+        lift = 2 * share * (1 - share)
+        return self.flow_through((1 - lift) * ((1 - share) * self.initial + share * end) + lift * uniform)
+
+    def feasible(self, rho: Array, momenta: list[Array]) -> tuple[Array, list[Array]]:
+        """Return a flow with 0 ≤ ρ ≤ any capacity: the given one, with as little as it takes of a safe one."""
+        inner = slice(1, self.steps if self.fixed_end else None)
+        safe, carried = self.smooth_flow()
+        low = np.minimum(rho[inner], 0.0)
+        share = float(np.max(low / np.minimum(low - safe[inner], -1e-300), initial=0.0))
+        for cost, _, _ in self.pieces[1]:
+            most = getattr(cost, "largest", None)
+            if most is not None:
+                over = np.maximum(rho[inner] - most, 0.0)
+                share = max(share, float(np.max(over / np.maximum(rho[inner] - safe[inner], 1e-300), initial=0.0)))
+        share = min(share, 1.0)
+        mixed = (1 - share) * rho + share * safe
+        return np.maximum(mixed, 0.0), [(1 - share) * m + share * s for m, s in zip(momenta, carried, strict=True)]
+
+    # costs
+
+    def node_cost(self, k: int, r: Array) -> float:
+        """Return all costs of a density at node k."""
+        total = float(self.grid.integrate(self.linear[k] * r))
+        return total + sum(w * float(self.grid.integrate(f.value(r, c))) for f, w, c in self.pieces[k])
+
+    def node_proximal(self, k: int, y: Array, s: float) -> Array:
+        """Return argmin of s·(cost at node k) + ½(r − y)² over r ≥ 0."""
+        y = y - s * self.linear[k]
+        if not self.pieces[k]:
+            return np.maximum(y, 0.0)
+        f, w, c = self.pieces[k][-1]
+        r = f.proximal(y, s * w, c)
+        return r if len(self.pieces[k]) == 1 else _proximal_of_all(y, r, s, self.pieces[k])
+
+    def node_conjugate(self, k: int, u: Array, near: Array) -> float:
+        """Return max of ∫u r − cost at node k over densities r of mass one, or an upper bound by splitting u at `near`."""
+        u, total = u - self.linear[k], 0.0
+        for f, w, c in self.pieces[k][:-1]:
+            share = w * f.variation(near, c)
+            total += w * float(self.grid.integrate(f.conjugate(share / w, c)))
+            u = u - share
+        if not self.pieces[k]:
+            return float(u.max())
+        f, w, c = self.pieces[k][-1]
+
+        def bound(shift: float) -> float:
+            return shift + w * float(self.grid.integrate(f.conjugate((u - shift) / w, c)))
+
+        middle = float(np.sum(u * near) / np.sum(near))
+        spread = float(np.sqrt(np.sum((u - middle) ** 2 * near) / np.sum(near))) + 1e-12
+        best = minimize_scalar(
+            bound, bounds=(-3 * spread, 3 * spread), method="bounded", options={"xatol": 1e-4 * spread}
+        )
+        return total + min(best.fun, bound(0.0))
+
+    def costs(self, rho: Array, momenta: Sequence[Array]) -> dict[str, float]:
+        """Return the cost of a feasible flow in parts; infinite if momentum flows where there is no density."""
+        kinetic = 0.0
+        for m, mu in zip(momenta, self.means(rho), strict=True):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                energy = np.where(mu > 0, m * m / (2 * mu), np.where(m == 0, 0.0, np.inf))
+            kinetic += self.dt * float(np.sum(self.column(self.price) * energy)) * self.grid.volume
+        nodes = [self.node_cost(k, r) for k, r in enumerate(rho)]
+        return {"kinetic": kinetic, "running and interaction": sum(nodes[:-1]), "terminal": nodes[-1]}
+
+    def _charges(self, phi: Array) -> Array:
+        """Return c at all nodes 0 … N for a potential at half steps."""
+        on_rho, slopes = self.adjoint(phi)
+        energy = [self.dt * s**2 / (2 * self.column(self.price)) for s in slopes]
+        diffused = 0.5 * self.kappa[0] * self.laplacian(phi[0]) if self.kappa[0] else 0.0
+        first = self.dt * (diffused - phi[0] / self.dt) + 0.5 * self.gathered(energy)[0]
+        return np.concatenate((first[None], self.dt * on_rho + self.spread(energy)))
+
+    def dual(self, phi: Array, near: Array) -> float:
+        """Return the lower bound that a potential at half steps proves; `near` are densities to split costs at."""
+        c = self._charges(phi)
+        total = self.node_cost(0, self.initial) - float(self.grid.integrate(c[0] * self.initial))
+        last = self.steps
+        if self.end is not None:
+            total += self.node_cost(last, self.end) - float(self.grid.integrate(c[last] * self.end))
+            last -= 1
+        return total - sum(self.node_conjugate(k, c[k], near[k]) for k in range(1, last + 1))
+
+    def values(self, phi: Array) -> Array:
+        """Return the value function at the nodes, present values undone."""
+        c = self._charges(phi)
+        ends = (-c[0], c[-1])
+        inner = 0.5 * (phi[1:] + phi[:-1])
+        game, grid = self.game, self.grid
+        running = [running_cost(game, grid, float(t)) for t in (0.0, game.horizon)]
+        weights = 0.5 * self.dt * np.array([1.0, np.exp(-game.discount * game.horizon)])
+        first, last = ends[0] + weights[0] * running[0], ends[1] - weights[1] * running[1]
+        found = np.concatenate((first[None], inner, last[None]))
+        return found * self.column(np.exp(game.discount * self.nodes))
+
+
+def part(u: Array, axis: int, k: int) -> Array:
+    """Return the values on one side of the inner faces of an axis: 0 left, 1 right."""
+    where = [slice(None)] * u.ndim
+    where[axis] = slice(1, None) if k else slice(None, -1)
+    return u[tuple(where)]
+
+
+def divergence(flux: Array, axis: int, h: float) -> Array:
+    """Return ∂m/∂x of momenta through inner faces, none through walls."""
+    edge = np.zeros([1 if i == axis else n for i, n in enumerate(flux.shape)])
+    return np.diff(np.concatenate((edge, flux, edge), axis=axis), axis=axis) / h
+
+
+def _proximal_of_all(y: Array, start: Array, s: float, pieces: Pieces) -> Array:
+    """Solve r + s Σ w f′(r) = y by Newton's method in log r."""
+    z = np.log(np.maximum(start, 1e-300))
+    for _ in range(60):
+        r = np.exp(z)
+        defect = r - y + s * sum(w * f.variation(r, c) for f, w, c in pieces)
+        slope = r * (1 + s * sum(w * f.curvature(r, c) for f, w, c in pieces))
+        step = np.clip(defect / np.maximum(slope, 1e-300), -2.0, 2.0)
+        z = np.maximum(z - step, -690.0)
+        if np.abs(step).max() < 1e-13:
+            break
+    return np.exp(z)

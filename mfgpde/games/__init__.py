@@ -1,0 +1,50 @@
+"""Games: what a density's control pays for, and the generative models that are such problems."""
+
+from mfgpde.games.catalogue import (
+    benamou_brenier,
+    crowd_motion,
+    gradient_flow,
+    linear_quadratic,
+    normalizing_flow,
+    proximal_operator,
+    schroedinger_bridge,
+    score_based_model,
+)
+from mfgpde.games.functionals import (
+    Capacity,
+    ChiSquared,
+    Functional,
+    Nonlocal,
+    Potential,
+    Power,
+    RelativeEntropy,
+    ReverseRelativeEntropy,
+    Target,
+    cross_entropy,
+)
+from mfgpde.games.mean_field_game import MeanFieldGame, PowerCost, Quadratic, TabulatedCost
+
+__all__ = [
+    "Capacity",
+    "ChiSquared",
+    "Functional",
+    "MeanFieldGame",
+    "Nonlocal",
+    "Potential",
+    "Power",
+    "PowerCost",
+    "Quadratic",
+    "RelativeEntropy",
+    "ReverseRelativeEntropy",
+    "TabulatedCost",
+    "Target",
+    "benamou_brenier",
+    "cross_entropy",
+    "crowd_motion",
+    "gradient_flow",
+    "linear_quadratic",
+    "normalizing_flow",
+    "proximal_operator",
+    "schroedinger_bridge",
+    "score_based_model",
+]

@@ -1,0 +1,133 @@
+"""Generative models and textbook problems as games, one constructor each. — arXiv:2304.13534, table 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfgpde.arrays import dot
+from mfgpde.densities import Density, Propagated, marginal
+from mfgpde.games.functionals import (
+    Capacity,
+    Functional,
+    Potential,
+    Power,
+    RelativeEntropy,
+    ReverseRelativeEntropy,
+    Target,
+    cross_entropy,
+)
+from mfgpde.games.mean_field_game import MeanFieldGame
+from mfgpde.processes import IsotropicProcess
+
+Array = NDArray[np.float64]
+
+
+def normalizing_flow(source: Density, target: Density, horizon: float = 1.0, *, forward: bool = True) -> MeanFieldGame:
+    """Return the continuous normalizing flow with kinetic cost (OT-flow): min ∫½|v|²ρ + KL(ρ_T‖target).
+
+    One step of length T of the Jordan–Kinderlehrer–Otto scheme; `forward=False` takes KL(target‖ρ_T), maximum likelihood.
+    """
+    cost: Functional = RelativeEntropy(target) if forward else ReverseRelativeEntropy(target)
+    return MeanFieldGame(source, cost, horizon, name="normalizing flow")
+
+
+def score_based_model(process: IsotropicProcess, data: Propagated, *, initial: Density | None = None) -> MeanFieldGame:
+    """Return the score-based model: b = −f, noise and control both by g, running cost ½|v|² + ∇·f, terminal −∫log p_0 dρ.
+
+    All at noising time T − τ. From ρ_0 = p_T (the default) it ends in p_0 with U = −log p_{T−τ}, v = g∇log p_{T−τ}, at the
+    cost −∫ρ_0 log p_T.
+    """
+    end = process.horizon
+
+    def pull(x: Array, tau: float) -> Array:
+        return -0.5 * float(process.relaxation(end - tau)) * dot(x, x)
+
+    def divergence(x: Array, tau: float) -> Array:
+        return np.broadcast_to(process.divergence(x, end - tau), x.shape[:-1])
+
+    return MeanFieldGame(
+        initial if initial is not None else marginal(process, data, end),
+        cross_entropy(data),
+        end,
+        viscosity=lambda tau: float(process.diffusivity(end - tau)),
+        gain=lambda tau: float(process.diffusion(end - tau)),
+        drift_potential=pull,
+        running=divergence,
+        name="score-based model",
+    )
+
+
+def gradient_flow(source: Density, target: Density, epsilon: float, horizon: float = 1.0) -> MeanFieldGame:
+    """Return the Wasserstein gradient flow of KL(·‖target) at ε: min ∫e^{−τ/ε}(½|v|² + KL(ρ_τ‖target)/ε) dτ.
+
+    Tends to ∂_τρ = ∇·(ρ∇log(ρ/target)) as ε → 0. The infinite horizon is cut at `horizon`, where the value that the limit
+    would have goes on: U = log(ρ/target).
+    """
+    if not epsilon > 0:
+        raise ValueError(f"epsilon must be positive, got {epsilon}")
+    return MeanFieldGame(
+        source,
+        RelativeEntropy(target),
+        horizon,
+        interaction=RelativeEntropy(target, 1 / epsilon),
+        discount=1 / epsilon,
+        name="Wasserstein gradient flow",
+    )
+
+
+def benamou_brenier(source: Density, target: Density, horizon: float = 1.0) -> MeanFieldGame:
+    """Return optimal transport as a game: min ∫½|v|²ρ with ρ_T = target; the cost is W₂²/(2T)."""
+    return MeanFieldGame(source, Target(target), horizon, name="Benamou–Brenier")
+
+
+def schroedinger_bridge(source: Density, target: Density, viscosity: float, horizon: float = 1.0) -> MeanFieldGame:
+    """Return the Schrödinger bridge: noise √(2κ), min E∫½|v|² with both ends given."""
+    if not viscosity > 0:
+        raise ValueError(f"a bridge needs viscosity > 0, got {viscosity}; without noise it is benamou_brenier")
+    return MeanFieldGame(source, Target(target), horizon, viscosity=viscosity, name="Schrödinger bridge")
+
+
+def proximal_operator(
+    source: Density, potential: Callable[[Array], Array], horizon: float = 1.0, *, beta: float = 0.0
+) -> MeanFieldGame:
+    """Return the (regularised) Wasserstein proximal operator: min ∫½|v|²ρ + ∫Vρ_T, with noise of viscosity β ≥ 0.
+
+    — Li, Liu, Osher, Res. Math. Sci. 10 (2023); their Φ is −U.
+    """
+    end = Potential(lambda x, t: potential(x))
+    return MeanFieldGame(source, end, horizon, viscosity=beta, name="Wasserstein proximal operator")
+
+
+def crowd_motion(
+    source: Density,
+    goal: Callable[[Array], Array],
+    horizon: float = 1.0,
+    *,
+    viscosity: float = 0.0,
+    aversion: float = 1.0,
+    capacity: float | None = None,
+    obstacle: Callable[[Array, float], Array] | None = None,
+) -> MeanFieldGame:
+    """Return a crowd that walks to where `goal` is low and pays aversion·ρ for company, or cannot exceed a capacity.
+
+    `obstacle` is a cost per time of being somewhere.
+    """
+    company: Functional = Power(aversion) if capacity is None else Capacity(capacity)
+    end = Potential(lambda x, t: goal(x))
+    return MeanFieldGame(
+        source, end, horizon, viscosity=viscosity, interaction=company, running=obstacle, name="crowd motion"
+    )
+
+
+def linear_quadratic(
+    source: Density, weight: float = 1.0, horizon: float = 1.0, *, viscosity: float = 0.0, centre: float = 0.0
+) -> MeanFieldGame:
+    """Return min ∫½|v|²ρ + ½ weight ∫|x − centre|²ρ_T: U = ½a|x − centre|² + c with a′ = a², c′ = −κ d a backwards."""
+    if not weight >= 0:
+        raise ValueError(f"the terminal cost needs weight ≥ 0 to be bounded below, got {weight}")
+
+    end = Potential(lambda x, t: 0.5 * weight * dot(x - centre, x - centre))
+    return MeanFieldGame(source, end, horizon, viscosity=viscosity, name="linear-quadratic")

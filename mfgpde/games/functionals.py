@@ -1,0 +1,360 @@
+"""Costs of a density, F(ρ) = ∫ f(ρ(x), x) dx: value, first variation, both proximal maps and the convex conjugate.
+
+Methods are elementwise in the density r ≥ 0 and in `c`, the functional's reference at the same points. The proximal maps
+solve r + s f′(r) = y, and, relative to the entropy, log r + s f′(r) = log a, in closed form where there is one:
+with Wright's ω, y + log y = z is y = ω(z). The conjugate is f*(u) = max over r ≥ 0 of u r − f(r).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import wrightomega, xlogy
+
+from mfgpde.densities import Density
+
+Array = NDArray[np.float64]
+TINY = 1e-300
+
+
+class Functional:
+    """What all costs of a density offer; `linear` ones do not see it, `hard` ones admit one density only."""
+
+    linear: ClassVar[bool] = False
+    hard: ClassVar[bool] = False
+    local: ClassVar[bool] = True
+
+    def reference(self, x: Array, t: float) -> Any:
+        """Return what is known at points x (..., d) and time t, computed once."""
+        raise NotImplementedError
+
+    def value(self, r: Array, c: Any) -> Array:
+        """Return f(r)."""
+        raise NotImplementedError
+
+    def variation(self, r: Array, c: Any) -> Array:
+        """Return f′(r)."""
+        raise NotImplementedError
+
+    def curvature(self, r: Array, c: Any) -> Array:
+        """Return f″(r)."""
+        raise NotImplementedError
+
+    def proximal(self, y: Array, s: float, c: Any) -> Array:
+        """Return r ≥ 0 with r + s f′(r) = y, or zero."""
+        raise NotImplementedError
+
+    def entropic(self, log_a: Array, s: float, c: Any) -> Array:
+        """Return log r with log r + s f′(r) = log a."""
+        raise NotImplementedError
+
+    def conjugate(self, u: Array, c: Any) -> Array:
+        """Return f*(u)."""
+        raise NotImplementedError
+
+
+def _log_density(law: Density, x: Array) -> Array:
+    values = np.asarray(law.log_density(x))
+    if values.shape != x.shape[:-1] or np.isnan(values).any():
+        raise ValueError(f"a reference density must have a logarithm at all points, got shape {values.shape}")
+    return np.maximum(values, -690.0)  # keeps it positive in double precision
+
+
+@dataclass(frozen=True, eq=False)
+class Potential(Functional):
+    """F = ∫ g ρ: every particle pays g(x, t)."""
+
+    cost: Callable[[Array, float], Array]
+    linear = True
+
+    def reference(self, x: Array, t: float) -> Array:
+        """Return g."""
+        values = np.asarray(self.cost(x, t), dtype=float)
+        if values.shape != x.shape[:-1] or not np.isfinite(values).all():
+            raise ValueError(f"a cost of position must be finite with shape {x.shape[:-1]}, got {values.shape}")
+        return values
+
+    def value(self, r: Array, c: Array) -> Array:
+        """Return g r."""
+        return c * r
+
+    def variation(self, r: Array, c: Array) -> Array:
+        """Return g."""
+        return np.broadcast_to(c, r.shape)
+
+    def curvature(self, r: Array, c: Array) -> Array:
+        """Return zero."""
+        return np.zeros_like(r)
+
+    def proximal(self, y: Array, s: float, c: Array) -> Array:
+        """Return max(y − s g, 0)."""
+        return np.maximum(y - s * c, 0.0)
+
+    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+        """Return log a − s g."""
+        return log_a - s * c
+
+    def conjugate(self, u: Array, c: Array) -> Array:
+        """Return 0 where u ≤ g, infinity elsewhere."""
+        return np.where(u <= c + 1e-13 * np.maximum(np.abs(c), 1.0), 0.0, np.inf)
+
+
+def cross_entropy(law: Density) -> Potential:
+    """Return −∫ρ log π."""
+    return Potential(lambda x, t: -_log_density(law, x))
+
+
+@dataclass(frozen=True, eq=False)
+class RelativeEntropy(Functional):
+    """F = weight·∫(ρ log(ρ/π) − ρ + π): KL(ρ‖π); without a law π = 1, the entropy."""
+
+    law: Density | None = None
+    weight: float = 1.0
+
+    def reference(self, x: Array, t: float) -> Array:
+        """Return log π."""
+        return np.zeros(x.shape[:-1]) if self.law is None else _log_density(self.law, x)
+
+    def value(self, r: Array, c: Array) -> Array:
+        """Return weight (r log(r/π) − r + π)."""
+        return self.weight * (xlogy(r, r) - r * c - r + np.exp(c))
+
+    def variation(self, r: Array, c: Array) -> Array:
+        """Return weight log(r/π)."""
+        return self.weight * (np.log(np.maximum(r, TINY)) - c)
+
+    def curvature(self, r: Array, c: Array) -> Array:
+        """Return weight/r."""
+        return self.weight / np.maximum(r, TINY)
+
+    def proximal(self, y: Array, s: float, c: Array) -> Array:
+        """Solve r + s log r = y + s log π."""
+        s = s * self.weight
+        return s * wrightomega(y / s + c - np.log(s))
+
+    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+        """Return the geometric mean of a and π."""
+        s = s * self.weight
+        return (log_a + s * c) / (1 + s)
+
+    def conjugate(self, u: Array, c: Array) -> Array:
+        """Return weight π (e^{u/weight} − 1)."""
+        return self.weight * np.exp(c) * np.expm1(np.minimum(u / self.weight, 700.0))
+
+
+@dataclass(frozen=True, eq=False)
+class ReverseRelativeEntropy(Functional):
+    """F = ∫(π log(π/ρ) − π + ρ): KL(π‖ρ), the likelihood of data π."""
+
+    law: Density
+
+    def reference(self, x: Array, t: float) -> Array:
+        """Return π."""
+        return np.exp(_log_density(self.law, x))
+
+    def value(self, r: Array, c: Array) -> Array:
+        """Return π log(π/r) − π + r."""
+        return xlogy(c, c) - c * np.log(np.maximum(r, TINY)) - c + r
+
+    def variation(self, r: Array, c: Array) -> Array:
+        """Return 1 − π/r."""
+        return 1 - c / np.maximum(r, TINY)
+
+    def curvature(self, r: Array, c: Array) -> Array:
+        """Return π/r²."""
+        return c / np.maximum(r, TINY) ** 2
+
+    def proximal(self, y: Array, s: float, c: Array) -> Array:
+        """Solve r² + (s − y) r = s π."""
+        b = y - s
+        return 0.5 * (b + np.sqrt(b * b + 4 * s * c))
+
+    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+        """Solve z − s π e^{−z} = log a − s."""
+        b = log_a - s
+        return b + np.real(wrightomega(np.log(s * c) - b))
+
+    def conjugate(self, u: Array, c: Array) -> Array:
+        """Return −π log(1 − u) for u < 1."""
+        return np.where(u < 1, -c * np.log1p(-np.minimum(u, 1 - 1e-16)), np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class ChiSquared(Functional):
+    """F = ½∫(ρ − π)²/π."""
+
+    law: Density
+
+    def reference(self, x: Array, t: float) -> Array:
+        """Return π."""
+        return np.exp(_log_density(self.law, x))
+
+    def value(self, r: Array, c: Array) -> Array:
+        """Return (r − π)²/2π."""
+        return 0.5 * (r - c) ** 2 / c
+
+    def variation(self, r: Array, c: Array) -> Array:
+        """Return r/π − 1."""
+        return r / c - 1
+
+    def curvature(self, r: Array, c: Array) -> Array:
+        """Return 1/π."""
+        return np.broadcast_to(1 / c, r.shape)
+
+    def proximal(self, y: Array, s: float, c: Array) -> Array:
+        """Return (y + s)/(1 + s/π), or zero."""
+        return np.maximum(y + s, 0.0) / (1 + s / c)
+
+    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+        """Solve z + (s/π) e^z = log a + s."""
+        b = log_a + s
+        return b - np.real(wrightomega(b + np.log(s / c)))
+
+    def conjugate(self, u: Array, c: Array) -> Array:
+        """Return π(u + u²/2), −π/2 below u = −1."""
+        return c * np.where(u >= -1, u + 0.5 * u * u, -0.5)
+
+
+@dataclass(frozen=True)
+class Power(Functional):
+    """F = (weight/exponent)·∫ρ^exponent, exponent > 1: the more are here, the more each pays."""
+
+    weight: float = 1.0
+    exponent: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not (self.weight > 0 and self.exponent > 1):
+            raise ValueError(f"a convex power needs weight > 0 and exponent > 1, got {self.weight}, {self.exponent}")
+
+    def reference(self, x: Array, t: float) -> None:
+        """Return nothing."""
+
+    def value(self, r: Array, c: Any) -> Array:
+        """Return weight r^q / q."""
+        return self.weight / self.exponent * r**self.exponent
+
+    def variation(self, r: Array, c: Any) -> Array:
+        """Return weight r^{q−1}."""
+        return self.weight * np.maximum(r, 0.0) ** (self.exponent - 1)
+
+    def curvature(self, r: Array, c: Any) -> Array:
+        """Return weight (q − 1) r^{q−2}."""
+        return self.weight * (self.exponent - 1) * np.maximum(r, 1e-12) ** (self.exponent - 2)
+
+    def proximal(self, y: Array, s: float, c: Any) -> Array:
+        """Solve r + s w r^{q−1} = y: directly for q = 2, else by Newton's method, monotone from the right."""
+        s, q = s * self.weight, self.exponent
+        y = np.maximum(y, 0.0)
+        if q == 2:
+            return y / (1 + s)
+        r = y.copy()
+        for _ in range(60):
+            power = np.maximum(r, TINY) ** (q - 2)
+            step = (r + s * power * r - y) / (1 + s * (q - 1) * power)
+            r = np.maximum(r - step, 0.1 * r)
+            if np.abs(step).max(initial=0.0) <= 1e-15 * (1 + y.max(initial=0.0)):
+                break
+        return r
+
+    def entropic(self, log_a: Array, s: float, c: Any) -> Array:
+        """Solve z + s w e^{(q−1) z} = log a."""
+        k = self.exponent - 1
+        return log_a - np.real(wrightomega(k * log_a + np.log(k * s * self.weight))) / k
+
+    def conjugate(self, u: Array, c: Any) -> Array:
+        """Return (1 − 1/q) u₊^{q/(q−1)} w^{−1/(q−1)}."""
+        q = self.exponent
+        return (1 - 1 / q) * np.maximum(u, 0.0) ** (q / (q - 1)) * self.weight ** (-1 / (q - 1))
+
+
+@dataclass(frozen=True)
+class Capacity(Functional):
+    """F = 0 where ρ ≤ largest, infinity elsewhere: hard congestion."""
+
+    largest: float
+
+    def reference(self, x: Array, t: float) -> None:
+        """Return nothing."""
+
+    def value(self, r: Array, c: Any) -> Array:
+        """Return zero, or infinity above the capacity (and 1e-9 of it)."""
+        return np.where(r <= self.largest * (1 + 1e-9), 0.0, np.inf)
+
+    def proximal(self, y: Array, s: float, c: Any) -> Array:
+        """Return y cut to [0, largest]."""
+        return np.clip(y, 0.0, self.largest)
+
+    def entropic(self, log_a: Array, s: float, c: Any) -> Array:
+        """Return log a, at most the logarithm of the capacity."""
+        return np.minimum(log_a, np.log(self.largest))
+
+    def conjugate(self, u: Array, c: Any) -> Array:
+        """Return largest·u₊."""
+        return self.largest * np.maximum(u, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Target(Functional):
+    """F = 0 for ρ = π, infinity otherwise: a hard terminal condition."""
+
+    law: Density
+    hard = True
+
+    def reference(self, x: Array, t: float) -> Array:
+        """Return log π."""
+        return _log_density(self.law, x)
+
+    def value(self, r: Array, c: Array) -> Array:
+        """Return zero: how far ρ is from π is reported apart."""
+        return np.zeros_like(r)
+
+    def proximal(self, y: Array, s: float, c: Array) -> Array:
+        """Return π."""
+        return np.exp(c)
+
+    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+        """Return log π."""
+        return np.broadcast_to(c, log_a.shape)
+
+    def conjugate(self, u: Array, c: Array) -> Array:
+        """Return u π."""
+        return u * np.exp(c)
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlocal(Functional):
+    """F = ½∫∫ k(x − y) ρ(x) ρ(y) dx dy for an even kernel k, by fast convolution on the grid."""
+
+    kernel: Callable[[Array], Array]
+    local = False
+
+    def reference(self, x: Array, t: float) -> Any:
+        """Return the kernel's transform on twice the grid and the cell volume."""
+        shape = x.shape[:-1]
+        spacing = [
+            float(np.take(x[..., i], 1, axis=i).flat[0] - np.take(x[..., i], 0, axis=i).flat[0])
+            for i in range(x.shape[-1])
+        ]
+        offsets = [h * (np.fft.fftfreq(2 * n) * 2 * n) for n, h in zip(shape, spacing, strict=True)]
+        values = np.asarray(self.kernel(np.stack(np.meshgrid(*offsets, indexing="ij"), axis=-1)), dtype=float)
+        return np.fft.rfftn(values), float(np.prod(spacing))
+
+    def variation(self, r: Array, c: tuple[Array, float]) -> Array:
+        """Return k ∗ ρ."""
+        transform, volume = c
+        double = tuple(2 * n for n in r.shape)
+        whole = np.fft.irfftn(np.fft.rfftn(r, double, axes=range(r.ndim)) * transform, double, axes=range(r.ndim))
+        return volume * whole[tuple(slice(n) for n in r.shape)]
+
+    def value(self, r: Array, c: tuple[Array, float]) -> Array:
+        """Return ½ ρ (k ∗ ρ), whose integral is the cost."""
+        return 0.5 * r * self.variation(r, c)
+
+    def monotone(self, x: Array) -> bool:
+        """Say whether the kernel is positive semidefinite on this grid: then the cost is convex."""
+        transform, _ = self.reference(x, 0.0)
+        return bool(transform.real.min() >= -1e-9 * np.abs(transform).max())
