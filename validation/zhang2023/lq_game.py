@@ -1,0 +1,94 @@
+"""Linear-quadratic games: the value stays quadratic, the density Gaussian; the coefficients solve a matrix Riccati equation.
+
+U = ½xᵀA(τ)x + κ log det(I + (T − τ)Q), A = (Q⁻¹ + (T − τ)I)⁻¹, and densities N(m, C) with the flow's mean and covariance.
+"""
+
+import numpy as np
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, equal
+
+claim = Claim(
+    statement=(
+        r"U(x,\tau)=\tfrac12x^\top A(\tau)x+\kappa\log\det(I+(T-\tau)Q),\quad A=(Q^{-1}+(T-\tau)I)^{-1},"
+        r"\quad \rho_T=\mathcal N(Sm_0,\,SC_0S+2\kappa\textstyle\int_0^T S_{T\tau}^2d\tau)"
+    ),
+    source="arXiv:2304.13534",
+    standing="theorem",
+    assumes=("L = ½|v|²", "no drift", "quadratic terminal cost"),
+    coefficients=("viscosity", "weight"),
+)
+
+KAPPA, HORIZON = 0.5, 0.5
+CASES = {
+    1: (np.array([0.6]), np.array([[0.5]]), np.array([[4.0]])),
+    2: (np.array([0.5, -0.3]), np.array([[0.5, 0.2], [0.2, 0.4]]), np.array([[3.0, 1.0], [1.0, 2.0]])),
+    3: (np.array([0.4, -0.2, 0.3]), 0.3 * np.eye(3) + 0.1, np.diag([3.0, 2.0, 1.0]) + 0.3),
+}
+
+
+def reference(dimension):
+    """Return A(0), the constant, and mean and covariance at T; S_{Tτ} = (I + (T − τ)Q)⁻¹ and 2κ∫S² dτ = 2κT (I + TQ)⁻¹."""
+    mean, covariance, Q = CASES[dimension]
+    eye = np.eye(dimension)
+    S = np.linalg.inv(eye + HORIZON * Q)
+    constant = KAPPA * np.linalg.slogdet(eye + HORIZON * Q)[1]
+    return Q @ S, constant, S @ mean, S @ covariance @ S + 2 * KAPPA * HORIZON * S
+
+
+def errors(dimension, cells, steps, method, viscosity, weight):
+    """Return the largest error of U(0) where the mass is, that of mean and covariance at T, and that of the cost, in the box."""
+    mean, covariance, Q = CASES[dimension]
+    game = mfg.MeanFieldGame(
+        mfg.gaussian(mean, covariance),
+        mfg.Potential(lambda x, t: 0.5 * weight * np.einsum("...i,ij,...j->...", x, Q, x)),
+        HORIZON,
+        viscosity=viscosity * KAPPA,
+    )
+    grid = mfg.CartesianGrid.cube(5.0, cells, dimension)
+    found = mfg.equilibrium(game, grid, method=method, steps=steps)
+    A, constant, end_mean, end_covariance = reference(dimension)
+    x = grid.points
+    truth = 0.5 * np.einsum("...i,ij,...j->...", x, A, x) + constant
+    near = np.linalg.norm(x - mean, axis=-1) < 1.5
+    law = found.densities[-1] * grid.volume
+    m = np.tensordot(law, x, axes=dimension)
+    y = (x - m).reshape(-1, dimension)
+    C = (y * law.reshape(-1, 1)).T @ y
+    moments = max(np.abs(m - end_mean).max(), np.abs(C - end_covariance).max())
+    cost = 0.5 * (np.trace(A @ covariance) + mean @ A @ mean) + constant
+    return np.abs(found.values[0] - truth)[near].max(), moments, abs(found.primal - cost)
+
+
+@claim.measure
+def riccati(level, viscosity=1.0, weight=1.0):
+    """`viscosity` and `weight` multiply those of the game that is solved, not those of the reference."""
+    findings, series = [], []
+    zero = mfg.exact(0.0, "Riccati")
+    for dimension, cells in {1: (64, 128), 2: (48, 64), 3: Level(level).pick((24, 28), (32, 40), (40, 48))}.items():
+        rough, fine = (errors(dimension, n, 4, "entropic", viscosity, weight) for n in cells)
+        for name, a, b in zip(("U(0)", "moments at T", "cost"), rough, fine, strict=True):
+            error = mfg.Estimate(
+                b, max(a, b), mfg.Kind.EXTRAPOLATED, f"{cells[1]} cells a side, no more than on {cells[0]}"
+            )
+            # walls at 5 are seen by e^{−(5 − 1.5)²/4κT}, 2e-6 relative, where the value is largest
+            findings.append(equal(f"{dimension}D, entropic: {name}", error, zero, resolution=1e-4))
+    sizes = Level(level).pick((128, 256), (128, 256, 512), (128, 256, 512, 1024))
+    table = [errors(1, n, n // 2, "newton", viscosity, weight)[0] for n in sizes]
+    order = float(np.log2(table[-2] / table[-1]))
+    measured = mfg.Estimate(
+        order, 0.05, mfg.Kind.EXTRAPOLATED, f"between {sizes[-2]} and {sizes[-1]} cells, as many half steps"
+    )
+    findings.append(equal("1D, Newton: order of U(0)", measured, mfg.exact(2.0, "midpoint rule"), resolution=0.2))
+    series.append(Series("U(0), Newton", "cells", sizes, "largest error", table, "xy"))
+    return Evidence(findings, series)
+
+
+@claim.control("κ 5 % larger")
+def more_noise(level):
+    return riccati(level, viscosity=1.05)
+
+
+@claim.control("the terminal cost 5 % larger")
+def steeper(level):
+    return riccati(level, weight=1.05)
