@@ -107,18 +107,21 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
 
 @app.command()
 def solve(
-    problem: Annotated[Path, typer.Argument(help="A problem file (TOML); see docs/examples.")],
+    problem: Annotated[Path, typer.Argument(help="A problem or game file (TOML); see docs/examples.")],
     out: Annotated[Path | None, typer.Option(help="Where to write: .nc; .xdmf or .bp on meshes.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the last field to this image.")] = None,
 ) -> None:
-    """Solve the problem in a file; finite elements also under mpiexec, where the first rank writes and prints."""
+    """Solve the equation or game in a file; finite elements also under mpiexec, where the first rank writes and prints."""
     from mfgpde.errors import NotConverged
     from mfgpde.report import table
 
     console, ranks = _console(), int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
     with _complaints(ranks):
+        from mfgpde import game_problem
         from mfgpde import problem as problems
 
+        if game_problem.is_game(problem):
+            return _play(game_problem.read(problem), out, picture, console)
         posed = problems.read(problem)
         comm = getattr(posed.discretisation.grid, "comm", None)
         if ranks > 1 and comm is None:
@@ -137,6 +140,23 @@ def solve(
         if first:
             console.print(table.solution_table(solution))
             console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")
+
+
+def _play(posed: Any, out: Path | None, picture: Path | None, console: Any) -> None:
+    """Solve a game, write it, and say what it cost."""
+    from mfgpde.report import table
+
+    found = posed.solve(progress=console.is_terminal)
+    path = found.save(out or posed.output)
+    console.print(table.equilibrium_table(found))
+    console.print(f"{found.cost['seconds']:.1f} s. Equilibrium: {path}", highlight=False)
+    if picture is not None:
+        from mfgpde import plotting
+
+        plotting.equilibrium_panels(found).savefig(picture, dpi=200)
+    if not found.converged:
+        console.print("[yellow]![/] not converged: the best iterate was written; the same command goes on from there")
+        raise typer.Exit(2)
 
 
 @app.command()

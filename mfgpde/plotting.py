@@ -182,3 +182,55 @@ def trajectory_panel(result: Mapping[str, Any]) -> Figure:
         panel.set(xlabel="t", ylabel="mean square along trajectories", xscale="log", yscale="log")
         panel.legend()
     return figure
+
+
+def equilibrium_panels(found: Any, *, paths: int = 24) -> Figure:
+    """Draw an equilibrium: density and value over time in 1D, densities at five times in 2D (3D: summed), with paths."""
+    grid, rng = found.grid, np.random.default_rng(1)
+    lines = found.trajectories(found.game.initial.sample(paths, rng), rng=rng)
+    with style():
+        if grid.dimension == 1:
+            figure = Figure(figsize=(DOUBLE, 2.5))
+            extent = (0, found.times[-1], grid.lower[0], grid.upper[0])
+            for panel, values, name, colours in zip(
+                figure.subplots(1, 2, sharey=True),
+                (found.densities, found.values),
+                ("density", "value function"),
+                ("viridis", "cividis"),
+                strict=True,
+            ):
+                shown = _clipped(values, found.densities) if name != "density" else values
+                # equal steps of time are not promised: a mesh, not an image
+                image = panel.pcolormesh(
+                    found.times, grid.axes[0], shown.T, cmap=colours, shading="nearest", rasterized=True
+                )
+                panel.plot(found.times, lines[..., 0], color="white", linewidth=0.5, alpha=0.7)
+                panel.set(title=name, xlabel="τ", xlim=extent[:2], ylim=extent[2:])
+                figure.colorbar(image, ax=panel)
+            figure.axes[0].set_ylabel("x")
+            return figure
+        figure = Figure(figsize=(DOUBLE, 1.75))
+        _density_row(figure, figure.subplots(1, 5, sharey=True), found, lines)
+    return figure
+
+
+def _density_row(figure: Figure, panels: Any, found: Any, lines: Any) -> None:
+    """Draw the densities at equally spaced nodes with the paths up to then."""
+    grid, last = found.grid, len(found.times) - 1
+    picks = [round(share * last) for share in np.linspace(0, 1, len(panels))]
+    maps = [
+        found.densities[k] if grid.dimension == 2 else found.densities[k].sum(axis=2) * grid.spacing[2] for k in picks
+    ]
+    extent = (grid.lower[0], grid.upper[0], grid.lower[1], grid.upper[1])
+    top = float(max(m.max() for m in maps))
+    for panel, k, values in zip(panels, picks, maps, strict=True):
+        image = panel.imshow(values.T, origin="lower", extent=extent, cmap="viridis", vmin=0, vmax=top, rasterized=True)
+        panel.plot(lines[: k + 1, :, 0], lines[: k + 1, :, 1], color="white", linewidth=0.4, alpha=0.7)
+        panel.set(title=f"τ = {found.times[k]:.2g}", xlim=extent[:2], ylim=extent[2:])
+    figure.colorbar(image, ax=list(panels), shrink=0.9, label="density")
+
+
+def _clipped(values: Any, densities: Any) -> Any:
+    """Return the value function cut at what it reaches where there is mass: walls would set the scale."""
+    there = values[densities > 1e-3 * densities.max()]
+    return np.clip(values, there.min(), there.max())

@@ -69,12 +69,12 @@ def read(path: Path) -> Problem:
     except ValueError as problem:
         raise ValueError(f"{path} is no TOML: {problem}") from problem
     for name in table:
-        _one_of(name, SECTIONS, f"{path}: unknown section")
+        one_of(name, SECTIONS, f"{path}: unknown section")
     for name in ("process", "data", "discretisation", "times"):
         if name not in table:
             raise ValueError(f"{path} lacks {name!r}; a problem needs process, data, discretisation and times")
     process, data = made("process", table["process"], PROCESSES), made("data", table["data"], DATA)
-    kind = _one_of(table.get("equation", "fokker-planck"), EQUATIONS, "unknown equation")
+    kind = one_of(table.get("equation", "fokker-planck"), EQUATIONS, "unknown equation")
     times = tuple(map(float, table["times"]))
     start = data if times[0] == 0 else mfg.marginal(process, data, times[0])
     initial = (lambda x: -start.log_density(x)) if kind == "value-function" else start
@@ -85,29 +85,29 @@ def read(path: Path) -> Problem:
 
 
 def _discretisation(table: dict[str, Any], folder: Path) -> Any:
-    kind = _one_of(table.pop("name", None), ("finite-volume", "spectral", "finite-element"), "unknown discretisation")
+    kind = one_of(table.pop("name", None), ("finite-volume", "spectral", "finite-element"), "unknown discretisation")
     if kind == "finite-element":
         shape = table.pop("mesh", None)
         if isinstance(shape, str):
             mesh = mfg.meshes.read(folder / shape)
         else:
             shape = dict(shape or {})
-            name = _one_of(shape.pop("name", None), MESHES, "unknown mesh")
-            mesh = _called(getattr(mfg.meshes, name), shape, f"mesh {name!r}")
-        return _called(mfg.FiniteElement, {"mesh": mesh, **table}, "discretisation 'finite-element'")
+            name = one_of(shape.pop("name", None), MESHES, "unknown mesh")
+            mesh = called(getattr(mfg.meshes, name), shape, f"mesh {name!r}")
+        return called(mfg.FiniteElement, {"mesh": mesh, **table}, "discretisation 'finite-element'")
     grid = {key: table.pop(key) for key in ("lower", "upper", "cells", "periodic") if key in table}
-    made = {"grid": _called(mfg.CartesianGrid, grid, "the grid of the discretisation"), **table}
-    return _called(mfg.FiniteVolume if kind == "finite-volume" else mfg.Spectral, made, f"discretisation {kind!r}")
+    made = {"grid": called(mfg.CartesianGrid, grid, "the grid of the discretisation"), **table}
+    return called(mfg.FiniteVolume if kind == "finite-volume" else mfg.Spectral, made, f"discretisation {kind!r}")
 
 
 def made(section: str, table: Mapping[str, Any], known: Mapping[str, Callable[..., Any]]) -> Any:
     """Return what a table {name, arguments…} stands for; ValueError names what is unknown and what would do."""
     rest = dict(table)
-    name = _one_of(rest.pop("name", None), known, f"unknown {section}")
-    return _called(known[name], rest, f"{section} {name!r}")
+    name = one_of(rest.pop("name", None), known, f"unknown {section}")
+    return called(known[name], rest, f"{section} {name!r}")
 
 
-def _called(make: Callable[..., Any], arguments: Mapping[str, Any], what: str) -> Any:
+def called(make: Callable[..., Any], arguments: Mapping[str, Any], what: str) -> Any:
     """Call with keywords; an unknown or missing one is named together with those expected."""
     try:
         return make(**arguments)
@@ -116,7 +116,8 @@ def _called(make: Callable[..., Any], arguments: Mapping[str, Any], what: str) -
         raise ValueError(f"{what} does not take {dict(arguments)}: {problem} (arguments: {expected})") from problem
 
 
-def _one_of(name: Any, known: Any, complaint: str) -> str:
+def one_of(name: Any, known: Any, complaint: str) -> str:
+    """Return the name if it is known; ValueError names the nearest one."""
     if name not in known:
         near = difflib.get_close_matches(str(name), list(known), 1, 0.4)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"

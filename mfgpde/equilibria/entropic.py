@@ -43,6 +43,12 @@ def solves(game: MeanFieldGame) -> str:
         return "costs are discounted"
     if game.interaction is not None and not game.interaction.local:
         return "the interaction is not local"
+    if (
+        game.interaction is not None
+        and not game.interaction.smooth
+        and not (game.terminal.linear or game.terminal.hard)
+    ):
+        return "a capacity goes with a terminal cost of position or a target"
     ratios = np.array([2 * game.kappa(t) / game.control_gain(t) ** 2 for t in nodes])
     if not ratios.min() > 0:
         return "the viscosity vanishes"
@@ -345,7 +351,12 @@ class _Sweeps:
         )  # fmt: skip
 
     def _slope(self, k: int) -> Array | float:
-        return 0.0 if self.interaction is None else self.interaction.variation(self.marginals[k], self.known[k])
+        """Return δI/δρ at a node; where I has none, at a capacity, the pressure that keeps to it."""
+        if self.interaction is None or (k == 0 and not self.interaction.smooth):
+            return 0.0
+        if not self.interaction.smooth:
+            return self.paths.gamma * self.moved[k] / self.paths.weights[k] if k < self.count else 0.0
+        return self.interaction.variation(self.marginals[k], self.known[k])
 
     def _at_node(self, k: int) -> Array:
         return self.fixed[k] + self.moved[k] if k else np.zeros(self.grid.cells)

@@ -141,6 +141,14 @@ class Equilibrium:
         return path
 
 
+def load_equilibrium(path: str | os.PathLike[str]) -> xarray.Dataset:
+    """Return density and value over time as `Equilibrium.save` wrote them, costs and residuals in the attributes."""
+    import xarray
+
+    with xarray.open_dataset(path, engine="h5netcdf") as stored:
+        return stored.load()
+
+
 def initial_on(game: MeanFieldGame, grid: CartesianGrid, largest_loss: float = 1e-3) -> Array:
     """Return ρ_0 on the grid with mass one; ValueError for negative values or mass outside the box."""
     values = np.exp(np.asarray(game.initial.log_density(grid.points), dtype=float))

@@ -26,7 +26,9 @@ WARMUP = 4  # rounds of fictitious play before Newton's method
 
 def solves(game: MeanFieldGame) -> str:
     """Return why this method does not apply to a game, or nothing."""
-    return "the terminal law is prescribed, which has no first variation" if game.terminal.hard else ""
+    if not game.terminal.smooth:
+        return "the terminal law is prescribed, which has no first variation"
+    return "the interaction has no first variation" if game.interaction and not game.interaction.smooth else ""
 
 
 def solve_newton(

@@ -34,6 +34,12 @@ def solves(game: MeanFieldGame) -> str:
         return "the drift is not given as a gradient"
     if game.interaction is not None and not game.interaction.local:
         return "the interaction is not local"
+    if (
+        game.interaction is not None
+        and not game.interaction.smooth
+        and not (game.terminal.linear or game.terminal.hard)
+    ):
+        return "a capacity goes with a terminal cost of position or a target"
     if game.drift_potential is not None and game.discount > 0:
         return "costs are discounted and there is a drift"
     return ""

@@ -22,11 +22,12 @@ TINY = 1e-300
 
 
 class Functional:
-    """What all costs of a density offer; `linear` ones do not see it, `hard` ones admit one density only."""
+    """What all costs of a density offer: `linear` ones do not see it, `hard` ones admit one, `smooth` ones have a slope."""
 
     linear: ClassVar[bool] = False
     hard: ClassVar[bool] = False
     local: ClassVar[bool] = True
+    smooth: ClassVar[bool] = True
 
     def reference(self, x: Array, t: float) -> Any:
         """Return what is known at points x (..., d) and time t, computed once."""
@@ -276,13 +277,18 @@ class Capacity(Functional):
     """F = 0 where ρ ≤ largest, infinity elsewhere: hard congestion."""
 
     largest: float
+    smooth = False
+
+    def __post_init__(self) -> None:
+        if not self.largest > 0:
+            raise ValueError(f"a capacity must be positive, got {self.largest}")
 
     def reference(self, x: Array, t: float) -> None:
         """Return nothing."""
 
     def value(self, r: Array, c: Any) -> Array:
-        """Return zero, or infinity above the capacity (and 1e-9 of it)."""
-        return np.where(r <= self.largest * (1 + 1e-9), 0.0, np.inf)
+        """Return zero, or infinity above the capacity (and a millionth of it)."""
+        return np.where(r <= self.largest * (1 + 1e-6), 0.0, np.inf)
 
     def proximal(self, y: Array, s: float, c: Any) -> Array:
         """Return y cut to [0, largest]."""
@@ -303,6 +309,7 @@ class Target(Functional):
 
     law: Density
     hard = True
+    smooth = False
 
     def reference(self, x: Array, t: float) -> Array:
         """Return log π."""

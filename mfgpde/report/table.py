@@ -55,6 +55,20 @@ def solution_table(solution: Any) -> Table:
     return table
 
 
+def equilibrium_table(found: Any) -> Table:
+    """Return what an equilibrium costs, between which bounds, and what its residuals are."""
+    table = Table(title=found.game.name, title_justify="left", header_style="bold", caption=found.method)
+    table.add_column("", min_width=30)
+    table.add_column("value", justify="right")
+    rows = {"primal": found.primal, "dual": found.dual, "primal − dual": found.primal - found.dual}
+    rows |= {f"cost: {name}": value for name, value in found.costs.items()}
+    rows |= {f"residual: {name}": value for name, value in found.residuals.items() if name != "gap"}
+    rows["least density"] = found.minimum
+    for name, value in rows.items():
+        table.add_row(name, f"{value:.6g}" if name in ("primal", "dual") or "cost" in name else f"{value:.2e}")
+    return table
+
+
 def bench_table(result: Mapping[str, Any]) -> Table:
     """Return the rows of a benchmark under its title, its goals below."""
     table = Table(title=result["title"], title_justify="left", header_style="bold", caption=f"goals: {result['goals']}")

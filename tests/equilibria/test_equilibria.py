@@ -1,0 +1,210 @@
+"""Solvers of games: closed forms, gaps that hold the truth, exact adjoints, resumption, and what they say to bad input."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.equilibria.best_response import Sweeps
+from mfgpde.equilibria.entropic import _heat
+from mfgpde.equilibria.space_time import SpaceTime
+from mfgpde.kernels.games import kinetic_proximal
+
+GRID = mfg.CartesianGrid.cube(4.0, 48, 1)
+PLANE = mfg.CartesianGrid.cube(3.0, 20, 2)
+
+
+def law(mean, variance):
+    mean = np.atleast_1d(np.array(mean, float))
+    return mfg.gaussian(mean, np.eye(len(mean)) * variance)
+
+
+def crowd(dimension=1, **options):
+    mean = np.zeros(dimension)
+    mean[0] = -0.5
+    return mfg.games.crowd_motion(
+        law(mean, 0.25), lambda x: np.sum((x - 0.4) ** 2, axis=-1), **{"viscosity": 0.3} | options
+    )
+
+
+def test_kinetic_proximal_minimises(rng):
+    m, mu = rng.normal(size=(3, 50)), rng.normal(size=(3, 50))
+    weight = np.array([0.01, 0.5, 20.0])
+    out = [np.empty_like(m), np.empty_like(m)]
+    kinetic_proximal(m, mu, weight, *out)
+
+    def cost(a, b):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            energy = np.where(b > 0, weight[:, None] * a**2 / (2 * b), np.where(a == 0, 0, np.inf))
+        return energy + 0.5 * ((a - m) ** 2 + (b - mu) ** 2)
+
+    best = cost(*out)
+    assert out[1].min() >= 0
+    for _ in range(200):
+        near = out[1] + 1e-3 * rng.normal(size=m.shape)
+        assert np.all(cost(out[0] + 1e-3 * rng.normal(size=m.shape), np.maximum(near, 0)) >= best - 1e-12)
+
+
+def test_one_step_of_noise_is_symmetric_positive_and_has_its_variance():
+    for h in (0.1, 0.3):
+        K = _heat(60, h, 0.09)
+        np.testing.assert_allclose(K, K.T, atol=1e-17)
+        np.testing.assert_allclose(K.sum(axis=1), 1.0, rtol=1e-14)
+        assert K.min() >= 0
+        x = h * (np.arange(60) - 30)
+        np.testing.assert_allclose(K[30] @ x**2, 0.09, rtol=1e-10)
+
+
+@pytest.mark.parametrize("grid", [GRID, PLANE], ids=["1D", "2D"])
+def test_transport_operator_and_its_transpose_are_adjoint(grid, rng):
+    problem = SpaceTime.of(crowd(grid.dimension), grid, 6)
+    rho = rng.normal(size=(7, *grid.cells))
+    rho[0] = 0.0
+    momenta = [rng.normal(size=m.shape) for m in problem.smooth_flow()[1]]
+    phi = rng.normal(size=(6, *grid.cells))
+    on_rho, on_m = problem.adjoint(phi)
+    left = np.sum(phi * problem.transport(rho, momenta))
+    right = np.sum(on_rho * rho[1:]) + sum(np.sum(a * b) for a, b in zip(on_m, momenta, strict=True))
+    np.testing.assert_allclose(left, right, rtol=1e-12)
+    faces = [rng.normal(size=m.shape) for m in momenta]
+    left = sum(np.sum(a * b) for a, b in zip(problem.means(rho), faces, strict=True))
+    np.testing.assert_allclose(left, np.sum(problem.spread(faces) * rho[1:]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_the_projection_solves_its_system(hard, rng):
+    game = mfg.games.benamou_brenier(law([-0.5], 0.3), law([0.5], 0.2)) if hard else crowd()
+    problem = SpaceTime.of(replace(game, viscosity=0.2), GRID, 6)
+    phi = rng.normal(size=(6, 48))
+    if hard:
+        phi -= phi.mean()
+    on_rho, on_m = problem.adjoint(phi)
+    on_rho = on_rho / 3.0
+    if hard:
+        on_rho[-1] = 0.0
+    defect = problem.transport(np.concatenate((np.zeros((1, 48)), on_rho)), on_m)
+    found = problem.multiplier(defect, 3.0)
+    np.testing.assert_allclose(found - found.mean() * hard, phi, atol=1e-9)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("grid", [GRID, PLANE], ids=["1D", "2D"])
+def test_both_equations_of_best_responses_are_adjoint(order, grid, rng):
+    sweeps = Sweeps(crowd(grid.dimension), grid, 8, order)
+    answer = sweeps.best_response(sweeps.first_guess())
+    u, p = rng.normal(size=grid.cells), rng.uniform(0.5, 1, grid.cells)
+    for k, A in enumerate(sweeps.operators):  # ⟨δ⁻, ρ⁻⟩ = ⟨δ⁺, ρ⁺⟩ for the linearised value and the density
+        later = sweeps.solved(A, p.ravel() - 0.5 * sweeps.dt * (A.T @ p.ravel()), k, 0.0, transposed=True)
+        earlier = sweeps.solved(A, u.ravel() - 0.5 * sweeps.dt * (A @ u.ravel()), k, 0.0)
+        np.testing.assert_allclose(later @ u.ravel(), earlier @ p.ravel(), rtol=1e-9)
+    np.testing.assert_allclose(grid.volume * answer.reshape(9, -1).sum(axis=1), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cost", [mfg.PowerCost(2.0), mfg.PowerCost(1.6)], ids=["quadratic", "power"])
+def test_the_derivative_of_the_best_response_is_exact(cost, rng):
+    sweeps = Sweeps(replace(crowd(), cost=cost), GRID, 12, 2)
+    rho = sweeps.first_guess()
+    bump = np.exp(-(GRID.axes[0] ** 2)) * np.linspace(0, 1, 13)[:, None]
+    eps = 1e-5
+    ahead, back = (sweeps.best_response(rho + s * eps * bump).copy() for s in (1, -1))
+    answer = sweeps.best_response(rho)
+    exact = (ahead - back) / (2 * eps)
+    np.testing.assert_allclose(sweeps.derivative(rho, answer, bump), exact, atol=2e-5 * np.abs(exact).max())
+
+
+def test_all_gaps_hold_the_optimum_of_transport():
+    source, target = law([-0.6], 0.2), law([0.7], 0.4)
+    truth = 0.5 * mfg.wasserstein_gaussian(np.array([-0.6]), 0.2 * np.eye(1), np.array([0.7]), 0.4 * np.eye(1)) ** 2
+    found = mfg.equilibrium(mfg.games.benamou_brenier(source, target), GRID, steps=16, tolerance=5e-4)
+    assert found.converged
+    assert found.dual <= found.primal
+    assert found.dual - 2e-3 <= truth <= found.primal + 2e-3  # 1e-3 is what 48 cells are off
+    assert found.residuals["transport"] < 1e-12
+    assert found.minimum >= 0
+    np.testing.assert_allclose(found.mass, 1.0, rtol=1e-12)
+
+
+def test_a_dual_value_never_exceeds_a_primal_one(rng):
+    problem = SpaceTime.of(crowd(viscosity=0.2, aversion=2.0), GRID, 8)
+    flow = problem.smooth_flow()
+    primal = sum(problem.costs(*flow).values())
+    for size in (0.01, 0.1, 1.0):
+        phi = size * rng.normal(size=(8, 48)).cumsum(axis=1)
+        assert problem.dual(phi, flow[0]) <= primal
+
+
+def test_bridges_close_their_gap_and_meet_both_ends():
+    found = mfg.equilibrium(
+        mfg.games.schroedinger_bridge(law([-0.5, 0.1], 0.3), mfg.four_blobs(), 0.3), mfg.CartesianGrid.cube(5.0, 48, 2)
+    )
+    assert found.converged
+    assert 0 <= found.primal - found.dual <= 1e-8
+    assert found.residuals["terminal law, L1"] < 1e-6
+    paths = found.trajectories(np.full((400, 2), 0.1), rng=np.random.default_rng(0))
+    assert paths.shape == (len(found.times), 400, 2)
+    assert np.abs(paths[-1]).max() < 5
+
+
+def test_methods_agree_on_a_crowd_in_the_plane():
+    game = crowd(2, aversion=2.0)
+    entropic = mfg.equilibrium(game, PLANE, steps=8)
+    newton = mfg.equilibrium(game, PLANE, method="newton", steps=16)
+    assert newton.converged
+    assert newton.residuals["gap"] < 1e-6
+    assert entropic.primal == pytest.approx(newton.primal, abs=0.02)  # 20 cells a side: second order, 1 %
+    dual = mfg.equilibrium(game, PLANE, method="primal-dual", steps=16, tolerance=5e-3)
+    assert dual.dual - 0.04 <= entropic.primal <= dual.primal + 0.04  # its own h² of 0.3²: 0.02
+
+
+def test_crowds_keep_to_a_capacity():
+    for viscosity in (0.0, 0.2):
+        free = mfg.equilibrium(crowd(viscosity=viscosity, aversion=1e-3), GRID, steps=12, tolerance=2e-3)
+        held = mfg.equilibrium(crowd(viscosity=viscosity, capacity=0.85), GRID, steps=12, tolerance=2e-3)
+        assert held.densities[1:].max() <= 0.85 * (1 + 1e-6)
+        assert free.densities.max() > 0.95
+        assert held.primal >= free.dual - 2e-3
+
+
+def test_what_was_found_is_saved_and_an_interrupted_solve_goes_on(tmp_path):
+    game, kept = crowd(viscosity=0.0), tmp_path / "kept.npz"
+    part = mfg.equilibrium(game, GRID, steps=8, tolerance=1e-3, iterations=100, checkpoint=kept)
+    assert not part.converged
+    assert kept.is_file()
+    rest = mfg.equilibrium(game, GRID, steps=8, tolerance=1e-3, checkpoint=kept)
+    whole = mfg.equilibrium(game, GRID, steps=8, tolerance=1e-3)
+    assert rest.converged
+    assert not kept.is_file()
+    assert rest.cost["iterations"] < whole.cost["iterations"]
+    mfg.equilibrium(game, GRID, steps=8, tolerance=1e-9, iterations=50, checkpoint=kept)
+    with pytest.raises(ValueError, match="belongs to another steps"):
+        mfg.equilibrium(game, GRID, steps=9, checkpoint=kept)
+    stored = mfg.load_equilibrium(whole.save(tmp_path / "whole.nc"))
+    np.testing.assert_allclose(stored.density.values, whole.densities)
+    assert stored.attrs["primal"] == whole.primal
+
+
+def test_bad_input_gets_a_sentence():
+    with pytest.raises(
+        ValueError, match="entropic does not apply: the viscosity vanishes; what does: primal-dual, newton"
+    ):
+        mfg.equilibrium(crowd(viscosity=0.0), GRID, method="entropic")
+    with pytest.raises(ValueError, match="widen the box"):
+        mfg.equilibrium(mfg.games.linear_quadratic(law([3.9], 1.0), viscosity=0.1), GRID)
+    with pytest.raises(ValueError, match="no method applies"):
+        mfg.equilibrium(
+            replace(mfg.games.benamou_brenier(law([0.0], 0.3), law([0.1], 0.2)), cost=mfg.PowerCost(3.0)), GRID
+        )
+    with pytest.raises(ValueError, match=r"narrower than a cell; take at most \d+ steps"):
+        mfg.equilibrium(crowd(viscosity=0.01), GRID, steps=200)
+    with pytest.raises(ValueError, match="does not take order"):
+        mfg.equilibrium(crowd(), GRID, order=1)
+    with pytest.warns(UserWarning, match="falls towards the walls"):
+        mfg.equilibrium(
+            mfg.games.proximal_operator(law([0.0], 0.3), lambda x: -8 * x[..., 0] ** 2, 0.1, beta=0.3), GRID, steps=2
+        )
+    drawn = replace(crowd(), interaction=mfg.Nonlocal(lambda x: -0.1 * np.exp(-np.sum(x * x, axis=-1))))
+    with pytest.warns(UserWarning, match="not monotone"):
+        assert mfg.equilibrium(drawn, GRID, steps=16).converged
+    with pytest.warns(UserWarning, match="stopped at a residual"):
+        assert not mfg.equilibrium(crowd(), GRID, method="newton", steps=16, iterations=0, tolerance=1e-14).converged
