@@ -91,7 +91,7 @@ def meet(level, aversion=1.0):
             "xy",
         ),
         Series(
-            "primal-dual, every 25th",
+            "primal-dual",
             "sweep",
             list(range(1, len(dual.history) + 1)),
             "primal − dual",
