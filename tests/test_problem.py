@@ -36,6 +36,45 @@ def invoke(*words):
     return CliRunner().invoke(app, ["solve", *map(str, words)])
 
 
+@pytest.mark.parametrize("path", sorted((EXAMPLES / "games").glob("*.toml")), ids=lambda p: p.stem)
+def test_games_of_the_catalogue_run(path, tmp_path):
+    shutil.copy(path, tmp_path)
+    result = invoke(tmp_path / path.name, "--picture", tmp_path / "game.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "game.png").stat().st_size > 10_000
+    assert "primal − dual" in result.output
+    found = mfg.load_equilibrium(tmp_path / f"{path.stem}.nc")
+    assert found.attrs["converged"]
+    assert 0 <= found.attrs["primal"] - found.attrs["dual"] < 5e-3
+    volume = np.prod([float(found[axis][1] - found[axis][0]) for axis in found.density.dims[1:]])
+    np.testing.assert_allclose(found.density.sum(found.density.dims[1:]) * volume, 1.0, rtol=1e-10)
+    if path.stem == "linear_quadratic":
+        x = found.x.values
+        error = np.abs(found.value.values[0] - x**2 / 1.5 - 0.5 * np.log(3))[np.abs(x) < 3]
+        assert error.max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('"linear-quadratic"', '"linear-quadratics"'), "did you mean 'linear-quadratic'"),
+        (("weight = 4.0", "wait = 4.0"), "does not take"),
+        (('"gaussian"', '"gausian"'), "did you mean 'gaussian'"),
+        (("steps = 25", "stops = 25"), "did you mean 'steps'"),
+        (("[grid]", "[grille]"), "unknown section"),
+        (("steps = 25", "steps = 2500"), "take at most"),
+        (("horizon = 0.5", "horizon = -1"), "horizon must be a positive"),
+        (("upper = [6]", "upper = [0]"), "widen the box"),
+    ],
+)
+def test_bad_game_files_get_a_sentence(change, message, tmp_path):
+    path = tmp_path / "game.toml"
+    path.write_text((EXAMPLES / "games" / "linear_quadratic.toml").read_text().replace(*change))
+    result = invoke(path)
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split()), result.output
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda p: p.stem)
 def test_examples_run_and_are_right(path, tmp_path):
     result = invoke(path, "--out", tmp_path / "solution.nc")
