@@ -5,7 +5,7 @@ With γ = 2κ/g² constant, the control cost of a law P of paths is γ KL(P|R), 
 after Benamou, Carlier, Di Marino, Nenna, Math. Models Methods Appl. Sci. 29 (2019). Steps have equal variance and are taken
 exactly, costs are attached to the nodes by the trapezoidal rule (Strang): second order in time; the grid's quadrature is
 spectral for resolved kernels. Potentials are updated one after the other, forwards and backwards, each to its optimum in
-closed form; the gap is the sum of what Fenchel's inequality leaves, node by node, without cancellation.
+closed form, and mixed with earlier ones (Anderson); the gap is the sum of what Fenchel's inequality leaves, node by node, without cancellation.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from mfgpde.arrays import dot
+from mfgpde.equilibria.anderson import Mixer
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
@@ -82,11 +83,20 @@ def solve_entropic(
     if stored is not None:
         sweep.resume(stored["moved"])
     history: list[float] = []
+    mixer = Mixer()
     with meter("entropic", show=progress) as bar:
         for k in range(iterations):
             if k > 0:
+                before = np.stack(sweep.moved)
                 sweep.improve()
+                plain = np.stack(sweep.moved)
+                weight = np.sqrt(np.stack(sweep.marginals))
+                sweep.resume(mixer.mixed(before, plain, weight))
             gap = sweep.gap()
+            if k > 0 and gap > 2 * history[-1]:  # back to what cannot fail: ascent in the dual
+                mixer = Mixer()
+                sweep.resume(plain)
+                gap = sweep.gap()
             history.append(gap)
             bar(min(1.0, np.log10(max(gap, 1e-300)) / np.log10(tolerance)) if gap < 1 else 0.0, f"gap {gap:.2e}")
             if checkpoint:
