@@ -5,7 +5,8 @@ With γ = 2κ/g² constant, the control cost of a law P of paths is γ KL(P|R), 
 after Benamou, Carlier, Di Marino, Nenna, Math. Models Methods Appl. Sci. 29 (2019). Steps have equal variance and are taken
 exactly, costs are attached to the nodes by the trapezoidal rule (Strang): second order in time; the grid's quadrature is
 spectral for resolved kernels. Potentials are updated one after the other, forwards and backwards, each to its optimum in
-closed form, and mixed with earlier ones (Anderson); the gap is the sum of what Fenchel's inequality leaves, node by node, without cancellation.
+closed form, and mixed with earlier ones (Anderson); the gap is the sum of what Fenchel's inequality leaves at the nodes,
+without cancellation.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ class TorchScore:
     def __init__(self, module: Any, dimension: int, *, potential: bool | None = None) -> None:
         import copy
 
-        import torch  # pyright: ignore[reportMissingImports]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its own deprecations, on import
+            import torch  # pyright: ignore[reportMissingImports]
 
         self.torch, self.dimension = torch, dimension
         self.module = copy.deepcopy(module).double().eval().requires_grad_(False)
@@ -51,12 +54,14 @@ class TorchScore:
 
     def _evaluate(self, function: Callable[..., Any], x: Array, t: float, *more: Array) -> Array:
         flat, *others = (self._tensor(a.reshape(-1, x.shape[-1])) for a in (x, *more))
-        time = self._tensor(np.asarray(float(t)))
+        time = self.torch.tensor(float(t), dtype=self.torch.float64, device=self.device)
         batched = self.torch.func.vmap(function, (0, None) + (0,) * len(others))
-        parts = [
-            batched(flat[i : i + BLOCK], time, *(a[i : i + BLOCK] for a in others)).detach().cpu().numpy()
-            for i in range(0, len(flat), BLOCK)
-        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PyTorch deprecates what its own derivatives use
+            parts = [
+                batched(flat[i : i + BLOCK], time, *(a[i : i + BLOCK] for a in others)).detach().cpu().numpy()
+                for i in range(0, len(flat), BLOCK)
+            ]
         values = np.concatenate(parts)
         return values.reshape(x.shape[:-1] + values.shape[1:])
 

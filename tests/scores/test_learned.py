@@ -1,5 +1,7 @@
 """Scores from JAX, from files and by differences: exact derivatives of the exact score, weights that survive, refusals."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -209,7 +211,9 @@ def test_bad_files_are_refused(tmp_path, rng):
 
 
 def test_pytorch_modules_agree_with_jax(rng):
-    torch = pytest.importorskip("torch", reason="PyTorch is optional")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch deprecates parts of itself on import
+        torch = pytest.importorskip("torch", reason="PyTorch is optional")
 
     class Net(torch.nn.Module):
         def __init__(self):
@@ -229,6 +233,25 @@ def test_pytorch_modules_agree_with_jax(rng):
     x = points(rng, 11)
     for name in ("__call__", "divergence", "jacobian", "rate", "divergence_gradient"):
         np.testing.assert_allclose(getattr(score, name)(x, 0.3), getattr(other, name)(x, 0.3), atol=1e-10, err_msg=name)
+    v = rng.standard_normal(x.shape)
+    for a, b in zip(score.products(x, 0.3, v), other.products(x, 0.3, v), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-10)
+
+    class Bowl(torch.nn.Module):
+        def forward(self, x, t):
+            return -0.5 * (x**2).sum(dim=1, keepdim=True) / (1 + t)
+
+    bowl = mfg.TorchScore(Bowl(), 2)
+    assert bowl.has_potential
+    np.testing.assert_allclose(bowl(x, 1.0), -0.5 * x, atol=1e-14)
+    np.testing.assert_allclose(bowl.time_derivative(x, 1.0), np.sum(x**2, axis=1) / 8, atol=1e-14)
+
+    class Wide(torch.nn.Module):
+        def forward(self, x, t):
+            return torch.cat((x, x), dim=1)
+
+    with pytest.raises(ValueError, match=r"must return \(n, 2\)"):
+        mfg.TorchScore(Wide(), 2)
 
 
 def test_loading_leaves_no_trace_of_precision(rng):
