@@ -46,6 +46,7 @@ from .estimate import Kind as Kind
 from .estimate import exact as exact
 from .games import Capacity as Capacity
 from .games import ChiSquared as ChiSquared
+from .games import Functional as Functional
 from .games import MeanFieldGame as MeanFieldGame
 from .games import Nonlocal as Nonlocal
 from .games import Potential as Potential
