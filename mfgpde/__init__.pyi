@@ -39,6 +39,7 @@ from .equations import ScoreFokkerPlanck as ScoreFokkerPlanck
 from .equilibria import Equilibrium as Equilibrium
 from .equilibria import equilibrium as equilibrium
 from .equilibria import load_equilibrium as load_equilibrium
+from .equilibria import wasserstein_proximal as wasserstein_proximal
 from .errors import NotConverged as NotConverged
 from .errors import Status as Status
 from .estimate import Estimate as Estimate

@@ -9,10 +9,11 @@ from typing import Any, Literal
 from mfgpde.equilibria import entropic, newton, primal_dual
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.equilibrium import Equilibrium, load_equilibrium
+from mfgpde.equilibria.proximal import Proximal, wasserstein_proximal
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
-__all__ = ["Equilibrium", "equilibrium", "load_equilibrium"]
+__all__ = ["Equilibrium", "Proximal", "equilibrium", "load_equilibrium", "wasserstein_proximal"]
 METHODS: dict[str, tuple[Any, Any]] = {
     "entropic": (entropic.solves, entropic.solve_entropic),
     "primal-dual": (primal_dual.solves, primal_dual.solve_primal_dual),

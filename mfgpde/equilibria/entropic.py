@@ -17,21 +17,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from mfgpde.arrays import dot
 from mfgpde.equilibria.anderson import Mixer
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
+from mfgpde.equilibria.heat import RESOLVED, Heat
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
 from mfgpde.progress import meter
 
 Array = NDArray[np.float64]
-RESOLVED = 0.75
-"""standard deviation of a step over cell width, below which the sampled Gaussian is off by more than 3e-5"""
-RANGE = 600.0  # of logarithms that double precision holds at once
 
 
 def solves(game: MeanFieldGame) -> str:
@@ -109,11 +106,12 @@ def solve_entropic(
 
 @dataclass(frozen=True, eq=False)
 class _Paths:
-    """Times with equal variance between them, the transition matrices of one step along each axis, and γ."""
+    """Times with equal variance between them, the noise of one step, that variance, and γ."""
 
     times: Array
     weights: Array
-    matrices: tuple[Array, ...]
+    noise: Heat
+    variance: float
     gamma: float
 
     @classmethod
@@ -135,49 +133,7 @@ class _Paths:
         weights = 0.5 * (np.concatenate((gaps, [0.0])) + np.concatenate(([0.0], gaps)))
         variance = 2 * total[-1] / count
         gamma = 2 * game.kappa(0.0) / game.control_gain(0.0) ** 2
-        matrices = tuple(_heat(n, h, variance) for n, h in zip(grid.cells, grid.spacing, strict=True))
-        return cls(times, weights, matrices, gamma)
-
-    def step(self, logs: Array) -> Array:
-        """Return log of the matrices times e^logs; symmetric, so that both directions of time use it."""
-        top = float(logs.max())
-        low = float(logs[np.isfinite(logs)].min())
-        if top - low > RANGE:
-            return self._log_step(logs)
-        values = np.exp(logs - top)
-        for axis, K in enumerate(self.matrices):
-            values = np.moveaxis(np.tensordot(K, values, axes=(1, axis)), 0, axis)
-        return np.log(np.maximum(values, 1e-300)) + top
-
-    def _log_step(self, logs: Array) -> Array:
-        with np.errstate(divide="ignore"):
-            tables = [np.log(K) for K in self.matrices]
-        for axis, table in enumerate(tables):
-            lines = np.moveaxis(logs, axis, -1)
-            flat = lines.reshape(-1, lines.shape[-1])
-            out = np.empty_like(flat)
-            for i in range(0, len(flat), 64):
-                out[i : i + 64] = logsumexp(flat[i : i + 64, None, :] + table[None], axis=-1)
-            logs = np.moveaxis(out.reshape(lines.shape), -1, axis)
-        return logs
-
-
-def _heat(n: int, h: float, variance: float) -> Array:
-    """Return the Gaussian transition on n cells with reflecting walls: symmetric, positive, rows sum to one."""
-    reach = int(np.ceil(10 * np.sqrt(variance) / h)) + n
-    offsets = np.arange(-reach, reach + 1)
-    width = variance
-    for _ in range(20):  # the sampled Gaussian gets the variance it should have
-        k = np.exp(-0.5 * (offsets * h) ** 2 / width)
-        k /= k.sum()
-        width *= variance / float(np.sum(k * (offsets * h) ** 2))
-    i = np.arange(n)
-    matrix = np.zeros((n, n))
-    for offset, weight in zip(offsets, k, strict=True):
-        if weight > 0:
-            j = (i + offset) % (2 * n)
-            matrix[i, np.where(j < n, j, 2 * n - 1 - j)] += weight
-    return 0.5 * (matrix + matrix.T)
+        return cls(times, weights, Heat.on(grid, variance), variance, gamma)
 
 
 class _Sweeps:
@@ -233,7 +189,7 @@ class _Sweeps:
         self.behind[0] = self.log_initial - self.ahead[0]
         for k in range(1, self.count + 1):
             before = self.behind[k - 1] - (self.fixed[k - 1] + self.moved[k - 1] if k > 1 else 0.0)
-            self.behind[k] = self.paths.step(before)
+            self.behind[k] = self.paths.noise(before)
             if update:
                 self._update(k)
 
@@ -241,10 +197,10 @@ class _Sweeps:
         self.ahead[self.count] = np.zeros(self.grid.cells)
         for k in range(self.count, 0, -1):
             if k < self.count:
-                self.ahead[k] = self.paths.step(self.ahead[k + 1] - self.fixed[k + 1] - self.moved[k + 1])
+                self.ahead[k] = self.paths.noise(self.ahead[k + 1] - self.fixed[k + 1] - self.moved[k + 1])
             if update:
                 self._update(k)
-        self.ahead[0] = self.paths.step(self.ahead[1] - self.fixed[1] - self.moved[1])
+        self.ahead[0] = self.paths.noise(self.ahead[1] - self.fixed[1] - self.moved[1])
 
     def _update(self, k: int) -> None:
         if self._sees_density(k):
@@ -308,7 +264,7 @@ class _Sweeps:
         mean = [np.tensordot(m, x, axes=m.ndim) for m in (first, last)]
         square = [float(np.tensordot(m, dot(x, x), axes=m.ndim)) for m in (first, last)]
         distance = square[0] + square[1] - 2 * float(mean[0] @ mean[1])
-        variance = self.count * _variance(self.paths, self.grid)
+        variance = self.count * self.paths.variance
         worst = sum(float(f.max()) for f in self.fixed[1:])
         entropy = sum(float(np.sum(m * np.log(np.maximum(m, 1e-300) / (p * volume)))) for m, p in ((first, start),))
         entropy += float(np.sum(last * np.log(np.maximum(last, 1e-300) / volume)))
@@ -325,8 +281,8 @@ class _Sweeps:
         """Return log β_0 of the law that keeps a share of what ends at each point."""
         logs = -self.fixed[-1] - self.moved[-1] + np.log(np.maximum(keep, 1e-300))
         for k in range(self.count - 1, 0, -1):
-            logs = self.paths.step(logs) - self.fixed[k] - self.moved[k]
-        return self.paths.step(logs)
+            logs = self.paths.noise(logs) - self.fixed[k] - self.moved[k]
+        return self.paths.noise(logs)
 
     def equilibrium(self, history: list[float], converged: bool, seconds: float) -> Equilibrium:
         """Return what was found, with the drift's transformation undone."""
@@ -390,10 +346,3 @@ def _both(log_a: Array, start: Array, costs: tuple[tuple[Functional, float, Any]
         if np.abs(step).max() < 1e-13:
             break
     return z
-
-
-def _variance(paths: _Paths, grid: CartesianGrid) -> float:
-    """Return the variance of one step."""
-    n = grid.cells[0]
-    row = paths.matrices[0][n // 2]
-    return float(np.sum(row * (grid.axes[0] - grid.axes[0][n // 2]) ** 2))

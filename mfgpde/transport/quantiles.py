@@ -55,5 +55,6 @@ def _linear_quantile(cumulative: Array, edges: Array, u: Array) -> tuple[Array, 
     """Return F⁻¹(u) and its slope at levels u inside the pieces of F."""
     cell = np.clip(np.searchsorted(cumulative, u, side="right") - 1, 0, len(edges) - 2)
     rise = cumulative[cell + 1] - cumulative[cell]
-    slope = np.where(rise > 0, np.diff(edges)[cell] / np.where(rise > 0, rise, 1.0), 0.0)
+    visible = rise > 1e-290  # what rises less has no slope in double precision
+    slope = np.where(visible, np.diff(edges)[cell] / np.where(visible, rise, 1.0), 0.0)
     return edges[cell] + slope * (u - cumulative[cell]), slope

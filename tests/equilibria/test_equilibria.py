@@ -7,7 +7,7 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.equilibria.best_response import Sweeps
-from mfgpde.equilibria.entropic import _heat
+from mfgpde.equilibria.heat import transition
 from mfgpde.equilibria.space_time import SpaceTime
 from mfgpde.kernels.games import kinetic_proximal
 
@@ -48,7 +48,7 @@ def test_kinetic_proximal_minimises(rng):
 
 def test_one_step_of_noise_is_symmetric_positive_and_has_its_variance():
     for h in (0.1, 0.3):
-        K = _heat(60, h, 0.09)
+        K = transition(60, h, 0.09)
         np.testing.assert_allclose(K, K.T, atol=1e-17)
         np.testing.assert_allclose(K.sum(axis=1), 1.0, rtol=1e-14)
         assert K.min() >= 0
@@ -169,6 +169,26 @@ def test_methods_agree_in_three_dimensions():
     assert entropic.primal == pytest.approx(newton.primal, rel=0.02)
     assert dual.dual - 0.03 <= entropic.primal <= dual.primal + 0.03
     assert entropic.trajectories(np.zeros((5, 3))).shape == (3, 5, 3)
+
+
+def test_the_kernel_formula_is_the_game_and_refuses_bad_input():
+    grid = mfg.CartesianGrid.cube(3.5, 64, 1)
+    start = law([0.3], 0.3)
+    found = mfg.wasserstein_proximal(start.density(grid.points), lambda x: x[..., 0] ** 4, grid, horizon=0.5, beta=0.3)
+    game = mfg.equilibrium(mfg.games.proximal_operator(start, lambda x: x[..., 0] ** 4, 0.5, beta=0.3), grid, steps=8)
+    assert found.cost == pytest.approx(game.primal, rel=1e-6)
+    np.testing.assert_allclose(found.density.values, game.densities[-1], atol=1e-6)
+    np.testing.assert_allclose(found.value.values, game.values[0], rtol=1e-5, atol=1e-5)
+    values = np.ones(64)
+    for arguments, message in (
+        ({"beta": 0.0}, "must be positive"),
+        ({"beta": 1e-5}, "narrower than 0.75 cells"),
+        ({"beta": 0.1, "potential": lambda x: np.full(64, np.nan)}, "potential must be finite"),
+        ({"beta": 0.1, "density": -values}, "a density needs"),
+    ):
+        known = {"density": values, "potential": lambda x: x[..., 0] ** 2, "grid": grid} | arguments
+        with pytest.raises(ValueError, match=message):
+            mfg.wasserstein_proximal(**known)
 
 
 def test_crowds_keep_to_a_capacity():
