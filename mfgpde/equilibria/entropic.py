@@ -96,7 +96,10 @@ def solve_entropic(
                 sweep.resume(plain)
                 gap = sweep.gap()
             history.append(gap)
-            bar(min(1.0, np.log10(max(gap, 1e-300)) / np.log10(tolerance)) if gap < 1 else 0.0, f"gap {gap:.2e}")
+            bar(
+                min(1.0, np.log10(max(gap, 1e-300)) / np.log10(max(tolerance, 1e-300))) if gap < 1 else 0.0,
+                f"gap {gap:.2e}",
+            )
             if checkpoint:
                 checkpoint.save(now=k == iterations - 1, moved=np.stack(sweep.moved))
             if gap <= tolerance:
@@ -162,6 +165,7 @@ class _Sweeps:
                 self.moved[k] = paths.weights[k] / paths.gamma * self.interaction.variation(start[k], self.known[k])
         self.ahead = [zero] * (self.count + 1)  # log β: what is still to come
         self.behind = [zero] * (self.count + 1)  # log α: what has been
+        self.above_dual = 0.0
         self._backward(update=False)
 
     def resume(self, moved: Array) -> None:
@@ -248,12 +252,14 @@ class _Sweeps:
         """Return by how much the cost of a law that meets the target exactly can exceed the dual value.
 
         Mass that ends where the target has none left is cut off, and what is missing on both sides joined independently;
-        relative entropy is convex, and the noise joins any two points with at least its Gaussian density.
+        relative entropy is convex, and the noise joins any two points with at least its Gaussian density. What an
+        interaction would pay for those few is not counted.
         """
         gamma, r, target = self.paths.gamma, self.marginals[-1], np.exp(self.known_end)
         keep = np.minimum(1.0, target / np.maximum(r, 1e-300))
         missing = float(self.grid.integrate(target - keep * r))
-        shift = float(self.grid.integrate(self.moved[-1] * (target - r)))  # dual value against cost of the present law
+        shift = float(self.grid.integrate(self.moved[-1] * (target - r)))  # cost of the present law less the dual value
+        self.above_dual = gamma * shift
         if missing <= 0:
             return gamma * max(shift, 0.0)
         start = np.exp(self.log_initial)
@@ -308,6 +314,8 @@ class _Sweeps:
         terminal = float(grid.integrate(self.terminal.value(r[-1], self.known_end)))
         costs = {"kinetic and running": kinetic + running + boundary, "interaction": interaction, "terminal": terminal}
         primal = sum(costs.values())
+        if self.terminal.hard:  # of a law that meets the end exactly
+            primal = primal - self.above_dual + history[-1]
         residuals = {"gap": history[-1], "mass": max(abs(float(grid.integrate(p)) - 1) for p in r)}
         if self.terminal.hard:
             residuals["terminal law, L1"] = float(grid.integrate(np.abs(r[-1] - np.exp(self.known_end))))

@@ -64,7 +64,7 @@ def solve_newton(
         for k in range(iterations + WARMUP):
             residual = history[-1]
             bar(
-                min(1.0, np.log10(max(residual, 1e-300)) / np.log10(tolerance)) if residual < 1 else 0.0,
+                min(1.0, np.log10(max(residual, 1e-300)) / np.log10(max(tolerance, 1e-300))) if residual < 1 else 0.0,
                 f"residual {residual:.1e}",
             )
             if residual <= tolerance:

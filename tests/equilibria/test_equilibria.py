@@ -141,6 +141,9 @@ def test_bridges_close_their_gap_and_meet_both_ends():
     assert found.converged
     assert 0 <= found.primal - found.dual <= 1e-8
     assert found.residuals["terminal law, L1"] < 1e-6
+    early = mfg.equilibrium(found.game, found.grid, iterations=2, tolerance=0.0)
+    assert early.dual <= found.dual  # two sweeps prove less, and nothing false
+    assert early.primal >= found.primal
     paths = found.trajectories(np.full((400, 2), 0.1), rng=np.random.default_rng(0))
     assert paths.shape == (len(found.times), 400, 2)
     assert np.abs(paths[-1]).max() < 5
