@@ -1,0 +1,42 @@
+"""Does a model generate, or repeat? Distances from samples to their nearest training point, against those of fresh data.
+
+A model that repeats its training points has a ratio near zero, one that draws from the law of the data a ratio near one.
+— after arXiv:2402.06162, section 5.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.stats import t as student
+
+from mfgpde.estimate import Estimate, Kind
+
+Array = NDArray[np.float64]
+LEVEL = 0.99
+GROUPS = 20
+
+
+def nearest_ratio(samples: Array, training: Array, fresh: Array) -> Estimate:
+    """Return median distance to the nearest training point, of samples over that of fresh data, with a 99 % interval.
+
+    All have shape (n, d). The interval is Student's over 20 groups of samples and of fresh points.
+    Raises ValueError for different dimensions, points that are not finite, or fewer than 200 samples or fresh points.
+    """
+    clouds = [np.asarray(x, dtype=float) for x in (samples, training, fresh)]
+    if any(x.ndim != 2 or x.shape[1] != clouds[0].shape[1] for x in clouds):
+        raise ValueError(f"samples, training and fresh must have shapes (n, d), got {[x.shape for x in clouds]}")
+    if not all(np.isfinite(x).all() for x in clouds):
+        raise ValueError("all points must be finite")
+    if min(len(clouds[0]), len(clouds[2])) < 10 * GROUPS:
+        raise ValueError(
+            f"at least {10 * GROUPS} samples and fresh points are needed, got {len(clouds[0])}, {len(clouds[2])}"
+        )
+    tree = cKDTree(clouds[1])
+    ours, theirs = (tree.query(x)[0] for x in (clouds[0], clouds[2]))
+    parts = zip(np.array_split(ours, GROUPS), np.array_split(theirs, GROUPS), strict=True)
+    ratios = np.array([np.median(a) / np.median(b) for a, b in parts])
+    width = float(student.ppf(0.5 + LEVEL / 2, GROUPS - 1)) * ratios.std(ddof=1) / np.sqrt(GROUPS)
+    method = f"{len(ours)} samples, {len(clouds[1])} training points, {LEVEL:.0%} over {GROUPS} groups"
+    return Estimate(float(np.median(ours) / np.median(theirs)), width, Kind.CONFIDENCE, method)
