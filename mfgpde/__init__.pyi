@@ -16,6 +16,7 @@ from .diagnostics import gap_bound as gap_bound
 from .diagnostics import kl_divergence as kl_divergence
 from .diagnostics import l1_distance as l1_distance
 from .diagnostics import log_density_residual as log_density_residual
+from .diagnostics import mean_interval as mean_interval
 from .diagnostics import nearest_ratio as nearest_ratio
 from .diagnostics import rotation as rotation
 from .diagnostics import score_residual as score_residual

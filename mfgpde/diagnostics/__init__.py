@@ -1,6 +1,7 @@
 """Diagnostics: distances of fields, residuals of scores, and bounds."""
 
 from mfgpde.diagnostics.distances import kl_divergence, l1_distance, weighted_error
+from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.diagnostics.memorisation import nearest_ratio
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
@@ -11,6 +12,7 @@ __all__ = [
     "kl_divergence",
     "l1_distance",
     "log_density_residual",
+    "mean_interval",
     "nearest_ratio",
     "rotation",
     "score_residual",

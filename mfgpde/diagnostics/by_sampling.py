@@ -14,20 +14,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from mfgpde.arrays import dot
 from mfgpde.densities import Density
 from mfgpde.diagnostics.certificate import PROBES, Certificate, probe, stages
+from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.equations import Continuity
-from mfgpde.estimate import Estimate, Kind
+from mfgpde.estimate import Estimate
 from mfgpde.processes import LinearProcess
 from mfgpde.solvers import Counted, flow, prior_of
 from mfgpde.transport import wasserstein_gaussian
 
 Array = NDArray[np.float64]
 GROUPS = 16
-LEVEL = 0.99
 FEW = 16
 """dimensions up to which the divergence is summed over all directions instead of drawn"""
 STEPS = 32  # of the trajectories, from one stage to the next
@@ -134,7 +133,7 @@ def _row(process: LinearProcess, score: Any, x: Array, t: float, rng: np.random.
     turned = [0.25 * np.sum((pushed - pulled) ** 2, axis=-1) for pushed, pulled, _ in products]
     rotation = sum(turned) if d <= FEW else 0.5 * (turned[0] + turned[1])
     squares = {"score": dot(s, s), "score residual": dot(first, second), "rotation": rotation}
-    return {"t": float(t)} | {name: _stated(_mean(values)) for name, values in squares.items()}
+    return {"t": float(t)} | {name: _stated(mean_interval(values)) for name, values in squares.items()}
 
 
 def _likelihood(
@@ -153,17 +152,12 @@ def _likelihood(
 
     end, grown = flow(Continuity(velocity, divergence), x, stop, process.horizon, rtol=1e-4)
     logs = prior_of(process, d).log_density(end) + grown
-    found = {"−log q^ODE, nats": _stated(_mean(-logs))}
+    found = {"−log q^ODE, nats": _stated(mean_interval(-logs))}
     if law is not None:
-        found["KL(p‖q^ODE)"] = _stated(_mean(law.log_density(x) - logs))
+        found["KL(p‖q^ODE)"] = _stated(mean_interval(law.log_density(x) - logs))
         wrong = score(x, stop) - law.score(x)
-        found["|s − ∇log p|² at the end"] = _stated(_mean(dot(wrong, wrong)))
+        found["|s − ∇log p|² at the end"] = _stated(mean_interval(dot(wrong, wrong)))
     return found
-
-
-def _mean(values: Array) -> Estimate:
-    width = float(student.ppf(0.5 + LEVEL / 2, len(values) - 1)) * values.std(ddof=1) / np.sqrt(len(values))
-    return Estimate(float(values.mean()), float(width), Kind.CONFIDENCE, f"mean of {len(values)}, {LEVEL:.0%}")
 
 
 def _gelbrich(a: Array, b: Array) -> Estimate:
@@ -177,8 +171,7 @@ def _gelbrich(a: Array, b: Array) -> Estimate:
     whole = squared(a[:n], b[:n])
     without = np.array([squared(a[:n][group != k], b[:n][group != k]) for k in range(GROUPS)])
     pseudo = GROUPS * whole - (GROUPS - 1) * without
-    width = float(student.ppf(0.5 + LEVEL / 2, GROUPS - 1)) * pseudo.std(ddof=1) / np.sqrt(GROUPS)
-    return Estimate(float(pseudo.mean()), width, Kind.CONFIDENCE, f"jackknife over {GROUPS} groups, {LEVEL:.0%}")
+    return mean_interval(pseudo, "jackknife over groups, mean")
 
 
 def _stated(estimate: Estimate) -> dict[str, Any]:

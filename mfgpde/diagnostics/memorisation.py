@@ -9,12 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import t as student
 
+from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.estimate import Estimate, Kind
 
 Array = NDArray[np.float64]
-LEVEL = 0.99
 GROUPS = 20
 
 
@@ -37,6 +36,6 @@ def nearest_ratio(samples: Array, training: Array, fresh: Array) -> Estimate:
     ours, theirs = (tree.query(x)[0] for x in (clouds[0], clouds[2]))
     parts = zip(np.array_split(ours, GROUPS), np.array_split(theirs, GROUPS), strict=True)
     ratios = np.array([np.median(a) / np.median(b) for a, b in parts])
-    width = float(student.ppf(0.5 + LEVEL / 2, GROUPS - 1)) * ratios.std(ddof=1) / np.sqrt(GROUPS)
-    method = f"{len(ours)} samples, {len(clouds[1])} training points, {LEVEL:.0%} over {GROUPS} groups"
-    return Estimate(float(np.median(ours) / np.median(theirs)), width, Kind.CONFIDENCE, method)
+    spread = mean_interval(ratios).error
+    method = f"{len(ours)} samples, {len(clouds[1])} training points, 99% over {GROUPS} groups"
+    return Estimate(float(np.median(ours) / np.median(theirs)), spread, Kind.CONFIDENCE, method)

@@ -18,6 +18,13 @@ def test_repeats_and_fresh_data_are_told_apart(rng):
     assert far.lower > 2
 
 
+def test_intervals_hold_the_mean_as_often_as_they_say(rng):
+    held = [0.3 in mfg.mean_interval(rng.normal(0.3, 2.0, 6), level=0.9) for _ in range(2000)]
+    assert np.mean(held) == pytest.approx(0.9, abs=4 * np.sqrt(0.09 / 2000))
+    with pytest.raises(ValueError, match="at least two"):
+        mfg.mean_interval([1.0])
+
+
 def test_bad_clouds_are_refused(rng):
     x = rng.standard_normal((300, 2))
     with pytest.raises(ValueError, match="must have shapes"):

@@ -16,7 +16,6 @@ OBJECTIVES = {
     "plain": mfg.Objective(),  # denoising score matching alone
     "score_residual": mfg.Objective(score_residual=1e-3),
 }
-STUDENT = 4.032  # of five degrees of freedom, two-sided, 99 %
 
 
 def trained(kind, seed):
@@ -30,13 +29,6 @@ def ensemble(kind, level):
     if Level(level) is Level.FULL:
         return [trained(kind, seed).score for seed in SEEDS]
     return [mfg.load_score(str(Path(__file__).with_name(f"{kind}_{seed}.safetensors"))) for seed in SEEDS]
-
-
-def confidence(values, what):
-    """Return the mean over seeds with its 99 % interval."""
-    values = np.asarray(values)
-    error = STUDENT * values.std(ddof=1) / np.sqrt(len(values))
-    return mfg.Estimate(float(values.mean()), float(error), mfg.Kind.CONFIDENCE, f"{what}, {len(values)} seeds, 99 %")
 
 
 if __name__ == "__main__":

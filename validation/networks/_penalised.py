@@ -17,7 +17,6 @@ DATA = {"nine_blobs": mfg.nine_blobs(), "two_rings": mfg.two_rings(), "checkerbo
 NETWORK = mfg.Network("softplus", 10.0, "xt", "potential")
 WEIGHTS = (0.0, 0.1, 1.0)
 SEEDS = range(4)
-STUDENT = 5.841  # of three degrees of freedom, two-sided, 99 %
 
 
 def trained(data, weight, seed):
@@ -33,13 +32,6 @@ def ensemble(data, weight, level):
     if Level(level) is Level.FULL or data != "nine_blobs":
         return [trained(data, weight, seed).score for seed in SEEDS]
     return [mfg.load_score(str(_place(weight, seed))) for seed in SEEDS]
-
-
-def confidence(values, what):
-    """Return the mean over seeds with its 99 % interval."""
-    values = np.asarray(values)
-    error = STUDENT * values.std(ddof=1) / np.sqrt(len(values))
-    return mfg.Estimate(float(values.mean()), float(error), mfg.Kind.CONFIDENCE, f"{what}, {len(values)} seeds, 99 %")
 
 
 def _place(weight, seed):

@@ -14,7 +14,6 @@ from mfgpde.verify import Level
 PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.four_blobs(), 0.05
 SAMPLES, SEEDS = 200, range(12)
 OBJECTIVES = {"few_plain": mfg.Objective(), "few_hjb": mfg.Objective(log_residual=1e-2)}
-STUDENT = 3.106  # of eleven degrees of freedom, two-sided, 99 %
 
 
 def trained(kind, seed):
@@ -28,13 +27,6 @@ def ensemble(kind, level):
     if Level(level) is Level.FULL:
         return [trained(kind, seed).score for seed in SEEDS]
     return [mfg.load_score(str(Path(__file__).with_name(f"{kind}_{seed}.safetensors"))) for seed in SEEDS]
-
-
-def confidence(values, what):
-    """Return the mean over seeds with its 99 % interval."""
-    values = np.asarray(values)
-    error = STUDENT * values.std(ddof=1) / np.sqrt(len(values))
-    return mfg.Estimate(float(values.mean()), float(error), mfg.Kind.CONFIDENCE, f"{what}, {len(values)} seeds, 99 %")
 
 
 if __name__ == "__main__":

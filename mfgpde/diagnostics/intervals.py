@@ -1,0 +1,18 @@
+"""Means of independent values with their confidence interval: seeds, samples, groups."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student
+
+from mfgpde.estimate import Estimate, Kind
+
+
+def mean_interval(values: ArrayLike, what: str = "mean", level: float = 0.99) -> Estimate:
+    """Return the mean of independent values with Student's two-sided interval; ValueError for fewer than two."""
+    numbers = np.asarray(values, dtype=float).ravel()
+    if len(numbers) < 2:
+        raise ValueError(f"an interval needs at least two values, got {len(numbers)}")
+    width = float(student.ppf(0.5 + level / 2, len(numbers) - 1)) * numbers.std(ddof=1) / np.sqrt(len(numbers))
+    return Estimate(float(numbers.mean()), float(width), Kind.CONFIDENCE, f"{what} of {len(numbers)}, {level:.0%}")
