@@ -1,6 +1,6 @@
 """A penalty on the Fokker–Planck residual closes the gap between ODE and SDE, and pushes the SDE away from the data.
 
-Four pairs of networks on nine blobs that share samples and starting weights; at level full also two rings and a checkerboard.
+Pairs of networks that share samples and starting weights: four on nine blobs; at level full eight, also on two rings and a board.
 Both laws are solved for; W₂² is found through exact transport between blocks of cells.
 """
 
