@@ -27,8 +27,8 @@ def draw(run: Mapping, out: Path) -> list[Path]:
             if slope:
                 panel.loglog(x, 0.6 * y[0] * (x / x[0]) ** slope, color="0.6", lw=0.8, label=f"slope {slope}")
                 panel.set_xticks(x, [f"{value:g}" for value in x])
-                panel.minorticks_off()
+                panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
             panel.set(xlabel=x_label, ylabel=y_label)
-            panel.legend(loc="upper right" if slope is None else "upper left")
+            panel.legend(loc="lower left" if slope is None else "upper left")
         table = ("claim", "series", "x", "y"), rows
         return plotting.save(figure, out, "game_rates", table, run, [claim for claim, *_ in PANELS])

@@ -20,7 +20,7 @@ from scipy.linalg import solve_banded
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
 from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
-from mfgpde.games import MeanFieldGame
+from mfgpde.games import MeanFieldGame, Nonlocal
 from mfgpde.grids import CartesianGrid
 
 Array = NDArray[np.float64]
@@ -265,7 +265,9 @@ class Sweeps:
             a, b = np.maximum(answer[k], 0.0), np.maximum(rho[k], self.floor)
             total["terminal" if k == -1 else "interaction"] += w * float(grid.integrate(f.value(a, c)))
             slack = f.value(a, c) - f.value(b, c) - f.variation(b, c) * (a - b)
-            bregman += w * max(float(grid.integrate(slack)), 0.0)
+            bregman += w * float(grid.integrate(slack))
+        convex = not isinstance(game.interaction, Nonlocal) or game.interaction.monotone(grid.points)
+        bregman = abs(bregman) if convex else np.inf  # of costs that are not convex it bounds nothing
         if not done:
             warnings.warn(
                 f"Newton's method stopped at a residual of {history[-1]:.1e}; the best iterate is returned",

@@ -261,7 +261,7 @@ class _Sweeps:
         shift = float(self.grid.integrate(self.moved[-1] * (target - r)))  # cost of the present law less the dual value
         self.above_dual = gamma * shift
         if missing <= 0:
-            return gamma * max(shift, 0.0)
+            return gamma * abs(shift)
         start = np.exp(self.log_initial)
         kept = start * np.exp(self._behind_kept(keep) - self.ahead[0])
         lost = np.maximum(start - kept, 0.0)
@@ -339,7 +339,9 @@ class _Sweeps:
 
 def _left(cost: Any, r: Array, u: Array, known: Any, grid: CartesianGrid) -> float:
     """Return ∫ f(r) + f*(u) − u r ≥ 0."""
-    return max(float(grid.integrate(cost.value(r, known) + cost.conjugate(u, known) - u * r)), 0.0)
+    return abs(
+        float(grid.integrate(cost.value(r, known) + cost.conjugate(u, known) - u * r))
+    )  # negative only by rounding
 
 
 def _both(log_a: Array, start: Array, costs: tuple[tuple[Functional, float, Any], ...]) -> Array:

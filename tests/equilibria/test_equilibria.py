@@ -242,6 +242,8 @@ def test_bad_input_gets_a_sentence():
         )
     drawn = replace(crowd(), interaction=mfg.Nonlocal(lambda x: -0.1 * np.exp(-np.sum(x * x, axis=-1))))
     with pytest.warns(UserWarning, match="not monotone"):
-        assert mfg.equilibrium(drawn, GRID, steps=16).converged
+        found = mfg.equilibrium(drawn, GRID, steps=16)
+    assert found.converged
+    assert found.dual == -np.inf  # where costs are not convex there is no bound
     with pytest.warns(UserWarning, match="stopped at a residual"):
         assert not mfg.equilibrium(crowd(), GRID, method="newton", steps=16, iterations=0, tolerance=1e-14).converged
