@@ -1,6 +1,7 @@
 # The public names, one per line; `mfgpde/__init__.py` loads each on first use.
 from . import games as games
 from .densities import GaussianMixture as GaussianMixture
+from .densities import LowRank as LowRank
 from .densities import OnGrid as OnGrid
 from .densities import UniformBoxes as UniformBoxes
 from .densities import bimodal as bimodal
@@ -84,6 +85,7 @@ from .scores import Network as Network
 from .scores import Sum as Sum
 from .scores import Swirl as Swirl
 from .scores import Tabulated as Tabulated
+from .scores import empirical_score as empirical_score
 from .scores import load_score as load_score
 from .scores.jax_score import JaxScore as JaxScore
 from .scores.torch_score import TorchScore as TorchScore

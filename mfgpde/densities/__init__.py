@@ -2,6 +2,7 @@
 
 from mfgpde.densities.base import Density, Propagated, marginal
 from mfgpde.densities.boxes import UniformBoxes
+from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.densities.datasets import (
     bimodal,
     checkerboard,
@@ -15,8 +16,10 @@ from mfgpde.densities.gaussian_mixture import GaussianMixture, gaussian
 from mfgpde.densities.on_grid import OnGrid, check_density, place
 
 __all__ = [
+    "Dense",
     "Density",
     "GaussianMixture",
+    "LowRank",
     "OnGrid",
     "Propagated",
     "UniformBoxes",

@@ -1,71 +1,91 @@
-"""Gaussian mixtures in any dimension: log p, ∇log p, ∇²log p and ∂_t log p in closed form under linear processes."""
+"""Gaussian mixtures in any dimension, of a few components or tens of thousands: log p and its derivatives, exactly."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp, ndtri, softmax
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
 
-from mfgpde.arrays import dot
 from mfgpde.densities.base import Array
+from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.processes import Transition
 
 
-@dataclass(frozen=True, eq=False)
 class GaussianMixture:
-    """p(x) = Σ_k w_k N(x; m_k, C_k): weights (k,), means (k, d), covariances (k, d, d) or one variance each (k,)."""
+    """p(x) = Σ_k w_k N(x; m_k, C_k): weights (k,), means (k, d), covariances of one of these kinds.
 
-    weights: Array
-    means: Array
-    covariances: Array
+    One variance for all, or each (k,): multiples of the identity; variances (k, d): diagonal; matrices (k, d, d); or
+    `LowRank.of(diagonal (k, d), factors (k, d, r))`, C = diag + U Uᵀ, for high dimensions. Sums over components run in
+    memory that does not depend on their number.
 
-    def __post_init__(self) -> None:
-        weights = np.atleast_1d(np.asarray(self.weights, dtype=float))
-        means = np.atleast_2d(np.asarray(self.means, dtype=float))
-        covariances = np.asarray(self.covariances, dtype=float)
-        k, d = means.shape
-        if covariances.ndim <= 1:
-            covariances = np.broadcast_to(covariances, (k,))[:, None, None] * np.eye(d)
-        if weights.shape != (k,) or covariances.shape != (k, d, d):
+    Raises ValueError for shapes that do not fit, weights that are negative, covariances that are not positive definite.
+    """
+
+    def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike | LowRank | Dense) -> None:
+        weights = np.atleast_1d(np.asarray(weights, dtype=float))
+        self.means = np.atleast_2d(np.asarray(means, dtype=float))
+        k, d = self.means.shape
+        shape = np.shape(covariances) if not isinstance(covariances, LowRank | Dense) else covariances.dense_shape
+        if weights.shape != (k,) or shape not in ((), (1,), (k,), (k, d), (k, d, d)):
             raise ValueError(
-                f"shapes must be weights (k,), means (k, d), covariances (k, d, d) or (k,); "
-                f"got {weights.shape}, {means.shape}, {covariances.shape}"
+                f"shapes must be weights (k,), means (k, d), covariances (k,), (k, d) or (k, d, d); "
+                f"got {weights.shape}, {self.means.shape}, {shape}"
             )
         if not (np.all(weights >= 0) and np.isfinite(weights).all() and weights.sum() > 0):
             raise ValueError(f"weights must be ≥ 0 with a positive sum, got {weights}")
-        smallest = np.linalg.eigvalsh(covariances).min(axis=-1)
-        if not np.all(smallest > 0):
-            worst = int(np.argmin(smallest))
-            raise ValueError(
-                f"covariance of component {worst} is not positive definite (least eigenvalue {smallest[worst]:.2e})"
-            )
-        for name, value in (
-            ("weights", weights / weights.sum()),
-            ("means", means),
-            ("covariances", covariances),
-        ):
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_precisions", np.linalg.inv(covariances))
-        constant = np.log(weights / weights.sum(), where=weights > 0, out=np.full(k, -np.inf))
-        object.__setattr__(self, "_constants", constant - 0.5 * np.linalg.slogdet(2 * np.pi * covariances)[1])
+        if not np.isfinite(self.means).all():
+            raise ValueError("means must be finite")
+        self.weights = weights / weights.sum()
+        self.structure = _structure(covariances, k, d)
+
+    def __repr__(self) -> str:
+        return f"GaussianMixture({len(self.weights)} components in dimension {self.dimension})"
 
     @property
     def dimension(self) -> int:
         """The dimension d."""
         return self.means.shape[1]
 
-    def _components(self, x: Array) -> tuple[Array, Array]:
-        """Return log(w_k N_k(x)) (..., k) and C_k^{-1}(m_k − x) (..., k, d)."""
+    @property
+    def covariances(self) -> Array:
+        """The covariances as matrices (k, d, d)."""
+        return self.structure.dense()
+
+    @cached_property
+    def _stored(self) -> tuple[Array, Array, Array, Array, float, Array]:
+        """Centres (d, k), constants (k,), diagonal (d, k), factors (r, d, k), sign and traces of the precisions."""
+        precision = self.structure.precision()
+        constants = np.log(self.weights, where=self.weights > 0, out=np.full(len(self.weights), -np.inf))
+        constants -= 0.5 * (precision.log_determinants + self.dimension * np.log(2 * np.pi))
+        turned = np.ascontiguousarray(precision.factors.transpose(2, 1, 0))
+        columns = (np.ascontiguousarray(a.T) for a in (self.means, precision.diagonal))
+        centres, diagonal = columns
+        return centres, constants, diagonal, turned, precision.sign, precision.trace
+
+    def _flat(self, x: Array) -> Array:
         if x.shape[-1] != self.dimension:
             raise ValueError(f"points must have shape (..., {self.dimension}), got {x.shape}")
-        away = self.means - x[..., None, :]
-        pull = np.einsum("kij,...kj->...ki", self._precisions, away)  # pyright: ignore[reportAttributeAccessIssue]
-        return self._constants - 0.5 * dot(away, pull), pull  # pyright: ignore[reportAttributeAccessIssue]
+        return np.ascontiguousarray(x, dtype=float).reshape(-1, self.dimension)
+
+    def _averages(self, x: Array, slopes: bool) -> tuple[Array, Array, Array]:
+        from mfgpde.kernels.mixtures import mixture_averages
+
+        points = self._flat(x)
+        n = len(points)
+        values, score, laplacian = np.empty(n), np.empty((n if slopes else 0, self.dimension)), np.empty(n)
+        centres, constants, diagonal, factors, sign, trace = self._stored
+        mixture_averages(points, centres, constants, diagonal, factors, sign, trace, slopes, values, score, laplacian)
+        return (
+            values.reshape(x.shape[:-1]),
+            score.reshape(x.shape) if slopes else score,
+            laplacian.reshape(x.shape[:-1]),
+        )
 
     def log_density(self, x: Array) -> Array:
         """Return log p(x), shape (...)."""
-        return logsumexp(self._components(x)[0], axis=-1)
+        return self._averages(x, False)[0]
 
     def density(self, x: Array) -> Array:
         """Return p(x), shape (...), per length^d."""
@@ -73,62 +93,60 @@ class GaussianMixture:
 
     def score(self, x: Array) -> Array:
         """Return ∇log p(x), shape (..., d)."""
-        logs, pull = self._components(x)
-        return np.einsum("...k,...ki->...i", softmax(logs, axis=-1), pull)
-
-    def hessian(self, x: Array) -> Array:
-        """Return ∇²log p(x), shape (..., d, d)."""
-        logs, pull = self._components(x)
-        share = softmax(logs, axis=-1)
-        mean = np.einsum("...k,...ki->...i", share, pull)
-        spread = pull - mean[..., None, :]
-        curvature = np.einsum("...k,kij->...ij", share, self._precisions)  # pyright: ignore[reportAttributeAccessIssue]
-        return np.einsum("...k,...ki,...kj->...ij", share, spread, spread) - curvature
+        return self._averages(x, True)[1]
 
     def laplacian(self, x: Array) -> Array:
         """Return Δlog p(x), shape (...)."""
-        return np.trace(self.hessian(x), axis1=-2, axis2=-1)
+        return self._averages(x, True)[2]
 
-    def log_density_rate(self, x: Array, matrix: Array, offset: Array, diffusivity: float) -> Array:
-        """Return ∂_t log p(x) when means and covariances move by ṁ = A m + c, Ċ = AC + CAᵀ + 2D I.
+    def pieces(self, x: Array) -> tuple[Array, Array, Array]:
+        """Return log p, ∇log p and Δlog p in one pass."""
+        return self._averages(x, True)
 
-        Differentiates the parameters of the components, not the Fokker–Planck equation: an independent route to ∂_t.
-        """
-        logs, pull = self._components(x)
-        means_rate = self.means @ matrix.T + offset
-        half = np.einsum("ij,kjl->kil", matrix, self.covariances)
-        covariance_rate = half + np.swapaxes(half, -1, -2) + 2 * diffusivity * np.eye(self.dimension)
-        precisions = self._precisions  # pyright: ignore[reportAttributeAccessIssue]
-        rate = (
-            -np.einsum("...ki,ki->...k", pull, means_rate)
-            + 0.5 * np.einsum("...ki,kij,...kj->...k", pull, covariance_rate, pull)
-            - 0.5 * np.einsum("kij,kji->k", precisions, covariance_rate)
-        )
-        return dot(softmax(logs, axis=-1), rate)
+    def products(self, x: Array, v: Array) -> tuple[Array, Array]:
+        """Return Hv and ∇(vᵀHv), H = ∇²log p, for one direction v a point, shapes (..., d)."""
+        from mfgpde.kernels.mixtures import mixture_products
+
+        points, directions = self._flat(x), self._flat(np.broadcast_to(v, x.shape))
+        product, slope = np.empty_like(points), np.empty_like(points)
+        mixture_products(points, directions, *self._stored[:5], product, slope)
+        return product.reshape(x.shape), slope.reshape(x.shape)
+
+    def hessian(self, x: Array) -> Array:
+        """Return ∇²log p(x), shape (..., d, d)."""
+        return np.stack([self.products(x, e)[0] for e in np.eye(self.dimension)], axis=-1)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points, shape (n, d)."""
         which = rng.choice(len(self.weights), size=n, p=self.weights)
-        factors = np.linalg.cholesky(self.covariances)
-        return self.means[which] + np.einsum("nij,nj->ni", factors[which], rng.standard_normal((n, self.dimension)))
+        return self.means[which] + self.structure.noise(which, rng)
 
     def box(self, mass: float) -> tuple[Array, Array]:
         """Return corners of a box that holds at least `mass` of every component."""
-        reach = -ndtri((1 - mass) / (2 * self.dimension)) * np.sqrt(np.diagonal(self.covariances, axis1=-2, axis2=-1))
+        reach = -ndtri((1 - mass) / (2 * self.dimension)) * np.sqrt(self.structure.variances())
         return (self.means - reach).min(axis=0), (self.means + reach).max(axis=0)
 
     def after(self, transition: Transition) -> GaussianMixture:
         """Return the mixture of factor·X + offset + N(0, covariance)."""
-        factor, offset, covariance = transition.in_dimension(self.dimension)
-        covariances = factor @ self.covariances @ factor.T + covariance
-        return GaussianMixture(
-            self.weights,
-            self.means @ factor.T + offset,
-            0.5 * (covariances + np.swapaxes(covariances, -1, -2)),
-        )
+        factor, offset, covariance = map(np.asarray, (transition.factor, transition.offset, transition.covariance))
+        means = (self.means @ factor.T if factor.ndim else factor * self.means) + offset
+        return GaussianMixture(self.weights, means, self.structure.after(factor, covariance))
 
 
-def gaussian(mean: Array | float, covariance: Array | float, dimension: int = 1) -> GaussianMixture:
+def _structure(covariances: ArrayLike | LowRank | Dense, k: int, d: int) -> LowRank | Dense:
+    if isinstance(covariances, LowRank | Dense):
+        return covariances
+    values = np.asarray(covariances, dtype=float)
+    if values.ndim == 3:
+        return Dense.of(values)
+    if values.ndim < 2:
+        if not (np.isfinite(values).all() and np.all(values > 0)):
+            raise ValueError(f"variances must be positive: covariance not positive definite (least {values.min():.2e})")
+        values = np.repeat(np.broadcast_to(values, (k,))[:, None], d, axis=1)
+    return LowRank.of(values)
+
+
+def gaussian(mean: ArrayLike, covariance: ArrayLike, dimension: int = 1) -> GaussianMixture:
     """Return N(mean, covariance) as a mixture of one; numbers are read as multiples of ones and identity."""
     mean = np.broadcast_to(np.asarray(mean, dtype=float), (np.size(mean) if np.ndim(mean) else dimension,))
     covariance = np.asarray(covariance, dtype=float)

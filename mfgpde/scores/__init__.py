@@ -1,7 +1,7 @@
 """Scores: vector fields s(x, t) that stand for ∇log p_t(x)."""
 
 from mfgpde.scores.differences import Differenced
-from mfgpde.scores.exact import Bump, DivergenceScore, ExactScore, PotentialScore, Score, Sum, Swirl
+from mfgpde.scores.exact import Bump, DivergenceScore, ExactScore, PotentialScore, Score, Sum, Swirl, empirical_score
 from mfgpde.scores.files import Network, load_score
 from mfgpde.scores.tabulated import Tabulated
 
@@ -16,5 +16,6 @@ __all__ = [
     "Sum",
     "Swirl",
     "Tabulated",
+    "empirical_score",
     "load_score",
 ]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.scores.exact import motion
 
 EXACT = mfg.ExactScore(mfg.VariancePreserving(), mfg.bimodal(2))
 BUMP = mfg.Bump(0.3, (0.5, -0.2), 0.8, frequency=3.0)
@@ -34,3 +35,65 @@ def test_a_swirl_is_no_gradient(rng):
     curl = 0.3 * np.exp(-r2 / 8) * (2 - r2 / 4)
     np.testing.assert_allclose(jacobian[:, 1, 0] - jacobian[:, 0, 1], curl, atol=1e-8)
     np.testing.assert_allclose(np.trace(jacobian, axis1=-2, axis2=-1), 0, atol=1e-8)
+
+
+PROCESSES = {
+    "VP": mfg.VariancePreserving(),
+    "sub-VP": mfg.SubVariancePreserving(),
+    "VE": mfg.VarianceExploding(),
+    "OU": mfg.OrnsteinUhlenbeck(horizon=4.0),
+    "linear": mfg.Linear(np.array([[-1.0, 2.0], [-1.5, -0.5]]), offset=np.array([0.3, -0.2])),
+}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_all_derivatives_of_the_exact_score_by_differences_of_its_values(name, rng):
+    """Nothing but values s(x, t) goes into the comparison: the motion of the laws is not taken from the drift."""
+    process, x, v = PROCESSES[name], rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
+    score, t = mfg.ExactScore(process, mfg.bimodal(2)), 0.35
+    values = mfg.Differenced(score, 2, step=1e-3, time_step=5e-4, end=process.horizon)
+    for what in ("divergence", "jacobian", "rate", "divergence_gradient"):
+        want = getattr(values, what)(x, t)
+        error = max(values.uncertainty.values())
+        assert error < 1e-2
+        np.testing.assert_allclose(getattr(score, what)(x, t), want, rtol=1e-7, atol=error)
+    products = values.products(x, t, v)
+    loose = 1e-8 + 10 * values.uncertainty["divergence gradient"]
+    for got, want in zip(score.products(x, t, v), products, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=loose)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_motion_of_the_laws_is_that_of_the_process(name):
+    process = PROCESSES[name]
+    for t in (0.0, 1e-3, 0.02, 0.4, 0.99 * process.horizon, process.horizon):
+        A, c, D = motion(process, t, 2)
+        origin = process.drift(np.zeros((1, 2)), t)[0]
+        tight = {"rtol": 1e-9, "atol": 1e-9}
+        np.testing.assert_allclose(A, (process.drift(np.eye(2), t) - origin).T, **tight)
+        np.testing.assert_allclose(c, origin, **tight)
+        np.testing.assert_allclose(D, process.diffusivity(t), **tight)
+
+
+def test_laws_that_do_not_belong_to_the_drift_leave_a_residual(rng):
+    class Quicker(mfg.OrnsteinUhlenbeck):
+        def variance(self, t):
+            return 1.05 * super().variance(t)
+
+    x = rng.normal(size=(40, 2))
+    for process, agrees in ((mfg.OrnsteinUhlenbeck(), True), (Quicker(), False)):
+        residual = np.abs(mfg.score_residual(process, mfg.ExactScore(process, mfg.bimodal(2)), x, 0.4)).max()
+        assert (residual < 1e-9) == agrees
+        assert agrees or residual > 1e-2
+
+
+def test_the_empirical_score_points_at_the_nearest_point_at_once(rng):
+    process, points = mfg.OrnsteinUhlenbeck(), rng.normal(size=(300, 3))
+    score, t = mfg.empirical_score(process, points), 1e-6
+    x = points + 1e-4 * rng.normal(size=points.shape)
+    m, v = process.contraction(t), process.variance(t)
+    np.testing.assert_allclose(score(x, t), (m * points - x) / v, rtol=1e-6)
+    with pytest.raises(ValueError, match="shape"):
+        mfg.empirical_score(process, points[0])
+    with pytest.raises(ValueError, match="variance"):
+        mfg.empirical_score(process, points, -1.0)

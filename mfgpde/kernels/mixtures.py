@@ -1,0 +1,193 @@
+"""Sums over the components of Gaussian mixtures: one pass, logarithms only, memory that does not grow with the sum.
+
+Precisions are P = diag(a) + sign·W Wᵀ. Components are stored axis by axis, so that a tile of them is one vector
+operation; tiles of components meet tiles of points in the cache. Shares r_k ∝ e^{ℓ_k} are summed against a running
+maximum of ℓ_k = log(w_k N_k), so that far from all components, where every density underflows, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+TILE = 128  # components
+POINTS = 32
+NEGLIGIBLE = 46.0  # e⁻⁴⁶ = 1e-20: what so much less than the largest share adds is below rounding
+
+
+@njit(cache=True, inline="always")
+def _away(point, centres, start, n, away) -> None:
+    """Fill away = x − m_k for components start … start + n."""
+    for i in range(len(point)):
+        for j in range(n):
+            away[i, j] = point[i] - centres[i, start + j]
+
+
+@njit(cache=True, inline="always")
+def _pull(away, diagonal, factors, sign, start, n, pull, along) -> None:
+    """Fill pull = −P_k·away."""
+    for i in range(away.shape[0]):
+        for j in range(n):
+            pull[i, j] = -diagonal[i, start + j] * away[i, j]
+    for r in range(factors.shape[0]):
+        for j in range(n):
+            along[j] = 0.0
+        for i in range(away.shape[0]):
+            for j in range(n):
+                along[j] += factors[r, i, start + j] * away[i, j]
+        for i in range(away.shape[0]):
+            for j in range(n):
+                pull[i, j] -= sign * factors[r, i, start + j] * along[j]
+
+
+@njit(cache=True, inline="always")
+def _exponents(constants, start, n, away, pull, exponents) -> float:
+    """Fill exponents = log w_k N_k and return the largest."""
+    for j in range(n):
+        exponents[j] = 0.0
+    for i in range(away.shape[0]):
+        for j in range(n):
+            exponents[j] += away[i, j] * pull[i, j]
+    best = -np.inf
+    for j in range(n):
+        exponents[j] = constants[start + j] + 0.5 * exponents[j]
+        best = max(best, exponents[j])
+    return best
+
+
+@njit(parallel=True, cache=True)
+def mixture_averages(
+    x: Array,
+    centres: Array,
+    constants: Array,
+    diagonal: Array,
+    factors: Array,
+    sign: float,
+    trace: Array,
+    slopes: bool,
+    log_density: Array,
+    score: Array,
+    laplacian: Array,
+) -> None:
+    """Fill log p, and with `slopes` ∇log p = E[g] and Δlog p = E[|g|² − tr P] − |E[g]|², where g_k = P_k(m_k − x).
+
+    Points (n, d); centres and diagonal (d, k), factors (r, d, k); the mean E is over the shares.
+    """
+    count, d = x.shape
+    components = centres.shape[1]
+    for block in prange((count + POINTS - 1) // POINTS):
+        first = block * POINTS
+        here = min(POINTS, count - first)
+        top, total, curvature = np.full(here, -np.inf), np.zeros(here), np.zeros(here)
+        mean = np.zeros((here, d))
+        away, pull = np.empty((d, TILE)), np.empty((d, TILE))
+        along, exponents = np.empty(TILE), np.empty(TILE)
+        for start in range(0, components, TILE):
+            n = min(TILE, components - start)
+            for p in range(here):
+                _away(x[first + p], centres, start, n, away)
+                _pull(away, diagonal, factors, sign, start, n, pull, along)
+                best = _exponents(constants, start, n, away, pull, exponents)
+                if best > top[p]:
+                    shrink = np.exp(top[p] - best)
+                    top[p] = best
+                    total[p] *= shrink
+                    curvature[p] *= shrink
+                    for i in range(d):
+                        mean[p, i] *= shrink
+                for j in range(n):
+                    below = exponents[j] - top[p]
+                    if below > -NEGLIGIBLE:
+                        share = np.exp(below)
+                        total[p] += share
+                        if slopes:
+                            square = -trace[start + j]
+                            for i in range(d):
+                                g = pull[i, j]
+                                square += g * g
+                                mean[p, i] += share * g
+                            curvature[p] += share * square
+        for p in range(here):
+            log_density[first + p] = top[p] + np.log(total[p]) if total[p] > 0 else np.nan
+            if slopes:
+                square = 0.0
+                for i in range(d):
+                    s = mean[p, i] / total[p]
+                    score[first + p, i] = s
+                    square += s * s
+                laplacian[first + p] = curvature[p] / total[p] - square
+
+
+@njit(parallel=True, cache=True)
+def mixture_products(
+    x: Array,
+    direction: Array,
+    centres: Array,
+    constants: Array,
+    diagonal: Array,
+    factors: Array,
+    sign: float,
+    product: Array,
+    slope: Array,
+) -> None:
+    """Fill Hv and ∇(vᵀHv), H = ∇²log p, for one direction v a point, shapes (n, d).
+
+    Hv = E[g(g·v) − Pv] − s(s·v), and with q = (g·v)² − vᵀPv: ∇(vᵀHv) = E[qg − 2(g·v)Pv] − E[q]s − 2(s·v)Hv.
+    """
+    count, d = x.shape
+    components = centres.shape[1]
+    for block in prange((count + POINTS - 1) // POINTS):
+        first = block * POINTS
+        here = min(POINTS, count - first)
+        top, total, second = np.full(here, -np.inf), np.zeros(here), np.zeros(here)
+        mean, pushed, third = np.zeros((here, d)), np.zeros((here, d)), np.zeros((here, d))
+        away, pull = np.empty((d, TILE)), np.empty((d, TILE))
+        along, exponents = np.empty(TILE), np.empty(TILE)
+        flat, turned = np.empty((d, TILE)), np.empty((d, TILE))
+        for start in range(0, components, TILE):
+            n = min(TILE, components - start)
+            for p in range(here):
+                v = direction[first + p]
+                _away(x[first + p], centres, start, n, away)
+                _pull(away, diagonal, factors, sign, start, n, pull, along)
+                best = _exponents(constants, start, n, away, pull, exponents)
+                for i in range(d):
+                    flat[i, :] = v[i]
+                _pull(flat, diagonal, factors, sign, start, n, turned, along)  # −Pv
+                if best > top[p]:
+                    shrink = np.exp(top[p] - best)
+                    top[p] = best
+                    total[p] *= shrink
+                    second[p] *= shrink
+                    for i in range(d):
+                        mean[p, i] *= shrink
+                        pushed[p, i] *= shrink
+                        third[p, i] *= shrink
+                for j in range(n):
+                    below = exponents[j] - top[p]
+                    if below > -NEGLIGIBLE:
+                        share = np.exp(below)
+                        ahead, quadratic = 0.0, 0.0
+                        for i in range(d):
+                            ahead += pull[i, j] * v[i]
+                            quadratic += turned[i, j] * v[i]
+                        q = ahead * ahead + quadratic
+                        total[p] += share
+                        second[p] += share * q
+                        for i in range(d):
+                            mean[p, i] += share * pull[i, j]
+                            pushed[p, i] += share * (ahead * pull[i, j] + turned[i, j])
+                            third[p, i] += share * (q * pull[i, j] + 2 * ahead * turned[i, j])
+        for p in range(here):
+            ahead = 0.0
+            for i in range(d):
+                ahead += mean[p, i] * direction[first + p, i]
+            ahead /= total[p]
+            for i in range(d):
+                s = mean[p, i] / total[p]
+                product[first + p, i] = pushed[p, i] / total[p] - s * ahead
+                slope[first + p, i] = (
+                    third[p, i] / total[p] - second[p] / total[p] * s - 2 * ahead * product[first + p, i]
+                )
