@@ -6,12 +6,16 @@ from .densities import OnGrid as OnGrid
 from .densities import UniformBoxes as UniformBoxes
 from .densities import bimodal as bimodal
 from .densities import checkerboard as checkerboard
+from .densities import digits as digits
+from .densities import embedded as embedded
 from .densities import four_blobs as four_blobs
 from .densities import gaussian as gaussian
+from .densities import isometry as isometry
 from .densities import marginal as marginal
 from .densities import nine_blobs as nine_blobs
 from .densities import spiral as spiral
 from .densities import swiss_roll as swiss_roll
+from .densities import two_moons as two_moons
 from .densities import two_rings as two_rings
 from .diagnostics import gap_bound as gap_bound
 from .diagnostics import kl_divergence as kl_divergence
@@ -67,7 +71,10 @@ from .integrators import SSPRK43 as SSPRK43
 from .integrators import TRBDF2 as TRBDF2
 from .integrators import BackwardEuler as BackwardEuler
 from .integrators import RungeKuttaChebyshev as RungeKuttaChebyshev
+from .learning import KernelModel as KernelModel
 from .learning import Objective as Objective
+from .learning import fit_kernel_model as fit_kernel_model
+from .learning import implicit_loss as implicit_loss
 from .learning import train as train
 from .pictures import picture as picture
 from .processes import Brownian as Brownian

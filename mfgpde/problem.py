@@ -25,6 +25,7 @@ DATA: dict[str, Callable[..., Any]] = {
     "bimodal": lambda **k: mfg.bimodal(**k),
     "four-blobs": lambda **k: mfg.four_blobs(**k),
     "nine-blobs": lambda **k: mfg.nine_blobs(**k),
+    "two-moons": lambda **k: mfg.two_moons(**k),
     "two-rings": lambda **k: mfg.two_rings(**k),
     "checkerboard": lambda **k: mfg.checkerboard(**k),
     "spiral": lambda **k: mfg.spiral(**k),

@@ -20,7 +20,7 @@ GATES = {
     "numba": {"kernels"}, "cupy": {"arrays", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores"},
     "equinox": {"learning"}, "optax": {"learning"}, "safetensors": {"scores"}, "ot": {"transport"},
     "xarray": {"solvers", "equilibria"}, "matplotlib": {"plotting"}, "cycler": {"plotting"}, "pyvista": {"pictures"},
-    "jinja2": {"report"},
+    "jinja2": {"report"}, "sklearn": {"densities"},
     "latex2mathml": {"report"}, "typer": {"cli"}, "rich": {"cli", "report", "progress"},
 }  # fmt: skip
 FINITE_ELEMENTS = {"dolfinx", "dolfinx_solver", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py"}

@@ -6,10 +6,14 @@ from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.densities.datasets import (
     bimodal,
     checkerboard,
+    digits,
+    embedded,
     four_blobs,
+    isometry,
     nine_blobs,
     spiral,
     swiss_roll,
+    two_moons,
     two_rings,
 )
 from mfgpde.densities.gaussian_mixture import GaussianMixture, gaussian
@@ -26,12 +30,16 @@ __all__ = [
     "bimodal",
     "check_density",
     "checkerboard",
+    "digits",
+    "embedded",
     "four_blobs",
     "gaussian",
+    "isometry",
     "marginal",
     "nine_blobs",
     "place",
     "spiral",
     "swiss_roll",
+    "two_moons",
     "two_rings",
 ]

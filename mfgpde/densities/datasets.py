@@ -1,4 +1,4 @@
-"""The data sets on which such models are tried: blobs, rings, checkerboard, spiral, swiss roll.
+"""The data sets on which such models are tried: blobs, rings, moons, boards, spirals, rolls, digits, embedded manifolds.
 
 Rings, spiral and roll are Gaussian mixtures with centres so dense (spacing below the deviation) that they equal
 the continuous curve blurred by the same Gaussian to the accuracy of the trapezoid rule, 2e^{−2π²(σ/spacing)²}.
@@ -53,6 +53,16 @@ def two_rings(radii: tuple[float, float] = (1.0, 2.0), deviation: float = 0.1) -
     return GaussianMixture(weights, np.concatenate(means), np.full(len(weights), deviation**2))
 
 
+def two_moons(deviation: float = 0.1) -> GaussianMixture:
+    """Return two interleaving half circles of radius one, uniform in arc length, centred at the origin, blurred."""
+    angle = np.linspace(0.0, np.pi, 20_001)
+    arc = np.stack((np.cos(angle), np.sin(angle)), axis=-1)
+    upper = _curve(angle, arc - (0.5, 0.25), deviation)
+    lower = _curve(angle, (0.5, 0.25) - arc, deviation)
+    means = np.concatenate((upper.means, lower.means))
+    return GaussianMixture(np.full(len(means), 1 / len(means)), means, np.full(len(means), deviation**2))
+
+
 def checkerboard(squares: int = 4, side: float = 1.0) -> UniformBoxes:
     """Return the uniform law on the dark fields of a board of squares × squares, centred at the origin."""
     corner = -0.5 * squares * side
@@ -73,6 +83,35 @@ def swiss_roll(turns: float = 1.5, height: float = 2.0, deviation: float = 0.15)
     heights = height * ((np.arange(levels) + 0.5) / levels - 0.5)
     means = np.concatenate([np.insert(flat.means, 1, z, axis=1) for z in heights])
     return GaussianMixture(np.full(len(means), 1 / len(means)), means, np.full(len(means), deviation**2))
+
+
+def embedded(law: GaussianMixture, dimension: int, *, deviation: float = 0.02, seed: int = 0) -> GaussianMixture:
+    """Return A X + noise in a higher dimension: X of a given law, A a random isometry, noise N(0, deviation² I).
+
+    Raises ValueError for a dimension that is not higher.
+    """
+    if dimension <= law.dimension:
+        raise ValueError(f"dimension must be above {law.dimension}, that of the law, got {dimension}")
+    frame = isometry(law.dimension, dimension, seed)
+    covariances = frame @ law.covariances @ frame.T + deviation**2 * np.eye(dimension)
+    return GaussianMixture(law.weights, law.means @ frame.T, covariances)
+
+
+def isometry(low: int, high: int, seed: int = 0) -> np.ndarray:
+    """Return a random matrix (high, low) with orthonormal columns, the one that `embedded` takes."""
+    Q, R = np.linalg.qr(np.random.default_rng(seed).standard_normal((high, low)))
+    return Q * np.sign(np.diag(R))
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return 1797 handwritten digits of 8 × 8 pixels: values in [0, 1] of shape (1797, 64), and which digit each is.
+
+    The test set of Alpaydin and Kaynak's Optical Recognition of Handwritten Digits (UCI, 1998), shipped by scikit-learn.
+    """
+    from sklearn.datasets import load_digits
+
+    data, which = load_digits(return_X_y=True)
+    return data / 16.0, which
 
 
 def _archimedean(turns: float) -> tuple[np.ndarray, np.ndarray]:

@@ -137,7 +137,12 @@ def _from_weights(path: Path, dimension: int | None, network: Network | None) ->
 
             with safe_open(path, framework="numpy") as stored:
                 arrays = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
-                stated = json.loads((stored.metadata() or {}).get("network", "{}"))
+                metadata = stored.metadata() or {}
+            if "mixture" in metadata:
+                from mfgpde.scores.mixture_files import mixture_score
+
+                return mixture_score(arrays, metadata["mixture"], path.name)
+            stated = json.loads(metadata.get("network", "{}"))
     except Exception as problem:
         raise ValueError(
             f"cannot read weights from {path}: {problem} (pickled or truncated files are refused)"

@@ -16,6 +16,7 @@ DENSITIES = {
     "bimodal": mfg.bimodal(2),
     "two rings": mfg.two_rings(),
     "spiral": mfg.spiral(),
+    "two moons": mfg.two_moons(),
     "checkerboard, noised": mfg.checkerboard().after(NOISE),
     "on a grid": OnGrid(GRID, mfg.bimodal(2).density(GRID.points)),
 }
@@ -125,6 +126,29 @@ def test_the_noised_checkerboard_is_the_convolution():
 
 def test_swiss_roll_has_three_dimensions(rng):
     assert mfg.swiss_roll().sample(10, rng).shape == (10, 3)
+
+
+def test_an_embedded_law_is_the_law_in_its_plane_and_noise_across(rng):
+    flat, frame, noise = mfg.two_moons(), mfg.isometry(2, 20, seed=3), 0.05
+    law = mfg.embedded(flat, 20, deviation=noise, seed=3)
+    np.testing.assert_allclose(frame.T @ frame, np.eye(2), atol=1e-14)
+    x = law.sample(5000, rng)
+    along = x @ frame
+    across = x - along @ frame.T
+    assert np.var(across) * 20 / 18 == pytest.approx(noise**2, rel=0.03)
+    thick = mfg.GaussianMixture(flat.weights, flat.means, flat.covariances + noise**2 * np.eye(2))
+    expected = thick.log_density(along) - 0.5 * np.sum(across**2, axis=1) / noise**2 - 9 * np.log(2 * np.pi * noise**2)
+    np.testing.assert_allclose(law.log_density(x), expected, rtol=1e-10)
+    with pytest.raises(ValueError, match="above 2"):
+        mfg.embedded(flat, 2)
+
+
+def test_digits_are_images_of_ten_kinds():
+    images, which = mfg.digits()
+    assert images.shape == (1797, 64)
+    assert images.min() == 0.0
+    assert images.max() == 1.0
+    assert set(which) == set(range(10))
 
 
 @pytest.mark.parametrize(

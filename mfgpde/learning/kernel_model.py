@@ -1,0 +1,187 @@
+"""Score models made of kernels: a Gaussian at every sample, its local precision matrix learned, fitted at t = 0 only.
+
+    s(x, t) = ∇log Σ_i w_i N(x; F_t Z_i + b_t, F_t C_i F_tᵀ + Q_t),   C_i = Γ_i⁻¹ fitted at t = 0,
+F, b, Q the transition of a linear process: for all t it is the score of a solution of the Fokker–Planck equation.
+Fitted by implicit score matching, E[½|s|² + ∇·s], which needs no density; the divergence is exact, at the cost of s.
+— arXiv:2402.06162, section 5.
+
+Kernels sit on the very samples that they are fitted to. Left free, their precisions grow without bound: each kernel
+closes around its own sample. So every loss here is *cross-fitted*: samples are split into folds, and kernels that were
+placed and shaped on some folds are judged on another one.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from mfgpde.densities import GaussianMixture
+from mfgpde.learning.placed_kernels import NEIGHBOURS, Placed, Shape
+from mfgpde.processes import LinearProcess
+from mfgpde.scores.exact import ExactScore
+from mfgpde.scores.mixture_files import save_mixture
+
+Array = NDArray[np.float64]
+FOLDS, JUDGES, FEWEST = 5, 1000, 10
+SHRINKAGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+SCALES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5)
+LARGEST = 8 << 30  # bytes of full matrices and their factors
+
+
+@dataclass(frozen=True, eq=False)
+class KernelModel:
+    """The fitted mixture at t = 0 and how it came about.
+
+    C_i = scale²·((1 − shrinkage)·S_i + shrinkage·(tr S_i/d)·I), S_i the covariance of the `neighbours` nearest samples
+    about Z_i; `loss` is the cross-fitted implicit score-matching loss, `steps` what corrections were trained for.
+    """
+
+    mixture: GaussianMixture
+    neighbours: int
+    shrinkage: float
+    scale: float
+    loss: float
+    steps: int
+    seconds: float
+
+    def score(self, process: LinearProcess) -> ExactScore:
+        """Return the score for all noise levels of a process."""
+        return ExactScore(process, self.mixture)
+
+    def save(self, path: str | Path, process: LinearProcess) -> Path:
+        """Write the score under a process as .safetensors, for `load_score` and `mfgpde check`."""
+        return save_mixture(Path(path), self.score(process))
+
+
+def fit_kernel_model(
+    samples: Array,
+    *,
+    precision: Shape = "full",
+    rank: int = 2,
+    parameters: Literal["neighbours", "network", "free"] = "neighbours",
+    steps: int = 300,
+    seed: int = 0,
+) -> KernelModel:
+    """Fit a kernel score model to samples (n, d).
+
+    `precision` is the kind of matrix; "low-rank" has `rank` directions of its own and is meant for high dimensions.
+    With `parameters="neighbours"` all kernels share three numbers, a neighbourhood, a shrinkage and a scale, found by
+    cross-fitted implicit score matching. "network" and "free" go on from there: log-Cholesky corrections given by a
+    small network of Z_i, or free for each kernel, trained on the same loss and stopped where a fold that saw none of
+    it gets worse; this can gain a little where samples are many and lose where they are few.
+
+    Duplicates become one kernel of their joint weight, and samples in a subspace get kernels with a thousandth of the
+    sample spacing across it; both with a warning. Raises ValueError for samples that are not finite numbers (n, d),
+    fewer than 10 different ones, and full matrices that would take more than 8 GiB.
+    """
+    begin = time.perf_counter()
+    if precision not in ("isotropic", "diagonal", "low-rank", "full"):
+        raise ValueError(f"precision must be 'isotropic', 'diagonal', 'low-rank' or 'full', got {precision!r}")
+    if parameters not in ("neighbours", "network", "free"):
+        raise ValueError(f"parameters must be 'neighbours', 'network' or 'free', got {parameters!r}")
+    centres, weights, floor = _checked(samples)
+    n, d = centres.shape
+    rank = min(rank, d - 1)
+    if precision == "full" and 3 * 8 * n * d * d > LARGEST:
+        raise ValueError(
+            f"full matrices of {n} kernels in dimension {d} take {3 * 8 * n * d * d / 2**30:.0f} GiB; "
+            "use precision='low-rank' or 'diagonal'"
+        )
+    search = _Search(centres, weights, precision if d > 1 else "isotropic", rank, floor, seed)
+    choice, loss = search.best()
+    mixture, count = search.whole.kernels(*choice), 0
+    if parameters != "neighbours":
+        from mfgpde.learning.corrections import corrected
+
+        mixture, loss, count = corrected(search.whole, search.folds, choice, loss, parameters, steps, seed)
+    return KernelModel(mixture, *choice, loss, count, time.perf_counter() - begin)
+
+
+def implicit_loss(mixture: GaussianMixture, points: Array, weights: Array | None = None) -> float:
+    """Return the mean of ½|s|² + ∇·s at points (n, d): Hyvärinen's loss, up to a constant E|s − ∇log p|²/2."""
+    _, slope, laplacian = mixture.pieces(points)
+    return float(np.average(0.5 * (slope**2).sum(axis=-1) + laplacian, weights=weights))
+
+
+class _Search:
+    """The three shared numbers by coordinate descent on the cross-fitted loss."""
+
+    def __init__(self, centres: Array, weights: Array, precision: Shape, rank: int, floor: float, seed: int) -> None:
+        n, rng = len(centres), np.random.default_rng(seed)
+        orders = [rng.permutation(n) for _ in range(max(1, JUDGES // n))]  # few samples: several ways to split them
+        self.folds = np.array_split(orders[0], FOLDS)
+        self.whole = Placed(centres, weights, precision, rank, floor)
+        self.pairs = []
+        for order in orders[:5]:
+            for fold in np.array_split(order, FOLDS)[: FOLDS if n <= 2 * JUDGES else 1]:
+                rest = np.setdiff1d(order, fold)
+                self.pairs.append((Placed(centres[rest], weights[rest], precision, rank, floor), fold[:JUDGES]))
+        self._losses: dict[tuple[int, float, float], float] = {}
+
+    def loss(self, neighbours: int, shrinkage: float, scale: float) -> float:
+        """Return the mean loss of folds under kernels placed on the others."""
+        key = (neighbours, shrinkage, scale)
+        if key not in self._losses:
+            whole = self.whole
+            losses = [
+                implicit_loss(placed.kernels(*key), whole.centres[fold], whole.weights[fold])
+                for placed, fold in self.pairs
+            ]
+            mean = float(np.mean(losses))
+            self._losses[key] = mean if np.isfinite(mean) else np.inf
+        return self._losses[key]
+
+    def best(self) -> tuple[tuple[int, float, float], float]:
+        """Return neighbourhood, shrinkage and scale, and their loss; from four starts, until nothing changes."""
+        least = min(len(placed.centres) for placed, _ in self.pairs)
+        grids: list[Any] = [[k for k in NEIGHBOURS if k < least], SHRINKAGES, SCALES]
+        if self.whole.precision == "isotropic":
+            grids[1] = SHRINKAGES[-1:]
+        ends = []
+        for start in ((0, 0), (-1, -1), (0, -1), (-1, 0)):
+            here: Any = [grids[0][start[0]], grids[1][start[1]], 0.7]
+            while True:
+                before = list(here)
+                for axis in (2, 0, 1):
+                    tries = [(*here[:axis], value, *here[axis + 1 :]) for value in grids[axis]]
+                    here = list(min(tries, key=lambda choice: self.loss(*choice)))
+                if here == before:
+                    break
+            ends.append(tuple(here))
+        choice = min(ends, key=lambda choice: self.loss(*choice))
+        return choice, self.loss(*choice)
+
+
+def _checked(samples: Array) -> tuple[Array, Array, float]:
+    """Return different samples, their weights, and the least deviation of a kernel."""
+    samples = np.asarray(samples, dtype=float)
+    if samples.ndim != 2 or not np.isfinite(samples).all():
+        raise ValueError(f"samples must be finite numbers of shape (n, d), got shape {samples.shape}")
+    centres, counts = np.unique(samples, axis=0, return_counts=True)
+    if len(centres) < FEWEST:
+        raise ValueError(
+            f"a kernel model needs at least {FEWEST} different samples to tell how they spread, got {len(centres)}"
+        )
+    if len(centres) < len(samples):
+        warnings.warn(
+            f"{len(samples) - len(centres)} of {len(samples)} samples are duplicates; equal ones share a kernel",
+            stacklevel=3,
+        )
+    d = centres.shape[1]
+    floor = 1e-3 * float(np.median(cKDTree(centres).query(centres, k=2, workers=-1)[0][:, 1]))
+    values = np.linalg.svd(centres - centres.mean(axis=0), compute_uv=False) / np.sqrt(len(centres))
+    flat = d - int(np.sum(values > floor))
+    if flat:
+        warnings.warn(
+            f"the samples lie in a subspace: {flat} of {d} directions have a deviation below {floor:.1e}; kernels get "
+            "that deviation across it, and the density is one in all directions",
+            stacklevel=3,
+        )
+    return centres, counts / len(samples), floor
