@@ -17,7 +17,9 @@ from .densities import spiral as spiral
 from .densities import swiss_roll as swiss_roll
 from .densities import two_moons as two_moons
 from .densities import two_rings as two_rings
+from .diagnostics import effective_dimension as effective_dimension
 from .diagnostics import gap_bound as gap_bound
+from .diagnostics import held_out_log_likelihood as held_out_log_likelihood
 from .diagnostics import kl_divergence as kl_divergence
 from .diagnostics import l1_distance as l1_distance
 from .diagnostics import log_density_residual as log_density_residual
@@ -25,6 +27,7 @@ from .diagnostics import mean_interval as mean_interval
 from .diagnostics import nearest_ratio as nearest_ratio
 from .diagnostics import rotation as rotation
 from .diagnostics import score_residual as score_residual
+from .diagnostics import tangent_alignment as tangent_alignment
 from .diagnostics import weighted_error as weighted_error
 from .discretisations import Field as Field
 from .discretisations import FiniteVolume as FiniteVolume
@@ -46,6 +49,7 @@ from .equations import ScoreFokkerPlanck as ScoreFokkerPlanck
 from .equilibria import Equilibrium as Equilibrium
 from .equilibria import equilibrium as equilibrium
 from .equilibria import load_equilibrium as load_equilibrium
+from .equilibria import proximal_by_sampling as proximal_by_sampling
 from .equilibria import wasserstein_proximal as wasserstein_proximal
 from .errors import NotConverged as NotConverged
 from .errors import Status as Status

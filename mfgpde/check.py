@@ -15,7 +15,7 @@ from mfgpde.densities import marginal
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
-from mfgpde.scores import Differenced, Network, load_score
+from mfgpde.scores import Differenced, ExactScore, Network, load_score
 
 FEWEST_SAMPLES = 1000
 
@@ -71,6 +71,11 @@ def prepare(
     dimension = _same(dimension, score.dimension, source)
     if isinstance(score, Differenced):
         score.end = forward.horizon
+    if isinstance(score, ExactScore) and not _alike(score.process, forward, dimension):
+        raise ValueError(
+            f"{source} holds kernels that {score.process!r} carries, on trial as a score of {forward!r}; "
+            "give the same process and options"
+        )
     law = density if density is None or stop == 0 else marginal(forward, density, stop)
     grid = field = None
     if dimension <= 3:
@@ -129,6 +134,14 @@ def _same(dimension: int | None, found: int, where: str) -> int:
     if dimension not in (None, found):
         raise ValueError(f"{where} has dimension {found}, but {dimension} was given or found before")
     return found
+
+
+def _alike(one: LinearProcess, other: LinearProcess, dimension: int) -> bool:
+    """Say whether two processes have the same horizon and the same law half-way."""
+    if not np.isclose(one.horizon, other.horizon):
+        return False
+    laws = [process.transition(0.0, 0.5 * one.horizon).in_dimension(dimension) for process in (one, other)]
+    return all(np.allclose(a, b) for a, b in zip(*laws, strict=True))
 
 
 def _reach(process: LinearProcess, samples: Any, density: Any, dimension: int) -> float:

@@ -160,3 +160,17 @@ def test_bad_input_gets_a_sentence(source, tmp_path):
         result = invoke(*words)
         assert result.exit_code != 0, words
         assert message in " ".join(result.output.split()), (words, result.output)
+
+
+def test_a_kernel_model_solves_its_equations_to_rounding(tmp_path, rng):
+    process = mfg.OrnsteinUhlenbeck(horizon=9.0)
+    path = mfg.fit_kernel_model(mfg.bimodal(1).sample(300, rng)).save(tmp_path / "kernels.safetensors", process)
+    result = invoke(path, *COMMON, "--out", tmp_path / "kernels")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "kernels" / "certificate.json").read_text())
+    for name in ("score residual", "log-density residual"):
+        assert max(at[name] for at in found["residuals"]) < 1e-9, name
+    assert found["distances"]["ode–e^φ"]["L1"]["value"] < 0.01
+    other = invoke(path, *COMMON[:2], "--option", "horizon=4", *COMMON[4:], "--out", tmp_path / "other")
+    assert other.exit_code == 2
+    assert "give the same process" in " ".join(other.output.split())

@@ -66,6 +66,10 @@ class LowRank:
         logs += 2 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
         return Precision(inverse, W, -1.0, logs)
 
+    def part(self, which: slice) -> LowRank:
+        """Return those of some components."""
+        return LowRank(self.diagonal[which], self.factors[which])
+
     def dense(self) -> Array:
         """Return the matrices, shape (k, d, d)."""
         matrices = self.factors @ np.swapaxes(self.factors, 1, 2)
@@ -119,6 +123,10 @@ class Dense:
         W = np.swapaxes(np.linalg.solve(lower, np.broadcast_to(np.eye(d), lower.shape)), 1, 2)
         logs = 2 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
         return Precision(np.zeros((k, d)), W, 1.0, logs)
+
+    def part(self, which: slice) -> Dense:
+        """Return those of some components."""
+        return Dense(self.matrices[which])
 
     def dense(self) -> Array:
         """Return the matrices."""

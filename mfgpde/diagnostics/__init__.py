@@ -2,13 +2,16 @@
 
 from mfgpde.diagnostics.distances import kl_divergence, l1_distance, weighted_error
 from mfgpde.diagnostics.intervals import mean_interval
+from mfgpde.diagnostics.local_geometry import effective_dimension, held_out_log_likelihood, tangent_alignment
 from mfgpde.diagnostics.memorisation import nearest_ratio
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
 
 __all__ = [
     "GapBound",
+    "effective_dimension",
     "gap_bound",
+    "held_out_log_likelihood",
     "kl_divergence",
     "l1_distance",
     "log_density_residual",
@@ -16,5 +19,6 @@ __all__ = [
     "nearest_ratio",
     "rotation",
     "score_residual",
+    "tangent_alignment",
     "weighted_error",
 ]

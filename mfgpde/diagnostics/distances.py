@@ -31,10 +31,10 @@ def l1_distance(field: Field, reference: Reference) -> float:
 
 
 def kl_divergence(field: Field, reference: Reference) -> float:
-    """Return KL(p‖q) = ∫(p log(p/q) − p + q) of this field p from q, cells with p = 0 counting q; infinite if q = 0 < p."""
+    """Return KL(p‖q) = ∫(p log(p/q) − p + q) of this field p from q, cells with p = 0 counting q; infinite if q ≤ 0 < p."""
     p, q = field.values, values_of(reference, field)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        density = np.where(p > 0, p * np.log(p / q) - p + q, q)
+        density = np.where(p > 0, np.where(q > 0, p * np.log(p / q) - p + q, np.inf), q)
     return float(field.grid.integrate(density))
 
 

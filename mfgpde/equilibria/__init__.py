@@ -9,11 +9,19 @@ from typing import Any, Literal
 from mfgpde.equilibria import entropic, newton, primal_dual
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.equilibrium import Equilibrium, load_equilibrium
-from mfgpde.equilibria.proximal import Proximal, wasserstein_proximal
+from mfgpde.equilibria.proximal import Proximal, SampledProximal, proximal_by_sampling, wasserstein_proximal
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
-__all__ = ["Equilibrium", "Proximal", "equilibrium", "load_equilibrium", "wasserstein_proximal"]
+__all__ = [
+    "Equilibrium",
+    "Proximal",
+    "SampledProximal",
+    "equilibrium",
+    "load_equilibrium",
+    "proximal_by_sampling",
+    "wasserstein_proximal",
+]
 METHODS: dict[str, tuple[Any, Any]] = {
     "entropic": (entropic.solves, entropic.solve_entropic),
     "primal-dual": (primal_dual.solves, primal_dual.solve_primal_dual),
