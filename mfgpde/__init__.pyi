@@ -17,9 +17,11 @@ from .densities import spiral as spiral
 from .densities import swiss_roll as swiss_roll
 from .densities import two_moons as two_moons
 from .densities import two_rings as two_rings
+from .diagnostics import compare_models as compare_models
 from .diagnostics import effective_dimension as effective_dimension
 from .diagnostics import gap_bound as gap_bound
 from .diagnostics import held_out_log_likelihood as held_out_log_likelihood
+from .diagnostics import judge_model as judge_model
 from .diagnostics import kl_divergence as kl_divergence
 from .diagnostics import l1_distance as l1_distance
 from .diagnostics import log_density_residual as log_density_residual

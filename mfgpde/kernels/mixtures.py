@@ -7,6 +7,8 @@ maximum of ℓ_k = log(w_k N_k), so that far from all components, where every de
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 TILE = 128  # components
 POINTS = 32
+ALONE = 400_000  # coordinates times points: less is done before a second core has woken
 NEGLIGIBLE = 46.0  # e⁻⁴⁶ = 1e-20: what so much less than the largest share adds is below rounding
 
 
@@ -57,8 +60,9 @@ def _exponents(constants, start, n, away, pull, exponents) -> float:
     return best
 
 
-@njit(parallel=True, cache=True)
-def mixture_averages(
+@njit(cache=True)
+def _averages(
+    block: int,
     x: Array,
     centres: Array,
     constants: Array,
@@ -71,57 +75,58 @@ def mixture_averages(
     score: Array,
     laplacian: Array,
 ) -> None:
-    """Fill log p, and with `slopes` ∇log p = E[g] and Δlog p = E[|g|² − tr P] − |E[g]|², where g_k = P_k(m_k − x).
+    """Fill, for one block of points, log p, and with `slopes` ∇log p = E[g] and Δlog p = E[|g|² − tr P] − |E[g]|².
 
+    Here g_k = P_k(m_k − x).
     Points (n, d); centres and diagonal (d, k), factors (r, d, k); the mean E is over the shares.
     """
     count, d = x.shape
     components = centres.shape[1]
-    for block in prange((count + POINTS - 1) // POINTS):
-        first = block * POINTS
-        here = min(POINTS, count - first)
-        top, total, curvature = np.full(here, -np.inf), np.zeros(here), np.zeros(here)
-        mean = np.zeros((here, d))
-        away, pull = np.empty((d, TILE)), np.empty((d, TILE))
-        along, exponents = np.empty(TILE), np.empty(TILE)
-        for start in range(0, components, TILE):
-            n = min(TILE, components - start)
-            for p in range(here):
-                _away(x[first + p], centres, start, n, away)
-                _pull(away, diagonal, factors, sign, start, n, pull, along)
-                best = _exponents(constants, start, n, away, pull, exponents)
-                if best > top[p]:
-                    shrink = np.exp(top[p] - best)
-                    top[p] = best
-                    total[p] *= shrink
-                    curvature[p] *= shrink
-                    for i in range(d):
-                        mean[p, i] *= shrink
-                for j in range(n):
-                    below = exponents[j] - top[p]
-                    if below > -NEGLIGIBLE:
-                        share = np.exp(below)
-                        total[p] += share
-                        if slopes:
-                            square = -trace[start + j]
-                            for i in range(d):
-                                g = pull[i, j]
-                                square += g * g
-                                mean[p, i] += share * g
-                            curvature[p] += share * square
+    first = block * POINTS
+    here = min(POINTS, count - first)
+    top, total, curvature = np.full(here, -np.inf), np.zeros(here), np.zeros(here)
+    mean = np.zeros((here, d))
+    away, pull = np.empty((d, TILE)), np.empty((d, TILE))
+    along, exponents = np.empty(TILE), np.empty(TILE)
+    for start in range(0, components, TILE):
+        n = min(TILE, components - start)
         for p in range(here):
-            log_density[first + p] = top[p] + np.log(total[p]) if total[p] > 0 else np.nan
-            if slopes:
-                square = 0.0
+            _away(x[first + p], centres, start, n, away)
+            _pull(away, diagonal, factors, sign, start, n, pull, along)
+            best = _exponents(constants, start, n, away, pull, exponents)
+            if best > top[p]:
+                shrink = np.exp(top[p] - best)
+                top[p] = best
+                total[p] *= shrink
+                curvature[p] *= shrink
                 for i in range(d):
-                    s = mean[p, i] / total[p]
-                    score[first + p, i] = s
-                    square += s * s
-                laplacian[first + p] = curvature[p] / total[p] - square
+                    mean[p, i] *= shrink
+            for j in range(n):
+                below = exponents[j] - top[p]
+                if below > -NEGLIGIBLE:
+                    share = np.exp(below)
+                    total[p] += share
+                    if slopes:
+                        square = -trace[start + j]
+                        for i in range(d):
+                            g = pull[i, j]
+                            square += g * g
+                            mean[p, i] += share * g
+                        curvature[p] += share * square
+    for p in range(here):
+        log_density[first + p] = top[p] + np.log(total[p]) if total[p] > 0 else np.nan
+        if slopes:
+            square = 0.0
+            for i in range(d):
+                s = mean[p, i] / total[p]
+                score[first + p, i] = s
+                square += s * s
+            laplacian[first + p] = curvature[p] / total[p] - square
 
 
-@njit(parallel=True, cache=True)
-def mixture_products(
+@njit(cache=True)
+def _products(
+    block: int,
     x: Array,
     direction: Array,
     centres: Array,
@@ -132,62 +137,95 @@ def mixture_products(
     product: Array,
     slope: Array,
 ) -> None:
-    """Fill Hv and ∇(vᵀHv), H = ∇²log p, for one direction v a point, shapes (n, d).
+    """Fill, for one block of points, Hv and ∇(vᵀHv), H = ∇²log p, for one direction v a point, shapes (n, d).
 
     Hv = E[g(g·v) − Pv] − s(s·v), and with q = (g·v)² − vᵀPv: ∇(vᵀHv) = E[qg − 2(g·v)Pv] − E[q]s − 2(s·v)Hv.
     """
     count, d = x.shape
     components = centres.shape[1]
-    for block in prange((count + POINTS - 1) // POINTS):
-        first = block * POINTS
-        here = min(POINTS, count - first)
-        top, total, second = np.full(here, -np.inf), np.zeros(here), np.zeros(here)
-        mean, pushed, third = np.zeros((here, d)), np.zeros((here, d)), np.zeros((here, d))
-        away, pull = np.empty((d, TILE)), np.empty((d, TILE))
-        along, exponents = np.empty(TILE), np.empty(TILE)
-        flat, turned = np.empty((d, TILE)), np.empty((d, TILE))
-        for start in range(0, components, TILE):
-            n = min(TILE, components - start)
-            for p in range(here):
-                v = direction[first + p]
-                _away(x[first + p], centres, start, n, away)
-                _pull(away, diagonal, factors, sign, start, n, pull, along)
-                best = _exponents(constants, start, n, away, pull, exponents)
-                for i in range(d):
-                    flat[i, :] = v[i]
-                _pull(flat, diagonal, factors, sign, start, n, turned, along)  # −Pv
-                if best > top[p]:
-                    shrink = np.exp(top[p] - best)
-                    top[p] = best
-                    total[p] *= shrink
-                    second[p] *= shrink
-                    for i in range(d):
-                        mean[p, i] *= shrink
-                        pushed[p, i] *= shrink
-                        third[p, i] *= shrink
-                for j in range(n):
-                    below = exponents[j] - top[p]
-                    if below > -NEGLIGIBLE:
-                        share = np.exp(below)
-                        ahead, quadratic = 0.0, 0.0
-                        for i in range(d):
-                            ahead += pull[i, j] * v[i]
-                            quadratic += turned[i, j] * v[i]
-                        q = ahead * ahead + quadratic
-                        total[p] += share
-                        second[p] += share * q
-                        for i in range(d):
-                            mean[p, i] += share * pull[i, j]
-                            pushed[p, i] += share * (ahead * pull[i, j] + turned[i, j])
-                            third[p, i] += share * (q * pull[i, j] + 2 * ahead * turned[i, j])
+    first = block * POINTS
+    here = min(POINTS, count - first)
+    top, total, second = np.full(here, -np.inf), np.zeros(here), np.zeros(here)
+    mean, pushed, third = np.zeros((here, d)), np.zeros((here, d)), np.zeros((here, d))
+    away, pull = np.empty((d, TILE)), np.empty((d, TILE))
+    along, exponents = np.empty(TILE), np.empty(TILE)
+    flat, turned = np.empty((d, TILE)), np.empty((d, TILE))
+    for start in range(0, components, TILE):
+        n = min(TILE, components - start)
         for p in range(here):
-            ahead = 0.0
+            v = direction[first + p]
+            _away(x[first + p], centres, start, n, away)
+            _pull(away, diagonal, factors, sign, start, n, pull, along)
+            best = _exponents(constants, start, n, away, pull, exponents)
             for i in range(d):
-                ahead += mean[p, i] * direction[first + p, i]
-            ahead /= total[p]
-            for i in range(d):
-                s = mean[p, i] / total[p]
-                product[first + p, i] = pushed[p, i] / total[p] - s * ahead
-                slope[first + p, i] = (
-                    third[p, i] / total[p] - second[p] / total[p] * s - 2 * ahead * product[first + p, i]
-                )
+                flat[i, :] = v[i]
+            _pull(flat, diagonal, factors, sign, start, n, turned, along)  # −Pv
+            if best > top[p]:
+                shrink = np.exp(top[p] - best)
+                top[p] = best
+                total[p] *= shrink
+                second[p] *= shrink
+                for i in range(d):
+                    mean[p, i] *= shrink
+                    pushed[p, i] *= shrink
+                    third[p, i] *= shrink
+            for j in range(n):
+                below = exponents[j] - top[p]
+                if below > -NEGLIGIBLE:
+                    share = np.exp(below)
+                    ahead, quadratic = 0.0, 0.0
+                    for i in range(d):
+                        ahead += pull[i, j] * v[i]
+                        quadratic += turned[i, j] * v[i]
+                    q = ahead * ahead + quadratic
+                    total[p] += share
+                    second[p] += share * q
+                    for i in range(d):
+                        mean[p, i] += share * pull[i, j]
+                        pushed[p, i] += share * (ahead * pull[i, j] + turned[i, j])
+                        third[p, i] += share * (q * pull[i, j] + 2 * ahead * turned[i, j])
+    for p in range(here):
+        ahead = 0.0
+        for i in range(d):
+            ahead += mean[p, i] * direction[first + p, i]
+        ahead /= total[p]
+        for i in range(d):
+            s = mean[p, i] / total[p]
+            product[first + p, i] = pushed[p, i] / total[p] - s * ahead
+            slope[first + p, i] = third[p, i] / total[p] - second[p] / total[p] * s - 2 * ahead * product[first + p, i]
+
+
+@njit(parallel=True, cache=True)
+def _averages_on_all_cores(x, *arguments) -> None:
+    for block in prange((len(x) + POINTS - 1) // POINTS):
+        _averages(block, x, *arguments)
+
+
+@njit(cache=True)
+def _averages_on_one_core(x, *arguments) -> None:
+    for block in range((len(x) + POINTS - 1) // POINTS):
+        _averages(block, x, *arguments)
+
+
+@njit(parallel=True, cache=True)
+def _products_on_all_cores(x, *arguments) -> None:
+    for block in prange((len(x) + POINTS - 1) // POINTS):
+        _products(block, x, *arguments)
+
+
+@njit(cache=True)
+def _products_on_one_core(x, *arguments) -> None:
+    for block in range((len(x) + POINTS - 1) // POINTS):
+        _products(block, x, *arguments)
+
+
+def mixture_averages(x: Array, centres: Array, *arguments: Any) -> None:
+    """Fill log p, ∇log p and Δlog p as `_averages` says, on all cores where that is worth waking them."""
+    work = _averages_on_all_cores if len(x) * centres.size > ALONE else _averages_on_one_core
+    work(x, centres, *arguments)
+
+
+def mixture_products(x: Array, direction: Array, centres: Array, *arguments: Any) -> None:
+    """Fill Hv and ∇(vᵀHv) as `_products` says, on all cores where that is worth waking them."""
+    work = _products_on_all_cores if len(x) * centres.size > ALONE else _products_on_one_core
+    work(x, direction, centres, *arguments)

@@ -16,7 +16,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,8 @@ from mfgpde.scores.exact import ExactScore
 from mfgpde.scores.mixture_files import save_mixture
 
 Array = NDArray[np.float64]
-FOLDS, JUDGES, FEWEST = 5, 1000, 10
+FOLDS, FEWEST = 5, 10
+WORK = 6e7  # coordinates of kernels times judged points, for one choice: a tenth of a second
 SHRINKAGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 SCALES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5)
 LARGEST = 8 << 30  # bytes of full matrices and their factors
@@ -111,18 +112,20 @@ def implicit_loss(mixture: GaussianMixture, points: Array, weights: Array | None
 
 
 class _Search:
-    """The three shared numbers by coordinate descent on the cross-fitted loss."""
+    """The three shared numbers by search on the cross-fitted loss."""
 
     def __init__(self, centres: Array, weights: Array, precision: Shape, rank: int, floor: float, seed: int) -> None:
-        n, rng = len(centres), np.random.default_rng(seed)
-        orders = [rng.permutation(n) for _ in range(max(1, JUDGES // n))]  # few samples: several ways to split them
+        (n, d), rng = centres.shape, np.random.default_rng(seed)
+        directions = {"full": d, "low-rank": rank}.get(precision, 0)
+        judges = int(np.clip(WORK / (n * d * (1 + directions)), 200, 2000))  # points at which a choice is judged
+        orders = [rng.permutation(n) for _ in range(min(max(1, judges // n), FOLDS))]  # few samples: several splits
         self.folds = np.array_split(orders[0], FOLDS)
         self.whole = Placed(centres, weights, precision, rank, floor)
         self.pairs = []
-        for order in orders[:5]:
-            for fold in np.array_split(order, FOLDS)[: FOLDS if n <= 2 * JUDGES else 1]:
+        for order in orders:
+            for fold in np.array_split(order, FOLDS)[: int(np.ceil(judges * FOLDS / n))]:
                 rest = np.setdiff1d(order, fold)
-                self.pairs.append((Placed(centres[rest], weights[rest], precision, rank, floor), fold[:JUDGES]))
+                self.pairs.append((Placed(centres[rest], weights[rest], precision, rank, floor), fold[:judges]))
         self._losses: dict[tuple[int, float, float], float] = {}
 
     def loss(self, neighbours: int, shrinkage: float, scale: float) -> float:
@@ -139,22 +142,23 @@ class _Search:
         return self._losses[key]
 
     def best(self) -> tuple[tuple[int, float, float], float]:
-        """Return neighbourhood, shrinkage and scale, and their loss; from four starts, until nothing changes."""
+        """Return neighbourhood, shrinkage and scale, and their loss: downhill for each neighbourhood, from the last one."""
         least = min(len(placed.centres) for placed, _ in self.pairs)
-        grids: list[Any] = [[k for k in NEIGHBOURS if k < least], SHRINKAGES, SCALES]
-        if self.whole.precision == "isotropic":
-            grids[1] = SHRINKAGES[-1:]
-        ends = []
-        for start in ((0, 0), (-1, -1), (0, -1), (-1, 0)):
-            here: Any = [grids[0][start[0]], grids[1][start[1]], 0.7]
+        shrinkages = SHRINKAGES if self.whole.precision != "isotropic" else SHRINKAGES[-1:]
+        here, ends = (len(shrinkages) // 2, SCALES.index(0.7)), []
+        for k in (k for k in NEIGHBOURS if k < least):
+
+            def loss(at: tuple[int, int], k: int = k) -> float:
+                inside = 0 <= at[0] < len(shrinkages) and 0 <= at[1] < len(SCALES)
+                return self.loss(k, shrinkages[at[0]], SCALES[at[1]]) if inside else np.inf
+
             while True:
-                before = list(here)
-                for axis in (2, 0, 1):
-                    tries = [(*here[:axis], value, *here[axis + 1 :]) for value in grids[axis]]
-                    here = list(min(tries, key=lambda choice: self.loss(*choice)))
-                if here == before:
+                i, j = here
+                steps = [(i, j), *((i + h, j) for h in (1, -1, 2, -2)), *((i, j + h) for h in (1, -1, 2, -2))]
+                here = min(steps, key=loss)
+                if here == (i, j):
                     break
-            ends.append(tuple(here))
+            ends.append((k, shrinkages[here[0]], SCALES[here[1]]))
         choice = min(ends, key=lambda choice: self.loss(*choice))
         return choice, self.loss(*choice)
 
