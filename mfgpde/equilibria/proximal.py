@@ -168,9 +168,9 @@ def proximal_by_sampling(
 
 
 def _with_bias(whole: Array, halves: Array) -> Estimate:
-    """Return the mean with its bias of order 1/m removed, half the removed part added to the interval."""
+    """Return the mean with its bias of order 1/m removed, the removed part added to the interval: weights have tails."""
     corrected = 2 * whole - halves
     n = len(whole)
     spread = float(student.ppf(0.995, n - 1)) * corrected.std(ddof=1) / np.sqrt(n)
-    error = float(spread + 0.5 * abs(np.mean(whole - halves)))
-    return Estimate(float(corrected.mean()), error, Kind.CONFIDENCE, f"{n} samples, 99%, and half the bias removed")
+    error = float(spread + abs(np.mean(whole - halves)))
+    return Estimate(float(corrected.mean()), error, Kind.CONFIDENCE, f"{n} samples, 99%, and the bias removed")
