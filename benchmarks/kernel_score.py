@@ -1,7 +1,7 @@
 """Kernel score models: fitting, evaluating many points against many centres, and the proximal operator's kernel formula.
 
-The first run of everything (compilation) is not counted. Evaluation has scikit-learn's kernel density beside it: isotropic, by
-trees, relative tolerance 1e-8 (far in the tails it is off by several nats, so 99.9 % of the points are compared).
+The first run of everything (compilation) is not counted. Evaluation has scikit-learn's kernel density beside it: isotropic,
+by trees, relative tolerance 1e-8 (far in the tails it is off by several nats, so 99.9 % of the points are compared).
 """
 
 import importlib.util

@@ -24,6 +24,15 @@ def test_the_readme_runs(capsys):
     assert re.search(r"± .*\n2\.0[01]", capsys.readouterr().out)
 
 
+def test_the_guide_to_kernel_models_runs(tmp_path, monkeypatch):
+    (code,) = blocks(ROOT / "docs" / "kernel_models.md")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(code, "kernel_models.md", "exec"), names)
+    assert names["samples"].shape == (5000, 2)
+    assert (tmp_path / "moons.safetensors").is_file()
+
+
 def test_the_guide_to_claims_gives_a_claim_that_holds(tmp_path):
     (code,) = blocks(ROOT / "docs" / "add_a_claim.md")
     path = tmp_path / "variance.py"

@@ -137,3 +137,17 @@ def test_matrices_that_would_not_fit_are_refused(monkeypatch, rng):
     monkeypatch.setattr("mfgpde.learning.kernel_model.LARGEST", 1 << 10)
     with pytest.raises(ValueError, match="use precision='low-rank'"):
         mfg.fit_kernel_model(rng.normal(size=(40, 3)))
+
+
+def test_on_their_own_samples_ever_narrower_kernels_look_ever_better(rng):
+    """At a sample under its own kernel s → 0 and ∇·s → −tr Γ: without cross-fitting there is nothing to minimise."""
+    x = LAW.sample(100, rng)
+    placed = Placed(x, np.full(100, 1 / 100), "isotropic", 0, 0.0)
+    scales = (1.0, 0.3, 0.1, 0.03)
+    own = [mfg.implicit_loss(placed.kernels(5, 1.0, scale), x) for scale in scales]
+    assert np.all(np.diff(own) < 0)
+    narrow = placed.kernels(5, 1.0, 0.03)
+    assert own[-1] == pytest.approx(-np.mean(2 / narrow.structure.variances()[:, 0]), rel=0.05)
+    fresh = LAW.sample(2000, rng)
+    judged = [mfg.implicit_loss(placed.kernels(5, 1.0, scale), fresh) for scale in scales]
+    assert judged[-1] > judged[0]

@@ -97,3 +97,31 @@ def test_the_empirical_score_points_at_the_nearest_point_at_once(rng):
         mfg.empirical_score(process, points[0])
     with pytest.raises(ValueError, match="variance"):
         mfg.empirical_score(process, points, -1.0)
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "low rank", "full"])
+@pytest.mark.parametrize("k", [1, 3000])
+def test_the_same_mixture_in_jax(kind, k, rng):
+    import jax
+
+    from mfgpde.scores.jax_mixture import jax_log_density
+
+    d = 3
+    diagonal, factors = rng.uniform(0.05, 0.3, (k, d)), 0.3 * rng.normal(size=(k, d, 1))
+    structure = {
+        "isotropic": diagonal[:, 0],
+        "low rank": mfg.LowRank.of(diagonal, factors),
+        "full": mfg.LowRank.of(diagonal, factors).dense(),
+    }[kind]
+    weights = rng.uniform(0, 1, k)
+    weights[: k // 10] = 0
+    law, x = (
+        mfg.GaussianMixture(weights, rng.normal(size=(k, d)), structure),
+        np.vstack((rng.normal(size=(20, d)), np.full(d, 80.0))),
+    )
+    with jax.enable_x64(True):
+        function, parameters = jax_log_density(law)
+        values = jax.vmap(function, (None, 0))(parameters, x)
+        slopes = jax.vmap(jax.grad(function, argnums=1), (None, 0))(parameters, x)
+        np.testing.assert_allclose(values, law.log_density(x), rtol=1e-10)
+        np.testing.assert_allclose(slopes, law.score(x), rtol=1e-8, atol=1e-9)
