@@ -20,7 +20,7 @@ from mfgpde.games.functionals import (
     cross_entropy,
 )
 from mfgpde.games.mean_field_game import MeanFieldGame
-from mfgpde.processes import IsotropicProcess
+from mfgpde.processes import IsotropicProcess, LinearProcess
 
 Array = NDArray[np.float64]
 
@@ -34,16 +34,16 @@ def normalizing_flow(source: Density, target: Density, horizon: float = 1.0, *, 
     return MeanFieldGame(source, cost, horizon, name="normalizing flow")
 
 
-def score_based_model(process: IsotropicProcess, data: Propagated, *, initial: Density | None = None) -> MeanFieldGame:
+def score_based_model(process: LinearProcess, data: Propagated, *, initial: Density | None = None) -> MeanFieldGame:
     """Return the score-based model: b = −f, noise and control both by g, running cost ½|v|² + ∇·f, terminal −∫log p_0 dρ.
 
     All at noising time T − τ. From ρ_0 = p_T (the default) it ends in p_0 with U = −log p_{T−τ}, v = g∇log p_{T−τ}, at the
-    cost −∫ρ_0 log p_T.
+    cost −∫ρ_0 log p_T. The drift is a gradient for isotropic processes; others are for Newton's method.
     """
-    end = process.horizon
+    end, isotropic = process.horizon, isinstance(process, IsotropicProcess)
 
     def pull(x: Array, tau: float) -> Array:
-        return -0.5 * float(process.relaxation(end - tau)) * dot(x, x)
+        return -0.5 * float(process.relaxation(end - tau)) * dot(x, x)  # pyright: ignore[reportAttributeAccessIssue]
 
     def divergence(x: Array, tau: float) -> Array:
         return np.broadcast_to(process.divergence(x, end - tau), x.shape[:-1])
@@ -54,7 +54,8 @@ def score_based_model(process: IsotropicProcess, data: Propagated, *, initial: D
         end,
         viscosity=lambda tau: float(process.diffusivity(end - tau)),
         gain=lambda tau: float(process.diffusion(end - tau)),
-        drift_potential=pull,
+        drift_potential=pull if isotropic else None,
+        drift=None if isotropic else (lambda x, tau: -process.drift(x, end - tau)),
         running=divergence,
         name="score-based model",
     )
