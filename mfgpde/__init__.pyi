@@ -94,7 +94,10 @@ from .processes import double_well as double_well
 from .scores import Bump as Bump
 from .scores import Differenced as Differenced
 from .scores import ExactScore as ExactScore
+from .scores import FourierBasis as FourierBasis
+from .scores import HermiteBasis as HermiteBasis
 from .scores import Network as Network
+from .scores import OperatorInformed as OperatorInformed
 from .scores import Sum as Sum
 from .scores import Swirl as Swirl
 from .scores import Tabulated as Tabulated

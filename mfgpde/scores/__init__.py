@@ -1,16 +1,22 @@
 """Scores: vector fields s(x, t) that stand for ∇log p_t(x)."""
 
 from mfgpde.scores.differences import Differenced
+from mfgpde.scores.eigenbasis import Eigenbasis, FourierBasis, HermiteBasis
 from mfgpde.scores.exact import Bump, DivergenceScore, ExactScore, PotentialScore, Score, Sum, Swirl, empirical_score
 from mfgpde.scores.files import Network, load_score
+from mfgpde.scores.operator_informed import OperatorInformed
 from mfgpde.scores.tabulated import Tabulated
 
 __all__ = [
     "Bump",
     "Differenced",
     "DivergenceScore",
+    "Eigenbasis",
     "ExactScore",
+    "FourierBasis",
+    "HermiteBasis",
     "Network",
+    "OperatorInformed",
     "PotentialScore",
     "Score",
     "Sum",

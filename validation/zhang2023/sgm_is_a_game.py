@@ -57,7 +57,7 @@ def game(level, divergence=1.0):
     if Level(level) is not Level.QUICK:
         turning = mfg.Linear(np.array([[-1.0, 0.8], [-0.8, -0.6]]), scale=1.0, offset=np.array([0.2, -0.1]))
         cases.append(("1D VP, entropic", vp, mfg.bimodal(1), 5.0, (256, 512), "entropic"))
-        cases.append(("2D turning, Newton", turning, mfg.bimodal(2), 4.5, (40, 60), "newton"))
+        cases.append(("2D turning, Newton", turning, mfg.bimodal(2), 4.5, (96, 144), "newton"))
     for name, process, data, half_width, cells, method in cases:
         tables = []
         for n in cells:

@@ -1,0 +1,245 @@
+"""Scores from what is known of the noising: eigenfunctions of its generator, and plain averages over the data.
+
+s(x, t) = ∇log π + Σ α_n(t) ∇φ_n minimises E_{p_t}[½|s|² + ∇·s] where A_t α = b_t,
+    A_t,mn = E_{p_t} Γ(φ_m, φ_n) = Σ_r G_{mn,r} e^{−μ_r τ} E_{p_0} ψ_r,   b_t,n = λ_n e^{−λ_n τ} E_{p_0} φ_n,
+Γ = D∇·∇ the carré du champ, for every noise level at once and without simulating the noise: E_{p_t} h = E_{p_0} P_t h.
+Written in β = Λ^{1/2} α the system tends to β = 0 with the identity for its matrix as t → ∞; a ridge ρ makes it
+(B_t + ρI)β = c_t, with ρ chosen on folds of the data, the loss of each being quadratic in β. — arXiv:2406.09084.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from mfgpde.arrays import dot
+from mfgpde.processes import IsotropicProcess
+from mfgpde.scores.eigenbasis import Eigenbasis, HermiteBasis
+
+Array = NDArray[np.float64]
+FOLDS, BLOCK = 5, 8192
+RIDGES = np.geomspace(1e-12, 1e2, 57)
+NODES = 25
+
+
+@dataclass(frozen=True, eq=False)
+class OperatorInformed:
+    """The estimator on a basis, for a process that is reversible in the basis's π; a score with all derivatives.
+
+    `clock(t)` is the generator's own time τ, in which eigenfunctions decay as e^{−λτ}. `moments` (folds, q) are means of
+    ψ_r over parts of the data. `ridge` None: by cross-validation at 25 times, interpolated in log τ.
+    """
+
+    basis: Eigenbasis
+    process: IsotropicProcess
+    samples: Array
+    ridge: float | None = None
+    moments: Array = field(init=False, repr=False)
+    _at: Callable[[float], tuple[Array, Array, Array, float]] = field(init=False, repr=False)
+
+    has_potential = True
+
+    def __post_init__(self) -> None:
+        samples = np.asarray(self.samples, dtype=float)
+        d, p = self.basis.dimension, len(self.basis.eigenvalues)
+        if samples.ndim != 2 or samples.shape[1] != d or not np.isfinite(samples).all():
+            raise ValueError(f"samples must be finite numbers of shape (n, {d}), got shape {samples.shape}")
+        if len(samples) < 2 * FOLDS:
+            raise ValueError(f"at least {2 * FOLDS} samples are needed for cross-validation, got {len(samples)}")
+        if self.ridge is not None and not self.ridge >= 0:
+            raise ValueError(f"ridge must be ≥ 0, got {self.ridge}")
+        self._check_reversible()
+        if p - 1 > len(samples) // 2:
+            warnings.warn(
+                f"{p - 1} basis functions for {len(samples)} samples, which bear about {len(samples) // 2}; "
+                "the ridge must do the rest",
+                stacklevel=3,
+            )
+        object.__setattr__(self, "samples", samples)
+        order = np.random.default_rng(0).permutation(len(samples))
+        means = [self._mean(samples[part]) for part in np.array_split(order, FOLDS)]
+        object.__setattr__(self, "moments", np.stack(means))
+        object.__setattr__(self, "_at", lru_cache(maxsize=64)(self._solved))
+
+    def _check_reversible(self) -> None:
+        """Raise ValueError unless X_t | X_0 is the generator's semigroup in another clock."""
+        times = self.process.horizon * np.array([0.1, 0.5, 1.0])
+        m, v = (np.array([float(f(t)) for t in times]) for f in (self.process.contraction, self.process.variance))
+        kept = v / (1 - m**2) if np.all(m < 1) else np.full(3, np.inf)
+        if isinstance(self.basis, HermiteBasis) and not np.allclose(kept, self.basis.variance, rtol=1e-6):
+            law = f"N(0, {kept[-1]:.4g} I)" if np.allclose(kept, kept[-1]) and np.isfinite(kept[-1]) else "no Gaussian"
+            raise ValueError(
+                f"{self.process!r} is reversible in {law}, the basis in N(0, {self.basis.variance:.4g} I); "
+                "variance-preserving and Ornstein–Uhlenbeck processes have a law that stays, others have none"
+            )
+        if not isinstance(self.basis, HermiteBasis) and not np.allclose(m, 1.0):
+            raise ValueError(f"{self.process!r} is no heat flow, whose eigenfunctions the basis has")
+
+    def _mean(self, samples: Array) -> Array:
+        total = 0.0
+        for start in range(0, len(samples), BLOCK):
+            total = total + self.basis.extended(samples[start : start + BLOCK]).sum(axis=0)
+        return np.asarray(total) / len(samples)
+
+    @property
+    def dimension(self) -> int:
+        """The dimension d."""
+        return self.basis.dimension
+
+    def clock(self, t: float) -> float:
+        """Return τ: −log m(t) for Hermite functions, the half of the variance for Fourier's."""
+        if isinstance(self.basis, HermiteBasis):
+            return -float(np.log(self.process.contraction(t)))
+        return 0.5 * float(self.process.variance(t))
+
+    def system(self, tau: float, moments: Array) -> tuple[Array, Array]:
+        """Return B (p−1, p−1) and c (p−1,) of one set of moments at time τ of the generator; the constant is left out."""
+        basis, p = self.basis, len(self.basis.eigenvalues)
+        noised = np.exp(-basis.extended_eigenvalues * tau) * moments
+        A = np.asarray(basis.gram @ noised).reshape(p, p)[1:, 1:]
+        roots = np.sqrt(basis.eigenvalues[1:])
+        return A / np.outer(roots, roots), roots * noised[1:p]
+
+    def choose_ridge(self, tau: float) -> float:
+        """Return the ridge of least cross-validated loss ½βᵀBβ − βᵀc, one fold judging what the others found."""
+        losses = np.zeros(len(RIDGES))
+        total = self.moments.sum(axis=0)
+        for fold in self.moments:
+            B, c = self.system(tau, (total - fold) / (FOLDS - 1))
+            judge, target = self.system(tau, fold)
+            values, axes = np.linalg.eigh(B)
+            beta = axes @ ((axes.T @ c)[:, None] / (np.maximum(values, 0)[:, None] + RIDGES))
+            losses += 0.5 * np.einsum("ir,ij,jr->r", beta, judge, beta) - target @ beta
+        return float(RIDGES[int(np.argmin(losses))])
+
+    def ridge_at(self, tau: float) -> float:
+        """Return the given ridge, or the cross-validated one, interpolated in log τ."""
+        if self.ridge is not None:
+            return self.ridge
+        places, values = self._ridges
+        return float(np.exp(np.interp(np.log(max(tau, 1e-300)), places, values)))
+
+    @cached_property
+    def _ridges(self) -> tuple[Array, Array]:
+        """Logarithms of times of the generator and of the ridges chosen there."""
+        end = self.clock(self.process.horizon)
+        nodes = np.geomspace(1e-4 * end, end, NODES)
+        return np.log(nodes), np.log([self.choose_ridge(float(node)) for node in nodes])
+
+    def _solved(self, t: float) -> tuple[Array, Array, Array, float]:
+        """Return α, and eigenvalues, eigenvectors and ridge of the system."""
+        tau = self.clock(t)
+        B, c = self.system(tau, self.moments.mean(axis=0))
+        values, axes = np.linalg.eigh(B)
+        values, ridge = np.maximum(values, 0), self.ridge_at(tau)
+        beta = axes @ ((axes.T @ c) / (values + ridge))
+        return np.concatenate(([0.0], beta / np.sqrt(self.basis.eigenvalues[1:]))), values, axes, ridge
+
+    def coefficients(self, t: float) -> Array:
+        """Return α_n(t), shape (p,), the constant's being zero."""
+        return self._at(float(t))[0]
+
+    def rank(self, t: float) -> float:
+        """Return the effective rank Σ s/(s + ρ) over the eigenvalues s of B_t: how many directions the data decide."""
+        _, values, _, ridge = self._at(float(t))
+        return float(np.sum(values / np.maximum(values + ridge, 1e-300)))
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return s(x, t)."""
+        flat = x.reshape(-1, self.dimension)
+        alpha, values = self.coefficients(t), self.basis(flat)
+        slope = values @ np.stack([D @ alpha for D in self.basis.derivatives], axis=-1)
+        return (slope + self.basis.stationary_score(flat)).reshape(x.shape)
+
+    def potential(self, x: Array, t: float) -> Array:
+        """Return log π + Σ α_n φ_n, an unnormalised log-density."""
+        flat = x.reshape(-1, self.dimension)
+        return (self.basis.log_stationary(flat) + self.basis(flat) @ self.coefficients(t)).reshape(x.shape[:-1])
+
+    def divergence(self, x: Array, t: float) -> Array:
+        """Return ∇·s."""
+        flat, alpha = x.reshape(-1, self.dimension), self.coefficients(t)
+        curved = sum(D @ (D @ alpha) for D in self.basis.derivatives)
+        return (self.basis(flat) @ curved + self.basis.stationary_laplacian).reshape(x.shape[:-1])
+
+    def jacobian(self, x: Array, t: float) -> Array:
+        """Return ∂_j s_i, shape (..., d, d)."""
+        d, alpha = self.dimension, self.coefficients(t)
+        second = np.stack([D @ (E @ alpha) for D in self.basis.derivatives for E in self.basis.derivatives], axis=-1)
+        values = (self.basis(x.reshape(-1, d)) @ second).reshape(-1, d, d)
+        values += self.basis.stationary_laplacian / d * np.eye(d)
+        return values.reshape(*x.shape, d)
+
+    def divergence_gradient(self, x: Array, t: float) -> Array:
+        """Return ∇(∇·s)."""
+        alpha = self.coefficients(t)
+        curved = sum(D @ (D @ alpha) for D in self.basis.derivatives)
+        third = np.stack([D @ curved for D in self.basis.derivatives], axis=-1)
+        return (self.basis(x.reshape(-1, self.dimension)) @ third).reshape(x.shape)
+
+    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+        """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d); J is symmetric."""
+        J = self.jacobian(x, t)
+        d, alpha, D = self.dimension, self.coefficients(t), self.basis.derivatives
+        table = np.stack(
+            [D[i] @ (D[j] @ (D[k] @ alpha)) for i in range(d) for j in range(d) for k in range(d)], axis=-1
+        )
+        third = (self.basis(x.reshape(-1, d)) @ table).reshape(*x.shape, d, d)
+        pushed = np.einsum("...ij,...j->...i", J, v)
+        return pushed, pushed, np.einsum("...ijk,...j,...k->...i", third, v, v)
+
+    def rate(self, x: Array, t: float) -> Array:
+        """Return ∂_t s, from coefficients at nearby times by differences of order four."""
+        slope = np.stack([D @ self._coefficient_rate(t) for D in self.basis.derivatives], axis=-1)
+        return (self.basis(x.reshape(-1, self.dimension)) @ slope).reshape(x.shape)
+
+    def time_derivative(self, x: Array, t: float) -> Array:
+        """Return ∂_tφ."""
+        return (self.basis(x.reshape(-1, self.dimension)) @ self._coefficient_rate(t)).reshape(x.shape[:-1])
+
+    def pieces(self, x: Array, t: float) -> tuple[Array, Array, Array, Array]:
+        """Return φ, ∂_tφ, ∇φ and Δφ."""
+        return self.potential(x, t), self.time_derivative(x, t), self(x, t), self.divergence(x, t)
+
+    def _coefficient_rate(self, t: float) -> Array:
+        h = max(1e-3 * min(t, self.process.horizon - t), 1e-9)
+        near, far = ((self.coefficients(t + k * h) - self.coefficients(t - k * h)) / (2 * k * h) for k in (1, 2))
+        return (4 * near - far) / 3
+
+    def standard_error(self, x: Array, t: float) -> Array:
+        """Return the standard error of each component of s at points (..., d), by the sandwich formula at fixed ridge.
+
+        The equations are means of A_i α − b_i over the samples, each linear in ψ(x_i): their covariance is that of ψ, and
+        Var α = (A + ρΛ)⁻¹ Cov (A + ρΛ)⁻¹/n. The bias of the ridge and of the truncation is not in it.
+        """
+        basis, p = self.basis, len(self.basis.eigenvalues)
+        alpha, values, axes, ridge = self._at(float(t))
+        decay = np.exp(-basis.extended_eigenvalues * self.clock(t))
+        tensor = basis.gram.multiply(decay[None, :]).tocsr()
+        rows, columns = np.repeat(np.arange(p), p), np.arange(p * p)
+        contraction = csr_matrix((np.tile(alpha, p), (rows, columns)), shape=(p, p * p))  # I ⊗ αᵀ
+        equations = (contraction @ tensor).toarray()[1:]
+        equations[:, 1:p] -= np.diag(basis.eigenvalues[1:] * decay[1:p])
+        roots = np.sqrt(basis.eigenvalues[1:])
+        inverse = (axes / (values + ridge)) @ axes.T
+        influence = (inverse @ (equations / roots[:, None])) / roots[:, None]
+        covariance = influence @ self._feature_covariance @ influence.T / len(self.samples)
+        table = basis(x.reshape(-1, self.dimension))
+        parts = [(table @ D.toarray())[:, 1:] for D in basis.derivatives]
+        return np.stack([np.sqrt(np.maximum(dot(part @ covariance, part), 0)) for part in parts], axis=-1).reshape(
+            x.shape
+        )
+
+    @cached_property
+    def _feature_covariance(self) -> Array:
+        total, mean = 0.0, self.moments.mean(axis=0)
+        for start in range(0, len(self.samples), BLOCK):
+            away = self.basis.extended(self.samples[start : start + BLOCK]) - mean
+            total = total + away.T @ away
+        return np.asarray(total) / len(self.samples)

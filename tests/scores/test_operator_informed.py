@@ -1,0 +1,155 @@
+"""Eigenbases and the operator-informed estimator: identities of the generator, closed forms, bars that hold, bad input."""
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+
+BASES = {
+    "Hermite, 1D": mfg.HermiteBasis(1, 9, 0.5),
+    "Hermite, 2D": mfg.HermiteBasis(2, 5, 2.0),
+    "Hermite, 4D, hyperbolic": mfg.HermiteBasis(4, 4, 1.0, "hyperbolic"),
+    "Fourier, 1D": mfg.FourierBasis(1, 4),
+    "Fourier, 2D": mfg.FourierBasis(2, 2),
+}
+VP = mfg.VariancePreserving()
+LAW = mfg.GaussianMixture([0.5, 0.5], [[0.8, 0.0], [-0.6, 0.5]], [0.3, 0.4])
+
+
+@pytest.mark.parametrize("basis", BASES.values(), ids=BASES)
+def test_functions_are_eigenfunctions_and_products_of_gradients_close(basis, rng):
+    x, p, D = rng.normal(size=(30, basis.dimension)), len(basis.eigenvalues), basis.derivatives
+    values, scale = basis(x), getattr(basis, "variance", 1.0)
+    np.testing.assert_allclose(basis.extended(x)[:, :p], values, atol=1e-11)
+    np.testing.assert_array_equal(basis.extended_eigenvalues[:p], basis.eigenvalues)
+    assert basis.eigenvalues[0] == 0
+    h = 1e-5
+    for k, e in enumerate(np.eye(basis.dimension)):
+        slope = (basis(x + h * e) - basis(x - h * e)) / (2 * h)
+        np.testing.assert_allclose(values @ D[k], slope, rtol=1e-5, atol=1e-5)
+    gradients = np.stack([values @ d for d in D], axis=-1)
+    laplacians = sum(values @ (d @ d) for d in D)
+    generator = scale * (laplacians + np.einsum("npd,nd->np", gradients, basis.stationary_score(x)))
+    np.testing.assert_allclose(generator, -basis.eigenvalues * values, rtol=1e-9, atol=1e-9)
+    squares = scale * np.einsum("nad,nbd->nab", gradients, gradients).reshape(len(x), -1)
+    np.testing.assert_allclose(squares, basis.extended(x) @ basis.gram.T, rtol=1e-10, atol=1e-9)
+
+
+def test_functions_are_orthonormal():
+    nodes, weights = np.polynomial.hermite_e.hermegauss(30)
+    values = mfg.HermiteBasis(1, 9, 0.5)(np.sqrt(0.5) * nodes[:, None])
+    np.testing.assert_allclose((values.T * weights) @ values / weights.sum(), np.eye(10), atol=1e-12)
+    x = 2 * np.pi * np.arange(40)[:, None] / 40
+    waves = mfg.FourierBasis(1, 4)(x)
+    np.testing.assert_allclose(waves.T @ waves / 40, np.eye(9), atol=1e-13)
+
+
+def test_the_hyperbolic_cross_is_sparse_and_closed_under_derivatives():
+    basis = mfg.HermiteBasis(4, 4, 1.0, "hyperbolic")
+    assert np.all(np.prod(basis.indices + 1, axis=1) <= 5)
+    assert len(basis.indices) < len(mfg.HermiteBasis(4, 4).indices) / 2
+    assert len({tuple(n) for n in basis.indices}) == len(basis.indices)
+
+
+def test_pulled_back_averages_are_those_of_the_noised_law(rng):
+    """E_{p_t} by 200 000 noised points against averages over the data alone."""
+    x, basis = LAW.sample(500, rng), mfg.HermiteBasis(2, 4)
+    estimator = mfg.OperatorInformed(basis, VP, x)
+    t, p = 0.3, len(basis.eigenvalues)
+    m, v = float(VP.contraction(t)), float(VP.variance(t))
+    noised = m * x[rng.integers(500, size=200_000)] + np.sqrt(v) * rng.normal(size=(200_000, 2))
+    squares = np.mean(basis.extended(noised), axis=0) @ basis.gram.T
+    roots = np.sqrt(np.outer(basis.eigenvalues[1:], basis.eigenvalues[1:]))
+    B, c = estimator.system(estimator.clock(t), estimator.moments.mean(axis=0))
+    np.testing.assert_allclose(B, squares.reshape(p, p)[1:, 1:] / roots, atol=0.05)  # five deviations of 200 000 draws
+    np.testing.assert_allclose(c, np.sqrt(basis.eigenvalues[1:]) * basis(noised).mean(axis=0)[1:], atol=0.03)
+
+
+def test_gaussian_data_are_exact_up_to_their_moments(rng):
+    """With linear and quadratic functions and no ridge the score is that of the Gaussian with the sample's moments."""
+    x = rng.multivariate_normal([0.3, -0.2], [[0.5, 0.2], [0.2, 0.4]], 4000)
+    score = mfg.OperatorInformed(mfg.HermiteBasis(2, 2), VP, x, ridge=0.0)
+    fitted = mfg.ExactScore(VP, mfg.gaussian(x.mean(axis=0), np.cov(x.T, bias=True)))
+    y = rng.normal(size=(20, 2))
+    for t in (0.01, 0.2, 0.8):
+        # folds of equal size: the mean of their means is the mean
+        np.testing.assert_allclose(score(y, t), fitted(y, t), rtol=1e-8, atol=1e-10)
+        rise, expected = (s.potential(y, t) - s.potential(y[:1], t) for s in (score, fitted))
+        np.testing.assert_allclose(rise, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("basis", [mfg.HermiteBasis(2, 6), mfg.FourierBasis(2, 2)], ids=["Hermite", "Fourier"])
+def test_all_derivatives_are_those_of_the_values(basis, rng):
+    process = VP if isinstance(basis, mfg.HermiteBasis) else mfg.Brownian(horizon=2.0)
+    score = mfg.OperatorInformed(basis, process, LAW.sample(400, rng), ridge=1e-3)
+    x, v, t = 0.7 * rng.normal(size=(15, 2)), rng.normal(size=(15, 2)), 0.4
+    values = mfg.Differenced(score, 2, end=process.horizon)
+    for what in ("jacobian", "divergence", "rate", "divergence_gradient"):
+        want = getattr(values, what)(x, t)
+        np.testing.assert_allclose(
+            getattr(score, what)(x, t), want, rtol=1e-5, atol=max(values.uncertainty.values()) + 1e-6
+        )
+    for got, want in zip(score.products(x, t, v), values.products(x, t, v), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+    h = 1e-5
+    slope = [(score.potential(x + h * e, t) - score.potential(x - h * e, t)) / (2 * h) for e in np.eye(2)]
+    np.testing.assert_allclose(score(x, t), np.stack(slope, axis=-1), rtol=1e-6, atol=1e-6)
+    rate = (score.potential(x, t + h) - score.potential(x, t - h)) / (2 * h)
+    np.testing.assert_allclose(score.time_derivative(x, t), rate, rtol=1e-4, atol=1e-4)
+
+
+def test_standard_errors_are_the_scatter_over_data_sets(rng):
+    x, t, basis = rng.normal(size=(12, 2)), 0.2, mfg.HermiteBasis(2, 3)
+    found = [mfg.OperatorInformed(basis, VP, LAW.sample(800, rng), ridge=1e-2) for _ in range(200)]
+    scatter = np.std([score(x, t) for score in found], axis=0)
+    stated = np.mean([score.standard_error(x, t) for score in found], axis=0)
+    np.testing.assert_allclose(stated, scatter, rtol=0.25)  # five standard errors of a deviation from 200
+
+
+def test_the_ridge_is_near_the_best(rng):
+    x, t = LAW.sample(300, rng), 0.1
+    truth = mfg.marginal(VP, LAW, t)
+    y = truth.sample(4000, rng)
+
+    def risk(ridge):
+        score = mfg.OperatorInformed(mfg.HermiteBasis(2, 8), VP, x, ridge=ridge)
+        return np.mean(np.sum((score(y, t) - truth.score(y)) ** 2, axis=1))
+
+    best = min(risk(r) for r in np.geomspace(1e-6, 10, 15))
+    assert risk(None) < 2 * best
+    assert risk(1e-6) > 2 * best
+    ranks = [mfg.OperatorInformed(mfg.HermiteBasis(2, 8), VP, x, ridge=r).rank(t) for r in (1e-6, 1e-1)]
+    assert 44 > ranks[0] > ranks[1] > 1
+
+
+def test_a_wrapped_law_on_the_circle(rng):
+    """Data of a von Mises kind on the torus: the estimator tends to the score of the heat flow as n grows."""
+    process, basis = mfg.Brownian(horizon=2.0), mfg.FourierBasis(1, 4)
+    x = 1.0 + 0.5 * rng.normal(size=(40_000, 1))
+    score, t = mfg.OperatorInformed(basis, process, x), 0.4
+    y = np.linspace(0, 2 * np.pi, 25)[:, None]
+    shifts = 2 * np.pi * np.arange(-4, 5)
+    law = mfg.GaussianMixture(np.ones(9), 1.0 + shifts[:, None], 0.25 + t)
+    p = law.density(y)
+    assert np.sum(p * np.sum((score(y, t) - law.score(y)) ** 2, axis=1)) / p.sum() < 5e-3
+
+
+def test_bad_input(rng):
+    x, basis = LAW.sample(100, rng), mfg.HermiteBasis(2, 3)
+    with pytest.raises(ValueError, match=r"N\(0, 0.5 I\), the basis in N\(0, 1 I\)"):
+        mfg.OperatorInformed(basis, mfg.OrnsteinUhlenbeck(), x)
+    with pytest.raises(ValueError, match="no Gaussian"):
+        mfg.OperatorInformed(basis, mfg.VarianceExploding(), x)
+    with pytest.raises(ValueError, match="no heat flow"):
+        mfg.OperatorInformed(mfg.FourierBasis(2, 2), VP, x)
+    with pytest.raises(ValueError, match="shape"):
+        mfg.OperatorInformed(basis, VP, x[:, :1])
+    with pytest.raises(ValueError, match="at least 10 samples"):
+        mfg.OperatorInformed(basis, VP, x[:5])
+    with pytest.raises(ValueError, match="ridge"):
+        mfg.OperatorInformed(basis, VP, x, ridge=-1.0)
+    with pytest.warns(UserWarning, match="which bear about 50"):
+        mfg.OperatorInformed(mfg.HermiteBasis(2, 12), VP, x)
+    for bad in ({"degree": 0}, {"variance": 0.0}, {"truncation": "square"}):
+        with pytest.raises(ValueError, match=r"must be|at least"):
+            mfg.HermiteBasis(**{"dimension": 2, "degree": 3} | bad)
