@@ -1,0 +1,135 @@
+"""The operator-informed estimator: exact for Gaussian data, error n^{−1/2}, and below that of denoising in the same functions.
+
+Averages over the data, pulled back through the semigroup, give the score of all noise levels at once. Against denoising score matching
+in the same functions, with one noised copy of each sample and the ridge that is best in hindsight, it is several times closer.
+"""
+
+import numpy as np
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal
+
+claim = Claim(
+    statement=(
+        r"A_t\alpha=b_t,\quad A_{t,mn}=\mathbb E_{p_0}P_t(\nabla\varphi_m\cdot\nabla\varphi_n),\ "
+        r"b_{t,n}=\lambda_ne^{-\lambda_nt}\,\mathbb E_{p_0}\varphi_n\ \Rightarrow\ "
+        r"\mathbb E_{p_t}|\hat s_n-s|^2=\text{truncation}+O(n^{-1}),\quad \text{below that of denoising}"
+    ),
+    source="arXiv:2406.09084, section 4",
+    standing="theorem",
+    assumes=("reversible noising", "eigenfunctions and products known", "ridge by cross-validation"),
+    coefficients=("decay",),
+)
+
+PROCESS = mfg.VariancePreserving()
+LAW = mfg.GaussianMixture([0.5, 0.5], [[0.8, 0.0], [-0.6, 0.5]], [0.3, 0.4])
+
+
+class Slowed(mfg.HermiteBasis):
+    """A basis whose functions are not those of the process: `decay` multiplies the rates at which they fade."""
+
+    decay = 1.0
+
+    @property
+    def extended_eigenvalues(self):
+        return self.decay * super().extended_eigenvalues
+
+
+def basis(degree, decay):
+    found = Slowed(2, degree)
+    object.__setattr__(found, "decay", decay)
+    return found
+
+
+def risk(score, t, y):
+    """Return the mean square error of a score at points of p_t."""
+    values = score(y, t) if not isinstance(score, np.ndarray) else score
+    return float(np.mean(np.sum((values - mfg.marginal(PROCESS, LAW, t).score(y)) ** 2, axis=1)))
+
+
+def denoised(functions, x, t, rng, y):
+    """Return the scores at y by denoising score matching in the same functions, one for each ridge, one noised copy a sample."""
+    m, v = float(PROCESS.contraction(t)), float(PROCESS.variance(t))
+    z = rng.standard_normal(x.shape)
+    noised = m * x + np.sqrt(v) * z
+    slopes, ours = (
+        np.stack([functions(points) @ D.toarray() for D in functions.derivatives], axis=-1)[:, 1:]
+        for points in (noised, y)
+    )
+    roots = np.sqrt(functions.eigenvalues[1:])[:, None]
+    slopes, ours = slopes / roots, ours / roots
+    A = np.einsum("nad,nbd->ab", slopes, slopes) / len(x)
+    b = -np.einsum("nad,nd->a", slopes, z / np.sqrt(v) - noised) / len(x)  # less ∇log π = −x
+    values, axes = np.linalg.eigh(A)
+    return [
+        np.einsum("nad,a->nd", ours, axes @ ((axes.T @ b) / (np.maximum(values, 0) + r))) - y
+        for r in np.geomspace(1e-8, 10, 28)
+    ]
+
+
+@claim.measure
+def estimator(level, decay=1.0):
+    """`decay` multiplies the eigenvalues that the estimator believes in."""
+    rng, zero = np.random.default_rng(2), mfg.exact(0.0, "closed form")
+    findings, series = [], []
+    x = rng.multivariate_normal([0.3, -0.2], [[0.5, 0.2], [0.2, 0.4]], 2000)
+    fitted, y = mfg.ExactScore(PROCESS, mfg.gaussian(x.mean(axis=0), np.cov(x.T, bias=True))), rng.normal(size=(200, 2))
+    plain = mfg.OperatorInformed(basis(2, decay), PROCESS, x, ridge=0.0)
+    worst = max(float(np.abs(plain(y, t) - fitted(y, t)).max()) for t in (0.02, 0.2, 0.6))
+    bar = mfg.Estimate(worst, 1e-9, mfg.Kind.BOUND, "three times, rounding")
+    findings.append(equal("Gaussian data: off the score of their moments", bar, zero, resolution=1e-6))
+
+    t, functions, seeds = 0.4, basis(4, decay), range(Level(level).pick(40, 64, 128))
+    sizes = Level(level).pick((2000, 64_000), (2000, 16_000, 128_000), (2000, 16_000, 128_000))
+    y = mfg.marginal(PROCESS, LAW, t).sample(1000, rng)
+
+    def scatter(n):
+        pair = [mfg.OperatorInformed(functions, PROCESS, LAW.sample(n, rng), ridge=1e-3)(y, t) for _ in range(2)]
+        return float(np.mean(np.sum((pair[0] - pair[1]) ** 2, axis=1)))
+
+    squares = np.array([[scatter(n) for _ in seeds] for n in sizes])
+    slopes = np.log(squares[-1] / squares[0]) / np.log(sizes[-1] / sizes[0])
+    rate = mfg.mean_interval(slopes, "pairs of data sets")
+    findings.append(
+        equal(
+            "rate in n of the square distance of two data sets' estimates",
+            rate,
+            mfg.exact(-1.0, "averages"),
+            resolution=0.3,
+        )
+    )
+    series.append(
+        Series("operator-informed, t = 0.4", "samples", list(sizes), "E|ŝ − ŝ′|²", squares.mean(axis=1).tolist(), "xy")
+    )
+
+    clouds = [LAW.sample(Level(level).pick(30_000, 100_000, 400_000), rng) for _ in range(8)]
+    degrees = (2, 4, 6, 8)
+    left = np.array([[risk(mfg.OperatorInformed(basis(k, decay), PROCESS, x), t, y) for x in clouds] for k in degrees])
+    series.append(Series("t = 0.4", "degree", list(degrees), "E|ŝ − s|²", left.mean(axis=1).tolist(), "y"))
+    drop = mfg.mean_interval(np.log(left[0] / left[-1]), "data sets")
+    findings.append(
+        at_least(
+            "degree 2 to 8: log of the fall of the risk", drop, mfg.exact(np.log(5.0), "fivefold"), resolution=1e-3
+        )
+    )
+
+    size, functions = 1000, basis(8, decay)
+    for t in Level(level).pick((0.05, 0.3), (0.02, 0.05, 0.1, 0.3, 0.5), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)):
+        y = mfg.marginal(PROCESS, LAW, t).sample(2000, rng)
+        ratios = []
+        for _ in range(8):
+            x = LAW.sample(size, rng)
+            best = min(risk(values, t, y) for values in denoised(functions, x, t, rng, y))
+            ratios.append(np.log(risk(mfg.OperatorInformed(functions, PROCESS, x), t, y) / best))
+        gain = mfg.mean_interval(ratios, "data sets")
+        findings.append(
+            at_most(
+                f"t = {t:g}: log of the risk over that of denoising", gain, mfg.exact(0.0, "as good"), resolution=1e-3
+            )
+        )
+    return Evidence(findings, series)
+
+
+@claim.control("functions that fade by a tenth too fast")
+def faster(level):
+    return estimator(level, decay=1.1)
