@@ -114,7 +114,9 @@ def _averages(
                             mean[p, i] += share * g
                         curvature[p] += share * square
     for p in range(here):
-        log_density[first + p] = top[p] + np.log(total[p]) if total[p] > 0 else np.nan
+        if not total[p] > 0:  # the point is not a number, and so is the sum
+            total[p] = np.nan
+        log_density[first + p] = top[p] + np.log(total[p])
         if slopes:
             square = 0.0
             for i in range(d):
@@ -185,6 +187,8 @@ def _products(
                         pushed[p, i] += share * (ahead * pull[i, j] + turned[i, j])
                         third[p, i] += share * (q * pull[i, j] + 2 * ahead * turned[i, j])
     for p in range(here):
+        if not total[p] > 0:
+            total[p] = np.nan
         ahead = 0.0
         for i in range(d):
             ahead += mean[p, i] * direction[first + p, i]

@@ -33,13 +33,19 @@ class OperatorInformed:
     """The estimator on a basis, for a process that is reversible in the basis's π; a score with all derivatives.
 
     `clock(t)` is the generator's own time τ, in which eigenfunctions decay as e^{−λτ}. `moments` (folds, q) are means of
-    ψ_r over parts of the data. `ridge` None: by cross-validation at 25 times, interpolated in log τ.
+    ψ_r over parts of the data. `ridge` None: by cross-validation at 25 times, interpolated in log τ. Polynomials know
+    nothing beyond the data: past `reach`, along each axis the farthest sample or three deviations of π, u = Σ α_n φ_n is
+    held constant, and s is that of π.
+
+    Raises ValueError for samples that do not fit, fewer than 10 of them, and a process that is not the basis's semigroup;
+    warns (UserWarning) of more functions than half the number of samples.
     """
 
     basis: Eigenbasis
     process: IsotropicProcess
     samples: Array
     ridge: float | None = None
+    reach: Array | None = field(init=False, repr=False)
     moments: Array = field(init=False, repr=False)
     _at: Callable[[float], tuple[Array, Array, Array, float]] = field(init=False, repr=False)
 
@@ -62,6 +68,10 @@ class OperatorInformed:
                 stacklevel=3,
             )
         object.__setattr__(self, "samples", samples)
+        reach = None
+        if isinstance(self.basis, HermiteBasis):
+            reach = np.maximum(np.abs(samples).max(axis=0), 3 * np.sqrt(self.basis.variance))
+        object.__setattr__(self, "reach", reach)
         order = np.random.default_rng(0).permutation(len(samples))
         means = [self._mean(samples[part]) for part in np.array_split(order, FOLDS)]
         object.__setattr__(self, "moments", np.stack(means))
@@ -86,6 +96,22 @@ class OperatorInformed:
         for start in range(0, len(samples), BLOCK):
             total = total + self.basis.extended(samples[start : start + BLOCK]).sum(axis=0)
         return np.asarray(total) / len(samples)
+
+    def _within(self, x: Array) -> tuple[Array, Array, Array, Array]:
+        """Return c(x) axis by axis with its first three derivatives: x up to the reach R, a constant from 5R/4 on.
+
+        Between them c′ = 1 − (10z³ − 15z⁴ + 6z⁵), z = (|x| − R)/(R/4): three continuous derivatives.
+        """
+        if self.reach is None:
+            one = np.ones_like(x)
+            return x, one, 0 * one, 0 * one
+        width = 0.25 * self.reach
+        z = np.clip((np.abs(x) - self.reach) / width, 0.0, 1.0)
+        far = self.reach + width * (z - z**4 * (2.5 - 3 * z + z**2))
+        first = 1 - z**3 * (10 - 15 * z + 6 * z**2)
+        second = -np.sign(x) * 30 * z**2 * (1 - z) ** 2 / width
+        third = -60 * z * (1 - z) * (1 - 2 * z) / width**2
+        return np.where(np.abs(x) <= self.reach, x, np.sign(x) * far), first, second, third
 
     @property
     def dimension(self) -> int:
@@ -150,58 +176,71 @@ class OperatorInformed:
         _, values, _, ridge = self._at(float(t))
         return float(np.sum(values / np.maximum(values + ridge, 1e-300)))
 
+    def _derivatives(self, y: Array, t: float, order: int) -> list[Array]:
+        """Return the derivatives of u = Σ α_n φ_n of orders 1 … `order` at points (k, d), shapes (k, d), (k, d, d), …"""
+        d, D, values = self.dimension, self.basis.derivatives, self.basis(y)
+        columns, found = [self.coefficients(t)], []
+        for k in range(1, order + 1):
+            columns = [E @ column for column in columns for E in D]
+            found.append((values @ np.stack(columns, axis=-1)).reshape(len(y), *[d] * k))
+        return found
+
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""
         flat = x.reshape(-1, self.dimension)
-        alpha, values = self.coefficients(t), self.basis(flat)
-        slope = values @ np.stack([D @ alpha for D in self.basis.derivatives], axis=-1)
-        return (slope + self.basis.stationary_score(flat)).reshape(x.shape)
+        y, first, _, _ = self._within(flat)
+        (slope,) = self._derivatives(y, t, 1)
+        return (first * slope + self.basis.stationary_score(flat)).reshape(x.shape)
 
     def potential(self, x: Array, t: float) -> Array:
-        """Return log π + Σ α_n φ_n, an unnormalised log-density."""
+        """Return log π + u, an unnormalised log-density."""
         flat = x.reshape(-1, self.dimension)
-        return (self.basis.log_stationary(flat) + self.basis(flat) @ self.coefficients(t)).reshape(x.shape[:-1])
+        u = self.basis(self._within(flat)[0]) @ self.coefficients(t)
+        return (self.basis.log_stationary(flat) + u).reshape(x.shape[:-1])
 
     def divergence(self, x: Array, t: float) -> Array:
         """Return ∇·s."""
-        flat, alpha = x.reshape(-1, self.dimension), self.coefficients(t)
-        curved = sum(D @ (D @ alpha) for D in self.basis.derivatives)
-        return (self.basis(flat) @ curved + self.basis.stationary_laplacian).reshape(x.shape[:-1])
+        return np.trace(self.jacobian(x, t), axis1=-2, axis2=-1)
 
     def jacobian(self, x: Array, t: float) -> Array:
         """Return ∂_j s_i, shape (..., d, d)."""
-        d, alpha = self.dimension, self.coefficients(t)
-        second = np.stack([D @ (E @ alpha) for D in self.basis.derivatives for E in self.basis.derivatives], axis=-1)
-        values = (self.basis(x.reshape(-1, d)) @ second).reshape(-1, d, d)
-        values += self.basis.stationary_laplacian / d * np.eye(d)
-        return values.reshape(*x.shape, d)
+        d = self.dimension
+        y, first, second, _ = self._within(x.reshape(-1, d))
+        slope, curved = self._derivatives(y, t, 2)
+        J = first[:, :, None] * curved * first[:, None, :]
+        J += np.eye(d) * (second * slope + self.basis.stationary_laplacian / d)[:, None, :]
+        return J.reshape(*x.shape, d)
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
-        alpha = self.coefficients(t)
-        curved = sum(D @ (D @ alpha) for D in self.basis.derivatives)
-        third = np.stack([D @ curved for D in self.basis.derivatives], axis=-1)
-        return (self.basis(x.reshape(-1, self.dimension)) @ third).reshape(x.shape)
+        y, first, second, third = self._within(x.reshape(-1, self.dimension))
+        slope, curved, cubic = self._derivatives(y, t, 3)
+        inner = np.einsum("ni,niik->nk", first**2, cubic) + np.einsum("ni,nik->nk", second, curved)
+        own = 2 * first * second * np.einsum("nkk->nk", curved) + third * slope
+        return (first * inner + own).reshape(x.shape)
 
     def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d); J is symmetric."""
-        J = self.jacobian(x, t)
-        d, alpha, D = self.dimension, self.coefficients(t), self.basis.derivatives
-        table = np.stack(
-            [D[i] @ (D[j] @ (D[k] @ alpha)) for i in range(d) for j in range(d) for k in range(d)], axis=-1
+        y, first, second, third = self._within(x.reshape(-1, self.dimension))
+        slope, curved, cubic = self._derivatives(y, t, 3)
+        w = v.reshape(y.shape)
+        pushed = np.einsum("...ij,...j->...i", self.jacobian(x, t), v)
+        inner = np.einsum("nijk,ni,nj->nk", cubic, first * w, first * w) + np.einsum(
+            "ni,nik->nk", second * w**2, curved
         )
-        third = (self.basis(x.reshape(-1, d)) @ table).reshape(*x.shape, d, d)
-        pushed = np.einsum("...ij,...j->...i", J, v)
-        return pushed, pushed, np.einsum("...ijk,...j,...k->...i", third, v, v)
+        own = 2 * w * second * np.einsum("nkj,nj->nk", curved, first * w) + third * w**2 * slope
+        return pushed, pushed, (first * inner + own).reshape(x.shape)
 
     def rate(self, x: Array, t: float) -> Array:
         """Return ∂_t s, from coefficients at nearby times by differences of order four."""
+        y, first, _, _ = self._within(x.reshape(-1, self.dimension))
         slope = np.stack([D @ self._coefficient_rate(t) for D in self.basis.derivatives], axis=-1)
-        return (self.basis(x.reshape(-1, self.dimension)) @ slope).reshape(x.shape)
+        return (first * (self.basis(y) @ slope)).reshape(x.shape)
 
     def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
-        return (self.basis(x.reshape(-1, self.dimension)) @ self._coefficient_rate(t)).reshape(x.shape[:-1])
+        y = self._within(x.reshape(-1, self.dimension))[0]
+        return (self.basis(y) @ self._coefficient_rate(t)).reshape(x.shape[:-1])
 
     def pieces(self, x: Array, t: float) -> tuple[Array, Array, Array, Array]:
         """Return φ, ∂_tφ, ∇φ and Δφ."""
@@ -230,8 +269,9 @@ class OperatorInformed:
         inverse = (axes / (values + ridge)) @ axes.T
         influence = (inverse @ (equations / roots[:, None])) / roots[:, None]
         covariance = influence @ self._feature_covariance @ influence.T / len(self.samples)
-        table = basis(x.reshape(-1, self.dimension))
-        parts = [(table @ D.toarray())[:, 1:] for D in basis.derivatives]
+        y, first, _, _ = self._within(x.reshape(-1, self.dimension))
+        table = basis(y)
+        parts = [first[:, [i]] * (table @ D.toarray())[:, 1:] for i, D in enumerate(basis.derivatives)]
         return np.stack([np.sqrt(np.maximum(dot(part @ covariance, part), 0)) for part in parts], axis=-1).reshape(
             x.shape
         )

@@ -91,6 +91,7 @@ def test_weights_may_vanish_and_nan_stays_nan(rng):
     x[3] = np.nan
     assert np.isnan(law.log_density(x)[3])
     assert np.isnan(law.score(x)[3]).all()
+    assert np.isnan(law.products(x, np.ones((20, 1)))[0][3]).all()
     assert np.isfinite(law.score(x)[4]).all()
 
 

@@ -83,6 +83,9 @@ def test_all_derivatives_are_those_of_the_values(basis, rng):
     process = VP if isinstance(basis, mfg.HermiteBasis) else mfg.Brownian(horizon=2.0)
     score = mfg.OperatorInformed(basis, process, LAW.sample(400, rng), ridge=1e-3)
     x, v, t = 0.7 * rng.normal(size=(15, 2)), rng.normal(size=(15, 2)), 0.4
+    if score.reach is not None:  # also where the polynomials are turned off
+        x[:6] = score.reach * (1 + 0.25 * rng.uniform(0.1, 0.9, size=(6, 2))) * [1, -1]
+        x[4:6, 0] = 0.1
     values = mfg.Differenced(score, 2, end=process.horizon)
     for what in ("jacobian", "divergence", "rate", "divergence_gradient"):
         want = getattr(values, what)(x, t)
@@ -132,6 +135,14 @@ def test_a_wrapped_law_on_the_circle(rng):
     law = mfg.GaussianMixture(np.ones(9), 1.0 + shifts[:, None], 0.25 + t)
     p = law.density(y)
     assert np.sum(p * np.sum((score(y, t) - law.score(y)) ** 2, axis=1)) / p.sum() < 5e-3
+
+
+def test_far_out_the_score_is_that_of_the_stationary_law(rng):
+    score = mfg.OperatorInformed(mfg.HermiteBasis(2, 8), VP, LAW.sample(300, rng))
+    x = np.array([[50.0, -40.0], [1e6, 1e6]])
+    np.testing.assert_allclose(score(x, 0.1), -x)
+    near = 0.999 * score.reach
+    assert np.abs(score(near, 0.1) + near).max() > 1e-3
 
 
 def test_bad_input(rng):
