@@ -34,8 +34,8 @@ class OperatorInformed:
 
     `clock(t)` is the generator's own time τ, in which eigenfunctions decay as e^{−λτ}. `moments` (folds, q) are means of
     ψ_r over parts of the data. `ridge` None: by cross-validation at 25 times, interpolated in log τ. Polynomials know
-    nothing beyond the data: past `reach`, along each axis the farthest sample or three deviations of π, u = Σ α_n φ_n is
-    held constant, and s is that of π.
+    nothing beyond the noised data: past `reach(t)`, along each axis four deviations of the noise from the farthest sample,
+    u = Σ α_n φ_n is bent to a constant, and s is that of π.
 
     Raises ValueError for samples that do not fit, fewer than 10 of them, and a process that is not the basis's semigroup;
     warns (UserWarning) of more functions than half the number of samples.
@@ -45,7 +45,7 @@ class OperatorInformed:
     process: IsotropicProcess
     samples: Array
     ridge: float | None = None
-    reach: Array | None = field(init=False, repr=False)
+    farthest: Array = field(init=False, repr=False)
     moments: Array = field(init=False, repr=False)
     _at: Callable[[float], tuple[Array, Array, Array, float]] = field(init=False, repr=False)
 
@@ -68,10 +68,7 @@ class OperatorInformed:
                 stacklevel=3,
             )
         object.__setattr__(self, "samples", samples)
-        reach = None
-        if isinstance(self.basis, HermiteBasis):
-            reach = np.maximum(np.abs(samples).max(axis=0), 3 * np.sqrt(self.basis.variance))
-        object.__setattr__(self, "reach", reach)
+        object.__setattr__(self, "farthest", np.abs(samples).max(axis=0))
         order = np.random.default_rng(0).permutation(len(samples))
         means = [self._mean(samples[part]) for part in np.array_split(order, FOLDS)]
         object.__setattr__(self, "moments", np.stack(means))
@@ -97,21 +94,29 @@ class OperatorInformed:
             total = total + self.basis.extended(samples[start : start + BLOCK]).sum(axis=0)
         return np.asarray(total) / len(samples)
 
-    def _within(self, x: Array) -> tuple[Array, Array, Array, Array]:
+    def reach(self, t: float) -> Array:
+        """Return how far along each axis noised data go, m(t)·max|x_i| + 4√v(t), shape (d,); infinite on a torus."""
+        if not isinstance(self.basis, HermiteBasis):
+            return np.full(self.dimension, np.inf)
+        m, v = float(self.process.contraction(t)), float(self.process.variance(t))
+        return m * self.farthest + 4 * np.sqrt(v)
+
+    def _within(self, x: Array, t: float) -> tuple[Array, Array, Array, Array]:
         """Return c(x) axis by axis with its first three derivatives: x up to the reach R, a constant from 5R/4 on.
 
         Between them c′ = 1 − (10z³ − 15z⁴ + 6z⁵), z = (|x| − R)/(R/4): three continuous derivatives.
         """
-        if self.reach is None:
+        reach = self.reach(t)
+        if not np.isfinite(reach).all():
             one = np.ones_like(x)
             return x, one, 0 * one, 0 * one
-        width = 0.25 * self.reach
-        z = np.clip((np.abs(x) - self.reach) / width, 0.0, 1.0)
-        far = self.reach + width * (z - z**4 * (2.5 - 3 * z + z**2))
+        width = 0.25 * reach
+        z = np.clip((np.abs(x) - reach) / width, 0.0, 1.0)
+        far = reach + width * (z - z**4 * (2.5 - 3 * z + z**2))
         first = 1 - z**3 * (10 - 15 * z + 6 * z**2)
         second = -np.sign(x) * 30 * z**2 * (1 - z) ** 2 / width
         third = -60 * z * (1 - z) * (1 - 2 * z) / width**2
-        return np.where(np.abs(x) <= self.reach, x, np.sign(x) * far), first, second, third
+        return np.where(np.abs(x) <= reach, x, np.sign(x) * far), first, second, third
 
     @property
     def dimension(self) -> int:
@@ -188,14 +193,14 @@ class OperatorInformed:
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""
         flat = x.reshape(-1, self.dimension)
-        y, first, _, _ = self._within(flat)
+        y, first, _, _ = self._within(flat, t)
         (slope,) = self._derivatives(y, t, 1)
         return (first * slope + self.basis.stationary_score(flat)).reshape(x.shape)
 
     def potential(self, x: Array, t: float) -> Array:
         """Return log π + u, an unnormalised log-density."""
         flat = x.reshape(-1, self.dimension)
-        u = self.basis(self._within(flat)[0]) @ self.coefficients(t)
+        u = self.basis(self._within(flat, t)[0]) @ self.coefficients(t)
         return (self.basis.log_stationary(flat) + u).reshape(x.shape[:-1])
 
     def divergence(self, x: Array, t: float) -> Array:
@@ -205,7 +210,7 @@ class OperatorInformed:
     def jacobian(self, x: Array, t: float) -> Array:
         """Return ∂_j s_i, shape (..., d, d)."""
         d = self.dimension
-        y, first, second, _ = self._within(x.reshape(-1, d))
+        y, first, second, _ = self._within(x.reshape(-1, d), t)
         slope, curved = self._derivatives(y, t, 2)
         J = first[:, :, None] * curved * first[:, None, :]
         J += np.eye(d) * (second * slope + self.basis.stationary_laplacian / d)[:, None, :]
@@ -213,7 +218,7 @@ class OperatorInformed:
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
-        y, first, second, third = self._within(x.reshape(-1, self.dimension))
+        y, first, second, third = self._within(x.reshape(-1, self.dimension), t)
         slope, curved, cubic = self._derivatives(y, t, 3)
         inner = np.einsum("ni,niik->nk", first**2, cubic) + np.einsum("ni,nik->nk", second, curved)
         own = 2 * first * second * np.einsum("nkk->nk", curved) + third * slope
@@ -221,7 +226,7 @@ class OperatorInformed:
 
     def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d); J is symmetric."""
-        y, first, second, third = self._within(x.reshape(-1, self.dimension))
+        y, first, second, third = self._within(x.reshape(-1, self.dimension), t)
         slope, curved, cubic = self._derivatives(y, t, 3)
         w = v.reshape(y.shape)
         pushed = np.einsum("...ij,...j->...i", self.jacobian(x, t), v)
@@ -232,24 +237,21 @@ class OperatorInformed:
         return pushed, pushed, (first * inner + own).reshape(x.shape)
 
     def rate(self, x: Array, t: float) -> Array:
-        """Return ∂_t s, from coefficients at nearby times by differences of order four."""
-        y, first, _, _ = self._within(x.reshape(-1, self.dimension))
-        slope = np.stack([D @ self._coefficient_rate(t) for D in self.basis.derivatives], axis=-1)
-        return (first * (self.basis(y) @ slope)).reshape(x.shape)
+        """Return ∂_t s, by differences of order four over a thousandth of the time."""
+        return self._slope(lambda u: self(x, u), t)
 
     def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
-        y = self._within(x.reshape(-1, self.dimension))[0]
-        return (self.basis(y) @ self._coefficient_rate(t)).reshape(x.shape[:-1])
+        return self._slope(lambda u: self.potential(x, u), t)
+
+    def _slope(self, f: Callable[[float], Array], t: float) -> Array:
+        h = max(1e-3 * min(t, self.process.horizon - t), 1e-9)
+        near, far = ((f(t + k * h) - f(t - k * h)) / (2 * k * h) for k in (1, 2))
+        return (4 * near - far) / 3
 
     def pieces(self, x: Array, t: float) -> tuple[Array, Array, Array, Array]:
         """Return φ, ∂_tφ, ∇φ and Δφ."""
         return self.potential(x, t), self.time_derivative(x, t), self(x, t), self.divergence(x, t)
-
-    def _coefficient_rate(self, t: float) -> Array:
-        h = max(1e-3 * min(t, self.process.horizon - t), 1e-9)
-        near, far = ((self.coefficients(t + k * h) - self.coefficients(t - k * h)) / (2 * k * h) for k in (1, 2))
-        return (4 * near - far) / 3
 
     def standard_error(self, x: Array, t: float) -> Array:
         """Return the standard error of each component of s at points (..., d), by the sandwich formula at fixed ridge.
@@ -269,7 +271,7 @@ class OperatorInformed:
         inverse = (axes / (values + ridge)) @ axes.T
         influence = (inverse @ (equations / roots[:, None])) / roots[:, None]
         covariance = influence @ self._feature_covariance @ influence.T / len(self.samples)
-        y, first, _, _ = self._within(x.reshape(-1, self.dimension))
+        y, first, _, _ = self._within(x.reshape(-1, self.dimension), t)
         table = basis(y)
         parts = [first[:, [i]] * (table @ D.toarray())[:, 1:] for i, D in enumerate(basis.derivatives)]
         return np.stack([np.sqrt(np.maximum(dot(part @ covariance, part), 0)) for part in parts], axis=-1).reshape(

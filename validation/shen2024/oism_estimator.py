@@ -73,7 +73,7 @@ def estimator(level, decay=1.0):
     rng, zero = np.random.default_rng(2), mfg.exact(0.0, "closed form")
     findings, series = [], []
     x = rng.multivariate_normal([0.3, -0.2], [[0.5, 0.2], [0.2, 0.4]], 2000)
-    fitted, y = mfg.ExactScore(PROCESS, mfg.gaussian(x.mean(axis=0), np.cov(x.T, bias=True))), rng.normal(size=(200, 2))
+    fitted, y = mfg.ExactScore(PROCESS, mfg.gaussian(x.mean(axis=0), np.cov(x.T, bias=True))), x[:200]
     plain = mfg.OperatorInformed(basis(2, decay), PROCESS, x, ridge=0.0)
     worst = max(float(np.abs(plain(y, t) - fitted(y, t)).max()) for t in (0.02, 0.2, 0.6))
     bar = mfg.Estimate(worst, 1e-9, mfg.Kind.BOUND, "three times, rounding")
