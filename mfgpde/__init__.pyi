@@ -103,6 +103,8 @@ from .scores import Swirl as Swirl
 from .scores import Tabulated as Tabulated
 from .scores import empirical_score as empirical_score
 from .scores import load_score as load_score
+from .scores.jax_mixture import jax_log_density as jax_log_density
+from .scores.jax_operator_informed import jax_potential as jax_potential
 from .scores.jax_score import JaxScore as JaxScore
 from .scores.torch_score import TorchScore as TorchScore
 from .solvers import Ladder as Ladder

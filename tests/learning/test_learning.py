@@ -123,3 +123,30 @@ def test_a_loss_that_blows_up_is_said():
     samples = np.ones((10, 1))
     with pytest.raises(FloatingPointError, match="after 100 steps; try a smaller rate"):
         mfg.train(OU, samples, widths=(4,), steps=100, batch=8, rate=1e20)
+
+
+def test_a_base_is_what_the_network_adds_to(tmp_path, rng):
+    process, law = mfg.VariancePreserving(), mfg.GaussianMixture([0.5, 0.5], [[0.8, 0.0], [-0.6, 0.5]], [0.3, 0.4])
+    x = law.sample(1000, rng)
+    known = {"steps": 250, "widths": (8,), "batch": 64}
+    plain, nothing = mfg.train(process, x, **known), mfg.train(process, x, base=lambda y, t: 0.0 * jnp.sum(y), **known)
+    y = rng.normal(size=(20, 2))
+    np.testing.assert_allclose(nothing.score(y, 0.2), plain.score(y, 0.2), rtol=1e-4, atol=1e-5)  # single precision
+    informed = mfg.OperatorInformed(mfg.HermiteBasis(2, 4), process, x)
+    base = mfg.jax_potential(informed)
+    alone = mfg.JaxScore(base, 2)
+    for t in (0.01, 0.2, 0.9):
+        np.testing.assert_allclose(alone(y, t), informed(y, t), rtol=1e-3, atol=1e-3)  # linear between 129 times
+    far = 1.1 * informed.reach(0.2)[None]
+    np.testing.assert_allclose(alone(far, 0.2), informed(far, 0.2), rtol=1e-2)
+    found = mfg.train(process, x, base=base, **known)
+    truth = mfg.marginal(process, law, 0.2)
+    z = truth.sample(1000, rng)
+    errors = [np.mean(np.sum((s(z, 0.2) - truth.score(z)) ** 2, axis=1)) for s in (found.score, plain.score)]
+    assert errors[0] < 0.3 * errors[1]  # after so few steps the base is all there is
+    with pytest.raises(ValueError, match="base of a residual network"):
+        found.save(tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match="output is a potential"):
+        mfg.train(process, x, base=base, network=mfg.Network(output="vector"), **known)
+    with pytest.raises(ValueError, match="only Hermite"):
+        mfg.jax_potential(mfg.OperatorInformed(mfg.FourierBasis(2, 1), mfg.Brownian(), x))

@@ -104,8 +104,6 @@ def test_the_empirical_score_points_at_the_nearest_point_at_once(rng):
 def test_the_same_mixture_in_jax(kind, k, rng):
     import jax
 
-    from mfgpde.scores.jax_mixture import jax_log_density
-
     d = 3
     diagonal, factors = rng.uniform(0.05, 0.3, (k, d)), 0.3 * rng.normal(size=(k, d, 1))
     structure = {
@@ -120,7 +118,7 @@ def test_the_same_mixture_in_jax(kind, k, rng):
         np.vstack((rng.normal(size=(20, d)), np.full(d, 80.0))),
     )
     with jax.enable_x64(True):
-        function, parameters = jax_log_density(law)
+        function, parameters = mfg.jax_log_density(law)
         values = jax.vmap(function, (None, 0))(parameters, x)
         slopes = jax.vmap(jax.grad(function, argnums=1), (None, 0))(parameters, x)
         np.testing.assert_allclose(values, law.log_density(x), rtol=1e-10)

@@ -1,0 +1,46 @@
+"""An operator-informed score as a JAX function: what a residual network is trained on top of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from mfgpde.scores.eigenbasis import HermiteBasis
+from mfgpde.scores.operator_informed import OperatorInformed
+
+
+def jax_potential(score: OperatorInformed, start: float = 1e-3, nodes: int = 129) -> Callable[[Any, Any], Any]:
+    """Return log π + Σ α_n(t) φ_n, without its constant, as a JAX function of one point (d,) and one time.
+
+    Coefficients are tabulated at `nodes` times, equidistant in √t on [start, horizon], and linear in √t between them.
+    Raises ValueError for other than Hermite functions.
+    """
+    basis = score.basis
+    if not isinstance(basis, HermiteBasis):
+        raise ValueError(f"only Hermite functions are known to JAX here, got {type(basis).__name__}")
+    low, high = np.sqrt(start), np.sqrt(score.process.horizon)
+    table = np.stack([score.coefficients(float(u**2)) for u in np.linspace(low, high, nodes)])
+    alpha, indices, top = jnp.asarray(table), basis.indices, int(basis.indices.max())
+    reaches = jnp.asarray(np.stack([score.reach(float(u**2)) for u in np.linspace(low, high, nodes)]))
+
+    def potential(x: Any, t: Any) -> Any:
+        place = jnp.clip((jnp.sqrt(t) - low) / (high - low), 0.0, 1.0) * (nodes - 1)
+        before = jnp.clip(jnp.floor(place).astype(int), 0, nodes - 2)
+        share = place - before
+        reach = ((1 - share) * reaches[before] + share * reaches[before + 1]).astype(x.dtype)
+        width = 0.25 * reach
+        z = jnp.clip((jnp.abs(x) - reach) / width, 0.0, 1.0)
+        far = jnp.sign(x) * (reach + width * (z - z**4 * (2.5 - 3 * z + z**2)))
+        y = jnp.where(jnp.abs(x) <= reach, x, far).astype(x.dtype) / np.sqrt(basis.variance).astype(x.dtype)
+        columns = [jnp.ones_like(y), y]
+        for k in range(1, top):
+            columns.append((y * columns[k] - np.sqrt(k) * columns[k - 1]) / np.sqrt(k + 1))
+        hermite = jnp.stack(columns)
+        values = jnp.prod(jnp.stack([hermite[indices[:, i], i] for i in range(basis.dimension)]), axis=0)
+        now = ((1 - share) * alpha[before] + share * alpha[before + 1]).astype(x.dtype)
+        return values @ now - 0.5 * jnp.sum(x**2) / basis.variance
+
+    return potential
