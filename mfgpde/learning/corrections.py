@@ -33,7 +33,9 @@ def corrected(
     """Return the corrected mixture, the loss on the fold held out, and the number of steps that was best there.
 
     Trained twice: without the first fold, to find when to stop, and with all samples, for that many steps.
+    Steps are rounded to bouts of 20.
     """
+    steps = LOOK * max(1, round(steps / LOOK))
     judge, rest = folds[0][: 2 * BATCH], folds[1:]
     first = _Training(whole, rest, choice, parameters, seed)
     history = first.run(steps, partial(first.loss_at, np.concatenate(rest), judge))

@@ -64,3 +64,5 @@ def test_a_comparison_is_kept_and_resumed(tmp_path, monkeypatch):
     assert len(mfg.compare_models(PROCESS, LAW, (40,), **known | {"seeds": (0, 1)})) == 6
     with pytest.raises(ValueError, match="made with another stop"):
         mfg.compare_models(PROCESS, LAW, (40,), **known, stop=0.1)
+    with pytest.raises(ValueError, match="made with another law"):
+        mfg.compare_models(PROCESS, mfg.two_moons(0.1 + 1e-9), (40,), **known)

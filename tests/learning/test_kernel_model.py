@@ -79,8 +79,8 @@ def test_corrections_are_kept_only_where_they_help_a_fold_that_saw_none(rng):
     plain = mfg.fit_kernel_model(x)
     gap = np.mean(LAW.log_density(fresh) - plain.mixture.log_density(fresh))
     for parameters in ("network", "free"):
-        model = mfg.fit_kernel_model(x, parameters=parameters, steps=100)
-        assert model.steps <= 100
+        model = mfg.fit_kernel_model(x, parameters=parameters, steps=95)
+        assert model.steps <= 100  # bouts of twenty
         assert np.mean(LAW.log_density(fresh) - model.mixture.log_density(fresh)) < gap + 0.2
         if model.steps == 0:
             np.testing.assert_array_equal(model.mixture.covariances, plain.mixture.covariances)

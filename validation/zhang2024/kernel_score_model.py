@@ -32,10 +32,10 @@ networks = load_module(Path(__file__).parents[1] / "networks" / "_equal_time.py"
 
 
 @claim.measure
-def generalises(level, memorise=False):
-    """`memorise` puts the empirical score in the model's place; directions have a control of their own."""
+def generalises(level, memorise=False, exchanged=False):
+    """`memorise` puts the empirical score in the model's place, `exchanged` the networks; directions have their own control."""
     findings, series = [], []
-    sizes = [200] if memorise else Level(level).pick((200,), (200, 1000, 5000), (200, 1000, 5000))
+    sizes = [200] if memorise or exchanged else Level(level).pick((200,), (200, 1000, 5000), (200, 1000, 5000))
     curves = {"kernels": [], "network": [], "training points": []}
     for n in sizes:
         gains, over, ratios = [], [], []
@@ -46,6 +46,8 @@ def generalises(level, memorise=False):
             scores = {"kernels": model, "training points": empirical}
             if not memorise:
                 scores["network"] = networks.network(n, seed, level)
+            if exchanged:
+                scores["kernels"], scores["network"] = scores["network"], scores["kernels"]
             known = {"stop": networks.STOP, "transport": 0, "count": Level(level).pick(1000, 2000, 4000), "seed": seed}
             judged = {
                 name: mfg.judge_model(score, networks.PROCESS, networks.DATA, training, **known)
@@ -74,7 +76,7 @@ def generalises(level, memorise=False):
     for name, values in curves.items() if not memorise else ():
         means = np.array(values).reshape(len(sizes), k).mean(axis=1).tolist()
         series.append(Series("two rings", "samples", list(sizes), f"KL(p‖q), {name}", means, "xy"))
-    return Evidence([*findings, *([] if memorise else _tangents(level))], series)
+    return Evidence([*findings, *([] if memorise or exchanged else _tangents(level))], series)
 
 
 def _tangents(level, blind=False):
@@ -131,6 +133,11 @@ def _tangents(level, blind=False):
 @claim.control("the empirical score in the model's place")
 def repeats(level):
     return generalises(level, memorise=True)
+
+
+@claim.control("networks and kernels exchanged")
+def swapped(level):
+    return generalises(level, exchanged=True)
 
 
 @claim.control("kernels without direction")
