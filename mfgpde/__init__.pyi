@@ -37,6 +37,7 @@ from .discretisations import Spectral as Spectral
 from .discretisations import propagate as propagate
 from .discretisations import resample as resample
 from .discretisations.finite_element import FiniteElement as FiniteElement
+from .discretisations.finite_element import FiniteElementBasis as FiniteElementBasis
 from .discretisations.finite_element import adapt_eigenvalue as adapt_eigenvalue
 from .discretisations.finite_element import adapt_stationary as adapt_stationary
 from .discretisations.finite_element import eigenpairs as eigenpairs
@@ -85,6 +86,7 @@ from .learning import train as train
 from .pictures import picture as picture
 from .processes import Brownian as Brownian
 from .processes import Linear as Linear
+from .processes import MarkovGenerator as MarkovGenerator
 from .processes import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from .processes import OverdampedLangevin as OverdampedLangevin
 from .processes import SubVariancePreserving as SubVariancePreserving
@@ -98,6 +100,7 @@ from .scores import FourierBasis as FourierBasis
 from .scores import HermiteBasis as HermiteBasis
 from .scores import Network as Network
 from .scores import OperatorInformed as OperatorInformed
+from .scores import Semigroup as Semigroup
 from .scores import Sum as Sum
 from .scores import Swirl as Swirl
 from .scores import Tabulated as Tabulated

@@ -1,6 +1,7 @@
 """Forward processes: one family a file; adding one is a file and a line here."""
 
 from mfgpde.processes.base import ForwardProcess, IsotropicProcess, LinearProcess, Transition
+from mfgpde.processes.generator import MarkovGenerator, clock
 from mfgpde.processes.langevin import OverdampedLangevin, double_well
 from mfgpde.processes.linear import Linear
 from mfgpde.processes.ornstein_uhlenbeck import OrnsteinUhlenbeck
@@ -13,11 +14,13 @@ __all__ = [
     "IsotropicProcess",
     "Linear",
     "LinearProcess",
+    "MarkovGenerator",
     "OrnsteinUhlenbeck",
     "OverdampedLangevin",
     "SubVariancePreserving",
     "Transition",
     "VarianceExploding",
     "VariancePreserving",
+    "clock",
     "double_well",
 ]

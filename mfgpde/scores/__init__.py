@@ -5,6 +5,7 @@ from mfgpde.scores.eigenbasis import Eigenbasis, FourierBasis, HermiteBasis
 from mfgpde.scores.exact import Bump, DivergenceScore, ExactScore, PotentialScore, Score, Sum, Swirl, empirical_score
 from mfgpde.scores.files import Network, load_score
 from mfgpde.scores.operator_informed import OperatorInformed
+from mfgpde.scores.semigroup import Embedding, Semigroup
 from mfgpde.scores.tabulated import Tabulated
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Differenced",
     "DivergenceScore",
     "Eigenbasis",
+    "Embedding",
     "ExactScore",
     "FourierBasis",
     "HermiteBasis",
@@ -19,6 +21,7 @@ __all__ = [
     "OperatorInformed",
     "PotentialScore",
     "Score",
+    "Semigroup",
     "Sum",
     "Swirl",
     "Tabulated",

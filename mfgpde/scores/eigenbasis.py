@@ -7,6 +7,7 @@ L φ_n = −λ_n φ_n for L reversible in π. Products close on a larger basis �
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb, factorial
@@ -40,11 +41,6 @@ class Eigenbasis(Protocol):
         """Return G as a sparse matrix (p², q)."""
         ...
 
-    @property
-    def derivatives(self) -> tuple[Any, ...]:
-        """Return sparse matrices (p, p), one an axis: Σ c_n φ_n has the partial derivative Σ (D c)_n φ_n."""
-        ...
-
     def __call__(self, x: Array) -> Array:
         """Return φ_n at points (k, d), shape (k, p)."""
         ...
@@ -53,18 +49,35 @@ class Eigenbasis(Protocol):
         """Return ψ_r at points (k, d), shape (k, q)."""
         ...
 
-    def log_stationary(self, x: Array) -> Array:
-        """Return log π."""
+    def differentiate(self, c: Array, x: Array, order: int) -> list[Array]:
+        """Return the derivatives of Σ c_n φ_n of orders 0 … `order` at points (k, d).
+
+        Coefficients c have shape (p, …), the results (k, …), (k, d, …), (k, d, d, …).
+        """
         ...
 
-    def stationary_score(self, x: Array) -> Array:
-        """Return ∇log π."""
+    def stationary(self, x: Array, order: int) -> list[Array]:
+        """Return log π and its derivatives up to `order` at points (k, d), shapes (k,), (k, d), (k, d, d), …"""
         ...
 
-    @property
-    def stationary_laplacian(self) -> float:
-        """Return Δlog π, the same everywhere."""
+    def clock(self, process: Any) -> Callable[[float], float]:
+        """Return the generator's own time as a function of the process's; ValueError if this is not its semigroup."""
         ...
+
+    def reach(self, process: Any, t: float, farthest: Array) -> Array:
+        """Return how far along each axis the functions are of use, (d,), for data whose coordinates end at `farthest`."""
+        ...
+
+
+def _differentiate(basis: Any, c: Array, x: Array, order: int) -> list[Array]:
+    """Return derivatives of a basis that is closed under them, by its sparse matrices."""
+    d, values = basis.dimension, basis(x)
+    columns, found = [c.reshape(len(c), -1)], []
+    for k in range(order + 1):
+        table = np.einsum("km,amj->kaj", values, np.stack(columns)) if k else (values @ columns[0])[:, None]
+        found.append(table.reshape(len(x), *[d] * k, *c.shape[1:]))
+        columns = [E @ column for column in columns for E in basis.derivatives]
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,18 +201,35 @@ class HermiteBasis:
             values = values * table[axis, indices[:, axis]]
         return values.T
 
-    def log_stationary(self, x: Array) -> Array:
-        """Return log N(x; 0, κI)."""
-        return -0.5 * (x**2).sum(axis=-1) / self.variance - 0.5 * self.dimension * np.log(2 * np.pi * self.variance)
+    def differentiate(self, c: Array, x: Array, order: int) -> list[Array]:
+        """Return the derivatives of Σ c_n φ_n of orders 0 … `order`."""
+        return _differentiate(self, c, x, order)
 
-    def stationary_score(self, x: Array) -> Array:
-        """Return −x/κ."""
-        return -x / self.variance
+    def stationary(self, x: Array, order: int) -> list[Array]:
+        """Return log N(x; 0, κI) and its derivatives."""
+        d, k = self.dimension, self.variance
+        found = [-0.5 * (x**2).sum(axis=-1) / k - 0.5 * d * np.log(2 * np.pi * k), -x / k]
+        found += [np.broadcast_to(-np.eye(d) / k, (len(x), d, d))]
+        return (found + [np.zeros((len(x), *[d] * r)) for r in range(3, order + 1)])[: order + 1]
 
-    @property
-    def stationary_laplacian(self) -> float:
-        """Return −d/κ."""
-        return -self.dimension / self.variance
+    def clock(self, process: Any) -> Callable[[float], float]:
+        """Return −log m(t). Raises ValueError unless the process has N(0, κI) for its law that stays."""
+        times = process.horizon * np.array([0.1, 0.5, 1.0])
+        if not hasattr(process, "contraction"):
+            raise ValueError(f"Hermite functions are those of linear isotropic processes, got {process!r}")
+        m, v = (np.array([float(f(t)) for t in times]) for f in (process.contraction, process.variance))
+        kept = v / (1 - m**2) if np.all(m < 1) else np.full(3, np.inf)
+        if not np.allclose(kept, self.variance, rtol=1e-6):
+            law = f"N(0, {kept[-1]:.4g} I)" if np.allclose(kept, kept[-1]) and np.isfinite(kept[-1]) else "no Gaussian"
+            raise ValueError(
+                f"{process!r} is reversible in {law}, the basis in N(0, {self.variance:.4g} I); "
+                "variance-preserving and Ornstein–Uhlenbeck processes have a law that stays, others have none"
+            )
+        return lambda t: -float(np.log(process.contraction(t)))
+
+    def reach(self, process: Any, t: float, farthest: Array) -> Array:
+        """Return how far noised data go, m(t)·max|x_i| + 4√v(t): polynomials know nothing beyond."""
+        return float(process.contraction(t)) * farthest + 4 * float(process.variance(t)) ** 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,18 +333,26 @@ class FourierBasis:
         values[:, 0] = 1.0
         return values
 
-    def log_stationary(self, x: Array) -> Array:
-        """Return −d log 2π."""
-        return np.full(x.shape[:-1], -self.dimension * np.log(2 * np.pi))
+    def differentiate(self, c: Array, x: Array, order: int) -> list[Array]:
+        """Return the derivatives of Σ c_n φ_n of orders 0 … `order`."""
+        return _differentiate(self, c, x, order)
 
-    def stationary_score(self, x: Array) -> Array:
-        """Return zero."""
-        return np.zeros_like(x)
+    def stationary(self, x: Array, order: int) -> list[Array]:
+        """Return −d log 2π and zeros."""
+        found = [np.zeros((len(x), *[self.dimension] * r)) for r in range(order + 1)]
+        found[0] -= self.dimension * np.log(2 * np.pi)
+        return found
 
-    @property
-    def stationary_laplacian(self) -> float:
-        """Return zero."""
-        return 0.0
+    def clock(self, process: Any) -> Callable[[float], float]:
+        """Return ∫D. Raises ValueError unless the process is a heat flow."""
+        times = process.horizon * np.array([0.1, 0.5, 1.0])
+        if not hasattr(process, "contraction") or not np.allclose([float(process.contraction(t)) for t in times], 1.0):
+            raise ValueError(f"{process!r} is no heat flow, whose eigenfunctions the basis has")
+        return lambda t: 0.5 * float(process.variance(t))
+
+    def reach(self, process: Any, t: float, farthest: Array) -> Array:
+        """Return infinity: waves are bounded."""
+        return np.full(self.dimension, np.inf)
 
 
 def _half(degree: int, dimension: int) -> NDArray[np.int64]:

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from mfgpde.arrays import dot
-from mfgpde.processes import IsotropicProcess
-from mfgpde.scores.eigenbasis import Eigenbasis, HermiteBasis
+from mfgpde.processes import ForwardProcess, MarkovGenerator
+from mfgpde.scores.eigenbasis import Eigenbasis
 
 Array = NDArray[np.float64]
 FOLDS, BLOCK = 5, 8192
 RIDGES = np.geomspace(1e-12, 1e2, 57)
 NODES = 25
+LEAST_RIDGE = 1e-13  # times the largest eigenvalue of the system: what rounding leaves of zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +39,16 @@ class OperatorInformed:
     u = Σ α_n φ_n is bent to a constant, and s is that of π.
 
     Raises ValueError for samples that do not fit, fewer than 10 of them, and a process that is not the basis's semigroup;
-    warns (UserWarning) of more functions than half the number of samples.
+    warns (UserWarning) of more functions than half the number of samples, and of a system that is singular without a ridge.
     """
 
     basis: Eigenbasis
-    process: IsotropicProcess
+    process: ForwardProcess | MarkovGenerator
     samples: Array
     ridge: float | None = None
     farthest: Array = field(init=False, repr=False)
     moments: Array = field(init=False, repr=False)
+    clock: Callable[[float], float] = field(init=False, repr=False)
     _at: Callable[[float], tuple[Array, Array, Array, float]] = field(init=False, repr=False)
 
     has_potential = True
@@ -60,7 +62,7 @@ class OperatorInformed:
             raise ValueError(f"at least {2 * FOLDS} samples are needed for cross-validation, got {len(samples)}")
         if self.ridge is not None and not self.ridge >= 0:
             raise ValueError(f"ridge must be ≥ 0, got {self.ridge}")
-        self._check_reversible()
+        object.__setattr__(self, "clock", self.basis.clock(self.process))
         if p - 1 > len(samples) // 2:
             warnings.warn(
                 f"{p - 1} basis functions for {len(samples)} samples, which bear about {len(samples) // 2}; "
@@ -69,37 +71,20 @@ class OperatorInformed:
             )
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "farthest", np.abs(samples).max(axis=0))
-        order = np.random.default_rng(0).permutation(len(samples))
-        means = [self._mean(samples[part]) for part in np.array_split(order, FOLDS)]
-        object.__setattr__(self, "moments", np.stack(means))
+        object.__setattr__(self, "moments", self._means(np.random.default_rng(0).permutation(len(samples)) % FOLDS))
         object.__setattr__(self, "_at", lru_cache(maxsize=64)(self._solved))
 
-    def _check_reversible(self) -> None:
-        """Raise ValueError unless X_t | X_0 is the generator's semigroup in another clock."""
-        times = self.process.horizon * np.array([0.1, 0.5, 1.0])
-        m, v = (np.array([float(f(t)) for t in times]) for f in (self.process.contraction, self.process.variance))
-        kept = v / (1 - m**2) if np.all(m < 1) else np.full(3, np.inf)
-        if isinstance(self.basis, HermiteBasis) and not np.allclose(kept, self.basis.variance, rtol=1e-6):
-            law = f"N(0, {kept[-1]:.4g} I)" if np.allclose(kept, kept[-1]) and np.isfinite(kept[-1]) else "no Gaussian"
-            raise ValueError(
-                f"{self.process!r} is reversible in {law}, the basis in N(0, {self.basis.variance:.4g} I); "
-                "variance-preserving and Ornstein–Uhlenbeck processes have a law that stays, others have none"
-            )
-        if not isinstance(self.basis, HermiteBasis) and not np.allclose(m, 1.0):
-            raise ValueError(f"{self.process!r} is no heat flow, whose eigenfunctions the basis has")
-
-    def _mean(self, samples: Array) -> Array:
-        total = 0.0
-        for start in range(0, len(samples), BLOCK):
-            total = total + self.basis.extended(samples[start : start + BLOCK]).sum(axis=0)
-        return np.asarray(total) / len(samples)
+    def _means(self, fold: NDArray[np.int64]) -> Array:
+        """Return the means of ψ over the samples of each fold, (folds, q)."""
+        total = np.zeros((FOLDS, len(self.basis.extended_eigenvalues)))
+        for start in range(0, len(self.samples), BLOCK):
+            part = slice(start, start + BLOCK)
+            total += (fold[part] == np.arange(FOLDS)[:, None]).astype(float) @ self.basis.extended(self.samples[part])
+        return total / np.bincount(fold, minlength=FOLDS)[:, None]
 
     def reach(self, t: float) -> Array:
-        """Return how far along each axis noised data go, m(t)·max|x_i| + 4√v(t), shape (d,); infinite on a torus."""
-        if not isinstance(self.basis, HermiteBasis):
-            return np.full(self.dimension, np.inf)
-        m, v = float(self.process.contraction(t)), float(self.process.variance(t))
-        return m * self.farthest + 4 * np.sqrt(v)
+        """Return how far along each axis the basis is of use at time t, (d,)."""
+        return self.basis.reach(self.process, t, self.farthest)
 
     def _within(self, x: Array, t: float) -> tuple[Array, Array, Array, Array]:
         """Return c(x) axis by axis with its first three derivatives: x up to the reach R, a constant from 5R/4 on.
@@ -122,12 +107,6 @@ class OperatorInformed:
     def dimension(self) -> int:
         """The dimension d."""
         return self.basis.dimension
-
-    def clock(self, t: float) -> float:
-        """Return τ: −log m(t) for Hermite functions, the half of the variance for Fourier's."""
-        if isinstance(self.basis, HermiteBasis):
-            return -float(np.log(self.process.contraction(t)))
-        return 0.5 * float(self.process.variance(t))
 
     def system(self, tau: float, moments: Array) -> tuple[Array, Array]:
         """Return B (p−1, p−1) and c (p−1,) of one set of moments at time τ of the generator; the constant is left out."""
@@ -169,6 +148,15 @@ class OperatorInformed:
         B, c = self.system(tau, self.moments.mean(axis=0))
         values, axes = np.linalg.eigh(B)
         values, ridge = np.maximum(values, 0), self.ridge_at(tau)
+        least = LEAST_RIDGE * float(values.max())
+        if ridge < least:
+            ridge, decided = least, int(np.sum(values > least))
+            if decided < len(values):
+                warnings.warn(
+                    f"at t = {t:g} the data decide {decided} of {len(values)} coefficients; a ridge of {ridge:.1e} sets "
+                    "the others to zero: use fewer functions, or ridge=None to choose it by cross-validation",
+                    stacklevel=2,
+                )
         beta = axes @ ((axes.T @ c) / (values + ridge))
         return np.concatenate(([0.0], beta / np.sqrt(self.basis.eigenvalues[1:]))), values, axes, ridge
 
@@ -182,26 +170,21 @@ class OperatorInformed:
         return float(np.sum(values / np.maximum(values + ridge, 1e-300)))
 
     def _derivatives(self, y: Array, t: float, order: int) -> list[Array]:
-        """Return the derivatives of u = Σ α_n φ_n of orders 1 … `order` at points (k, d), shapes (k, d), (k, d, d), …"""
-        d, D, values = self.dimension, self.basis.derivatives, self.basis(y)
-        columns, found = [self.coefficients(t)], []
-        for k in range(1, order + 1):
-            columns = [E @ column for column in columns for E in D]
-            found.append((values @ np.stack(columns, axis=-1)).reshape(len(y), *[d] * k))
-        return found
+        """Return the derivatives of u = Σ α_n φ_n of orders 1 … `order`, (k, d), (k, d, d), …"""
+        return self.basis.differentiate(self.coefficients(t), y, order)[1:]
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""
         flat = x.reshape(-1, self.dimension)
         y, first, _, _ = self._within(flat, t)
         (slope,) = self._derivatives(y, t, 1)
-        return (first * slope + self.basis.stationary_score(flat)).reshape(x.shape)
+        return (first * slope + self.basis.stationary(flat, 1)[1]).reshape(x.shape)
 
     def potential(self, x: Array, t: float) -> Array:
         """Return log π + u, an unnormalised log-density."""
         flat = x.reshape(-1, self.dimension)
-        u = self.basis(self._within(flat, t)[0]) @ self.coefficients(t)
-        return (self.basis.log_stationary(flat) + u).reshape(x.shape[:-1])
+        (u,) = self.basis.differentiate(self.coefficients(t), self._within(flat, t)[0], 0)
+        return (self.basis.stationary(flat, 0)[0] + u).reshape(x.shape[:-1])
 
     def divergence(self, x: Array, t: float) -> Array:
         """Return ∇·s."""
@@ -209,24 +192,27 @@ class OperatorInformed:
 
     def jacobian(self, x: Array, t: float) -> Array:
         """Return ∂_j s_i, shape (..., d, d)."""
-        d = self.dimension
-        y, first, second, _ = self._within(x.reshape(-1, d), t)
+        flat = x.reshape(-1, self.dimension)
+        y, first, second, _ = self._within(flat, t)
         slope, curved = self._derivatives(y, t, 2)
-        J = first[:, :, None] * curved * first[:, None, :]
-        J += np.eye(d) * (second * slope + self.basis.stationary_laplacian / d)[:, None, :]
-        return J.reshape(*x.shape, d)
+        J = first[:, :, None] * curved * first[:, None, :] + self.basis.stationary(flat, 2)[2]
+        J += np.eye(self.dimension) * (second * slope)[:, None, :]
+        return J.reshape(*x.shape, self.dimension)
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
-        y, first, second, third = self._within(x.reshape(-1, self.dimension), t)
+        flat = x.reshape(-1, self.dimension)
+        y, first, second, third = self._within(flat, t)
         slope, curved, cubic = self._derivatives(y, t, 3)
         inner = np.einsum("ni,niik->nk", first**2, cubic) + np.einsum("ni,nik->nk", second, curved)
         own = 2 * first * second * np.einsum("nkk->nk", curved) + third * slope
-        return (first * inner + own).reshape(x.shape)
+        far = np.einsum("niik->nk", self.basis.stationary(flat, 3)[3])
+        return (first * inner + own + far).reshape(x.shape)
 
     def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d); J is symmetric."""
-        y, first, second, third = self._within(x.reshape(-1, self.dimension), t)
+        flat = x.reshape(-1, self.dimension)
+        y, first, second, third = self._within(flat, t)
         slope, curved, cubic = self._derivatives(y, t, 3)
         w = v.reshape(y.shape)
         pushed = np.einsum("...ij,...j->...i", self.jacobian(x, t), v)
@@ -234,7 +220,8 @@ class OperatorInformed:
             "ni,nik->nk", second * w**2, curved
         )
         own = 2 * w * second * np.einsum("nkj,nj->nk", curved, first * w) + third * w**2 * slope
-        return pushed, pushed, (first * inner + own).reshape(x.shape)
+        far = np.einsum("nijk,ni,nj->nk", self.basis.stationary(flat, 3)[3], w, w)
+        return pushed, pushed, (first * inner + own + far).reshape(x.shape)
 
     def rate(self, x: Array, t: float) -> Array:
         """Return ∂_t s, by differences of order four over a thousandth of the time."""
@@ -272,8 +259,8 @@ class OperatorInformed:
         influence = (inverse @ (equations / roots[:, None])) / roots[:, None]
         covariance = influence @ self._feature_covariance @ influence.T / len(self.samples)
         y, first, _, _ = self._within(x.reshape(-1, self.dimension), t)
-        table = basis(y)
-        parts = [first[:, [i]] * (table @ D.toarray())[:, 1:] for i, D in enumerate(basis.derivatives)]
+        gradients = basis.differentiate(np.eye(p), y, 1)[1][:, :, 1:]
+        parts = [first[:, [i]] * gradients[:, i] for i in range(self.dimension)]
         return np.stack([np.sqrt(np.maximum(dot(part @ covariance, part), 0)) for part in parts], axis=-1).reshape(
             x.shape
         )

@@ -29,7 +29,7 @@ def test_functions_are_eigenfunctions_and_products_of_gradients_close(basis, rng
         np.testing.assert_allclose(values @ D[k], slope, rtol=1e-5, atol=1e-5)
     gradients = np.stack([values @ d for d in D], axis=-1)
     laplacians = sum(values @ (d @ d) for d in D)
-    generator = scale * (laplacians + np.einsum("npd,nd->np", gradients, basis.stationary_score(x)))
+    generator = scale * (laplacians + np.einsum("npd,nd->np", gradients, basis.stationary(x, 1)[1]))
     np.testing.assert_allclose(generator, -basis.eigenvalues * values, rtol=1e-9, atol=1e-9)
     squares = scale * np.einsum("nad,nbd->nab", gradients, gradients).reshape(len(x), -1)
     np.testing.assert_allclose(squares, basis.extended(x) @ basis.gram.T, rtol=1e-10, atol=1e-9)
@@ -164,3 +164,35 @@ def test_bad_input(rng):
     for bad in ({"degree": 0}, {"variance": 0.0}, {"truncation": "square"}):
         with pytest.raises(ValueError, match=r"must be|at least"):
             mfg.HermiteBasis(**{"dimension": 2, "degree": 3} | bad)
+
+
+def test_degenerate_data_say_how_much_they_decide():
+    """All samples in one point: at small t two coordinates' functions cannot be told apart."""
+    line = np.linspace(-1, 1, 40)[:, None] * np.array([1.0, 1.0])
+    score = mfg.OperatorInformed(mfg.HermiteBasis(2, 4), VP, line, ridge=0.0)
+    with pytest.warns(UserWarning, match=r"the data decide \d+ of 14 coefficients; a ridge of"):
+        score.coefficients(1e-12)
+    assert mfg.OperatorInformed(mfg.HermiteBasis(2, 4), VP, line).rank(1e-3) < 14
+
+
+@pytest.mark.parametrize("basis", BASES.values(), ids=BASES)
+def test_the_semigroup_composes_and_keeps_mass(basis, rng):
+    semigroup, c = mfg.Semigroup(basis), rng.normal(size=len(basis.eigenvalues))
+    np.testing.assert_allclose(semigroup(semigroup(c, 0.3), 0.4), semigroup(c, 0.7))
+    y = rng.normal(size=(5, basis.dimension))
+    embedding = semigroup.embedding(y)
+    x = rng.normal(size=(6, basis.dimension))
+    mean = semigroup.kernel(x, y, 0.5).mean(axis=1)
+    np.testing.assert_allclose(embedding.density(x, 0.5), mean, rtol=1e-10, atol=1e-14)
+    backward = (basis(y) @ semigroup(c, 0.5)).mean()  # E P_τ h over the samples
+    assert embedding.expectation(c, 0.5) == pytest.approx(backward)
+    h = 1e-5
+    slopes = [
+        (np.log(np.abs(embedding.density(x + h * e, 0.5))) - np.log(np.abs(embedding.density(x - h * e, 0.5))))
+        / (2 * h)
+        for e in np.eye(basis.dimension)
+    ]
+    found = embedding.score(x, 0.5)
+    known = np.isfinite(found)
+    assert known.any()
+    np.testing.assert_allclose(found[known], np.stack(slopes, axis=-1)[known], rtol=1e-4, atol=1e-5)

@@ -12,6 +12,7 @@ from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.finite_element import meshes
 from mfgpde.discretisations.finite_element._petsc import MPI
 from mfgpde.discretisations.finite_element.adaptation import Adaptation, adapt_eigenvalue, adapt_stationary, stationary
+from mfgpde.discretisations.finite_element.eigenbasis import FiniteElementBasis
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs
 from mfgpde.discretisations.finite_element.hamilton_jacobi import HamiltonJacobiSystem
 from mfgpde.discretisations.finite_element.meshes import Mesh
@@ -23,6 +24,7 @@ __all__ = [
     "Adaptation",
     "Eigenpairs",
     "FiniteElement",
+    "FiniteElementBasis",
     "Mesh",
     "abort",
     "adapt_eigenvalue",

@@ -14,6 +14,7 @@ from mfgpde.discretisations.finite_element.eigenpairs import eigenpairs
 from mfgpde.discretisations.finite_element.meshes.graded import bisected, fixed, straight
 from mfgpde.discretisations.finite_element.space import over_ranks
 from mfgpde.equations import FokkerPlanck
+from mfgpde.processes import MarkovGenerator
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +30,8 @@ class Adaptation:
 def adapt_eigenvalue(
     discretisation: Any,
     n: int,
+    generator: MarkovGenerator = MarkovGenerator(),  # noqa: B008  # frozen
     *,
-    potential: Callable[[Array], Array] | None = None,
-    tensor: Callable[[Array], Array] | None = None,
     max_unknowns: int = 20_000,
     share: float = 0.5,
 ) -> list[Adaptation]:
@@ -42,7 +42,8 @@ def adapt_eigenvalue(
     """
 
     def solve(space: Any) -> tuple[float, Array]:
-        pairs = eigenpairs(space, n + 1, potential=potential, tensor=tensor)
+        potential, tensor = generator.potential, generator.tensor
+        pairs = eigenpairs(space, n + 1, generator)
         V = space.space.interpolated(potential or (lambda x: np.zeros(len(x))), ())
         weight = ufl.exp(-V)
         phi = space.space.held(pairs.functions[n])

@@ -1,11 +1,10 @@
-"""Eigenpairs of reversible generators Lφ = ∇·(A∇φ) − (A∇V)·∇φ = −λφ: Laplace–Beltrami for V = 0, A = I.
+"""Eigenpairs of reversible generators, Lφ = ∇·(A∇φ) − (A∇V)·∇φ = −λφ, on a mesh.
 
 Weak form ∫(A∇φ)·∇v π = λ∫φ v π with π = e^{−V}/∫e^{−V}; eigenvalues converge at order 2p, eigenfunctions at p + 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from mfgpde.discretisations.base import Array, Field
 from mfgpde.discretisations.finite_element._petsc import SLEPc, fem, ufl
+from mfgpde.processes import MarkovGenerator
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,35 +23,23 @@ class Eigenpairs:
     functions: tuple[Field, ...]
 
 
-def eigenpairs(
-    discretisation: Any,
-    count: int,
-    *,
-    potential: Callable[[Array], Array] | None = None,
-    tensor: Callable[[Array], Array] | None = None,
-) -> Eigenpairs:
-    """Return the lowest `count` eigenpairs of the generator with potential V and diffusion tensor A on this mesh.
+def eigenpairs(discretisation: Any, count: int, generator: MarkovGenerator = MarkovGenerator()) -> Eigenpairs:  # noqa: B008  # frozen
+    """Return the lowest `count` eigenpairs of a generator on this mesh; by default, of Laplace–Beltrami. Walls reflect.
 
-    `potential` maps points (n, d) to (n,), `tensor` to (n, d, d), symmetric and positive. Walls reflect. The error of an
-    eigenvalue comes from `converge(lambda space: eigenpairs(space, k).values[n], …, order=2 * degree)`.
-    Raises RuntimeError if SLEPc finds fewer pairs than asked for.
+    The error of an eigenvalue comes from `converge(lambda space: eigenpairs(space, k).values[n], …, order=2 * degree)`.
+    Raises ValueError for a tensor that is not symmetric and positive, a potential that is not finite, and a count that the
+    mesh cannot bear; RuntimeError if SLEPc finds fewer pairs than asked for.
     """
     space = discretisation.space
     if not 1 <= count <= space.size // 2:
         raise ValueError(f"count must lie in [1, {space.size // 2}] on this mesh, got {count}")
-    x = space.grid.points
-    V = np.zeros(len(x)) if potential is None else np.asarray(potential(x), dtype=float)
-    lowest = space.grid.minimum(V)
-    weight = np.exp(lowest - V)
-    weight /= float(space.grid.integrate(weight))
-    if not np.isfinite(space.grid.integrate(weight)):
-        raise ValueError("the potential must be finite at all quadrature points")
+    weight = stationary_weight(space.grid, generator)
     density = space.at_quadrature(())
     space.fill(density, weight)
     flux = ufl.grad(space.trial)
-    if tensor is not None:
+    if generator.tensor is not None:
         A = space.at_quadrature((space.gdim, space.gdim))
-        space.fill(A, np.asarray(tensor(x), dtype=float))
+        space.fill(A, generator.diffusion_tensor(space.grid.points))
         flux = ufl.dot(A, flux)
     K = space.matrix(fem.form(density * ufl.inner(flux, ufl.grad(space.test)) * space.dx))
     M = space.matrix(fem.form(density * space.trial * space.test * space.dx))
@@ -79,6 +67,20 @@ def eigenpairs(
         functions.append(Field(discretisation, _normalised(space, vector, weight)))
     order = np.argsort(values)
     return Eigenpairs(np.array(values)[order], tuple(functions[n] for n in order))
+
+
+def stationary_weight(grid: Any, generator: MarkovGenerator) -> Array:
+    """Return π = e^{−V}/∫e^{−V} at quadrature points."""
+    V = (
+        np.zeros(len(grid.points))
+        if generator.potential is None
+        else np.asarray(generator.potential(grid.points), float)
+    )
+    weight = np.exp(grid.minimum(V) - V)
+    weight /= float(grid.integrate(weight))
+    if not np.isfinite(grid.integrate(weight)):
+        raise ValueError("the potential must be finite at all quadrature points")
+    return weight
 
 
 def _normalised(space: Any, vector: Any, weight: Array) -> Array:

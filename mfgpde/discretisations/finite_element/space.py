@@ -16,11 +16,11 @@ from mfgpde.discretisations.finite_element._petsc import (
     PETSc,
     basix,
     fem,
-    geometry,
     mesh,
     petsc_forms,
     ufl,
 )
+from mfgpde.discretisations.finite_element.locate import interpolation_matrix
 
 
 class MeshPoints:
@@ -204,21 +204,26 @@ class LagrangeSpace:
         """Return the L² projection of values at the quadrature points; exact for functions of the space."""
         return self.solve_mass(self.load(values))
 
+    def with_ghosts(self, u: Array) -> Array:
+        """Return the coefficients (own, …) followed by those of the ghosts."""
+        columns = u.reshape(self.own, -1)
+        found = np.empty((self.all_unknowns, columns.shape[1]))
+        for k, column in enumerate(columns.T):
+            found[:, k] = self.function(column).x.array
+        return found.reshape(-1, *u.shape[1:])
+
+    @property
+    def all_unknowns(self) -> int:
+        """The number of unknowns of this rank and its ghosts."""
+        return self.V.dofmap.index_map.size_local + self.V.dofmap.index_map.num_ghosts
+
     def evaluate(self, u: Array, x: Array) -> Array:
-        """Return the function at points x (..., gdim), on every rank; NaN outside the mesh. Collective."""
+        """Return functions (own, …) at points x (…, gdim) on every rank; NaN outside the mesh. Collective."""
         flat = np.ascontiguousarray(x, dtype=float).reshape(-1, self.gdim)
-        padded = np.zeros((len(flat), 3))
-        padded[:, : self.gdim] = flat
-        tree = geometry.bb_tree(self.domain, self.domain.topology.dim, padding=1e-10)
-        near = geometry.compute_collisions_points(tree, padded)
-        found = geometry.compute_colliding_cells(self.domain, near, padded)
-        has = found.offsets[1:] > found.offsets[:-1]
-        values = np.full(len(flat), -np.inf)
-        if has.any():
-            cells = found.array[found.offsets[:-1][has]]
-            values[has] = self.function(u).eval(padded[has], cells).ravel()
-        values = over_ranks(self.comm, values, MPI.MAX)
-        return np.where(np.isfinite(values), values, np.nan).reshape(x.shape[:-1])
+        matrix, here = interpolation_matrix(self, flat)
+        values = over_ranks(self.comm, matrix @ self.with_ghosts(u), MPI.SUM)
+        values[~here] = np.nan
+        return values.reshape(*x.shape[:-1], *u.shape[1:])
 
 
 def over_ranks(comm: Any, value: Any, operation: Any) -> Array:
