@@ -36,6 +36,7 @@ from .discretisations import FiniteVolume as FiniteVolume
 from .discretisations import Spectral as Spectral
 from .discretisations import propagate as propagate
 from .discretisations import resample as resample
+from .discretisations.finite_element import DiffusionSmoother as DiffusionSmoother
 from .discretisations.finite_element import FiniteElement as FiniteElement
 from .discretisations.finite_element import FiniteElementBasis as FiniteElementBasis
 from .discretisations.finite_element import adapt_eigenvalue as adapt_eigenvalue
@@ -82,6 +83,7 @@ from .learning import KernelModel as KernelModel
 from .learning import Objective as Objective
 from .learning import fit_kernel_model as fit_kernel_model
 from .learning import implicit_loss as implicit_loss
+from .learning import steadied_noise as steadied_noise
 from .learning import train as train
 from .pictures import picture as picture
 from .processes import Brownian as Brownian

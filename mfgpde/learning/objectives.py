@@ -27,7 +27,8 @@ class Objective:
     "none" by 1. `score_residual` weighs g(t)²|ε|² of the score Fokker–Planck equation at the noised points
     (arXiv:2210.04296), exactly, or, with `cheap`, as in its authors' code: ∂_t s by the difference over 1e-3 back and 5e-4
     ahead, ∇·s by one random direction. `log_residual` weighs R² of the log-density equation at points uniform in a box
-    (arXiv:2311.15996), for networks that are potentials.
+    (arXiv:2311.15996), for networks that are potentials. `control` is the degree of the Hermite functions that take noise
+    out of the gradient of the denoising loss (`control_variate.py`), 0 for none.
     """
 
     matching: Literal["denoising", "implicit", "sliced"] = "denoising"
@@ -36,6 +37,7 @@ class Objective:
     cheap: bool = False
     log_residual: float = 0.0
     start: float = 1e-3
+    control: int = 0
 
     def __post_init__(self) -> None:
         if self.matching not in ("denoising", "implicit", "sliced"):
@@ -44,6 +46,8 @@ class Objective:
             raise ValueError(f"weighting must be 'variance', 'diffusion' or 'none', got {self.weighting!r}")
         if min(self.score_residual, self.log_residual) < 0 or not self.start > 0:
             raise ValueError("weights of penalties must be ≥ 0 and start > 0")
+        if self.control < 0 or (self.control and self.matching != "denoising"):
+            raise ValueError(f"control must be a degree ≥ 0, for denoising only, got {self.control} for {self.matching}")
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,17 @@ class Coefficients:
         return jnp.interp(t, self.times, getattr(self, name))
 
 
+def loss_weight(objective: Objective, process: Coefficients, t: Any) -> Any:
+    """Return λ(t)."""
+    if objective.weighting == "variance":
+        return process("deviation", t) ** 2
+    return 2 * process("diffusivity", t) if objective.weighting == "diffusion" else jnp.ones_like(t)
+
+
 def matching_loss(objective: Objective, process: Coefficients, score: PointScore, x0: Point, t: Any, key: Any) -> Any:
     """Return the score-matching loss at one data point and time."""
     m, v = process("contraction", t), process("deviation", t) ** 2
-    weight = {"variance": v, "diffusion": 2 * process("diffusivity", t), "none": 1.0}[objective.weighting]
+    weight = loss_weight(objective, process, t)
     noise, direction = jax.random.normal(key, (2, *x0.shape))
     x = m * x0 + jnp.sqrt(v) * noise
     if objective.matching == "denoising":

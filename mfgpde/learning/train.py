@@ -14,9 +14,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mfgpde.learning.objectives import Coefficients, Objective, log_residual, matching_loss, score_residual
+from mfgpde.learning.control_variate import steadied_noise
+from mfgpde.learning.objectives import (
+    Coefficients,
+    Objective,
+    log_residual,
+    loss_weight,
+    matching_loss,
+    score_residual,
+)
 from mfgpde.processes import IsotropicProcess
 from mfgpde.progress import meter
+from mfgpde.scores.eigenbasis import HermiteBasis, kept_variance
 from mfgpde.scores.files import Network, forward, network_score, save_weights
 from mfgpde.scores.jax_score import JaxScore
 
@@ -80,6 +89,8 @@ def train(
         raise ValueError(f"samples must be finite numbers of shape (n, d) with n ≥ 2, got shape {samples.shape}")
     if (objective.log_residual or base is not None) and network.output != "potential":
         raise ValueError("the log-density penalty and a base need a network whose output is a potential")
+    if objective.control and batch % 2:
+        raise ValueError(f"a control variate needs a batch of two halves, got {batch}")
     dimension = samples.shape[1]
     reach = 1.1 * float(np.abs(samples).max()) if box is None else box
     sizes = [dimension + 1, *widths, 1 if network.output == "potential" else dimension]
@@ -152,6 +163,10 @@ def _compiled(
     coefficients = Coefficients.of(process)
     data = jnp.asarray(samples, jnp.float32)
     low, high = np.sqrt(objective.start), np.sqrt(process.horizon)
+    split = None
+    if objective.control:
+        basis = HermiteBasis(samples.shape[1], objective.control, kept_variance(process))
+        split = steadied_noise(objective, process, basis)
     few = max(batch // 4, 1)  # points for the penalties, which cost several times as much each
 
     def losses(layers: Any, key: Any) -> tuple[Any, Any]:
@@ -161,8 +176,13 @@ def _compiled(
         picks, clock, noise, places, more = jax.random.split(key, 5)
         x0 = data[jax.random.randint(picks, (batch,), 0, len(data))]
         t = jax.random.uniform(clock, (batch,), minval=low, maxval=high) ** 2
-        keys = jax.random.split(noise, batch)
-        matched = jax.vmap(lambda x, u, k: matching_loss(objective, coefficients, score, x, u, k))(x0, t, keys)
+        if split is None:
+            keys = jax.random.split(noise, batch)
+            matched = jax.vmap(lambda x, u, k: matching_loss(objective, coefficients, score, x, u, k))(x0, t, keys)
+        else:
+            x, steadied = split(x0, t, jax.random.normal(noise, x0.shape))
+            misses = jnp.sum((jax.vmap(score)(x, t) + steadied) ** 2, axis=1)
+            matched = 0.5 * loss_weight(objective, coefficients, t) * misses
         loss, residual = jnp.mean(matched), jnp.zeros(())
         if objective.score_residual:
             m, sd = coefficients("contraction", t[:few]), coefficients("deviation", t[:few])

@@ -13,6 +13,7 @@ from mfgpde.processes.linear import Linear
 
 Function = Callable[[Array], Array]
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(32)
+BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,30 @@ class MarkovGenerator:
     def riemannian(cls, metric: Function, horizon: float = 1.0) -> MarkovGenerator:
         """Return the Laplace–Beltrami operator of a metric G (n, d, d) in coordinates: A = G⁻¹, π the volume √det G."""
         return cls(lambda x: -0.5 * np.linalg.slogdet(metric(x))[1], None, lambda x: np.linalg.inv(metric(x)), horizon)
+
+    @classmethod
+    def adapted(cls, samples: Array, width: float, horizon: float = 1.0) -> MarkovGenerator:
+        """Return L = ∇·(A∇) with A of unit determinant along the samples (n, d): their covariance in windows of `width` h.
+
+        A ∝ Σ w_j (X_j − μ)(X_j − μ)ᵀ + h² I with Gaussian weights w_j(x) of deviation h and their mean μ: where few samples
+        are near, the identity.
+        """
+        positive(width=width)
+        samples = np.asarray(samples, dtype=float)
+        d = samples.shape[-1]
+
+        def tensor(x: Array) -> Array:
+            found = np.empty((len(x), d, d))
+            for start in range(0, len(x), BLOCK):
+                away = samples - x[start : start + BLOCK, None]
+                w = np.exp(-0.5 * np.einsum("kni,kni->kn", away, away) / width**2)
+                total = w.sum(axis=1)[:, None] + 1.0
+                mean = np.einsum("kn,kni->ki", w, away) / total
+                spread = np.einsum("kni,knj->kij", w[..., None] * away, away) + width**2 * np.eye(d)
+                found[start : start + BLOCK] = spread / total[..., None] - mean[:, :, None] * mean[:, None, :]
+            return found / np.linalg.det(found)[:, None, None] ** (1 / d)
+
+        return cls(tensor=tensor, horizon=horizon)
 
     def diffusion_tensor(self, x: Array) -> Array:
         """Return A at points (n, d), shape (n, d, d).

@@ -69,6 +69,14 @@ class Eigenbasis(Protocol):
         ...
 
 
+def kept_variance(process: Any) -> float:
+    """Return κ for a linear isotropic process whose law N(0, κI) stays, v = κ(1 − m²); infinity for others."""
+    times = process.horizon * np.array([0.1, 0.5, 1.0])
+    m, v = (np.array([float(f(t)) for t in times]) for f in (process.contraction, process.variance))
+    kept = v / (1 - m**2) if np.all(m < 1) else np.full(3, np.inf)
+    return float(kept[-1]) if np.allclose(kept, kept[-1], rtol=1e-6) else float("inf")
+
+
 def _differentiate(basis: Any, c: Array, x: Array, order: int) -> list[Array]:
     """Return derivatives of a basis that is closed under them, by its sparse matrices."""
     d, values = basis.dimension, basis(x)
@@ -214,13 +222,11 @@ class HermiteBasis:
 
     def clock(self, process: Any) -> Callable[[float], float]:
         """Return −log m(t). Raises ValueError unless the process has N(0, κI) for its law that stays."""
-        times = process.horizon * np.array([0.1, 0.5, 1.0])
         if not hasattr(process, "contraction"):
             raise ValueError(f"Hermite functions are those of linear isotropic processes, got {process!r}")
-        m, v = (np.array([float(f(t)) for t in times]) for f in (process.contraction, process.variance))
-        kept = v / (1 - m**2) if np.all(m < 1) else np.full(3, np.inf)
-        if not np.allclose(kept, self.variance, rtol=1e-6):
-            law = f"N(0, {kept[-1]:.4g} I)" if np.allclose(kept, kept[-1]) and np.isfinite(kept[-1]) else "no Gaussian"
+        kept = kept_variance(process)
+        if not np.isclose(kept, self.variance, rtol=1e-6):
+            law = f"N(0, {kept:.4g} I)" if np.isfinite(kept) else "no Gaussian"
             raise ValueError(
                 f"{process!r} is reversible in {law}, the basis in N(0, {self.variance:.4g} I); "
                 "variance-preserving and Ornstein–Uhlenbeck processes have a law that stays, others have none"

@@ -12,6 +12,21 @@ from mfgpde.scores.eigenbasis import HermiteBasis
 from mfgpde.scores.operator_informed import OperatorInformed
 
 
+def jax_functions(basis: HermiteBasis) -> Callable[[Any], Any]:
+    """Return the basis's functions, (p,), as a JAX function of one point (d,)."""
+    indices, top, scale = basis.indices, int(basis.indices.max()), np.sqrt(basis.variance)
+
+    def functions(x: Any) -> Any:
+        y = x / scale.astype(x.dtype)
+        columns = [jnp.ones_like(y), y]
+        for k in range(1, top):
+            columns.append((y * columns[k] - np.sqrt(k) * columns[k - 1]) / np.sqrt(k + 1))
+        hermite = jnp.stack(columns)
+        return jnp.prod(jnp.stack([hermite[indices[:, i], i] for i in range(basis.dimension)]), axis=0)
+
+    return functions
+
+
 def jax_potential(score: OperatorInformed, start: float = 1e-3, nodes: int = 129) -> Callable[[Any, Any], Any]:
     """Return log π + Σ α_n(t) φ_n, without its constant, as a JAX function of one point (d,) and one time.
 
@@ -23,7 +38,7 @@ def jax_potential(score: OperatorInformed, start: float = 1e-3, nodes: int = 129
         raise ValueError(f"only Hermite functions are known to JAX here, got {type(basis).__name__}")
     low, high = np.sqrt(start), np.sqrt(score.process.horizon)
     table = np.stack([score.coefficients(float(u**2)) for u in np.linspace(low, high, nodes)])
-    alpha, indices, top = jnp.asarray(table), basis.indices, int(basis.indices.max())
+    alpha, functions = jnp.asarray(table), jax_functions(basis)
     reaches = jnp.asarray(np.stack([score.reach(float(u**2)) for u in np.linspace(low, high, nodes)]))
 
     def potential(x: Any, t: Any) -> Any:
@@ -34,12 +49,7 @@ def jax_potential(score: OperatorInformed, start: float = 1e-3, nodes: int = 129
         width = 0.25 * reach
         z = jnp.clip((jnp.abs(x) - reach) / width, 0.0, 1.0)
         far = jnp.sign(x) * (reach + width * (z - z**4 * (2.5 - 3 * z + z**2)))
-        y = jnp.where(jnp.abs(x) <= reach, x, far).astype(x.dtype) / np.sqrt(basis.variance).astype(x.dtype)
-        columns = [jnp.ones_like(y), y]
-        for k in range(1, top):
-            columns.append((y * columns[k] - np.sqrt(k) * columns[k - 1]) / np.sqrt(k + 1))
-        hermite = jnp.stack(columns)
-        values = jnp.prod(jnp.stack([hermite[indices[:, i], i] for i in range(basis.dimension)]), axis=0)
+        values = functions(jnp.where(jnp.abs(x) <= reach, x, far).astype(x.dtype))
         now = ((1 - share) * alpha[before] + share * alpha[before + 1]).astype(x.dtype)
         return values @ now - 0.5 * jnp.sum(x**2) / basis.variance
 

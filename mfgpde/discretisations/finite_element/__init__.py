@@ -16,12 +16,14 @@ from mfgpde.discretisations.finite_element.eigenbasis import FiniteElementBasis
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs
 from mfgpde.discretisations.finite_element.hamilton_jacobi import HamiltonJacobiSystem
 from mfgpde.discretisations.finite_element.meshes import Mesh
+from mfgpde.discretisations.finite_element.smoothing import DiffusionSmoother
 from mfgpde.discretisations.finite_element.space import LagrangeSpace, MeshPoints
 from mfgpde.discretisations.finite_element.transport import TransportSystem
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
 
 __all__ = [
     "Adaptation",
+    "DiffusionSmoother",
     "Eigenpairs",
     "FiniteElement",
     "FiniteElementBasis",

@@ -33,16 +33,7 @@ def eigenpairs(discretisation: Any, count: int, generator: MarkovGenerator = Mar
     space = discretisation.space
     if not 1 <= count <= space.size // 2:
         raise ValueError(f"count must lie in [1, {space.size // 2}] on this mesh, got {count}")
-    weight = stationary_weight(space.grid, generator)
-    density = space.at_quadrature(())
-    space.fill(density, weight)
-    flux = ufl.grad(space.trial)
-    if generator.tensor is not None:
-        A = space.at_quadrature((space.gdim, space.gdim))
-        space.fill(A, generator.diffusion_tensor(space.grid.points))
-        flux = ufl.dot(A, flux)
-    K = space.matrix(fem.form(density * ufl.inner(flux, ufl.grad(space.test)) * space.dx))
-    M = space.matrix(fem.form(density * space.trial * space.test * space.dx))
+    K, M, weight = assembled(space, generator)
     solver = SLEPc.EPS().create(space.comm)
     solver.setOperators(K, M)
     solver.setProblemType(SLEPc.EPS.ProblemType.GHEP)
@@ -67,6 +58,20 @@ def eigenpairs(discretisation: Any, count: int, generator: MarkovGenerator = Mar
         functions.append(Field(discretisation, _normalised(space, vector, weight)))
     order = np.argsort(values)
     return Eigenpairs(np.array(values)[order], tuple(functions[n] for n in order))
+
+
+def assembled(space: Any, generator: MarkovGenerator) -> tuple[Any, Any, Array]:
+    """Return the matrices of ∫(A∇u)·∇v π and ∫u v π, and π at quadrature points."""
+    weight = stationary_weight(space.grid, generator)
+    density = space.at_quadrature(())
+    space.fill(density, weight)
+    flux = ufl.grad(space.trial)
+    if generator.tensor is not None:
+        A = space.at_quadrature((space.gdim, space.gdim))
+        space.fill(A, generator.diffusion_tensor(space.grid.points))
+        flux = ufl.dot(A, flux)
+    K = space.matrix(fem.form(density * ufl.inner(flux, ufl.grad(space.test)) * space.dx))
+    return K, space.matrix(fem.form(density * space.trial * space.test * space.dx)), weight
 
 
 def stationary_weight(grid: Any, generator: MarkovGenerator) -> Array:

@@ -212,6 +212,12 @@ class LagrangeSpace:
             found[:, k] = self.function(column).x.array
         return found.reshape(-1, *u.shape[1:])
 
+    def summed(self, v: Array) -> Array:
+        """Return the rank's own entries of a vector whose contributions, ghosts after own, lie on several ranks."""
+        self._function.x.array[:] = v
+        self._function.x.scatter_reverse(_add())
+        return self._function.x.array[: self.own].copy()
+
     @property
     def all_unknowns(self) -> int:
         """The number of unknowns of this rank and its ghosts."""

@@ -6,10 +6,11 @@ from mfgpde.discretisations.finite_element.meshes.shapes import (
     Mesh,
     annulus,
     box,
+    curve,
     disc,
     interval,
     sphere,
     torus,
 )
 
-__all__ = ["Mesh", "annulus", "box", "disc", "graded", "interval", "read", "sphere", "torus", "toward"]
+__all__ = ["Mesh", "annulus", "box", "curve", "disc", "graded", "interval", "read", "sphere", "torus", "toward"]

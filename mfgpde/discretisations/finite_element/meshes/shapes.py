@@ -1,4 +1,4 @@
-"""Meshes by name: intervals, boxes, discs, annuli, surfaces of spheres and tori.
+"""Meshes by name: intervals, boxes, discs, annuli, curves, surfaces of spheres and tori.
 
 Each is a recipe: a resolution and a way to build the cells with curved geometry of any degree, so that refinement follows
 the true boundary at whatever order the elements need.
@@ -98,6 +98,23 @@ def annulus(inner: float, outer: float, cells: int) -> Mesh:
         return _lattice(comm, (n, around), (False, True), degree, 2, place)
 
     return Mesh("annulus", cells, build, 2, 2, curved=True)
+
+
+def curve(place: Callable[[Array], Array], cells: int, closed: bool = False) -> Mesh:
+    """Return the curve s ↦ place(s), [0, 1] to points (n, d) in the plane or in space; a closed one joins its ends."""
+    probe = np.asarray(place(np.linspace(0.0, 1.0, 3)), dtype=float)
+    good = probe.ndim == 2 and probe.shape[0] == 3 and probe.shape[1] in (2, 3) and bool(np.isfinite(probe).all())
+    _check(cells, good, f"place must map (n,) to finite points (n, 2) or (n, 3), got shape {probe.shape} for n = 3")
+    _check(cells, not closed or np.allclose(probe[0], probe[-1]), "a closed curve must end where it starts")
+
+    def build(n: int, degree: int, comm: Any) -> Any:
+        lattice = np.r_[0.0, 1.0, np.arange(1, degree) / degree]  # DOLFINx's order: both ends, then between
+        steps = np.round(degree * (np.arange(n)[:, None] + lattice)).astype(int)
+        count = n * degree
+        x = np.asarray(place(np.arange(count + (not closed)) / count), dtype=float)
+        return create(comm, x, steps % count if closed else steps, degree, x.shape[1], "interval")
+
+    return Mesh("curve", cells, build, 1, probe.shape[1], curved=True)
 
 
 def torus(major: float, minor: float, cells: int) -> Mesh:

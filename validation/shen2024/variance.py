@@ -1,0 +1,249 @@
+"""The variance of denoising grows like 1/v(t) as t → 0; that of operator-informed equations stays, and lends itself to networks.
+
+Per sample, the gradient of the denoising loss carries the noise Z/√v; with expectations over the noise in closed form it does not.
+As a control variate the closed forms leave a network's gradient its mean and take most of its noise away; as the base of a network
+they halve the steps.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal
+
+claim = Claim(
+    statement=(
+        r"\mathrm{tr\,Var}\,g^{\text{DSM}}=\frac{\mathbb E|\nabla\varphi|^2}{v(t)}+O(1),\quad \mathrm{tr\,Var}\,g^{\text{OISM}}=O(1)"
+        r"\quad(t\to0);\qquad \mathbb E\,g^{\text{control}}=\mathbb E\,g^{\text{DSM}},\ \mathrm{Var}\,g^{\text{control}}\ll\mathrm{Var}\,g^{\text{DSM}}"
+    ),
+    source="arXiv:2406.09084, section 4",
+    standing="experiment",
+    assumes=(
+        "Hermite functions of degree 4",
+        "a network of two layers of 48",
+        "training compared from level standard on",
+    ),
+)
+
+PROCESS, START = mfg.VariancePreserving(), 5e-3
+LAW = mfg.GaussianMixture([0.25] * 4, [[1.0, 1.0], [-1.0, 0.5], [0.0, -1.0], [0.75, -0.5]], [0.05, 0.04, 0.03, 0.06])
+WIDTHS, SIZE = (48, 48), 5000
+
+
+class Slowed(mfg.HermiteBasis):
+    """A basis whose functions are believed to fade `decay` times as fast as they do."""
+
+    decay = 1.0
+
+    @property
+    def eigenvalues(self):
+        return self.decay * super().eigenvalues
+
+
+def slowed(degree, decay):
+    found = Slowed(2, degree)
+    object.__setattr__(found, "decay", decay)
+    return found
+
+
+def gradients(x, t, alpha, basis, rng):
+    """Return per-sample gradients in the whitened coefficients: denoising with one noise a sample, and operator-informed."""
+    m, v = float(PROCESS.contraction(t)), float(PROCESS.variance(t))
+    roots = np.sqrt(basis.eigenvalues[1:])
+    z = rng.standard_normal(x.shape)
+    noised = m * x + np.sqrt(v) * z
+    slopes = basis.differentiate(np.eye(len(roots) + 1), noised, 1)[1][:, :, 1:]
+    left = np.einsum("ndp,p->nd", slopes, alpha[1:]) - noised + z / np.sqrt(v)
+    denoising = np.einsum("ndp,nd->np", slopes, left) / roots
+    tau = -np.log(m)
+    pulled = basis.extended(x) * np.exp(-basis.extended_eigenvalues * tau)
+    p = len(roots) + 1
+    A = (basis.gram.T @ np.kron(np.eye(p), alpha[:, None])).T  # (p, q): Σ_n G_{mn,r} α_n
+    informed = (pulled @ A.T)[:, 1:] / roots - pulled[:, 1:p] * roots
+    return denoising, informed
+
+
+def spread(g):
+    return float(np.var(g, axis=0).sum())
+
+
+def slopes_in_noise(level):
+    """Return findings and series on the variance of gradients as t → 0."""
+    rng, basis = np.random.default_rng(4), mfg.HermiteBasis(2, 4)
+    alpha = mfg.OperatorInformed(basis, PROCESS, LAW.sample(SIZE, rng)).coefficients(0.02)
+    times, blocks = (1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.6), Level(level).pick(8, 12, 16)
+    variances = np.empty((2, blocks, len(times)))
+    for block in range(blocks):
+        x = LAW.sample(SIZE, rng)
+        for k, t in enumerate(times):
+            variances[:, block, k] = [spread(g) for g in gradients(x, t, alpha, basis, rng)]
+    v = np.array([float(PROCESS.variance(t)) for t in times])
+    findings = []
+    for name, values, rate in zip(("denoising", "operator-informed"), variances, (-1.0, 0.0), strict=True):
+        near, far = (np.log(values[:, k + 1] / values[:, k]) / np.log(v[k + 1] / v[k]) for k in (0, 1))
+        slope = mfg.mean_interval(near, "blocks of samples")
+        bent = mfg.Estimate(0.0, abs(float(np.mean(far - near))), mfg.Kind.EXTRAPOLATED, "a decade further")
+        leading = mfg.exact(rate, "leading term")
+        findings.append(equal(f"{name}: slope of the gradient's variance in v", slope + bent, leading, resolution=0.05))
+    series = [
+        Series(name, "v(t)", v.tolist(), "variance of the gradient", row.mean(axis=0).tolist())
+        for name, row in zip(("denoising", "operator-informed"), variances, strict=True)
+    ]
+    return findings, series
+
+
+def estimators(level):
+    """Return a finding and series on the estimators' scatter over data sets, over n, at one small time."""
+    t, basis, seeds, found = 0.02, mfg.HermiteBasis(2, 4), Level(level).pick(24, 40, 80), {}
+    sizes = (500, 2000, 8000)
+    p, roots, v = len(basis.eigenvalues), np.sqrt(basis.eigenvalues[1:]), float(PROCESS.variance(t))
+    for n in sizes:
+        both = np.empty((2, seeds, p - 1))
+        for seed in range(seeds):
+            rng = np.random.default_rng((5, n, seed))
+            x = LAW.sample(n, rng)
+            informed = mfg.OperatorInformed(basis, PROCESS, x, ridge=1e-2)
+            both[0, seed] = roots * informed.coefficients(t)[1:]
+            z = rng.standard_normal(x.shape)
+            noised = float(PROCESS.contraction(t)) * x + np.sqrt(v) * z
+            slopes = basis.differentiate(np.eye(p), noised, 1)[1][:, :, 1:] / roots
+            A = np.einsum("nda,ndb->ab", slopes, slopes) / n
+            b = -np.einsum("nda,nd->a", slopes, z / np.sqrt(v) - noised) / n
+            both[1, seed] = np.linalg.solve(A + 1e-2 * np.eye(p - 1), b)
+        found[n] = [spread(values) for values in both], [_halves(values) for values in both]
+    series = [
+        Series(name, "samples", list(sizes), "variance of the coefficients, t = 0.02", [found[n][0][k] for n in sizes])
+        for k, name in enumerate(("operator-informed", "denoising"))
+    ]
+    logs = np.concatenate([np.log(np.array(found[n][1][1]) / np.array(found[n][1][0])) for n in sizes])
+    gain = mfg.mean_interval(logs, "groups of data sets")
+    fivefold = mfg.exact(np.log(5.0), "fivefold")
+    return [at_least("t = 0.02: log of denoising's variance over ours", gain, fivefold, resolution=1e-3)], series
+
+
+def _halves(values):
+    """Return the spreads of four groups of data sets."""
+    return [spread(group) for group in np.array_split(values, 4)]
+
+
+def network_gradients(level, decay):
+    """Return findings on the gradient of a network: its mean is kept, its variance falls."""
+    x = LAW.sample(SIZE, np.random.default_rng(6))
+    objective = mfg.Objective(weighting="diffusion", start=START)
+    trained = mfg.train(PROCESS, x, objective, widths=WIDTHS, steps=500, batch=256)
+    steadied = mfg.steadied_noise(objective, PROCESS, slowed(3, decay))
+    data, batch, layers = jnp.asarray(x, jnp.float32), 512, trained.layers
+    times = PROCESS.horizon * jnp.linspace(0, 1, 4097) ** 2
+    m, sd, D = (
+        jnp.asarray(np.asarray(f(np.asarray(times))), jnp.float32)
+        for f in (PROCESS.contraction, lambda t: np.sqrt(PROCESS.variance(t)), PROCESS.diffusivity)
+    )
+
+    def loss(layers, y, t, weight, noise):
+        score = jax.vmap(lambda p, u: jax.grad(lambda q: trained.score.function(layers, q, u))(p))(y, t)
+        return 0.5 * jnp.mean(weight * jnp.sum((score + noise) ** 2, axis=1))
+
+    @jax.jit
+    def pair(key):
+        picks, clock, noise = jax.random.split(key, 3)
+        x0 = data[jax.random.randint(picks, (batch,), 0, len(data))]
+        t = jax.random.uniform(clock, (batch,), minval=START**0.5, maxval=PROCESS.horizon**0.5) ** 2
+        z = jax.random.normal(noise, x0.shape)
+        scale = jnp.interp(t, times, sd)[:, None]
+        y = jnp.interp(t, times, m)[:, None] * x0 + scale * z
+        weight = 2 * jnp.interp(t, times, D)
+        flat = [
+            jax.flatten_util.ravel_pytree(jax.grad(loss)(layers, y, t, weight, n))[0]
+            for n in (z / scale, steadied(x0, t, z)[1])
+        ]
+        return jnp.stack(flat)
+
+    count = Level(level).pick(320, 640, 1280)
+    found = np.asarray(jax.lax.map(pair, jax.random.split(jax.random.key(7), count)), dtype=float)
+    plain, controlled = found[:, 0], found[:, 1]
+    # |E g′ − E g|² without bias: products of differences from batches that are independent
+    shifts = np.stack([block.mean(axis=0) for block in np.array_split(controlled - plain, 32)])
+    size = float(np.sum(controlled.mean(axis=0) ** 2))
+    shift = mfg.mean_interval(np.einsum("kp,kp->k", shifts[::2], shifts[1::2]) / size, "pairs of blocks")
+    groups = zip(np.array_split(plain, 8), np.array_split(controlled, 8), strict=True)
+    fall = mfg.mean_interval([np.log(spread(c) / spread(p)) for p, c in groups], "groups of batches")
+    return [
+        equal(
+            "network: square of the gradient's shift by the control, over the gradient's",
+            shift,
+            mfg.exact(0.0, "unbiased"),
+            resolution=0.02,
+        ),
+        at_most(
+            "network: log of the gradient's variance, controlled over plain",
+            fall,
+            mfg.exact(-np.log(2.0), "half"),
+            resolution=1e-3,
+        ),
+    ]
+
+
+def risk(score):
+    """Return the mean over five times of v(t) E|s − ∇log p_t|²."""
+    rng, total = np.random.default_rng(99), 0.0
+    for t in (0.005, 0.02, 0.1, 0.3, 0.7):
+        law = mfg.marginal(PROCESS, LAW, t)
+        y = law.sample(2000, rng)
+        misses = np.mean(np.sum((score(y, t) - law.score(y)) ** 2, axis=1))
+        total += float(PROCESS.variance(t)) * float(misses) / 5
+    return total
+
+
+def training(level):
+    """Return findings on networks trained in pairs: a base of degree two at half the steps, a control at equal steps."""
+    half_steps, controlled = [], []
+    for seed in range(Level(level).pick(0, 10, 20)):
+        x = LAW.sample(SIZE, np.random.default_rng(seed))
+        base = mfg.jax_potential(mfg.OperatorInformed(mfg.HermiteBasis(2, 2), PROCESS, x), start=START)
+
+        def trained(steps, base=None, x=x, seed=seed, **objective):
+            goal = mfg.Objective(start=START, **objective)
+            return risk(mfg.train(PROCESS, x, goal, widths=WIDTHS, steps=steps, batch=256, seed=seed, base=base).score)
+
+        half_steps.append(np.log(trained(1000, base) / trained(2000)))
+        steadied, plain = (trained(1000, weighting="diffusion", control=c) for c in (3, 0))
+        controlled.append(np.log(steadied / plain))
+    if not half_steps:
+        return []
+    as_good = mfg.exact(0.0, "as good")
+    return [
+        at_most(
+            "base of degree 2, 1000 steps, over plain, 2000 steps: log of the risk",
+            mfg.mean_interval(half_steps, "pairs"),
+            as_good,
+            resolution=1e-3,
+        ),
+        at_most(
+            "control of degree 3 over plain, 1000 steps: log of the risk",
+            mfg.mean_interval(controlled, "pairs"),
+            as_good,
+            resolution=1e-3,
+        ),
+    ]
+
+
+@claim.measure
+def variances(level, decay=1.0, parts=("slopes", "estimators", "network", "training")):
+    """`decay` multiplies the rates at which the control's functions are believed to fade."""
+    findings, series = [], []
+    for name, measured in (("slopes", slopes_in_noise), ("estimators", estimators)):
+        if name in parts:
+            more, curves = measured(level)
+            findings += more
+            series += curves
+    if "network" in parts:
+        findings += network_gradients(level, decay)
+    if "training" in parts:
+        findings += training(level)
+    return Evidence(findings, series)
+
+
+@claim.control("the known means left out, as if functions faded at once")
+def left_out(level):
+    return variances(level, decay=1e3, parts=("network",))
