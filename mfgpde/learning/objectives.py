@@ -47,7 +47,9 @@ class Objective:
         if min(self.score_residual, self.log_residual) < 0 or not self.start > 0:
             raise ValueError("weights of penalties must be ≥ 0 and start > 0")
         if self.control < 0 or (self.control and self.matching != "denoising"):
-            raise ValueError(f"control must be a degree ≥ 0, for denoising only, got {self.control} for {self.matching}")
+            raise ValueError(
+                f"control must be a degree ≥ 0, for denoising only, got {self.control} for {self.matching}"
+            )
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,8 @@ def _compiled(
     low, high = np.sqrt(objective.start), np.sqrt(process.horizon)
     split = None
     if objective.control:
-        basis = HermiteBasis(samples.shape[1], objective.control, kept_variance(process))
+        variance = kept_variance(process)
+        basis = HermiteBasis(samples.shape[1], objective.control, variance if np.isfinite(variance) else 1.0)
         split = steadied_noise(objective, process, basis)
     few = max(batch // 4, 1)  # points for the penalties, which cost several times as much each
 

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 FOLDS, BLOCK = 5, 8192
 RIDGES = np.geomspace(1e-12, 1e2, 57)
 NODES = 25
-LEAST_RIDGE = 1e-13  # times the largest eigenvalue of the system: what rounding leaves of zero
+ROUNDING, MARGIN = 1e-13, 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,15 +118,16 @@ class OperatorInformed:
 
     def choose_ridge(self, tau: float) -> float:
         """Return the ridge of least cross-validated loss ½βᵀBβ − βᵀc, one fold judging what the others found."""
-        losses = np.zeros(len(RIDGES))
+        losses, least = np.zeros(len(RIDGES)), 0.0
         total = self.moments.sum(axis=0)
         for fold in self.moments:
             B, c = self.system(tau, (total - fold) / (FOLDS - 1))
             judge, target = self.system(tau, fold)
             values, axes = np.linalg.eigh(B)
+            least = max(least, _least_ridge(values), _least_ridge(np.linalg.eigvalsh(judge)))
             beta = axes @ ((axes.T @ c)[:, None] / (np.maximum(values, 0)[:, None] + RIDGES))
             losses += 0.5 * np.einsum("ir,ij,jr->r", beta, judge, beta) - target @ beta
-        return float(RIDGES[int(np.argmin(losses))])
+        return float(RIDGES[int(np.argmin(np.where(least > RIDGES, np.inf, losses)))])
 
     def ridge_at(self, tau: float) -> float:
         """Return the given ridge, or the cross-validated one, interpolated in log τ."""
@@ -147,8 +148,8 @@ class OperatorInformed:
         tau = self.clock(t)
         B, c = self.system(tau, self.moments.mean(axis=0))
         values, axes = np.linalg.eigh(B)
-        values, ridge = np.maximum(values, 0), self.ridge_at(tau)
-        least = LEAST_RIDGE * float(values.max())
+        least, ridge = _least_ridge(values), self.ridge_at(tau)
+        values = np.maximum(values, 0)
         if ridge < least:
             ridge, decided = least, int(np.sum(values > least))
             if decided < len(values):
@@ -272,3 +273,8 @@ class OperatorInformed:
             away = self.basis.extended(self.samples[start : start + BLOCK]) - mean
             total = total + away.T @ away
         return np.asarray(total) / len(self.samples)
+
+
+def _least_ridge(values: Array) -> float:
+    """Return the least ridge that the system's errors allow: a mean of squares has no negative eigenvalues but by error."""
+    return max(ROUNDING * float(values.max()), MARGIN * max(-float(values.min()), 0.0))

@@ -190,8 +190,22 @@ class FiniteElementBasis:
         return found + [f(x) for f in maps[:order]]
 
     def reach(self, process: Any, t: float, farthest: Array) -> Array:
-        """Return infinity: the mesh is what bounds points."""
-        return np.full(self.dimension, np.inf)
+        """Return max(|x_i| of the data, of the bulk of π) + 4√(2∫D); infinity without a potential.
+
+        Where a potential rises eigenfunctions grow like polynomials, of which data say nothing beyond what noise reaches.
+        """
+        if self.generator.potential is None:
+            return np.full(self.dimension, np.inf)
+        return np.maximum(farthest, self._bulk) + 4 * np.sqrt(2 * clock(process, t))
+
+    @cached_property
+    def _bulk(self) -> Array:
+        """Return how far along each axis π is more than e⁻² of its height, (d,)."""
+        space = self.discretisation.space
+        weight = stationary_weight(space.grid, self.generator)
+        high = weight >= np.exp(-2) * float(over_ranks(space.comm, weight.max(initial=0.0), MPI.MAX))
+        farthest = np.abs(space.grid.points[high]).max(axis=0, initial=0.0)
+        return over_ranks(space.comm, farthest, MPI.MAX)
 
     def clock(self, process: ForwardProcess | MarkovGenerator) -> Callable[[float], float]:
         """Return ∫D. Raises ValueError unless the drift is −D∇V on the mesh; a generator is its own process."""
