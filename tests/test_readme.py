@@ -1,6 +1,7 @@
 """The README and the guides tell the truth: their code runs, their tables name what exists."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,17 @@ def test_the_guide_to_kernel_models_runs(tmp_path, monkeypatch):
     exec(compile(code, "kernel_models.md", "exec"), names)
     assert names["samples"].shape == (5000, 2)
     assert (tmp_path / "moons.safetensors").is_file()
+
+
+@pytest.mark.skipif(find_spec("dolfinx_solver") is None, reason="elements need DOLFINx")
+def test_the_guide_to_operator_informed_scores_runs():
+    (code,) = blocks(ROOT / "docs" / "operator_informed.md")
+    names = {}
+    exec(compile(code, "operator_informed.md", "exec"), names)
+    x = names["points"][:5]
+    assert abs((names["on_sphere"](x, 0.4) * x).sum(axis=1)).max() < 1e-2  # tangential
+    assert (names["bars"] > 0).all()
+    assert names["network"](names["samples"][:3], 0.2).shape == (3, 2)
 
 
 def test_the_guide_to_claims_gives_a_claim_that_holds(tmp_path):

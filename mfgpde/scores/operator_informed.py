@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from mfgpde.arrays import dot
 from mfgpde.processes import ForwardProcess, MarkovGenerator
 from mfgpde.scores.eigenbasis import Eigenbasis
 
@@ -258,21 +257,20 @@ class OperatorInformed:
         roots = np.sqrt(basis.eigenvalues[1:])
         inverse = (axes / (values + ridge)) @ axes.T
         influence = (inverse @ (equations / roots[:, None])) / roots[:, None]
-        covariance = influence @ self._feature_covariance @ influence.T / len(self.samples)
+        spread = influence @ self._feature_root.T / np.sqrt(len(self.samples))
         y, first, _, _ = self._within(x.reshape(-1, self.dimension), t)
         gradients = basis.differentiate(np.eye(p), y, 1)[1][:, :, 1:]
         parts = [first[:, [i]] * gradients[:, i] for i in range(self.dimension)]
-        return np.stack([np.sqrt(np.maximum(dot(part @ covariance, part), 0)) for part in parts], axis=-1).reshape(
-            x.shape
-        )
+        return np.stack([np.linalg.norm(part @ spread, axis=1) for part in parts], axis=-1).reshape(x.shape)
 
     @cached_property
-    def _feature_covariance(self) -> Array:
-        total, mean = 0.0, self.moments.mean(axis=0)
+    def _feature_root(self) -> Array:
+        """Return R with RᵀR the covariance of ψ: products of it would lose twice the digits, and functions are large."""
+        root, mean = np.zeros((0, len(self.basis.extended_eigenvalues))), self.moments.mean(axis=0)
         for start in range(0, len(self.samples), BLOCK):
             away = self.basis.extended(self.samples[start : start + BLOCK]) - mean
-            total = total + away.T @ away
-        return np.asarray(total) / len(self.samples)
+            root = np.linalg.qr(np.concatenate((root, away)), mode="r")
+        return root / np.sqrt(len(self.samples))
 
 
 def _least_ridge(values: Array) -> float:

@@ -109,6 +109,16 @@ def test_standard_errors_are_the_scatter_over_data_sets(rng):
     np.testing.assert_allclose(stated, scatter, rtol=0.25)  # five standard errors of a deviation from 200
 
 
+def test_standard_errors_keep_their_digits_at_high_degrees(rng):
+    """Degree 12 on a line: covariances of the functions reach 1e12, and a small ridge divides by next to nothing."""
+    law = mfg.GaussianMixture([0.5, 0.5], [[0.9], [-0.7]], [0.08, 0.12])
+    x, t, basis = np.array([[-1.2], [-0.5], [0.0], [0.4], [1.2]]), 0.1, mfg.HermiteBasis(1, 12)
+    found = [mfg.OperatorInformed(basis, VP, law.sample(1000, rng), ridge=5e-9) for _ in range(60)]
+    scatter = np.std([score(x, t) for score in found], axis=0)
+    stated = np.median([score.standard_error(x, t) for score in found], axis=0)
+    np.testing.assert_allclose(stated, scatter, rtol=0.45)  # half again: the formula is linear in the system's noise
+
+
 def test_the_ridge_is_near_the_best(rng):
     x, t = LAW.sample(300, rng), 0.1
     truth = mfg.marginal(VP, LAW, t)

@@ -71,12 +71,13 @@ def spread(g):
 def slopes_in_noise(level):
     """Return findings and series on the variance of gradients as t → 0."""
     rng, basis = np.random.default_rng(4), mfg.HermiteBasis(2, 4)
-    alpha = mfg.OperatorInformed(basis, PROCESS, LAW.sample(SIZE, rng)).coefficients(0.02)
+    estimator = mfg.OperatorInformed(basis, PROCESS, LAW.sample(SIZE, rng))
     times, blocks = (1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.6), Level(level).pick(8, 12, 16)
     variances = np.empty((2, blocks, len(times)))
     for block in range(blocks):
         x = LAW.sample(SIZE, rng)
         for k, t in enumerate(times):
+            alpha = estimator.coefficients(max(t, 0.02))  # the same where the slopes are taken
             variances[:, block, k] = [spread(g) for g in gradients(x, t, alpha, basis, rng)]
     v = np.array([float(PROCESS.variance(t)) for t in times])
     findings = []
