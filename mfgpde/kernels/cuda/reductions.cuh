@@ -1,0 +1,36 @@
+// Sums and largest values over a grid, several in one pass: each block leaves its share, a second launch adds those.
+
+#define WIDTH 256
+#define MEASURES 5
+
+// of p and q: Σp, Σ|p − q|, Σ(p − q)², max|p − q|, Σ p log(p/q); a density that vanishes adds nothing, q ≤ 0 < p infinity
+__device__ __forceinline__ void add_measures(real* sums, const real* more) {
+    for (int k = 0; k < MEASURES; ++k) sums[k] = k == 3 ? fmax(sums[k], more[k]) : sums[k] + more[k];
+}
+
+extern "C" __global__ void measures(const real* __restrict__ p, const real* __restrict__ q, real* __restrict__ shares,
+                                    wide size) {
+    SHARED(real, held, MEASURES * WIDTH);
+    real sums[MEASURES] = {0, 0, 0, 0, 0};
+    for (wide i = flat_thread(); i < size; i += wide(gridDim.x) * blockDim.x) {
+        const real a = p[i], b = q[i], away = fabs(a - b);
+        const real kl = a > real(0) ? (b > real(0) ? a * log(a / b) : real(INFINITY)) : real(0);
+        const real more[MEASURES] = {a, away, away * away, away, kl};
+        add_measures(sums, more);
+    }
+    for (int k = 0; k < MEASURES; ++k) held[k * WIDTH + threadIdx.x] = sums[k];
+    for (int half = WIDTH / 2; half > 0; half /= 2) {
+        BARRIER();
+        if (int(threadIdx.x) < half) {
+            real own[MEASURES], other[MEASURES];
+            for (int k = 0; k < MEASURES; ++k) {
+                own[k] = held[k * WIDTH + threadIdx.x];
+                other[k] = held[k * WIDTH + threadIdx.x + half];
+            }
+            add_measures(own, other);
+            for (int k = 0; k < MEASURES; ++k) held[k * WIDTH + threadIdx.x] = own[k];
+        }
+    }
+    BARRIER();
+    if (threadIdx.x < MEASURES) shares[wide(blockIdx.x) * MEASURES + threadIdx.x] = held[threadIdx.x * WIDTH];
+}

@@ -1,0 +1,274 @@
+// Fokker–Planck stencils: a finite-volume density is a Markov chain on cells. Face i along an axis lies between cells i−1
+// and i; up carries mass from i−1 to i, down back, per time; axes have one more face than cells. Walls without flux have
+// zero rates; glued ones store the same rates at both ends. The same conventions as in mfgpde/kernels/cpu.py.
+//
+// Kernels of radius one: a thread owns one cell of the fastest axis and marches along the slowest, what it has read waits
+// in registers, and neighbours along the fastest axis come from the cache. `real` is double or float.
+
+typedef REAL real;
+typedef long long wide;  // offsets of large grids
+
+// c(w) = (w/2) coth(w/2) = Σ B_2k w^2k/(2k)!, for |w| ≤ 1 to 1e-17
+__device__ __forceinline__ real even_series(real w) {
+    const real s = w * w;
+    real tail = real(-174611.0 / 802857662698291200000.0);
+    tail = tail * s + real(43867.0 / 5109094217170944000.0);
+    tail = tail * s + real(-3617.0 / 10670622842880000.0);
+    tail = tail * s + real(1.0 / 74724249600.0);
+    tail = tail * s + real(-691.0 / 1307674368000.0);
+    tail = tail * s + real(1.0 / 47900160.0);
+    tail = tail * s + real(-1.0 / 1209600.0);
+    tail = tail * s + real(1.0 / 30240.0);
+    tail = tail * s + real(-1.0 / 720.0);
+    tail = tail * s + real(1.0 / 12.0);
+    return real(1) + s * tail;
+}
+
+__device__ __forceinline__ real even_part(real w) {
+    const real a = fabs(w);
+    if (a <= real(1)) return even_series(w);
+    return a < real(80) ? real(0.5) * a + a / expm1(a) : real(0.5) * a;
+}
+
+// the flux w(low + high)/2 − c(w)(high − low), in units of D/h
+__device__ __forceinline__ real fitted(real w, real low, real high) {
+    return real(0.5) * w * (low + high) - even_series(w) * (high - low);
+}
+
+__device__ __forceinline__ wide flat_thread() { return wide(blockIdx.x) * blockDim.x + threadIdx.x; }
+
+// up = rate·B(−w), down = rate·B(w), B(w) = w/(e^w − 1)
+extern "C" __global__ void jump_rates(const real* __restrict__ peclet, real rate, real* __restrict__ up, real* __restrict__ down,
+                           wide size) {
+    const wide i = flat_thread();
+    if (i >= size) return;
+    const real w = peclet[i], even = even_part(w), odd = real(0.5) * w;
+    up[i] = fmax(rate * (even + odd), real(0));
+    down[i] = fmax(rate * (even - odd), real(0));
+}
+
+// up = v⁺/h, down = v⁻/h
+extern "C" __global__ void upwind_rates(const real* __restrict__ velocity, real inverse_spacing, real* __restrict__ up,
+                             real* __restrict__ down, wide size) {
+    const wide i = flat_thread();
+    if (i >= size) return;
+    const real v = velocity[i];
+    up[i] = fmax(v, real(0)) * inverse_spacing;
+    down[i] = fmax(-v, real(0)) * inverse_spacing;
+}
+
+extern "C" __global__ void forward_1d(const real* __restrict__ p, const real* __restrict__ up, const real* __restrict__ down,
+                           real* __restrict__ out, int n) {
+    const int i = int(flat_thread());
+    if (i >= n) return;
+    const real low = p[i > 0 ? i - 1 : n - 1], high = p[i + 1 < n ? i + 1 : 0];
+    out[i] = up[i] * low - (down[i] + up[i + 1]) * p[i] + down[i + 1] * high;
+}
+
+// out = c₀y₀ + c₁p + c₂y₂ + c₃Ap + c₄f₀, a stage of Runge–Kutta–Chebyshev in one pass; with stage = 0 out = Ap
+extern "C" __global__ void stage_2d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
+                         const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ y0,
+                         const real* __restrict__ y2, const real* __restrict__ f0, real* __restrict__ out, real c0, real c1,
+                         real c2, real c3, real c4, int stage, int n, int m, int rows) {
+    const int j = int(flat_thread());
+    if (j >= m) return;
+    const int start = blockIdx.y * rows, stop = min(start + rows, n);
+    const int west = j > 0 ? j - 1 : m - 1, east = j + 1 < m ? j + 1 : 0;
+    real south = p[wide(start > 0 ? start - 1 : n - 1) * m + j], here = p[wide(start) * m + j];
+    real up = up0[wide(start) * m + j], down = down0[wide(start) * m + j];
+#pragma unroll 1
+    for (int i = start; i < stop; ++i) {
+        const wide row = wide(i) * m, faces = wide(i) * (m + 1) + j;
+        const real north = p[wide(i + 1 < n ? i + 1 : 0) * m + j];
+        const real up_n = up0[row + m + j], down_n = down0[row + m + j];
+        const real up_w = up1[faces], down_w = down1[faces], up_e = up1[faces + 1], down_e = down1[faces + 1];
+        real value = up * south + down_n * north;
+        value += up_w * p[row + west] + down_e * p[row + east];
+        value -= (down + up_n + down_w + up_e) * here;
+        if (stage)
+            value = c0 * y0[row + j] + c1 * here + c2 * y2[row + j] + c3 * value + c4 * f0[row + j];
+        out[row + j] = value;
+        south = here;
+        here = north;
+        up = up_n;
+        down = down_n;
+    }
+}
+
+extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
+                         const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ up2,
+                         const real* __restrict__ down2, const real* __restrict__ y0, const real* __restrict__ y2,
+                         const real* __restrict__ f0, real* __restrict__ out, real c0, real c1, real c2, real c3, real c4,
+                         int stage, int n, int m, int l, int rows) {
+    const int k = int(flat_thread()), j = blockIdx.y;
+    if (k >= l) return;
+    const int start = blockIdx.z * rows, stop = min(start + rows, n);
+    const int west = k > 0 ? k - 1 : l - 1, east = k + 1 < l ? k + 1 : 0;
+    const int south = j > 0 ? j - 1 : m - 1, north = j + 1 < m ? j + 1 : 0;
+    const wide plane = wide(m) * l, own = wide(j) * l + k;
+    real below = p[wide(start > 0 ? start - 1 : n - 1) * plane + own], here = p[wide(start) * plane + own];
+    real up = up0[wide(start) * plane + own], down = down0[wide(start) * plane + own];
+#pragma unroll 1
+    for (int i = start; i < stop; ++i) {
+        const wide base = wide(i) * plane, row = base + wide(j) * l;
+        const wide side = (wide(i) * (m + 1) + j) * l + k, face = (wide(i) * m + j) * (l + 1) + k;
+        const real above = p[wide(i + 1 < n ? i + 1 : 0) * plane + own];
+        const real up_a = up0[base + plane + own], down_a = down0[base + plane + own];
+        const real up_s = up1[side], down_s = down1[side], up_n = up1[side + l], down_n = down1[side + l];
+        const real up_w = up2[face], down_w = down2[face], up_e = up2[face + 1], down_e = down2[face + 1];
+        real value = up * below + down_a * above;
+        value += up_s * p[base + wide(south) * l + k] + down_n * p[base + wide(north) * l + k];
+        value += up_w * p[row + west] + down_e * p[row + east];
+        value -= (down + up_a + down_s + up_n + down_w + up_e) * here;
+        if (stage)
+            value = c0 * y0[row + k] + c1 * here + c2 * y2[row + k] + c3 * value + c4 * f0[row + k];
+        out[row + k] = value;
+        below = here;
+        here = above;
+        up = up_a;
+        down = down_a;
+    }
+}
+
+// the same from face Péclet numbers |w| ≤ 1 (0 on walls) and rates D/h²: coefficients on the fly
+extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
+                                real rate0, real rate1, int glued0, int glued1, const real* __restrict__ y0,
+                                const real* __restrict__ y2, const real* __restrict__ f0, real* __restrict__ out, real c0,
+                                real c1, real c2, real c3, real c4, int stage, int n, int m, int rows) {
+    const int j = int(flat_thread());
+    if (j >= m) return;
+    const int start = blockIdx.y * rows, stop = min(start + rows, n);
+    const int west = j > 0 ? j - 1 : (glued1 ? m - 1 : j), east = j + 1 < m ? j + 1 : (glued1 ? 0 : j);
+    const int before = start > 0 ? start - 1 : (glued0 ? n - 1 : 0);
+    real here = p[wide(start) * m + j];
+    real low = rate0 * fitted(w0[wide(start) * m + j], p[wide(before) * m + j], here);
+#pragma unroll 1
+    for (int i = start; i < stop; ++i) {
+        const wide row = wide(i) * m, faces = wide(i) * (m + 1) + j;
+        const real north = p[wide(i + 1 < n ? i + 1 : (glued0 ? 0 : i)) * m + j];
+        const real high = rate0 * fitted(w0[row + m + j], here, north);
+        const real left = rate1 * fitted(w1[faces], p[row + west], here);
+        const real right = rate1 * fitted(w1[faces + 1], here, p[row + east]);
+        real value = (low - high) + (left - right);
+        if (stage)
+            value = c0 * y0[row + j] + c1 * here + c2 * y2[row + j] + c3 * value + c4 * f0[row + j];
+        out[row + j] = value;
+        low = high;
+        here = north;
+    }
+}
+
+extern "C" __global__ void fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
+                                const real* __restrict__ w2, real rate0, real rate1, real rate2, int glued0, int glued1,
+                                int glued2, const real* __restrict__ y0, const real* __restrict__ y2,
+                                const real* __restrict__ f0, real* __restrict__ out, real c0, real c1, real c2, real c3,
+                                real c4, int stage, int n, int m, int l, int rows) {
+    const int k = int(flat_thread()), j = blockIdx.y;
+    if (k >= l) return;
+    const int start = blockIdx.z * rows, stop = min(start + rows, n);
+    const int west = k > 0 ? k - 1 : (glued2 ? l - 1 : k), east = k + 1 < l ? k + 1 : (glued2 ? 0 : k);
+    const int south = j > 0 ? j - 1 : (glued1 ? m - 1 : j), north = j + 1 < m ? j + 1 : (glued1 ? 0 : j);
+    const wide plane = wide(m) * l, own = wide(j) * l + k;
+    const int before = start > 0 ? start - 1 : (glued0 ? n - 1 : 0);
+    real here = p[wide(start) * plane + own];
+    real low = rate0 * fitted(w0[wide(start) * plane + own], p[wide(before) * plane + own], here);
+#pragma unroll 1
+    for (int i = start; i < stop; ++i) {
+        const wide base = wide(i) * plane, row = base + wide(j) * l;
+        const wide side = (wide(i) * (m + 1) + j) * l + k, face = (wide(i) * m + j) * (l + 1) + k;
+        const real above = p[wide(i + 1 < n ? i + 1 : (glued0 ? 0 : i)) * plane + own];
+        const real high = rate0 * fitted(w0[base + plane + own], here, above);
+        const real back = rate1 * fitted(w1[side], p[base + wide(south) * l + k], here);
+        const real fore = rate1 * fitted(w1[side + l], here, p[base + wide(north) * l + k]);
+        const real left = rate2 * fitted(w2[face], p[row + west], here);
+        const real right = rate2 * fitted(w2[face + 1], here, p[row + east]);
+        real value = (low - high) + (back - fore) + (left - right);
+        if (stage)
+            value = c0 * y0[row + k] + c1 * here + c2 * y2[row + k] + c3 * value + c4 * f0[row + k];
+        out[row + k] = value;
+        low = high;
+        here = above;
+    }
+}
+
+// flux over all faces normal to the middle axis of p (outer, n, inner): flux (outer, n + 1, inner)
+extern "C" __global__ void face_flux(const real* __restrict__ p, const real* __restrict__ up, const real* __restrict__ down,
+                          real* __restrict__ flux, wide outer, int n, int inner) {
+    const wide at = flat_thread();
+    if (at >= outer * (n + 1) * inner) return;
+    const int b = int(at % inner), i = int(at / inner % (n + 1));
+    const wide cells = at / inner / (n + 1) * n * inner + b;
+    const int low = i > 0 ? i - 1 : n - 1, high = i < n ? i : 0;
+    flux[at] = up[at] * p[cells + wide(low) * inner] - down[at] * p[cells + wide(high) * inner];
+}
+
+// the flux less its leading error (1/12)[δ²F − ½w(F₊ − F₋) + ½(w₊ − w₋)F], fading where |w| > 4
+extern "C" __global__ void corrected_flux(const real* __restrict__ flux, const real* __restrict__ peclet, int periodic,
+                               real* __restrict__ out, wide outer, int n, int inner) {
+    const wide at = flat_thread();
+    if (at >= outer * (n + 1) * inner) return;
+    const int i = int(at / inner % (n + 1));
+    if ((i == 0 || i == n) && !periodic) {
+        out[at] = real(0);
+        return;
+    }
+    const wide before = at + wide((i > 0 ? i - 1 : n - 1) - i) * inner, after = at + wide((i < n ? i + 1 : 1) - i) * inner;
+    const real f0 = flux[before], f = flux[at], f1 = flux[after];
+    const real w0 = peclet[before], w = peclet[at], w1 = peclet[after];
+    const real s = real(0.0625) * w * w;
+    const real error = f0 - 2 * f + f1 - real(0.5) * w * (f1 - f0) + real(0.5) * (w1 - w0) * f;
+    out[at] = f - error / (12 * (1 + s * s));
+}
+
+// out += F_i − F_{i+1} along the middle axis of out (outer, n, inner)
+extern "C" __global__ void add_inflow(const real* __restrict__ flux, real* __restrict__ out, wide outer, int n, int inner) {
+    const wide at = flat_thread();
+    if (at >= outer * n * inner) return;
+    const wide face = at + at / (wide(n) * inner) * inner;
+    out[at] += flux[face] - flux[face + inner];
+}
+
+// out += Aᵀu along the middle axis of u (outer, n, inner)
+extern "C" __global__ void backward_axis(const real* __restrict__ u, const real* __restrict__ up, const real* __restrict__ down,
+                              real* __restrict__ out, wide outer, int n, int inner) {
+    const wide at = flat_thread();
+    if (at >= outer * n * inner) return;
+    const int i = int(at / inner % n);
+    const wide face = at + at / (wide(n) * inner) * inner;
+    const wide low = at + wide((i > 0 ? i - 1 : n - 1) - i) * inner, high = at + wide((i + 1 < n ? i + 1 : 0) - i) * inner;
+    out[at] += up[face + inner] * (u[high] - u[at]) + down[face] * (u[low] - u[at]);
+}
+
+// out = c₀y₀ + c₁y₁ + c₂y₂ + c₃f₁ + c₄f₀
+extern "C" __global__ void recurrence(const real* __restrict__ y0, const real* __restrict__ y1, const real* __restrict__ y2,
+                           const real* __restrict__ f1, const real* __restrict__ f0, real c0, real c1, real c2, real c3,
+                           real c4, real* __restrict__ out, wide size) {
+    const wide i = flat_thread();
+    if (i < size) out[i] = c0 * y0[i] + c1 * y1[i] + c2 * y2[i] + c3 * f1[i] + c4 * f0[i];
+}
+
+// the upwind value at face i of a line of n cells, limited after van Leer; stride between cells
+__device__ __forceinline__ real limited(const real* __restrict__ line, real v, int i, int n, int periodic, int stride) {
+    if ((i == 0 || i == n) && !periodic) return real(0);
+    const int left = i > 0 ? i - 1 : n - 1, right = i < n ? i : 0;
+    const int step = v > real(0) ? -1 : 1, near = v > real(0) ? left : right, ahead = v > real(0) ? right : left;
+    int far = near + step;
+    const int outside = far < 0 || far >= n;
+    far = far < 0 ? n - 1 : (far >= n ? 0 : far);
+    const real value = line[wide(near) * stride];
+    const real back = value - line[wide(far) * stride], front = line[wide(ahead) * stride] - value;
+    const real bent = back * front > real(0) && (periodic || !outside) ? back * front / (back + front) : real(0);
+    return v * (value + bent);
+}
+
+// out −= ∂(v p) along the middle axis of p (outer, n, inner); velocity = v/h on faces
+extern "C" __global__ void limited_flux(const real* __restrict__ p, const real* __restrict__ velocity, int periodic,
+                                        real* __restrict__ out, wide outer, int n, int inner) {
+    const wide at = flat_thread();
+    if (at >= outer * n * inner) return;
+    const int i = int(at / inner % n);
+    const wide block = at / (wide(n) * inner), face = at + block * inner;
+    const real* line = p + block * n * inner + at % inner;
+    out[at] += limited(line, velocity[face], i, n, periodic, inner) -
+               limited(line, velocity[face + inner], i + 1, n, periodic, inner);
+}

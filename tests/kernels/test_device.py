@@ -1,0 +1,278 @@
+"""The device's kernels without a device: the same source on the host against Numba's, and compiled by NVRTC.
+
+Arrays lie between guards of NaN: what is read beside them shows in the result, what is written beside them in the guards.
+"""
+
+import ctypes
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mfgpde.kernels import cpu
+from mfgpde.kernels.device import PRELUDE, DeviceStencils, signatures, source
+
+GUARD = 1024
+SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
+ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
+REGISTERS = 64  # eight blocks of 128 threads on a multiprocessor, half of what it holds: enough to hide memory
+
+
+def guarded(values, dtype=np.float64):
+    """Return a copy of values between guards, and the guards."""
+    values = np.asarray(values)
+    room = np.full(values.size + 2 * GUARD, np.nan, dtype)
+    inner = room[GUARD : GUARD + values.size].reshape(values.shape)
+    inner[...] = values
+    return inner
+
+
+def unharmed(array):
+    room = array.base
+    return np.isnan(room[:GUARD]).all() and np.isnan(room[-GUARD:]).all()
+
+
+@cache
+def library(real, backwards):
+    """Return the source compiled for the host, with a function to launch each kernel."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    launchers = []
+    for name, kinds in signatures().items():
+        types = [{"real*": "real*"}.get(kind, kind) for kind in kinds]
+        parameters = ", ".join(f"{kind} a{k}" for k, kind in enumerate(types))
+        given = ", ".join(f"a{k}" for k in range(len(types)))
+        barriers = str("BARRIER" in body(name)).lower()
+        launchers.append(
+            f'extern "C" void launch_{name}(const int* grid, int threads, {parameters}) '
+            f"{{ shim_launch(grid, threads, {barriers}, {str(backwards).lower()}, [=] {{ {name}({given}); }}); }}"
+        )
+    folder = Path(__file__).parent
+    text = f'#define REAL {real}\n#include "{folder / "host_shim.h"}"\n{source()}\n' + "\n".join(launchers)
+    out = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip()) / "stencils.so"
+    flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-Wno-unused-function", "-Wno-unknown-pragmas"]
+    traps = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-ffp-contract=off"]
+    subprocess.run([compiler, *flags, *traps, "-x", "c++", "-", "-o", out], input=text, text=True, check=True)
+    return ctypes.CDLL(str(out))
+
+
+def body(name):
+    """Return the text of one kernel."""
+    start = source().index(f"__global__ void {name}(")
+    return source()[start : source().index("\n}\n", start)]
+
+
+def on_host(backwards=False):
+    def runner(name, real):
+        function = getattr(library(real, backwards), f"launch_{name}")
+
+        def launch(grid, block, arguments):
+            c_real = ctypes.c_double if real == "double" else ctypes.c_float
+            types = {"real": c_real, "int": ctypes.c_int, "wide": ctypes.c_longlong}
+            passed = [
+                ctypes.c_void_p(a.ctypes.data) if kind == "real*" else types[kind](a.item())
+                for a, kind in zip(arguments, signatures()[name], strict=True)
+            ]
+            function((ctypes.c_int * 3)(*grid, *[1] * (3 - len(grid))), block[0], *passed)
+
+        return launch
+
+    return DeviceStencils(runner)
+
+
+def rates(shape, glued, rng):
+    """Return up and down of each axis, one after the other, with walls or glued ends."""
+    found = []
+    for axis, n in enumerate(shape):
+        for _ in range(2):
+            a = rng.random(tuple(k + (i == axis) for i, k in enumerate(shape)))
+            ends = np.moveaxis(a, axis, 0)
+            ends[n] = ends[0] = ends[0] if glued else 0.0
+            found.append(a)
+    return found
+
+
+def peclet(shape, glued, rng):
+    """Return face Péclet numbers |w| ≤ 1 of each axis."""
+    found = []
+    for axis, n in enumerate(shape):
+        w = rng.uniform(-1, 1, tuple(k + (i == axis) for i, k in enumerate(shape)))
+        ends = np.moveaxis(w, axis, 0)
+        ends[n] = ends[0] = ends[0] if glued[axis] else 0.0
+        found.append(w)
+    return found
+
+
+def forward(p, coefficients, out):
+    {1: cpu.forward_1d, 2: cpu.forward_2d, 3: cpu.forward_3d}[p.ndim](p, *coefficients, out)
+
+
+@pytest.mark.parametrize("glued", [False, True])
+@pytest.mark.parametrize("shape", [(1,), (67,), (300,), *SHAPES], ids=str)
+def test_rates_of_change_and_stages(shape, glued, rng):
+    p, coefficients = rng.random(shape), rates(shape, glued, rng)
+    want = np.empty(shape)
+    forward(p, coefficients, want)
+    device = on_host()
+    ours, given, held = guarded(np.full(shape, np.nan)), [guarded(a) for a in coefficients], guarded(p)
+    getattr(device, f"forward_{len(shape)}d")(held, *given, ours)
+    np.testing.assert_allclose(ours, want, rtol=1e-13, atol=1e-14)
+    assert unharmed(ours)
+    if len(shape) == 1:
+        return
+    levels, c = [rng.random(shape) for _ in range(3)], rng.normal(size=5)
+    cpu_stage = np.empty(shape)
+    cpu.recurrence(
+        *(a.ravel() for a in (levels[0], p, levels[1], want, levels[2])), c, cpu_stage.reshape(-1)
+    )  # y0, y1, y2, f1, f0
+    ours[...] = np.nan
+    device.stage(held, tuple(given), *(guarded(a) for a in levels), c, ours)
+    np.testing.assert_allclose(ours, cpu_stage, rtol=1e-12, atol=1e-13)
+    assert unharmed(ours)
+
+
+@pytest.mark.parametrize("glued", [(False, False, False), (True, True, True), (True, False, True)])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_coefficients_on_the_fly(shape, glued, rng):
+    glued, p = glued[: len(shape)], rng.random(shape)
+    w, rate = peclet(shape, glued, rng), rng.uniform(0.5, 2, len(shape))
+    stored = []
+    for axis, a in enumerate(w):
+        pair = [np.empty(a.size), np.empty(a.size)]
+        cpu.jump_rates(a.ravel(), rate[axis], *pair)
+        for b in (b.reshape(a.shape) for b in pair):
+            if not glued[axis]:
+                np.moveaxis(b, axis, 0)[[0, -1]] = 0.0
+            stored.append(b)
+    want = np.empty(shape)
+    forward(p, stored, want)
+    device, ours = on_host(), guarded(np.full(shape, np.nan))
+    held, given = guarded(p), tuple(guarded(a) for a in w)
+    device.fitted(held, given, rate, glued, ours)
+    np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
+    levels, c = [rng.random(shape) for _ in range(3)], rng.normal(size=5)
+    stage = c[0] * levels[0] + c[1] * p + c[2] * levels[1] + c[3] * want + c[4] * levels[2]
+    device.fitted_stage(held, given, rate, glued, *(guarded(a) for a in levels), c, ours)
+    np.testing.assert_allclose(ours, stage, rtol=1e-12, atol=1e-12)
+    assert unharmed(ours)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("shape", [(1, 5, 1), (3, 67, 1), (1, 4, 130), (7, 9, 33), (2, 1, 3), (4, 2, 5)], ids=str)
+def test_fluxes_along_an_axis(shape, periodic, rng):
+    outer, n, inner = shape
+    faces = (outer, n + 1, inner)
+    p, w = rng.random(shape), rng.normal(size=faces)
+    up, down = rng.random(faces), rng.random(faces)
+    for a in (up, down, w):
+        a[:, n] = a[:, 0] = a[:, 0] if periodic else 0.0
+    device = on_host()
+    for name, given, start in (
+        ("face_flux", (p, up, down), np.zeros(faces)),
+        ("corrected_flux", (up, w, periodic), np.zeros(faces)),
+        ("add_inflow", (up,), rng.random(shape)),
+        ("backward_axis", (p, up, down), rng.random(shape)),
+        ("limited_flux", (p, w, periodic), rng.random(shape)),
+    ):
+        if name == "corrected_flux" and n < 2:
+            continue  # the correction needs a neighbour on each side
+        want, ours = start.copy(), guarded(start)
+        getattr(cpu, name)(*given, want)
+        held = [guarded(a) if isinstance(a, np.ndarray) else a for a in given]
+        getattr(device, name)(*held, ours)
+        np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-13, err_msg=name)
+        assert unharmed(ours), name
+
+
+def test_rates_from_peclet_numbers(rng):
+    w = np.concatenate(([0.0, 1.0, -1.0, 700.0, -700.0], rng.normal(size=500) * 10 ** rng.uniform(-9, 2, 500)))
+    for name, factor in (("jump_rates", 1.7), ("upwind_rates", 3.0)):
+        want, ours = [np.empty_like(w) for _ in range(2)], [guarded(0 * w) for _ in range(2)]
+        getattr(cpu, name)(w, factor, *want)
+        getattr(on_host(), name)(guarded(w), factor, *ours)
+        for a, b in zip(ours, want, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-12)
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 5000])
+def test_measures_in_one_pass(size, backwards, rng):
+    p, q = rng.random(size), rng.random(size) + 0.1
+    p[0] = 0.0
+    shares = on_host(backwards).measures(guarded(p), guarded(q), lambda shape, dtype: guarded(np.zeros(shape), dtype))
+    assert unharmed(shares)
+    found = np.r_[shares[:, :3].sum(axis=0), shares[:, 3].max(), shares[:, 4].sum()]
+    away = np.abs(p - q)
+    kl = np.sum(p[1:] * np.log(p[1:] / q[1:]))
+    np.testing.assert_allclose(found, [p.sum(), away.sum(), (away**2).sum(), away.max(), kl], rtol=1e-12, atol=1e-13)
+    q[-1] = 0.0
+    if size > 1:
+        shares = on_host(backwards).measures(guarded(p), guarded(q), lambda shape, dtype: np.zeros(shape, dtype))
+        assert np.isinf(shares[:, 4].sum())
+
+
+def test_a_missing_barrier_would_be_seen(rng, monkeypatch):
+    """The check of the check: without its barriers the reduction comes out wrong in one order or the other."""
+    without = source().replace("        BARRIER();\n", "").replace("    BARRIER();\n", "")
+    assert without != source()
+    library.cache_clear()
+    monkeypatch.setattr(f"{__name__}.source", lambda: without)
+    p, wrong = rng.random(500), []
+    for backwards in (False, True):
+        shares = on_host(backwards).measures(p, p + 1, lambda shape, dtype: np.zeros(shape, dtype))
+        wrong.append(not np.isclose(shares[:, 0].sum(), p.sum()))
+    library.cache_clear()
+    assert any(wrong)
+
+
+def test_single_precision(rng):
+    shape = (33, 70)
+    p, coefficients = rng.random(shape), rates(shape, False, rng)
+    want = np.empty(shape)
+    cpu.forward_2d(p, *coefficients, want)
+    ours = guarded(np.zeros(shape), np.float32)
+    on_host().forward_2d(guarded(p, np.float32), *(guarded(a, np.float32) for a in coefficients), ours)
+    np.testing.assert_allclose(ours, want, atol=1e-5)
+
+
+def test_bad_arrays(rng):
+    p = np.zeros((4, 4))
+    device = on_host()
+    with pytest.raises(TypeError, match="one type, float64 or float32, got float32, float64"):
+        device.recurrence(p, p, p, p.astype(np.float32), p, np.ones(5), p)
+    with pytest.raises(TypeError, match="got int64"):
+        device.upwind_rates(np.zeros(3, int), 1.0, np.zeros(3, int), np.zeros(3, int))
+    with pytest.raises(ValueError, match="C-contiguous"):
+        device.upwind_rates(np.zeros((4, 6))[:, ::2], 1.0, np.zeros(12), np.zeros(12))
+
+
+@pytest.mark.parametrize("real", ["double", "float"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_nvrtc_compiles_without_warnings_and_spills(architecture, real):
+    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is optional")
+    text = (PRELUDE + source()).encode()
+    _, program = nvrtc.nvrtcCreateProgram(text, b"stencils.cu", 0, [], [])
+    options = [
+        f"--gpu-architecture={architecture}",
+        f"-DREAL={real}",
+        "--std=c++17",
+        "--ptxas-options=-v",
+    ]
+    (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
+    _, size = nvrtc.nvrtcGetProgramLogSize(program)
+    log = b" " * size
+    nvrtc.nvrtcGetProgramLog(program, log)
+    log = log.decode(errors="replace")
+    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, log
+    assert "warning" not in log.lower(), log
+    compiled = re.findall(r"Compiling entry function '(\w+)'", log)
+    assert set(compiled) == set(signatures()), log
+    assert {int(n) for n in re.findall(r"(\d+) bytes spill", log)} == {0}
+    used = dict(zip(compiled, map(int, re.findall(r"Used (\d+) registers", log)), strict=True))
+    assert max(used.values()) <= REGISTERS, used
+    print(used)
