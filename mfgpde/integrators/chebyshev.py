@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from mfgpde.arrays import contiguous
 from mfgpde.integrators.base import Array, Stabilised, trapezoid_defect
-from mfgpde.kernels.cpu import recurrence
+from mfgpde.kernels import stencils
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,17 @@ class RungeKuttaChebyshev:
         stages = self.stages(dt * system.spectral_radius(u, t))
         weights, nodes = _coefficients(stages, self.damping)
         inner = system.frozen(t, t + dt)
-        y0 = np.ascontiguousarray(u)
+        y0 = contiguous(u)
         f0 = inner.rate(y0, t)
         before, here = y0, y0 + weights[1, 3] * dt * f0
-        f = None
+        f, fused = None, getattr(inner, "stage", None)  # the stencil and the recurrence in one pass, where there is one
         for j in range(2, stages + 1):
-            f = inner.rate(here, t + nodes[j - 1] * dt, f)
             scale = weights[j] * (1, 1, 1, dt, dt)
             new = np.empty_like(y0) if before is y0 else before  # each entry is read before it is written
-            recurrence(y0.ravel(), here.ravel(), before.ravel(), f.ravel(), f0.ravel(), scale, new.ravel())
+            if fused is None or not fused(y0, here, before, f0, scale, new):
+                f = inner.rate(here, t + nodes[j - 1] * dt, f)
+                levels = (y0.ravel(), here.ravel(), before.ravel(), f.ravel(), f0.ravel())
+                stencils.of(y0).recurrence(*levels, scale, new.ravel())
             before, here = here, new
         del before, f, f0  # three arrays that the error estimate can do without
         return here, -0.8 * trapezoid_defect(system, u, t, here, dt)

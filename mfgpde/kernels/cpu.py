@@ -153,6 +153,12 @@ def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, glued: Arr
                     low[k], south[k] = up, across
 
 
+def fitted(p: Array, peclet: tuple[Array, ...], rate: Array, glued: Array, out: Array) -> None:
+    """Fill out = Ap from face Péclet numbers |w| ≤ 1 (0 on walls) and rate = D/h² per axis, in three dimensions."""
+    w0, w1, w2 = peclet
+    fitted_3d(p, w0, w1, w2, np.asarray(rate), np.asarray(glued), min(threads(), len(p)), out)
+
+
 @njit(parallel=True, cache=True)
 def largest_departure(w: Array, glued: bool) -> float:
     """Return the largest rate of leaving a cell along the middle axis of w (outer, n + 1, inner), in units of D/h²."""

@@ -3,18 +3,13 @@
 Arrays lie between guards of NaN: what is read beside them shows in the result, what is written beside them in the guards.
 """
 
-import ctypes
 import re
-import shutil
-import subprocess
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mfgpde.kernels import cpu
-from mfgpde.kernels.device import PRELUDE, DeviceStencils, signatures, source
+from mfgpde.kernels.device import PRELUDE, signatures, source
 
 GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
@@ -34,55 +29,6 @@ def guarded(values, dtype=np.float64):
 def unharmed(array):
     room = array.base
     return np.isnan(room[:GUARD]).all() and np.isnan(room[-GUARD:]).all()
-
-
-@cache
-def library(real, backwards):
-    """Return the source compiled for the host, with a function to launch each kernel."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        pytest.skip("no C++ compiler")
-    launchers = []
-    for name, kinds in signatures().items():
-        types = [{"real*": "real*"}.get(kind, kind) for kind in kinds]
-        parameters = ", ".join(f"{kind} a{k}" for k, kind in enumerate(types))
-        given = ", ".join(f"a{k}" for k in range(len(types)))
-        barriers = str("BARRIER" in body(name)).lower()
-        launchers.append(
-            f'extern "C" void launch_{name}(const int* grid, int threads, {parameters}) '
-            f"{{ shim_launch(grid, threads, {barriers}, {str(backwards).lower()}, [=] {{ {name}({given}); }}); }}"
-        )
-    folder = Path(__file__).parent
-    text = f'#define REAL {real}\n#include "{folder / "host_shim.h"}"\n{source()}\n' + "\n".join(launchers)
-    out = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip()) / "stencils.so"
-    flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-Wno-unused-function", "-Wno-unknown-pragmas"]
-    traps = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-ffp-contract=off"]
-    subprocess.run([compiler, *flags, *traps, "-x", "c++", "-", "-o", out], input=text, text=True, check=True)
-    return ctypes.CDLL(str(out))
-
-
-def body(name):
-    """Return the text of one kernel."""
-    start = source().index(f"__global__ void {name}(")
-    return source()[start : source().index("\n}\n", start)]
-
-
-def on_host(backwards=False):
-    def runner(name, real):
-        function = getattr(library(real, backwards), f"launch_{name}")
-
-        def launch(grid, block, arguments):
-            c_real = ctypes.c_double if real == "double" else ctypes.c_float
-            types = {"real": c_real, "int": ctypes.c_int, "wide": ctypes.c_longlong}
-            passed = [
-                ctypes.c_void_p(a.ctypes.data) if kind == "real*" else types[kind](a.item())
-                for a, kind in zip(arguments, signatures()[name], strict=True)
-            ]
-            function((ctypes.c_int * 3)(*grid, *[1] * (3 - len(grid))), block[0], *passed)
-
-        return launch
-
-    return DeviceStencils(runner)
 
 
 def rates(shape, glued, rng):
@@ -114,7 +60,7 @@ def forward(p, coefficients, out):
 
 @pytest.mark.parametrize("glued", [False, True])
 @pytest.mark.parametrize("shape", [(1,), (67,), (300,), *SHAPES], ids=str)
-def test_rates_of_change_and_stages(shape, glued, rng):
+def test_rates_of_change_and_stages(shape, glued, rng, on_host):
     p, coefficients = rng.random(shape), rates(shape, glued, rng)
     want = np.empty(shape)
     forward(p, coefficients, want)
@@ -138,7 +84,7 @@ def test_rates_of_change_and_stages(shape, glued, rng):
 
 @pytest.mark.parametrize("glued", [(False, False, False), (True, True, True), (True, False, True)])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_coefficients_on_the_fly(shape, glued, rng):
+def test_coefficients_on_the_fly(shape, glued, rng, on_host):
     glued, p = glued[: len(shape)], rng.random(shape)
     w, rate = peclet(shape, glued, rng), rng.uniform(0.5, 2, len(shape))
     stored = []
@@ -164,7 +110,7 @@ def test_coefficients_on_the_fly(shape, glued, rng):
 
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("shape", [(1, 5, 1), (3, 67, 1), (1, 4, 130), (7, 9, 33), (2, 1, 3), (4, 2, 5)], ids=str)
-def test_fluxes_along_an_axis(shape, periodic, rng):
+def test_fluxes_along_an_axis(shape, periodic, rng, on_host):
     outer, n, inner = shape
     faces = (outer, n + 1, inner)
     p, w = rng.random(shape), rng.normal(size=faces)
@@ -189,7 +135,7 @@ def test_fluxes_along_an_axis(shape, periodic, rng):
         assert unharmed(ours), name
 
 
-def test_rates_from_peclet_numbers(rng):
+def test_rates_from_peclet_numbers(rng, on_host):
     w = np.concatenate(([0.0, 1.0, -1.0, 700.0, -700.0], rng.normal(size=500) * 10 ** rng.uniform(-9, 2, 500)))
     for name, factor in (("jump_rates", 1.7), ("upwind_rates", 3.0)):
         want, ours = [np.empty_like(w) for _ in range(2)], [guarded(0 * w) for _ in range(2)]
@@ -201,7 +147,7 @@ def test_rates_from_peclet_numbers(rng):
 
 @pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 5000])
-def test_measures_in_one_pass(size, backwards, rng):
+def test_measures_in_one_pass(size, backwards, rng, on_host):
     p, q = rng.random(size), rng.random(size) + 0.1
     p[0] = 0.0
     shares = on_host(backwards).measures(guarded(p), guarded(q), lambda shape, dtype: guarded(np.zeros(shape), dtype))
@@ -216,21 +162,18 @@ def test_measures_in_one_pass(size, backwards, rng):
         assert np.isinf(shares[:, 4].sum())
 
 
-def test_a_missing_barrier_would_be_seen(rng, monkeypatch):
+def test_a_missing_barrier_would_be_seen(rng, on_host):
     """The check of the check: without its barriers the reduction comes out wrong in one order or the other."""
     without = source().replace("        BARRIER();\n", "").replace("    BARRIER();\n", "")
     assert without != source()
-    library.cache_clear()
-    monkeypatch.setattr(f"{__name__}.source", lambda: without)
     p, wrong = rng.random(500), []
     for backwards in (False, True):
-        shares = on_host(backwards).measures(p, p + 1, lambda shape, dtype: np.zeros(shape, dtype))
+        shares = on_host(backwards, without).measures(p, p + 1, lambda shape, dtype: np.zeros(shape, dtype))
         wrong.append(not np.isclose(shares[:, 0].sum(), p.sum()))
-    library.cache_clear()
     assert any(wrong)
 
 
-def test_single_precision(rng):
+def test_single_precision(rng, on_host):
     shape = (33, 70)
     p, coefficients = rng.random(shape), rates(shape, False, rng)
     want = np.empty(shape)
@@ -240,7 +183,7 @@ def test_single_precision(rng):
     np.testing.assert_allclose(ours, want, atol=1e-5)
 
 
-def test_bad_arrays(rng):
+def test_bad_arrays(rng, on_host):
     p = np.zeros((4, 4))
     device = on_host()
     with pytest.raises(TypeError, match="one type, float64 or float32, got float32, float64"):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
+from mfgpde.arrays import Backend, check_backend, namespace, require_memory
 from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.finite_volume.differences import Walls
 from mfgpde.discretisations.finite_volume.driven_chain import DrivenChain
@@ -36,33 +37,47 @@ class FiniteVolume:
 
     `walls="far"` says that the walls stand for infinity: a density must not reach them, potentials and scores are
     extrapolated there. `walls="reflecting"` says that they are real: no flux, zero normal derivative.
+
+    `backend="cupy"` marches Fokker–Planck, its backward equation and continuity on a GPU ("auto": where there is one), with
+    coefficients evaluated on the host and fields returned there; other equations stay on the host.
     """
 
     grid: CartesianGrid
     walls: Walls = "far"
     order: Literal[2, 4] = 2
+    backend: Backend = "numpy"
 
     def __post_init__(self) -> None:
         if self.walls not in ("far", "reflecting") or self.order not in (2, 4):
             raise ValueError(
                 f"walls must be 'far' or 'reflecting' and order 2 or 4, got {self.walls!r}, {self.order!r}"
             )
+        check_backend(self.backend)
 
     def semidiscretise(self, equation: Any) -> Semidiscrete:
         """Return the scheme for this equation."""
         if isinstance(equation, FokkerPlanck | BackwardKolmogorov):
             if self.order == 4 and isinstance(equation, BackwardKolmogorov):
                 raise TypeError("the backward equation is the transpose of the second-order scheme; use order=2")
-            return DrivenChain(equation, self.grid, self.order)
+            return DrivenChain(equation, self.grid, self.order, self._namespace())
         if self.order != 2:
             raise TypeError(f"order 4 is for Fokker–Planck; {type(equation).__name__} has order=2")
         if isinstance(equation, Continuity):
-            return LimitedUpwind(equation, self.grid)
+            return LimitedUpwind(equation, self.grid, self._namespace())
+        if self.backend == "cupy":
+            raise TypeError(f"{type(equation).__name__} is solved on the host; use backend='numpy' or 'auto'")
         if isinstance(equation, ScoreFokkerPlanck):
             return StaggeredScore(equation, self.grid, self.walls)
         if hasattr(equation, "hamiltonian"):
             return CentralDifferences(equation, self.grid, self.walls)
         raise TypeError(f"FiniteVolume has no scheme for {type(equation).__name__}")
+
+    def _namespace(self) -> Any:
+        """Return where arrays lie, once there is room for them: rates of each axis and ten densities."""
+        xp = namespace(self.backend)
+        cells = int(np.prod(self.grid.cells))
+        require_memory(xp, 8 * cells * (2 * self.grid.dimension + 10), f"a grid of {self.grid.cells} cells")
+        return xp
 
     def interpolate(self, values: Array, x: Array) -> Array:
         """Return the field at points inside the box by cubic splines through the cell centres."""

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.arrays import to_host
 from mfgpde.discretisations.base import Array, checked
-from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fitted, upwind
+from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fastest_departures, fitted, upwind
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.equations import BackwardKolmogorov, FokkerPlanck
 from mfgpde.grids import CartesianGrid
@@ -54,7 +55,8 @@ def _mean_chain(a: Chain, b: Chain) -> Chain:
     if a is b:
         return a
     if isinstance(a, FittedChain) and isinstance(b, FittedChain):
-        return FittedChain(a.grid, _means(a.peclet, b.peclet), _means(a.rates, b.rates))
+        fastest = _means(a.fastest, b.fastest)  # a bound: departures are convex in w
+        return FittedChain(a.grid, _means(a.peclet, b.peclet), _means(a.rates, b.rates), fastest)
     a, b = a.stored, b.stored
     peclet = None if a.peclet is None or b.peclet is None else _means(a.peclet, b.peclet)
     return MarkovChain(a.grid, _means(a.up, b.up), _means(a.down, b.down), peclet, a.transposed)
@@ -67,6 +69,8 @@ class DrivenChain:
     equation: FokkerPlanck | BackwardKolmogorov
     grid: CartesianGrid
     order: int = 2
+    xp: Any = np
+    """the namespace whose arrays hold rates and densities"""
     default_integrator: Integrator = field(default_factory=RungeKuttaChebyshev)
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
 
@@ -90,11 +94,16 @@ class DrivenChain:
             V = checked(self.equation.potential(grid.points, t), grid.cells, f"the potential at t = {t:g}")
         peclet = tuple(self._face_integral(axis, t, D, V) for axis in range(grid.dimension))
         transposed = isinstance(self.equation, BackwardKolmogorov)
+        rates = tuple(D / h**2 for h in grid.spacing)
+        flies = (
+            self.order == 2 and not transposed and (grid.dimension == 3 or (grid.dimension == 2 and self.xp is not np))
+        )
+        if D > 0 and flies and all(np.abs(w).max() <= 1 for w in peclet):
+            fastest = fastest_departures(grid, peclet)
+            return FittedChain(grid, tuple(map(self.xp.asarray, peclet)), rates, fastest)
+        peclet = tuple(map(self.xp.asarray, peclet))
         if D == 0:
             return MarkovChain(grid, *upwind(grid, peclet), transposed=transposed)
-        rates = tuple(D / h**2 for h in grid.spacing)
-        if grid.dimension == 3 and self.order == 2 and not transposed and all(np.abs(w).max() <= 1 for w in peclet):
-            return FittedChain(grid, peclet, rates)
         return MarkovChain(grid, *fitted(grid, peclet, rates), peclet if self.order == 4 else None, transposed)
 
     def _face_integral(self, axis: int, t: float, D: float, V: Array | None) -> Array:
@@ -144,8 +153,9 @@ class DrivenChain:
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the values of the initial condition at cell centres."""
-        return np.ascontiguousarray(checked(initial(self.grid.points), self.grid.cells, "the initial condition"))
+        values = np.ascontiguousarray(checked(initial(self.grid.points), self.grid.cells, "the initial condition"))
+        return self.xp.asarray(values)
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres."""
-        return u
+        """Return the values at cell centres, on the host."""
+        return to_host(u)

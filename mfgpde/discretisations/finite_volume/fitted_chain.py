@@ -1,7 +1,7 @@
 """From face Péclet numbers to jump rates: stored, or evaluated on the fly where a short series gives them.
 
-In three dimensions memory is the limit. Where |w| ≤ 1 on all faces, the rates are a polynomial in w: three arrays
-instead of six, and, because a stencil waits for memory and not for arithmetic, less time as well.
+In three dimensions, and on a GPU in two, memory is the limit. Where |w| ≤ 1 on all faces, the rates are a polynomial in
+w: half the arrays, and, because a stencil waits for memory and not for arithmetic, less time as well.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ from functools import cached_property
 
 import numpy as np
 
+from mfgpde.arrays import contiguous
 from mfgpde.discretisations.base import Array
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.grids import CartesianGrid
-from mfgpde.kernels import cpu
+from mfgpde.kernels import cpu, stencils
 
 Rates = tuple[tuple[Array, ...], tuple[Array, ...]]
 
 
 @dataclass(eq=False)
 class FittedChain:
-    """du/dt = Au in three dimensions from Péclet numbers |w| ≤ 1 (set to 0 on walls) and rates D/h² per axis."""
+    """du/dt = Au from Péclet numbers |w| ≤ 1 (set to 0 on walls) and rates D/h² per axis."""
 
     grid: CartesianGrid
     peclet: tuple[Array, ...]
     rates: tuple[float, ...]
+    fastest: tuple[float, ...]
+    """the fastest departure from a cell along each axis, in units of D/h²"""
 
     def __post_init__(self) -> None:
         _close(self.grid, self.peclet)
@@ -33,27 +36,25 @@ class FittedChain:
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return Au, in `out` if given."""
         out = np.empty_like(u) if out is None else out
-        w0, w1, w2 = self.peclet
-        rates, glued, blocks = np.array(self.rates), np.array(self.grid.periodic), min(cpu.threads(), len(u))
-        cpu.fitted_3d(np.ascontiguousarray(u), w0, w1, w2, rates, glued, blocks, out)
+        stencils.of(u).fitted(contiguous(u), self.peclet, self.rates, self.grid.periodic, out)
         return out
+
+    def stage(self, y0: Array, y1: Array, y2: Array, f0: Array, c: Array, out: Array) -> bool:
+        """Fill out = c₀y₀ + c₁y₁ + c₂y₂ + c₃Ay₁ + c₄f₀ where one pass can do it; return whether it did."""
+        kernels = stencils.of(y1)
+        if not hasattr(kernels, "fitted_stage"):
+            return False
+        kernels.fitted_stage(y1, self.peclet, self.rates, self.grid.periodic, y0, y2, f0, c, out)
+        return True
 
     @cached_property
     def stored(self) -> MarkovChain:
         """The same chain with stored rates, for what needs its matrix."""
         return MarkovChain(self.grid, *fitted(self.grid, self.peclet, self.rates))
 
-    @cached_property
-    def _radius(self) -> float:
-        total = 0.0
-        for axis, (w, rate) in enumerate(zip(self.peclet, self.rates, strict=True)):
-            faces = w.reshape(-1, w.shape[axis], int(np.prod(w.shape[axis + 1 :])))
-            total += 2 * rate * cpu.largest_departure(faces, self.grid.periodic[axis])
-        return total
-
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return twice the sum of the fastest departures along each axis, at least Gershgorin's bound."""
-        return self._radius
+        return 2 * sum(rate * fastest for rate, fastest in zip(self.rates, self.fastest, strict=True))
 
     def frozen(self, t0: float, t1: float) -> FittedChain:
         """Return itself."""
@@ -68,11 +69,20 @@ class FittedChain:
         return float(self.grid.integrate(u))
 
 
+def fastest_departures(grid: CartesianGrid, peclet: tuple[Array, ...]) -> tuple[float, ...]:
+    """Return the fastest departure from a cell along each axis, in units of D/h², from Péclet numbers on the host."""
+    found = []
+    for axis, w in enumerate(peclet):
+        faces = w.reshape(-1, w.shape[axis], int(np.prod(w.shape[axis + 1 :])))
+        found.append(float(cpu.largest_departure(faces, grid.periodic[axis])))
+    return tuple(found)
+
+
 def fitted(grid: CartesianGrid, peclet: tuple[Array, ...], rates: tuple[float, ...]) -> Rates:
     """Return the jump rates (up, down) of exponential fitting, zero through walls."""
-    up, down = tuple(np.empty(w.shape) for w in peclet), tuple(np.empty(w.shape) for w in peclet)
+    up, down = tuple(np.empty_like(w) for w in peclet), tuple(np.empty_like(w) for w in peclet)
     for w, rate, u, d in zip(peclet, rates, up, down, strict=True):
-        cpu.jump_rates(w.ravel(), rate, u.ravel(), d.ravel())
+        stencils.of(w).jump_rates(w.ravel(), rate, u.ravel(), d.ravel())
     _close(grid, up)
     _close(grid, down)
     return up, down
@@ -80,9 +90,9 @@ def fitted(grid: CartesianGrid, peclet: tuple[Array, ...], rates: tuple[float, .
 
 def upwind(grid: CartesianGrid, velocity: tuple[Array, ...]) -> Rates:
     """Return the jump rates without diffusion."""
-    up, down = tuple(np.empty(v.shape) for v in velocity), tuple(np.empty(v.shape) for v in velocity)
+    up, down = tuple(np.empty_like(v) for v in velocity), tuple(np.empty_like(v) for v in velocity)
     for v, h, u, d in zip(velocity, grid.spacing, up, down, strict=True):
-        cpu.upwind_rates(v.ravel(), 1 / h, u.ravel(), d.ravel())
+        stencils.of(v).upwind_rates(v.ravel(), 1 / h, u.ravel(), d.ravel())
     _close(grid, up)
     _close(grid, down)
     return up, down

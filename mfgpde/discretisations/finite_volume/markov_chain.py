@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
+from mfgpde.arrays import contiguous
 from mfgpde.discretisations.base import Array
 from mfgpde.grids import CartesianGrid
-from mfgpde.kernels import cpu
+from mfgpde.kernels import stencils
 
 LARGEST_FACTORISED_3D = 40_000  # cells; beyond, the fill-in of a sparse LU in three dimensions outgrows the iteration
 
@@ -32,29 +32,42 @@ class MarkovChain:
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return Au, or Aᵀu for the backward equation, in `out` if that is given and fits."""
-        u = np.ascontiguousarray(u)
+        u = contiguous(u)
         if self.transposed:
             return self._backward(u)
         if self.peclet is not None:
             return self._corrected(u, self.peclet)
         out = np.empty_like(u) if out is None else out
-        stencil: Any = (cpu.forward_1d, cpu.forward_2d, cpu.forward_3d)[u.ndim - 1]
-        stencil(u, *(array for pair in zip(self.up, self.down, strict=True) for array in pair), out)
+        getattr(stencils.of(u), f"forward_{u.ndim}d")(u, *self._rates, out)
         return out
 
+    @property
+    def _rates(self) -> tuple[Array, ...]:
+        return tuple(array for pair in zip(self.up, self.down, strict=True) for array in pair)
+
+    def stage(self, y0: Array, y1: Array, y2: Array, f0: Array, c: Array, out: Array) -> bool:
+        """Fill out = c₀y₀ + c₁y₁ + c₂y₂ + c₃Ay₁ + c₄f₀ where one pass can do it; return whether it did."""
+        kernels = stencils.of(y1)
+        if not hasattr(kernels, "stage") or self.transposed or self.peclet is not None or y1.ndim == 1:
+            return False
+        kernels.stage(y1, self._rates, y0, y2, f0, c, out)
+        return True
+
     def _corrected(self, u: Array, peclet: tuple[Array, ...]) -> Array:
-        out = np.zeros_like(u)
+        out, kernels = np.zeros_like(u), stencils.of(u)
         for axis, n in enumerate(u.shape):
             inner = int(np.prod(u.shape[axis + 1 :]))
             up, down, w = (a.reshape(-1, n + 1, inner) for a in (self.up[axis], self.down[axis], peclet[axis]))
             flux, better = np.empty_like(up), np.empty_like(up)
-            if inner == 1:
+            if inner == 1 and hasattr(kernels, "add_corrected_rows"):
                 glued, rows = self.grid.periodic[axis], (up[..., 0], down[..., 0], w[..., 0])
-                cpu.add_corrected_rows(u.reshape(-1, n), *rows, glued, flux[..., 0], better[..., 0], out.reshape(-1, n))
+                kernels.add_corrected_rows(
+                    u.reshape(-1, n), *rows, glued, flux[..., 0], better[..., 0], out.reshape(-1, n)
+                )
                 continue
-            cpu.face_flux(u.reshape(-1, n, inner), up, down, flux)
-            cpu.corrected_flux(flux, w, self.grid.periodic[axis], better)
-            cpu.add_inflow(better, out.reshape(-1, n, inner))
+            kernels.face_flux(u.reshape(-1, n, inner), up, down, flux)
+            kernels.corrected_flux(flux, w, self.grid.periodic[axis], better)
+            kernels.add_inflow(better, out.reshape(-1, n, inner))
         return out
 
     def _backward(self, u: Array) -> Array:
@@ -62,7 +75,7 @@ class MarkovChain:
         for axis in range(u.ndim):
             n, inner = u.shape[axis], int(np.prod(u.shape[axis + 1 :]))
             up, down = (rate.reshape(-1, n + 1, inner) for rate in (self.up[axis], self.down[axis]))
-            cpu.backward_axis(u.reshape(-1, n, inner), up, down, out.reshape(-1, n, inner))
+            stencils.of(u).backward_axis(u.reshape(-1, n, inner), up, down, out.reshape(-1, n, inner))
         return out
 
     @property
@@ -72,9 +85,11 @@ class MarkovChain:
 
     def leaving(self) -> Array:
         """Return the total rate of leaving each cell, minus the diagonal of A."""
-        total = np.zeros(self.grid.cells)
+        total = np.zeros_like(self.up[0], shape=self.grid.cells)
         for axis, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
-            total += np.take(up, range(1, up.shape[axis]), axis) + np.take(down, range(up.shape[axis] - 1), axis)
+            before = (slice(None),) * axis
+            total += up[(*before, slice(1, None))]
+            total += down[(*before, slice(None, -1))]
         return total
 
     def spectral_radius(self, u: Array, t: float) -> float:
@@ -107,6 +122,8 @@ class MarkovChain:
 
     def solve(self, rhs: Array, t: float, shift: float) -> Array:
         """Return (I − shift·A)⁻¹ rhs: sparse LU, or BiCGStab to 1e-13 for large grids in three dimensions."""
+        if not isinstance(rhs, np.ndarray):
+            raise TypeError("implicit integrators solve on the host: use backend='numpy', or an explicit integrator")
         if self.peclet is not None:
             raise TypeError(
                 "the fourth-order scheme is explicit; implicit integrators need FiniteVolume(grid, order=2)"

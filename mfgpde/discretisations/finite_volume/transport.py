@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from mfgpde.arrays import contiguous, to_host
 from mfgpde.discretisations.base import Array, checked
 from mfgpde.equations import Continuity
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import SSPRK43, Integrator
-from mfgpde.kernels import cpu
+from mfgpde.kernels import stencils
 
 
 @dataclass(eq=False)
@@ -24,6 +26,8 @@ class LimitedUpwind:
 
     equation: Continuity
     grid: CartesianGrid
+    xp: Any = np
+    """the namespace whose arrays hold velocities and densities"""
     default_integrator: Integrator = field(default_factory=SSPRK43)
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
 
@@ -39,18 +43,19 @@ class LimitedUpwind:
     def _velocity(self, axis: int, t: float) -> Array:
         faces = self.grid.faces(axis)
         v = checked(self.equation.velocity(faces, t), faces.shape, f"the velocity at t = {t:g}")[..., axis]
-        return np.ascontiguousarray(v / self.grid.spacing[axis]).reshape(-1, *self._shape(axis, 1))
+        scaled = np.ascontiguousarray(v / self.grid.spacing[axis]).reshape(-1, *self._shape(axis, 1))
+        return self.xp.asarray(scaled)
 
     def _shape(self, axis: int, extra: int = 0) -> tuple[int, int]:
         return self.grid.cells[axis] + extra, int(np.prod(self.grid.cells[axis + 1 :]))
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return −∇·(v p)."""
-        u = np.ascontiguousarray(u)
+        u = contiguous(u)
         out = np.zeros_like(u)
         for axis, v in enumerate(self.velocities(t)):
             shape = (-1, *self._shape(axis))
-            cpu.limited_flux(u.reshape(shape), v, self.grid.periodic[axis], out.reshape(shape))
+            stencils.of(u).limited_flux(u.reshape(shape), v, self.grid.periodic[axis], out.reshape(shape))
         return out
 
     def mass(self, u: Array) -> float:
@@ -59,8 +64,8 @@ class LimitedUpwind:
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the values of the initial condition at cell centres."""
-        return checked(initial(self.grid.points), self.grid.cells, "the initial condition")
+        return self.xp.asarray(checked(initial(self.grid.points), self.grid.cells, "the initial condition"))
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres."""
-        return u
+        """Return the values at cell centres, on the host."""
+        return to_host(u)

@@ -65,10 +65,10 @@ extern "C" __global__ void forward_1d(const real* __restrict__ p, const real* __
     out[i] = up[i] * low - (down[i] + up[i + 1]) * p[i] + down[i + 1] * high;
 }
 
-// out = c₀y₀ + c₁p + c₂y₂ + c₃Ap + c₄f₀, a stage of Runge–Kutta–Chebyshev in one pass; with stage = 0 out = Ap
+// out = c₀y₀ + c₁p + c₂y₂ + c₃Ap + c₄f₀, a stage of Runge–Kutta–Chebyshev in one pass; out may be y₂. With stage = 0 out = Ap
 extern "C" __global__ void stage_2d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
                          const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ y0,
-                         const real* __restrict__ y2, const real* __restrict__ f0, real* __restrict__ out, real c0, real c1,
+                         const real* y2, const real* __restrict__ f0, real* out, real c0, real c1,
                          real c2, real c3, real c4, int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
@@ -97,8 +97,8 @@ extern "C" __global__ void stage_2d(const real* __restrict__ p, const real* __re
 
 extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
                          const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ up2,
-                         const real* __restrict__ down2, const real* __restrict__ y0, const real* __restrict__ y2,
-                         const real* __restrict__ f0, real* __restrict__ out, real c0, real c1, real c2, real c3, real c4,
+                         const real* __restrict__ down2, const real* __restrict__ y0, const real* y2,
+                         const real* __restrict__ f0, real* out, real c0, real c1, real c2, real c3, real c4,
                          int stage, int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = blockIdx.y;
     if (k >= l) return;
@@ -133,7 +133,7 @@ extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __re
 // the same from face Péclet numbers |w| ≤ 1 (0 on walls) and rates D/h²: coefficients on the fly
 extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
                                 real rate0, real rate1, int glued0, int glued1, const real* __restrict__ y0,
-                                const real* __restrict__ y2, const real* __restrict__ f0, real* __restrict__ out, real c0,
+                                const real* y2, const real* __restrict__ f0, real* out, real c0,
                                 real c1, real c2, real c3, real c4, int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
@@ -160,8 +160,8 @@ extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const rea
 
 extern "C" __global__ void fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
                                 const real* __restrict__ w2, real rate0, real rate1, real rate2, int glued0, int glued1,
-                                int glued2, const real* __restrict__ y0, const real* __restrict__ y2,
-                                const real* __restrict__ f0, real* __restrict__ out, real c0, real c1, real c2, real c3,
+                                int glued2, const real* __restrict__ y0, const real* y2,
+                                const real* __restrict__ f0, real* out, real c0, real c1, real c2, real c3,
                                 real c4, int stage, int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = blockIdx.y;
     if (k >= l) return;
