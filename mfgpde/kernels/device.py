@@ -23,7 +23,7 @@ PRELUDE = """
 #define INFINITY __longlong_as_double(0x7ff0000000000000LL)
 #endif
 """
-PARTS = ("transport.cuh", "reductions.cuh")
+PARTS = ("transport.cuh", "weno.cuh", "reductions.cuh")
 THREADS, ROWS, MOST_BLOCKS = 128, 16, 1024
 WIDTH, MEASURES = 256, 5  # as in reductions.cuh
 TYPES = {"float64": "double", "float32": "float"}
@@ -146,6 +146,10 @@ class DeviceStencils:
     def limited_flux(self, p: Any, velocity: Any, periodic: bool, out: Any) -> None:
         """Add −∂(v p) along the middle axis of p (outer, n, inner), van Leer's limiter; velocity = v/h on faces."""
         self._flat("limited_flux", p.size, p, velocity, periodic, out, *p.shape)
+
+    def weno_slopes(self, u: Any, inverse_spacing: float, low: Any, high: Any) -> None:
+        """Fill low and high (outer, n, inner) with WENO5 slopes along the middle axis of u (outer, n + 6, inner)."""
+        self._flat("weno_slopes", low.size, u, inverse_spacing, low, high, *low.shape)
 
     def measures(self, p: Any, q: Any, empty: Callable[..., Any]) -> Any:
         """Return Σp, Σ|p − q|, Σ(p − q)², max|p − q|, Σ p log(p/q) in one pass; `empty(shape, dtype)` makes arrays there.

@@ -35,17 +35,18 @@ def checked_times(equation: Any, times: Sequence[float] | Array) -> Array:
     return array
 
 
-def check_diffusivity(equation: Any, times: Array) -> None:
-    """Raise ValueError where D(t) is negative, not a number, or zero over whole intervals."""
+def check_diffusivity(equation: Any, times: Array, inviscid: bool = False) -> None:
+    """Raise ValueError where D(t) is negative, not a number, or, unless `inviscid`, zero over whole intervals."""
     if not hasattr(equation, "diffusivity"):
         return
     middles = 0.5 * (times[1:] + times[:-1])
     for t in np.sort(np.concatenate((times, middles))):
         D = np.asarray(equation.diffusivity(float(t)), dtype=float)
-        if D.ndim or not np.isfinite(D) or D < 0 or (D == 0 and t in middles):
+        if D.ndim or not np.isfinite(D) or D < 0 or (D == 0 and t in middles and not inviscid):
+            without = "FiniteVolume(grid, order=5)" if hasattr(equation, "hamiltonian") else "Continuity"
             raise ValueError(
                 f"the diffusivity must be a positive number, got {D} at t = {t:g}; "
-                "for a flow without noise use Continuity"
+                f"for a flow without noise use {without}"
             )
 
 

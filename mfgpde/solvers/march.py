@@ -135,8 +135,8 @@ def solve(
         NotConverged: the march ended early; `.partial` is the Solution up to there.
     """
     instants = checked_times(equation, times)
-    check_diffusivity(equation, instants)
     system = discretisation.semidiscretise(equation)
+    check_diffusivity(equation, instants, getattr(system, "inviscid", False))
     chosen = integrator or system.default_integrator
     function = initial_function(equation, initial)
     u = system.start(function)

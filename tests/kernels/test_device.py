@@ -10,6 +10,7 @@ import pytest
 
 from mfgpde.kernels import cpu
 from mfgpde.kernels.device import PRELUDE, signatures, source
+from mfgpde.kernels.weno import weno_slopes
 
 GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
@@ -133,6 +134,18 @@ def test_fluxes_along_an_axis(shape, periodic, rng, on_host):
         getattr(device, name)(*held, ours)
         np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-13, err_msg=name)
         assert unharmed(ours), name
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 1), (3, 67, 1), (1, 4, 130), (7, 9, 33)], ids=str)
+def test_slopes_that_do_not_oscillate(shape, rng, on_host):
+    outer, n, inner = shape
+    u = np.cumsum(rng.normal(size=(outer, n + 6, inner)), axis=1) + np.abs(np.linspace(-1, 1, n + 6))[:, None]
+    want, ours = np.empty((2, *shape)), [guarded(np.full(shape, np.nan)) for _ in range(2)]
+    weno_slopes(u, 7.0, *want)
+    on_host().weno_slopes(guarded(u), 7.0, *ours)
+    for a, b in zip(ours, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+        assert unharmed(a)
 
 
 def test_rates_from_peclet_numbers(rng, on_host):

@@ -12,6 +12,7 @@ from mfgpde.arrays import Backend, check_backend, namespace, require_memory
 from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.finite_volume.differences import Walls
 from mfgpde.discretisations.finite_volume.driven_chain import DrivenChain
+from mfgpde.discretisations.finite_volume.essentially_non_oscillatory import EssentiallyNonOscillatory
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain
 from mfgpde.discretisations.finite_volume.hamilton_jacobi import CentralDifferences
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
@@ -23,6 +24,7 @@ from mfgpde.grids import CartesianGrid
 __all__ = [
     "CentralDifferences",
     "DrivenChain",
+    "EssentiallyNonOscillatory",
     "FiniteVolume",
     "FittedChain",
     "LimitedUpwind",
@@ -33,7 +35,9 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FiniteVolume:
-    """Finite volumes of order 2 (or 4, for Fokker–Planck with D > 0); densities never flow through walls.
+    """Finite volumes of order 2, or 4 for Fokker–Planck with D > 0; densities never flow through walls.
+
+    `order=5` is for Hamilton–Jacobi equations with kinks: one-sided WENO slopes, converging to the viscosity solution.
 
     `walls="far"` says that the walls stand for infinity: a density must not reach them, potentials and scores are
     extrapolated there. `walls="reflecting"` says that they are real: no flux, zero normal derivative.
@@ -44,13 +48,13 @@ class FiniteVolume:
 
     grid: CartesianGrid
     walls: Walls = "far"
-    order: Literal[2, 4] = 2
+    order: Literal[2, 4, 5] = 2
     backend: Backend = "numpy"
 
     def __post_init__(self) -> None:
-        if self.walls not in ("far", "reflecting") or self.order not in (2, 4):
+        if self.walls not in ("far", "reflecting") or self.order not in (2, 4, 5):
             raise ValueError(
-                f"walls must be 'far' or 'reflecting' and order 2 or 4, got {self.walls!r}, {self.order!r}"
+                f"walls must be 'far' or 'reflecting' and order 2, 4 or 5, got {self.walls!r}, {self.order!r}"
             )
         check_backend(self.backend)
 
@@ -59,9 +63,14 @@ class FiniteVolume:
         if isinstance(equation, FokkerPlanck | BackwardKolmogorov):
             if self.order == 4 and isinstance(equation, BackwardKolmogorov):
                 raise TypeError("the backward equation is the transpose of the second-order scheme; use order=2")
+            if self.order == 5:
+                raise TypeError("order 5 is for Hamilton–Jacobi equations; Fokker–Planck has order=2 and order=4")
             return DrivenChain(equation, self.grid, self.order, self._namespace())
+        if self.order == 5 and hasattr(equation, "hamiltonian"):
+            return EssentiallyNonOscillatory(equation, self.grid, self.walls)
         if self.order != 2:
-            raise TypeError(f"order 4 is for Fokker–Planck; {type(equation).__name__} has order=2")
+            name = type(equation).__name__
+            raise TypeError(f"order 4 is for Fokker–Planck, 5 for Hamilton–Jacobi; {name} has order=2")
         if isinstance(equation, Continuity):
             return LimitedUpwind(equation, self.grid, self._namespace())
         if self.backend == "cupy":
