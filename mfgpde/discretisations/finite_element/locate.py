@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.spatial import cKDTree
 
 from mfgpde.discretisations.finite_element._petsc import Array, basix, geometry
 
-PADDING, ROUNDS = 1e-10, 30
+PADDING, ROUNDS, INSIDE = 1e-10, 30, 1e-10
 
 
 def located(domain: Any, own_cells: NDArray[np.int32], x: Array) -> tuple[NDArray[np.int32], Array, Array]:
@@ -35,8 +36,13 @@ def located(domain: Any, own_cells: NDArray[np.int32], x: Array) -> tuple[NDArra
             has = near.offsets[1:] > near.offsets[:-1]
             cells[has] = near.array[near.offsets[:-1][has]]
         else:
-            middle = geometry.create_midpoint_tree(domain, tdim, own_cells)
-            cells[:] = geometry.compute_closest_entity(tree, middle, domain, padded)
+            middles = domain.geometry.x[domain.geometry.dofmaps[0][own_cells]].mean(axis=1)
+            cells[:] = own_cells[cKDTree(middles).query(padded)[1]]
+            place = _inverted(domain, cells, x)[0]
+            beside = (place.min(axis=1) < -INSIDE) | (place.sum(axis=1) > 1 + INSIDE)  # in another cell, mostly next to it
+            if beside.any():
+                middle = geometry.create_midpoint_tree(domain, tdim, own_cells)
+                cells[beside] = geometry.compute_closest_entity(tree, middle, domain, padded[beside])
     here = cells >= 0
     place, missed, width = _inverted(domain, cells[here], x[here])
     if tdim < gdim:
@@ -62,7 +68,8 @@ def _inverted(domain: Any, cells: NDArray[np.int32], x: Array) -> tuple[Array, A
         table = element.tabulate(1, place)[..., 0]
         away = x - np.einsum("kg,kgi->ki", table[0], nodes)
         J = np.einsum("jkg,kgi->kij", table[1:], nodes)
-        step = (np.linalg.pinv(J) @ away[:, :, None])[:, :, 0]
+        Jt = J.swapaxes(1, 2)
+        step = np.linalg.solve(Jt @ J, Jt @ away[:, :, None])[:, :, 0]
         place = np.clip(place + step, -0.5, 1.5)
         if np.abs(step).max() < 1e-13:
             break
