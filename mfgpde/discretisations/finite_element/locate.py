@@ -39,7 +39,9 @@ def located(domain: Any, own_cells: NDArray[np.int32], x: Array) -> tuple[NDArra
             middles = domain.geometry.x[domain.geometry.dofmaps[0][own_cells]].mean(axis=1)
             cells[:] = own_cells[cKDTree(middles).query(padded)[1]]
             place = _inverted(domain, cells, x)[0]
-            beside = (place.min(axis=1) < -INSIDE) | (place.sum(axis=1) > 1 + INSIDE)  # in another cell, mostly next to it
+            beside = (place.min(axis=1) < -INSIDE) | (
+                place.sum(axis=1) > 1 + INSIDE
+            )  # in another cell, mostly next to it
             if beside.any():
                 middle = geometry.create_midpoint_tree(domain, tdim, own_cells)
                 cells[beside] = geometry.compute_closest_entity(tree, middle, domain, padded[beside])
