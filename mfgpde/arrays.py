@@ -42,7 +42,7 @@ def namespace(backend: str) -> Any:
 def device_namespace() -> ModuleType:
     """Return CuPy if it can compute; RuntimeError says what is missing."""
     try:
-        import cupy
+        import cupy  # pyright: ignore[reportMissingImports]
     except ImportError as problem:
         raise RuntimeError(
             f"backend='cupy' needs CuPy, which cannot be imported ({problem}): `pip install cupy-cuda13x`, "
