@@ -56,7 +56,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
             well.axhline(basis.eigenvalues[k], color="0.85", lw=0.5, zorder=0)
             rows += [(f"φ_{k} √π", "double well", a, b) for a, b in zip(x, function, strict=True)]
         well.plot(x, 6 * process.potential(x[:, None]), color="0.6", lw=0.8, ls="--")
-        well.set(xlabel="x", ylabel="λₙ + φₙ√π (scaled)", ylim=(-1, 17), title="double well; dashed: V (scaled)")
+        well.set(xlabel="x", ylabel="λₙ + φₙ√π (scaled)", ylim=(-2.5, 17), title="double well; dashed: V (scaled)")
         for k, (name, found) in enumerate(last.items()):
             values.plot(np.arange(21)[: len(found)], found, plotting.MARKERS[k], ls="", label=name, ms=3)
         degrees = np.repeat(np.arange(5), 2 * np.arange(5) + 1)[:21]

@@ -7,6 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mfgpde.kernels.device import DeviceStencils, signatures, source
@@ -62,3 +63,21 @@ def stencils_on_host(backwards=False, kernels=None):
 def on_host():
     """Return the function above."""
     return stencils_on_host
+
+
+def jump_rates(shape, glued, rng):
+    """Return up and down of each axis, one after the other, with walls or glued ends."""
+    found = []
+    for axis, n in enumerate(shape):
+        for _ in range(2):
+            a = rng.random(tuple(k + (i == axis) for i, k in enumerate(shape)))
+            ends = np.moveaxis(a, axis, 0)
+            ends[n] = ends[0] = ends[0] if glued else 0.0
+            found.append(a)
+    return found
+
+
+@pytest.fixture(scope="session")
+def rates():
+    """Return the function above."""
+    return jump_rates

@@ -32,18 +32,6 @@ def unharmed(array):
     return np.isnan(room[:GUARD]).all() and np.isnan(room[-GUARD:]).all()
 
 
-def rates(shape, glued, rng):
-    """Return up and down of each axis, one after the other, with walls or glued ends."""
-    found = []
-    for axis, n in enumerate(shape):
-        for _ in range(2):
-            a = rng.random(tuple(k + (i == axis) for i, k in enumerate(shape)))
-            ends = np.moveaxis(a, axis, 0)
-            ends[n] = ends[0] = ends[0] if glued else 0.0
-            found.append(a)
-    return found
-
-
 def peclet(shape, glued, rng):
     """Return face Péclet numbers |w| ≤ 1 of each axis."""
     found = []
@@ -61,7 +49,7 @@ def forward(p, coefficients, out):
 
 @pytest.mark.parametrize("glued", [False, True])
 @pytest.mark.parametrize("shape", [(1,), (67,), (300,), *SHAPES], ids=str)
-def test_rates_of_change_and_stages(shape, glued, rng, on_host):
+def test_rates_of_change_and_stages(shape, glued, rng, on_host, rates):
     p, coefficients = rng.random(shape), rates(shape, glued, rng)
     want = np.empty(shape)
     forward(p, coefficients, want)
@@ -186,7 +174,7 @@ def test_a_missing_barrier_would_be_seen(rng, on_host):
     assert any(wrong)
 
 
-def test_single_precision(rng, on_host):
+def test_single_precision(rng, on_host, rates):
     shape = (33, 70)
     p, coefficients = rng.random(shape), rates(shape, False, rng)
     want = np.empty(shape)

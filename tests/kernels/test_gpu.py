@@ -18,20 +18,9 @@ def cupy():
         pytest.skip(str(problem))
 
 
-def rates(shape, glued, rng):
-    found = []
-    for axis, n in enumerate(shape):
-        for _ in range(2):
-            a = rng.random(tuple(k + (i == axis) for i, k in enumerate(shape)))
-            ends = np.moveaxis(a, axis, 0)
-            ends[n] = ends[0] = ends[0] if glued else 0.0
-            found.append(a)
-    return found
-
-
 @pytest.mark.parametrize("glued", [False, True])
 @pytest.mark.parametrize("shape", [(1000,), (513, 1031), (1, 40), (40, 1), (65, 33, 129)], ids=str)
-def test_rates_of_change(shape, glued, rng, cupy):
+def test_rates_of_change(shape, glued, rng, cupy, rates):
     p, coefficients = rng.random(shape), rates(shape, glued, rng)
     want, ours = np.empty(shape), cupy.full(shape, cupy.nan)
     getattr(cpu, f"forward_{len(shape)}d")(p, *coefficients, want)
