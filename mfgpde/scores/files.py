@@ -84,18 +84,11 @@ def network_score(arrays: Mapping[str, Any], network: Network, dimension: int | 
 @cache
 def forward(network: Network) -> Callable[[Any, Any, Any], Any]:
     """Return such a network as a JAX function of its layers, one point and one time; the same one each time."""
-    import jax
     import jax.numpy as jnp
 
-    beta = network.sharpness
-    act = {
-        "softplus": lambda z: jax.nn.softplus(beta * z) / beta,
-        "tanh": jnp.tanh,
-        "silu": jax.nn.silu,
-        "gelu": lambda z: jax.nn.gelu(z, approximate=False),
-        "relu": jax.nn.relu,
-        "sin": jnp.sin,
-    }[network.activation]
+    from mfgpde.scores.activations import activation
+
+    act = activation(network.activation, network.sharpness)
 
     def evaluate(layers: Any, x: Any, t: Any) -> Any:
         time = jnp.reshape(jnp.asarray(t, x.dtype), (1,))

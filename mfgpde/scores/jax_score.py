@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-BLOCK = 4096  # points a call: one compiled shape; smaller ones waste less on the last
+MOST = 4096  # points a call
 
 
 @lru_cache(maxsize=64)
@@ -90,14 +90,16 @@ class JaxScore:
             raise ValueError(f"this score lives in dimension {self.dimension}, got points of shape {x.shape}")
         flat = [np.ascontiguousarray(a, dtype=float).reshape(-1, self.dimension) for a in (x, *more)]
         count = len(flat[0])
-        blocks = range(0, count, BLOCK) if count > BLOCK else [0]
+        pieces = max(-(-count // MOST), 1)
+        block_size = -(-count // pieces)  # equal blocks: one shape, one compilation
         results, parts = [], _compiled(self.function, self.dimension, self.has_potential)
         with jax.enable_x64(True):
             time = jnp.asarray(float(t))
-            for start in blocks:
-                block = [a[start : start + BLOCK] for a in flat]
-                if count > BLOCK and len(block[0]) < BLOCK:  # one shape, one compilation
-                    block = [np.concatenate((a, np.zeros((BLOCK - len(a), self.dimension)))) for a in block]
+            for k in range(pieces):
+                block = [a[k * block_size : (k + 1) * block_size] for a in flat]
+                short = block_size - len(block[0])
+                if short:
+                    block = [np.concatenate((a, np.zeros((short, self.dimension)))) for a in block]
                 results.append(jax.tree.map(np.asarray, parts[name](self.parameters, block[0], time, *block[1:])))
         joined = jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
         return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]).astype(float), joined)
