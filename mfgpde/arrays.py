@@ -60,6 +60,22 @@ def device_namespace() -> ModuleType:
     return cupy
 
 
+def transforms(xp: Any) -> Any:
+    """Return the module of fast Fourier, cosine and sine transforms: SciPy's, or CuPy's functions of the same names."""
+    if xp is np:
+        import scipy.fft
+
+        return scipy.fft
+    import cupyx.scipy.fft  # pyright: ignore[reportMissingImports]
+
+    return cupyx.scipy.fft
+
+
+def beside(values: Any, x: Any) -> Any:
+    """Return an array from the host where x lies: itself, or sent to the device."""
+    return values if isinstance(x, np.ndarray) else np.asarray(values, like=x)
+
+
 def contiguous(array: Any) -> Any:
     """Return the array itself if it is C-contiguous, else a copy that is; NumPy's function would fetch a device's."""
     return array if array.flags.c_contiguous else array.copy()

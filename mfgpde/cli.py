@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mfgpde import cores
+
 PACKAGE = Path(__file__).parent
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 
@@ -343,6 +345,7 @@ class _complaints:
 
 def main() -> None:
     """Run the command line."""
+    cores.prepare()
     app()
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, System
 
 Array = NDArray[np.float64]
@@ -140,3 +141,23 @@ def checked(values: Any, shape: tuple[int, ...], what: str) -> Array:
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
         raise ValueError(f"{what} returned {values[where]} at array index {where}")
     return values.astype(float, copy=False)
+
+
+def computing(function: Callable[..., Any], what: str, grid: CartesianGrid, xp: Any) -> Any:
+    """Return the cell centres as `xp` holds them; TypeError unless function(x, p, t) computes with such arrays."""
+    if xp is np:
+        return grid.points
+    few = xp.asarray(np.ascontiguousarray(grid.points.reshape(-1, grid.dimension)[:2]))
+    try:
+        values = function(few, few, 0.0)
+        fits = hasattr(values, "get") and values.shape == few.shape[:-1]
+    except (TypeError, ValueError, NotImplementedError) as problem:
+        fits, reason = False, f": {problem}"
+    else:
+        reason = f", it returned {type(values).__name__}"
+    if not fits:
+        raise TypeError(
+            f"{what} does not compute with arrays on the device{reason}; write it with operators and NumPy functions of "
+            "its arguments alone, without NumPy arrays of its own, or use backend='numpy'"
+        )
+    return xp.asarray(grid.points)

@@ -9,8 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from mfgpde.equations.fokker_planck import Array, VectorField
 from mfgpde.processes import ForwardProcess
 from mfgpde.scores import DivergenceScore
@@ -32,10 +30,10 @@ class Continuity:
         """Return the probability-flow equation in process time t: v = f − D s. — arXiv:2011.13456, eq. (13)."""
 
         def velocity(x: Array, t: float) -> Array:
-            return process.drift(x, t) - np.asarray(process.diffusivity(t)) * score(x, t)
+            return process.drift(x, t) - float(process.diffusivity(t)) * score(x, t)
 
         def divergence(x: Array, t: float) -> Array:
-            return process.divergence(x, t) - np.asarray(process.diffusivity(t)) * score.divergence(x, t)
+            return process.divergence(x, t) - float(process.diffusivity(t)) * score.divergence(x, t)
 
         return cls(velocity, divergence, horizon=process.horizon)
 

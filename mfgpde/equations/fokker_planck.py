@@ -58,7 +58,7 @@ class FokkerPlanck:
 
         def drift(x: Array, tau: float) -> Array:
             t = end - tau
-            return 2 * np.asarray(process.diffusivity(t)) * score(x, t) - process.drift(x, t)
+            return 2 * float(process.diffusivity(t)) * score(x, t) - process.drift(x, t)
 
         def potential(x: Array, tau: float) -> Array:
             t = end - tau

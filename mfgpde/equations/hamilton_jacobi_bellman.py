@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-import numpy as np
-
 from mfgpde.arrays import dot
 from mfgpde.equations.fokker_planck import Array, Diffusivity
 from mfgpde.processes import ForwardProcess
@@ -50,7 +48,7 @@ class HamiltonJacobiBellman:
         """
 
         def hamiltonian(x: Array, p: Array, t: float) -> Array:
-            control = np.asarray(process.diffusivity(t)) * dot(p, p)
+            control = float(process.diffusivity(t)) * dot(p, p)
             return control + dot(process.drift(x, t), p) - process.divergence(x, t)
 
         return cls(hamiltonian, process.diffusivity, process.horizon)

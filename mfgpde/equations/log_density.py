@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from mfgpde.arrays import dot
 from mfgpde.equations.fokker_planck import Array, Diffusivity, VectorField
 from mfgpde.processes import ForwardProcess
@@ -38,9 +36,9 @@ class LogDensity:
     def hamiltonian(self, x: Array, p: Array, t: float) -> Array:
         """Return H = f·p + ∇·f − Q|p|², with which the equation reads ∂_tφ = DΔφ − H."""
         transport = dot(self.drift(x, t), p) + self.divergence(x, t)
-        return transport - np.asarray(self.square(t)) * dot(p, p)
+        return transport - float(self.square(t)) * dot(p, p)
 
     def residual(self, score: PotentialScore, x: Array, t: float) -> Array:
         """Return R = ∂_tφ − [DΔφ + Q|∇φ|² − f·∇φ − ∇·f] at points (..., d), per time. — arXiv:2311.15996, eq. (8)."""
-        right = np.asarray(self.diffusivity(t)) * score.divergence(x, t) - self.hamiltonian(x, score(x, t), t)
+        right = float(self.diffusivity(t)) * score.divergence(x, t) - self.hamiltonian(x, score(x, t), t)
         return score.time_derivative(x, t) - right

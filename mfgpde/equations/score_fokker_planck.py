@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from mfgpde.arrays import dot
 from mfgpde.equations.fokker_planck import Array, Diffusivity, VectorField
 from mfgpde.processes import ForwardProcess
@@ -36,5 +34,5 @@ class ScoreFokkerPlanck:
 
     def transport(self, x: Array, s: Array, t: float) -> Array:
         """Return Q|s|² − f·s − ∇·f, the bracket without its diffusive part, shape (...)."""
-        quadratic = np.asarray(self.square(t)) * dot(s, s)
+        quadratic = float(self.square(t)) * dot(s, s)
         return quadratic - dot(self.drift(x, t), s) - self.divergence(x, t)

@@ -2,9 +2,9 @@
 
 Midpoint rule in time, centred or upwind differences in space; the Fokker–Planck operator of a step is the transpose of the
 linearised Hamilton–Jacobi operator, so that mass is kept to rounding and both equations are adjoint exactly:
-    (U − U⁺)/dt + rŪ + H(g|DŪ|) − b·DŪ + κAŪ = ℓ + mean of δI/δρ,   (ρ⁺ − ρ)/dt + A(Ū)ᵀρ̄ = 0,   Ū, ρ̄ the means of both ends,
-    (U − U⁺)/dt + rŪ + H(g|DŪ|) − b·DŪ + κAŪ = ℓ + mean of δI/δρ,   (ρ⁺ − ρ)/dt + A(Ū)ᵀρ̄ = 0,   bars: means of both ends,
-best response bounds by how much the latter's cost exceeds the optimum.
+    (U − U⁺)/dt + rŪ + H(g|DŪ|) − b·DŪ + κAŪ = ℓ + mean of δI/δρ,   (ρ⁺ − ρ)/dt + A(Ū)ᵀρ̄ = 0,   bars: means of both ends.
+Where costs are convex, the gap between a density and its best response bounds by how much the former's cost exceeds the
+optimum.
 — Achdou, Capuzzo-Dolcetta, SIAM J. Numer. Anal. 48 (2010).
 """
 

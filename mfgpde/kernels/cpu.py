@@ -11,6 +11,8 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
+from mfgpde.kernels.weno import weno_slopes as weno_slopes
+
 Array = NDArray[np.float64]
 
 # c(w) = (w/2) coth(w/2) = Σ B_{2k} w^{2k} / (2k)!, Bernoulli numbers: for |w| ≤ 1 the tail after w²⁰ is below 1e-17.

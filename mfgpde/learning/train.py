@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +95,7 @@ def train(
     reach = 1.1 * float(np.abs(samples).max()) if box is None else box
     sizes = [dimension + 1, *widths, 1 if network.output == "potential" else dimension]
     layers = _initial(sizes, seed)
-    schedule = optax.cosine_decay_schedule(rate, steps)
-    adam = optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(schedule))
-    state = (layers, layers, adam.init(layers), jax.random.key(seed))
+    state = (layers, layers, _adam(rate, steps).init(layers), jax.random.key(seed))
     setting = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "sizes": sizes, "n": len(samples)}
     setting |= {
         "network": asdict(network),
@@ -109,11 +107,12 @@ def train(
     if checkpoint is not None and checkpoint.is_file():
         state, losses, residuals = _restored(checkpoint, setting, state)
         done = CHUNK * len(losses)
-    chunk = _compiled(process, samples, objective, network, batch, adam, average, reach, base)
+    chunk = _compiled(process, dimension, objective, network, batch, rate, steps, average, base)
+    data = (jnp.asarray(samples, jnp.float32), jnp.asarray(reach, jnp.float32))
     with meter("training", show=progress) as bar:
         while done < steps:
             count = min(CHUNK, steps - done)
-            state, (loss, residual) = chunk(state, count)
+            state, (loss, residual) = chunk(state, data, count)
             loss, residual = float(loss), float(residual)
             if not np.isfinite(loss):
                 raise FloatingPointError(
@@ -148,29 +147,38 @@ def _initial(sizes: list[int], seed: int) -> list[tuple[Any, Any]]:
     ]
 
 
+def _adam(rate: float, steps: int) -> Any:
+    schedule = optax.cosine_decay_schedule(rate, steps)
+    return optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(schedule))
+
+
+@lru_cache(maxsize=64)
 def _compiled(
     process: IsotropicProcess,
-    samples: np.ndarray,
+    dimension: int,
     objective: Objective,
     network: Network,
     batch: int,
-    adam: Any,
+    rate: float,
+    steps: int,
     average: float,
-    reach: float,
     base: Callable[[Any, Any], Any] | None,
-) -> Callable[[Any, int], Any]:
-    """Return the function that goes a number of steps in one compiled loop."""
-    coefficients = Coefficients.of(process)
-    data = jnp.asarray(samples, jnp.float32)
+) -> Callable[[Any, Any, int], Any]:
+    """Return the function of a state, (samples, half the width of the box) and a number of steps: one compiled loop.
+
+    What it closes over does not depend on the samples: trainings that differ in data or seed share the compilation.
+    """
+    coefficients, adam = Coefficients.of(process), _adam(rate, steps)
     low, high = np.sqrt(objective.start), np.sqrt(process.horizon)
     split = None
     if objective.control:
         variance = kept_variance(process)
-        basis = HermiteBasis(samples.shape[1], objective.control, variance if np.isfinite(variance) else 1.0)
+        basis = HermiteBasis(dimension, objective.control, variance if np.isfinite(variance) else 1.0)
         split = steadied_noise(objective, process, basis)
     few = max(batch // 4, 1)  # points for the penalties, which cost several times as much each
 
-    def losses(layers: Any, key: Any) -> tuple[Any, Any]:
+    def losses(layers: Any, given: Any, key: Any) -> tuple[Any, Any]:
+        data, reach = given
         function = forward(network) if base is None else _on_top(base, forward(network))
         evaluate = partial(function, layers)
         score = jax.grad(evaluate) if network.output == "potential" else evaluate
@@ -200,20 +208,20 @@ def _compiled(
             loss += objective.log_residual * residual
         return loss, residual
 
-    def step(state: Any, _: Any) -> Any:
+    def step(given: Any, state: Any, _: Any) -> Any:
         layers, averaged, moments, key = state
         key, now = jax.random.split(key)
-        (loss, residual), slope = jax.value_and_grad(losses, has_aux=True)(layers, now)
+        (loss, residual), slope = jax.value_and_grad(losses, has_aux=True)(layers, given, now)
         updates, moments = adam.update(slope, moments)
         layers = optax.apply_updates(layers, updates)
         averaged = jax.tree.map(lambda a, b: average * a + (1 - average) * b, averaged, layers)
         return (layers, averaged, moments, key), (loss, residual)
 
-    def chunk(state: Any, count: int) -> Any:
-        state, history = jax.lax.scan(step, state, length=count)
+    def chunk(state: Any, given: Any, count: int) -> Any:
+        state, history = jax.lax.scan(partial(step, given), state, length=count)
         return state, jax.tree.map(jnp.mean, history)
 
-    return jax.jit(chunk, static_argnums=1)
+    return jax.jit(chunk, static_argnums=2)
 
 
 def _store(path: Path, setting: dict[str, Any], state: Any, losses: list[float], residuals: list[float]) -> None:

@@ -96,11 +96,13 @@ class IsotropicProcess(LinearProcess):
 
     def drift(self, x: Array, t: ArrayLike) -> Array:
         """Return −a(t) x."""
-        return -np.asarray(self.relaxation(t))[..., None] * x
+        a = np.asarray(self.relaxation(t))
+        return -(a[..., None] if a.ndim else float(a)) * x
 
     def divergence(self, x: Array, t: ArrayLike) -> Array:
         """Return −d a(t)."""
-        return np.broadcast_to(-x.shape[-1] * np.asarray(self.relaxation(t)), x.shape[:-1])
+        rate = -x.shape[-1] * np.asarray(self.relaxation(t))
+        return np.broadcast_to(rate, x.shape[:-1]) if rate.ndim else np.full_like(x[..., 0], float(rate), dtype=float)
 
     def transition(self, s: float, t: float) -> Transition:
         """Return factor m(t)/m(s) and covariance v(t) − (m(t)/m(s))² v(s)."""

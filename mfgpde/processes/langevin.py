@@ -32,11 +32,13 @@ class OverdampedLangevin(ForwardProcess):
 
     def drift(self, x: Array, t: ArrayLike) -> Array:
         """Return −D∇V(x)."""
-        return -np.asarray(self.diffusivity(t))[..., None] * self.gradient(x)
+        D = self.diffusivity(t)
+        return -(D[..., None] if D.ndim else float(D)) * self.gradient(x)
 
     def divergence(self, x: Array, t: ArrayLike) -> Array:
         """Return −DΔV(x)."""
-        return -np.asarray(self.diffusivity(t)) * self.laplacian(x)
+        D = self.diffusivity(t)
+        return -(D if D.ndim else float(D)) * self.laplacian(x)
 
     def diffusion(self, t: ArrayLike) -> Array:
         """Return the constant g."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
+from mfgpde.arrays import beside
 from mfgpde.processes.base import Array, LinearProcess, Transition, check_interval, positive
 
 
@@ -39,11 +40,11 @@ class Linear(LinearProcess):
 
     def drift(self, x: Array, t: ArrayLike) -> Array:
         """Return A(t) x + c(t), for one time t."""
-        return x @ self._at(self.matrix, t).T + self._at(self.offset, t)
+        return x @ beside(self._at(self.matrix, t).T, x) + beside(self._at(self.offset, t), x)
 
     def divergence(self, x: Array, t: ArrayLike) -> Array:
         """Return tr A(t)."""
-        return np.full(x.shape[:-1], np.trace(self._at(self.matrix, t)))
+        return np.full_like(x[..., 0], np.trace(self._at(self.matrix, t)), dtype=float)
 
     def diffusion(self, t: ArrayLike) -> Array:
         """Return g(t)."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mfgpde import cores
 from mfgpde.progress import meter
 from mfgpde.verify import discover, record
 from mfgpde.verify.claim import Claim, Evidence, Level
@@ -21,7 +22,6 @@ from mfgpde.verify.judge import Verdict, judge, reason
 from mfgpde.verify.power import detects
 
 WORST_FIRST = [Outcome.BROKEN, Outcome.REFUTED, Outcome.UNDECIDED, Outcome.HOLDS]
-THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
@@ -178,13 +178,14 @@ def _unfinished(out: Path, key: str, level: Level, seed: int) -> dict[str, Any]:
 
 def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int):
     """Yield records as they come."""
-    workers = min(jobs or os.cpu_count() or 1, len(entries))
+    workers = min(jobs or cores.available(), len(entries))
     if workers <= 1:
         for entry in entries:
             yield run_claim(entry, level, seed)
         return
-    kept = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, str(max(1, (os.cpu_count() or 1) // workers))))
+    share = cores.shares(workers)
+    kept = {name: os.environ.get(name) for name in share}
+    os.environ.update(share)
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
         futures: dict[Future, discover.Entry] = {pool.submit(run_claim, entry, level, seed): entry for entry in entries}

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.fft
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 import mfgpde as mfg
 from mfgpde import arrays
+from mfgpde.discretisations.spectral import bases
 from mfgpde.kernels import stencils
 from mfgpde.kernels.device import DeviceStencils
 
@@ -33,8 +35,10 @@ class Remote(NDArrayOperatorsMixin):
         return out[0] if out is not None else Remote(np.asarray(result))
 
     def __array_function__(self, function, types, given, options):
+        if function is np.asarray:  # with like=: from the host to the device
+            return Remote(np.array(given[0]))
         result = function(*map(bare_in, given), **{k: bare_in(a) for k, a in options.items()})
-        return Remote(np.asarray(result))
+        return [Remote(part) for part in result] if isinstance(result, list) else Remote(np.asarray(result))
 
     def __float__(self):
         return float(self.inner)
@@ -44,6 +48,9 @@ class Remote(NDArrayOperatorsMixin):
 
     def __len__(self):
         return len(self.inner)
+
+    def __iter__(self):
+        return map(Remote, self.inner)
 
     def __getitem__(self, key):
         return Remote(self.inner[key])
@@ -63,13 +70,24 @@ class Remote(NDArrayOperatorsMixin):
 
 
 def bare(a):
-    if isinstance(a, np.ndarray) and a.ndim:
+    if isinstance(a, np.ndarray):
         raise TypeError("a NumPy array met one of a device")
     return a.inner if isinstance(a, Remote) else a
 
 
 def bare_in(a):
     return type(a)(map(bare_in, a)) if isinstance(a, tuple | list) else bare(a)
+
+
+class Transforms:
+    """Transforms there: SciPy's, for arrays of the device alone."""
+
+    def __getattr__(self, name):
+        def transform(a, *given, **options):
+            assert isinstance(a, Remote)
+            return Remote(getattr(scipy.fft, name)(a.inner, *given, **options))
+
+        return transform
 
 
 @pytest.fixture
@@ -91,6 +109,7 @@ def device(monkeypatch, on_host):
     fake = SimpleNamespace(asarray=lambda a: Remote(np.array(a)), cuda=SimpleNamespace(runtime=runtime))
     monkeypatch.setattr(arrays, "device_namespace", lambda: fake)
     monkeypatch.setattr(stencils, "on_device", lambda: DeviceStencils(runner))
+    monkeypatch.setattr(bases, "transforms", lambda xp: scipy.fft if xp is np else Transforms())
     return ran
 
 
@@ -130,6 +149,52 @@ def test_a_solve_on_the_device_is_that_on_the_host(equation, d, cells, order, ke
     assert found["cupy"].cost["steps"] == found["numpy"].cost["steps"]
 
 
+def burgers(x, p, t):
+    return 0.5 * p[..., 0] ** 2
+
+
+def eikonal(x, p, t):
+    return np.sqrt(1 + p[..., 0] ** 2 + p[..., 1] ** 2)
+
+
+def swirl(x, t):
+    return np.stack((np.sin(np.pi / 3 * x[..., 1]), np.cos(np.pi / 3 * x[..., 0])), axis=-1)
+
+
+OTHERS = {
+    "cosines, Fokker–Planck": (mfg.FokkerPlanck.of(TURNING), "cosines", None),
+    "cosines, driven in time": (mfg.FokkerPlanck.of(mfg.VariancePreserving()), "cosines", None),
+    "Fourier, continuity": (mfg.Continuity(swirl, time_dependent=False), "fourier", None),
+    "Fourier, score": (mfg.ScoreFokkerPlanck.of(mfg.VarianceExploding()), "fourier", "score"),
+    "cosines, Hamilton–Jacobi": (mfg.HamiltonJacobiBellman(burgers, lambda t: 0.3), "cosines", "u"),
+    "differences, Hamilton–Jacobi": (mfg.HamiltonJacobiBellman.of(TURNING), "volumes", "u"),
+    "differences, log-density": (mfg.LogDensity.of(mfg.double_well()), "volumes", "phi"),
+    "WENO": (mfg.HamiltonJacobiBellman(eikonal, lambda t: 0.0), "weno", "u"),
+    "staggered, score": (mfg.ScoreFokkerPlanck.of(mfg.OrnsteinUhlenbeck()), "volumes", "score"),
+    "staggered, score, turning": (mfg.ScoreFokkerPlanck.of(TURNING), "volumes", "score"),
+}
+
+
+@pytest.mark.parametrize(("equation", "space", "unknown"), OTHERS.values(), ids=OTHERS)
+def test_other_equations_and_bases_there(equation, space, unknown, device):
+    law = mfg.GaussianMixture([0.5, 0.5], [[0.6, 0.6], [-0.5, -0.5]], [0.2, 0.3])
+    start = {None: law, "score": law.score, "u": lambda x: -0.3 * law.log_density(x), "phi": law.log_density}[unknown]
+    grid = mfg.CartesianGrid.cube(3.0, 20, 2, periodic=space == "fourier")
+    if space == "fourier" and unknown == "score":
+        start = lambda x: np.sin(np.pi / 3 * x)  # noqa: E731
+    found = {}
+    for backend in ("numpy", "cupy"):
+        where = {"cosines": mfg.Spectral, "fourier": mfg.Spectral, "volumes": mfg.FiniteVolume}.get(space)
+        there = where(grid, backend=backend) if where else mfg.FiniteVolume(grid, order=5, backend=backend)
+        found[backend] = mfg.solve(equation, there, start, (0.05, 0.1), rtol=1e-4, largest_wall_mass=1.0)
+    host, remote = (found[backend].at(0.1).values for backend in ("numpy", "cupy"))
+    assert isinstance(remote, np.ndarray)
+    np.testing.assert_allclose(remote, host, rtol=1e-9, atol=1e-11)
+    assert np.abs(host - found["numpy"].at(0.05).values).max() > 1e-5
+    assert found["cupy"].cost["steps"] == found["numpy"].cost["steps"]
+    assert ("weno_slopes" in device) == (space == "weno")
+
+
 def test_backends_say_what_is_missing(device, monkeypatch):
     grid = mfg.CartesianGrid.cube(4.0, 1200, 2)
     equation = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck())
@@ -139,8 +204,15 @@ def test_backends_say_what_is_missing(device, monkeypatch):
     with pytest.raises(ValueError, match=r"'auto', 'numpy' or 'cupy', got 'gpu'"):
         mfg.FiniteVolume(grid, backend="gpu")
     small = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 16, 2), backend="cupy")
-    with pytest.raises(TypeError, match="is solved on the host"):
-        small.semidiscretise(mfg.ScoreFokkerPlanck.of(mfg.OrnsteinUhlenbeck()))
+    weights = np.array([1.0, 2.0])
+    stubborn = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * p**2 @ weights, lambda t: 0.1)
+    for space in (small, mfg.Spectral(small.grid, backend="cupy")):
+        with pytest.raises(
+            TypeError, match=r"the Hamiltonian does not compute with arrays on the device: .* met one of"
+        ):
+            mfg.solve(stubborn, space, lambda x: np.sum(x, axis=-1), (0, 0.1))
+    with pytest.raises(MemoryError, match="a spectral solve on"):
+        mfg.Spectral(grid, backend="cupy").semidiscretise(equation)
     with pytest.raises(TypeError, match="implicit integrators solve on the host"):
         mfg.solve(equation, small, mfg.gaussian([0, 0], 0.3 * np.eye(2)), (0, 0.1), integrator=mfg.TRBDF2())
 

@@ -42,8 +42,8 @@ class FiniteVolume:
     `walls="far"` says that the walls stand for infinity: a density must not reach them, potentials and scores are
     extrapolated there. `walls="reflecting"` says that they are real: no flux, zero normal derivative.
 
-    `backend="cupy"` marches Fokker–Planck, its backward equation and continuity on a GPU ("auto": where there is one), with
-    coefficients evaluated on the host and fields returned there; other equations stay on the host.
+    `backend="cupy"` marches on a GPU ("auto": where there is one) and returns fields to the host. Drifts and potentials are
+    evaluated on the host; Hamiltonians, which see the solution, must compute with arrays on the device.
     """
 
     grid: CartesianGrid
@@ -67,18 +67,16 @@ class FiniteVolume:
                 raise TypeError("order 5 is for Hamilton–Jacobi equations; Fokker–Planck has order=2 and order=4")
             return DrivenChain(equation, self.grid, self.order, self._namespace())
         if self.order == 5 and hasattr(equation, "hamiltonian"):
-            return EssentiallyNonOscillatory(equation, self.grid, self.walls)
+            return EssentiallyNonOscillatory(equation, self.grid, self.walls, self._namespace())
         if self.order != 2:
             name = type(equation).__name__
             raise TypeError(f"order 4 is for Fokker–Planck, 5 for Hamilton–Jacobi; {name} has order=2")
         if isinstance(equation, Continuity):
             return LimitedUpwind(equation, self.grid, self._namespace())
-        if self.backend == "cupy":
-            raise TypeError(f"{type(equation).__name__} is solved on the host; use backend='numpy' or 'auto'")
         if isinstance(equation, ScoreFokkerPlanck):
-            return StaggeredScore(equation, self.grid, self.walls)
+            return StaggeredScore(equation, self.grid, self.walls, self._namespace())
         if hasattr(equation, "hamiltonian"):
-            return CentralDifferences(equation, self.grid, self.walls)
+            return CentralDifferences(equation, self.grid, self.walls, self._namespace())
         raise TypeError(f"FiniteVolume has no scheme for {type(equation).__name__}")
 
     def _namespace(self) -> Any:

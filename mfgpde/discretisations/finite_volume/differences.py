@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from mfgpde.arrays import beside
 from mfgpde.discretisations.base import Array
 from mfgpde.grids import CartesianGrid
 
@@ -37,14 +38,14 @@ def widened(u: Array, axis: int, periodic: bool, walls: Walls) -> Array:
     else:
         k = np.arange(1, 4)
         shares = np.stack((0.5 * (1 + k) * (2 + k), -k * (2 + k), 0.5 * k * (1 + k)))
-        low, high = (np.tensordot(shares, ends, axes=(0, 0)) for ends in (u[:3], u[:-4:-1]))
+        low, high = (np.tensordot(beside(shares, u), ends, axes=(0, 0)) for ends in (u[:3], u[:-4:-1]))
         low = low[::-1]
     return np.moveaxis(np.concatenate((low, u, high)), 0, axis)
 
 
 def gradient_and_laplacian(u: Array, grid: CartesianGrid, walls: Walls) -> tuple[Array, Array]:
     """Return ∇u (*cells, d) and Δu (*cells), both second order."""
-    gradient, laplacian = np.empty((*u.shape, u.ndim)), np.zeros_like(u)
+    gradient, laplacian = np.empty_like(u, shape=(*u.shape, u.ndim)), np.zeros_like(u)
     for axis, h in enumerate(grid.spacing):
         wide = extended(u, axis, grid.periodic[axis], walls)
         low, high = along(wide, axis, 0, -2), along(wide, axis, 2, None)

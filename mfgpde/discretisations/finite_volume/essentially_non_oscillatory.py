@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array, checked
+from mfgpde.arrays import beside, contiguous, to_host
+from mfgpde.discretisations.base import Array, checked, computing
 from mfgpde.discretisations.finite_volume.differences import Walls, along, widened
 from mfgpde.discretisations.finite_volume.hamilton_jacobi import largest_slopes
 from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import SSPRK43, Integrator
-from mfgpde.kernels.weno import weno_slopes
+from mfgpde.kernels import stencils
 
 
 @dataclass(eq=False)
@@ -29,18 +31,26 @@ class EssentiallyNonOscillatory:
     equation: ViscousHamiltonJacobi
     grid: CartesianGrid
     walls: Walls
+    xp: Any = np
+    """the namespace whose arrays hold the solution"""
     default_integrator: Integrator = field(default_factory=SSPRK43)
     inviscid: ClassVar[bool] = True
     """D = 0 is allowed: the viscosity solution needs none"""
 
+    @cached_property
+    def points(self) -> Array:
+        """The cell centres where H is evaluated, once it is known to compute there."""
+        return computing(self.equation.hamiltonian, "the Hamiltonian", self.grid, self.xp)
+
     def _slopes(self, u: Array) -> tuple[Array, Array, Array]:
         """Return p⁻, p⁺ (*cells, d) and Δu."""
-        low, high, laplacian = np.empty((*u.shape, u.ndim)), np.empty((*u.shape, u.ndim)), np.zeros_like(u)
+        low, high = (np.empty_like(u, shape=(*u.shape, u.ndim)) for _ in range(2))
+        laplacian = np.zeros_like(u)
         for axis, (n, h) in enumerate(zip(u.shape, self.grid.spacing, strict=True)):
             wide = widened(u, axis, self.grid.periodic[axis], self.walls)
             inner = int(np.prod(u.shape[axis + 1 :]))
-            below, above = np.empty((2, u.size // (n * inner), n, inner))
-            weno_slopes(np.ascontiguousarray(wide).reshape(-1, n + 6, inner), 1 / h, below, above)
+            below, above = (np.empty_like(u, shape=(u.size // (n * inner), n, inner)) for _ in range(2))
+            stencils.of(u).weno_slopes(contiguous(wide).reshape(-1, n + 6, inner), 1 / h, below, above)
             low[..., axis], high[..., axis] = below.reshape(u.shape), above.reshape(u.shape)
             parts = [along(wide, axis, k, k + n) for k in range(1, 6)]
             laplacian += (16 * (parts[1] + parts[3]) - parts[0] - parts[4] - 30 * parts[2]) / (12 * h**2)
@@ -50,13 +60,13 @@ class EssentiallyNonOscillatory:
         """Return DΔu − Ĥ."""
         low, high, laplacian = self._slopes(u)
         middle, D = 0.5 * (low + high), float(self.equation.diffusivity(t))
-        damping = np.asarray(self._fastest(low, high, t))
-        H = self.equation.hamiltonian(self.grid.points, middle, t) - 0.5 * (high - low) @ damping
+        damping = beside(np.asarray(self._fastest(low, high, t)), u)
+        H = self.equation.hamiltonian(self.points, middle, t) - 0.5 * (high - low) @ damping
         return D * laplacian - H
 
     def _fastest(self, low: Array, high: Array, t: float) -> list[float]:
         """Return max|∂H/∂p_i| at the slopes from both sides."""
-        at_ends = [largest_slopes(lambda p: self.equation.hamiltonian(self.grid.points, p, t), p) for p in (low, high)]
+        at_ends = [largest_slopes(lambda p: self.equation.hamiltonian(self.points, p, t), p) for p in (low, high)]
         return [max(pair) for pair in zip(*at_ends, strict=True)]
 
     def spectral_radius(self, u: Array, t: float) -> float:
@@ -76,8 +86,8 @@ class EssentiallyNonOscillatory:
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the values of the initial condition at cell centres."""
-        return checked(initial(self.grid.points), self.grid.cells, "the initial condition")
+        return self.xp.asarray(checked(initial(self.grid.points), self.grid.cells, "the initial condition"))
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres."""
-        return u
+        """Return the values at cell centres, on the host."""
+        return to_host(u)

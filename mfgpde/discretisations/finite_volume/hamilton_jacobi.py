@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array, checked
+from mfgpde.arrays import beside, to_host
+from mfgpde.discretisations.base import Array, checked, computing
 from mfgpde.discretisations.finite_volume.differences import Walls, gradient_and_laplacian
 from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
@@ -21,20 +24,25 @@ class CentralDifferences:
     equation: ViscousHamiltonJacobi
     grid: CartesianGrid
     walls: Walls
+    xp: Any = np
+    """the namespace whose arrays hold the solution"""
     default_integrator: Integrator = field(default_factory=lambda: RungeKuttaChebyshev(damping=2.0))
+
+    @cached_property
+    def points(self) -> Array:
+        """The cell centres where H is evaluated, once it is known to compute there."""
+        return computing(self.equation.hamiltonian, "the Hamiltonian", self.grid, self.xp)
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return DΔu − H(x, ∇u, t)."""
         gradient, laplacian = gradient_and_laplacian(u, self.grid, self.walls)
-        return float(self.equation.diffusivity(t)) * laplacian - self.equation.hamiltonian(
-            self.grid.points, gradient, t
-        )
+        return float(self.equation.diffusivity(t)) * laplacian - self.equation.hamiltonian(self.points, gradient, t)
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return Σ 4D/h² + Σ max|∂H/∂p_i|/h_i at the present gradient, with a margin of 10 %."""
         gradient, _ = gradient_and_laplacian(u, self.grid, self.walls)
         diffusive = sum(4 * float(self.equation.diffusivity(t)) / h**2 for h in self.grid.spacing)
-        slopes = largest_slopes(lambda p: self.equation.hamiltonian(self.grid.points, p, t), gradient)
+        slopes = largest_slopes(lambda p: self.equation.hamiltonian(self.points, p, t), gradient)
         return 1.1 * (diffusive + sum(c / h for c, h in zip(slopes, self.grid.spacing, strict=True)))
 
     def frozen(self, t0: float, t1: float) -> CentralDifferences:
@@ -47,15 +55,15 @@ class CentralDifferences:
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the values of the initial condition at cell centres."""
-        return checked(initial(self.grid.points), self.grid.cells, "the initial condition")
+        return self.xp.asarray(checked(initial(self.grid.points), self.grid.cells, "the initial condition"))
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres."""
-        return u
+        """Return the values at cell centres, on the host."""
+        return to_host(u)
 
 
 def largest_slopes(function: Callable[[Array], Array], p: Array) -> list[float]:
     """Return max|∂function/∂p_i| over the grid by central differences (exact for quadratics up to rounding)."""
     step = 1e-3 * (1 + float(np.abs(p).max()))
-    moves = step * np.eye(p.shape[-1])
+    moves = beside(step * np.eye(p.shape[-1]), p)
     return [float(np.abs(function(p + e) - function(p - e)).max()) / (2 * step) for e in moves]

@@ -7,20 +7,29 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import scipy.fft as fft
 from numpy.typing import NDArray
+from scipy.fft import fftfreq, fftn, rfftfreq
 
+from mfgpde.arrays import to_host, transforms
 from mfgpde.grids import CartesianGrid
 
 Array = NDArray[Any]
 
 
 class Basis(Protocol):
-    """Scalars expand in functions even at the walls; component i of a vector is odd along axis i (or all periodic)."""
+    """Scalars expand in functions even at the walls; component i of a vector is odd along axis i (or all periodic).
+
+    `xp` is the namespace whose arrays hold values and coefficients.
+    """
 
     @property
     def grid(self) -> CartesianGrid:
         """The grid."""
+        ...
+
+    @property
+    def xp(self) -> Any:
+        """NumPy or CuPy."""
         ...
 
     @cached_property
@@ -54,33 +63,34 @@ class Fourier:
     """exp(i k·x) on a box whose opposite walls are glued; the Nyquist mode has no derivative."""
 
     grid: CartesianGrid
+    xp: Any = np
 
     @cached_property
     def frequencies(self) -> list[Array]:
         """The wave numbers along each axis, shaped to broadcast."""
         d, sizes, spacing = self.grid.dimension, self.grid.cells, self.grid.spacing
         pairs = enumerate(zip(sizes, spacing, strict=True))
-        ks = [2 * np.pi * (fft.rfftfreq(n, h) if i == d - 1 else fft.fftfreq(n, h)) for i, (n, h) in pairs]
-        return [k.reshape((-1,) + (1,) * (d - 1 - i)) for i, k in enumerate(ks)]
+        ks = [2 * np.pi * (rfftfreq(n, h) if i == d - 1 else fftfreq(n, h)) for i, (n, h) in pairs]
+        return [self.xp.asarray(k.reshape((-1,) + (1,) * (d - 1 - i))) for i, k in enumerate(ks)]
 
     @cached_property
     def derivatives(self) -> list[Array]:
         """The symbols i k of ∂_i, zero at the Nyquist frequency of even sizes."""
         pairs = zip(self.frequencies, self.grid.cells, self.grid.spacing, strict=True)
-        return [np.where((n % 2 == 0) & (np.abs(k) > np.pi / h * (1 - 1e-12)), 0.0, k) * 1j for k, n, h in pairs]
+        return [1j * k if n % 2 else np.where(np.abs(k) > np.pi / h * (1 - 1e-12), 0.0, k) * 1j for k, n, h in pairs]
 
     @cached_property
     def laplacian(self) -> Array:
         """−|k|²."""
-        return np.asarray(-sum(k**2 for k in self.frequencies))
+        return -sum(k**2 for k in self.frequencies)  # pyright: ignore[reportReturnType]
 
     def analyse(self, values: Array) -> Array:
         """Return the coefficients of a scalar."""
-        return fft.rfftn(values)
+        return transforms(self.xp).rfftn(values)
 
     def synthesise(self, coefficients: Array) -> Array:
         """Return the values of a scalar."""
-        return fft.irfftn(coefficients, s=self.grid.cells)
+        return transforms(self.xp).irfftn(coefficients, s=self.grid.cells)
 
     def gradient(self, coefficients: Array) -> list[Array]:
         """Return the values of ∂_i u."""
@@ -88,15 +98,15 @@ class Fourier:
 
     def divergence(self, flux: list[Array]) -> Array:
         """Return the coefficients of ∇·F."""
-        return sum((ik * fft.rfftn(f) for ik, f in zip(self.derivatives, flux, strict=True)), start=np.array(0.0))
+        return sum(ik * self.analyse(f) for ik, f in zip(self.derivatives, flux, strict=True))  # pyright: ignore[reportReturnType]
 
     def evaluate(self, coefficients: Array, x: Array) -> Array:
-        """Return the expansion at points x, by direct summation axis by axis."""
-        table = fft.fftn(self.synthesise(coefficients)) / np.prod(self.grid.cells)
+        """Return the expansion at points x, by direct summation axis by axis, on the host."""
+        table = fftn(to_host(self.synthesise(coefficients))) / np.prod(self.grid.cells)
         waves = []
         for i, (n, h) in enumerate(zip(self.grid.cells, self.grid.spacing, strict=True)):
             phase = np.asarray(x)[..., i] - self.grid.axes[i][0]
-            k = 2 * np.pi * fft.fftfreq(n, h)
+            k = 2 * np.pi * fftfreq(n, h)
             wave = np.exp(1j * phase[..., None] * k)
             if n % 2 == 0:
                 wave[..., n // 2] = np.cos(phase * np.pi / h)
@@ -109,26 +119,28 @@ class Cosine:
     """∏cos(k_i π (x_i − a_i)/L_i): zero normal derivative at walls, so ∂_t p = −∇·(fp) + DΔp keeps its mass exactly."""
 
     grid: CartesianGrid
+    xp: Any = np
 
     @cached_property
     def frequencies(self) -> list[Array]:
         """The wave numbers along each axis, shaped to broadcast."""
         d = self.grid.dimension
         pairs = enumerate(zip(self.grid.cells, self.grid.lengths, strict=True))
-        return [(np.pi / side * np.arange(n)).reshape((-1,) + (1,) * (d - 1 - i)) for i, (n, side) in pairs]
+        ks = [(np.pi / side * np.arange(n)).reshape((-1,) + (1,) * (d - 1 - i)) for i, (n, side) in pairs]
+        return [self.xp.asarray(k) for k in ks]
 
     @cached_property
     def laplacian(self) -> Array:
         """−|k|²."""
-        return np.asarray(-sum(k**2 for k in self.frequencies))
+        return -sum(k**2 for k in self.frequencies)  # pyright: ignore[reportReturnType]
 
     def analyse(self, values: Array) -> Array:
         """Return the coefficients of a scalar."""
-        return fft.dctn(values, norm="ortho")
+        return transforms(self.xp).dctn(values, norm="ortho")
 
     def synthesise(self, coefficients: Array) -> Array:
         """Return the values of a scalar."""
-        return fft.idctn(coefficients, norm="ortho")
+        return transforms(self.xp).idctn(coefficients, norm="ortho")
 
     def gradient(self, coefficients: Array) -> list[Array]:
         """Return the values of ∂_i u: a sine series along axis i, cosines along the others."""
@@ -140,25 +152,26 @@ class Cosine:
 
     def divergence(self, flux: list[Array]) -> Array:
         """Return the coefficients of ∇·F for fluxes that vanish at the walls they cross."""
-        total = np.zeros(self.grid.cells)
+        total = np.zeros_like(flux[0])
         for axis, (k, f) in enumerate(zip(self.frequencies, flux, strict=True)):
             total += k * np.roll(self._mixed(f, axis, inverse=False), 1, axis)
         return total
 
     def _mixed(self, u: Array, axis: int, *, inverse: bool) -> Array:
+        fft = transforms(self.xp)
         sine, cosine = (fft.idst, fft.idct) if inverse else (fft.dst, fft.dct)
         for i in range(self.grid.dimension):
             u = (sine if i == axis else cosine)(u, axis=i, norm="ortho")
         return u
 
     def evaluate(self, coefficients: Array, x: Array) -> Array:
-        """Return the expansion at points x, by direct summation axis by axis."""
+        """Return the expansion at points x, by direct summation axis by axis, on the host."""
         waves = []
         for i, (n, side) in enumerate(zip(self.grid.cells, self.grid.lengths, strict=True)):
             angle = np.pi / side * (np.asarray(x)[..., i] - self.grid.lower[i])
             scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
             waves.append(scale * np.cos(angle[..., None] * np.arange(n)))
-        return _contract(coefficients, waves)
+        return _contract(to_host(coefficients), waves)
 
 
 def _contract(table: Array, waves: list[Array]) -> Array:

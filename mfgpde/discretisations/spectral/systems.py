@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from mfgpde.discretisations.base import checked
+from mfgpde.arrays import to_host
+from mfgpde.discretisations.base import checked, computing
 from mfgpde.discretisations.spectral.bases import Array, Basis
 from mfgpde.equations import Continuity, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.integrators import ETDRK4, Integrator
@@ -58,7 +60,7 @@ class SpectralDensity:
             field_at = self.equation.velocity if isinstance(self.equation, Continuity) else self.equation.drift
             points = self.basis.grid.points
             values = checked(field_at(points, key), points.shape, f"the drift at t = {key:g}")
-            self._recent[key] = [np.ascontiguousarray(v) for v in np.moveaxis(values, -1, 0)]
+            self._recent[key] = [self.basis.xp.asarray(np.ascontiguousarray(v)) for v in np.moveaxis(values, -1, 0)]
         return self._recent[key]
 
     def stiff(self, t0: float, t1: float) -> Array:
@@ -82,13 +84,11 @@ class SpectralDensity:
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the coefficients of the initial condition."""
-        return self.basis.analyse(
-            checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition")
-        )
+        return start(self.basis, initial)
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres."""
-        return self.basis.synthesise(u)
+        """Return the values at cell centres, on the host."""
+        return to_host(self.basis.synthesise(u))
 
 
 @dataclass(eq=False)
@@ -100,6 +100,11 @@ class SpectralHamiltonJacobi:
     diffusion: Diffusive
     default_integrator: Integrator = field(default_factory=ETDRK4)
 
+    @cached_property
+    def points(self) -> Array:
+        """The cell centres where H is evaluated, once it is known to compute there."""
+        return computing(self.equation.hamiltonian, "the Hamiltonian", self.basis.grid, self.basis.xp)
+
     def stiff(self, t0: float, t1: float) -> Array:
         """Return D·Δ on [t0, t1]."""
         return self.diffusion.stiff(t0, t1)
@@ -107,7 +112,7 @@ class SpectralHamiltonJacobi:
     def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
         """Return −(H)^ and the part of diffusion that `stiff` leaves out."""
         gradient = np.stack(self.basis.gradient(u), axis=-1)
-        H = self.equation.hamiltonian(self.basis.grid.points, gradient, t)
+        H = self.equation.hamiltonian(self.points, gradient, t)
         return self.diffusion.remainder(t, stiff) * u - self.basis.analyse(H)
 
     def rate(self, u: Array, t: float) -> Array:
@@ -121,13 +126,11 @@ class SpectralHamiltonJacobi:
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the coefficients of the initial condition."""
-        return self.basis.analyse(
-            checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition")
-        )
+        return start(self.basis, initial)
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres."""
-        return self.basis.synthesise(u)
+        """Return the values at cell centres, on the host."""
+        return to_host(self.basis.synthesise(u))
 
 
 @dataclass(eq=False)
@@ -143,13 +146,18 @@ class SpectralScore:
     diffusion: Diffusive
     default_integrator: Integrator = field(default_factory=ETDRK4)
 
+    @cached_property
+    def points(self) -> Array:
+        """The cell centres where the bracket is evaluated, once it is known to compute there."""
+        return computing(self.equation.transport, "the drift", self.basis.grid, self.basis.xp)
+
     def stiff(self, t0: float, t1: float) -> Array:
         """Return D·Δ on [t0, t1]."""
         return self.diffusion.stiff(t0, t1)
 
     def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
         """Return everything but stiff·u."""
-        bracket = self.basis.analyse(self.equation.transport(self.basis.grid.points, self.values(u), t))
+        bracket = self.basis.analyse(self.equation.transport(self.points, self._components(u), t))
         D = self.diffusion.at(t)
         bracket = bracket + D * sum(ik * s for ik, s in zip(self.derivatives, u, strict=True))
         return np.stack([ik * bracket for ik in self.derivatives]) - stiff * u
@@ -161,14 +169,24 @@ class SpectralScore:
 
     def mass(self, u: Array) -> float:
         """Return ∫Σ_i s_i."""
-        return float(np.sum(self.basis.grid.integrate(self.values(u))))
+        return float(np.sum(self.basis.grid.integrate(self._components(u))))
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the coefficients of the initial score."""
         points = self.basis.grid.points
         values = checked(initial(points), points.shape, "the initial score")
-        return np.stack([self.basis.analyse(v) for v in np.moveaxis(values, -1, 0)])
+        parts = [self.basis.xp.asarray(np.ascontiguousarray(v)) for v in np.moveaxis(values, -1, 0)]
+        return np.stack([self.basis.analyse(v) for v in parts])
+
+    def _components(self, u: Array) -> Array:
+        return np.stack([self.basis.synthesise(s) for s in u], axis=-1)
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres (*cells, d)."""
-        return np.stack([self.basis.synthesise(s) for s in u], axis=-1)
+        """Return the values at cell centres (*cells, d), on the host."""
+        return to_host(self._components(u))
+
+
+def start(basis: Basis, initial: Callable[[Array], Array]) -> Array:
+    """Return the coefficients of a function of points."""
+    values = checked(initial(basis.grid.points), basis.grid.cells, "the initial condition")
+    return basis.analyse(basis.xp.asarray(np.ascontiguousarray(values)))
