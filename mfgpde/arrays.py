@@ -60,6 +60,11 @@ def device_namespace() -> ModuleType:
     return cupy
 
 
+def namespace_of(array: Any) -> Any:
+    """Return the namespace to which an array belongs."""
+    return np if isinstance(array, np.ndarray) else device_namespace()
+
+
 def transforms(xp: Any) -> Any:
     """Return the module of fast Fourier, cosine and sine transforms: SciPy's, or CuPy's functions of the same names."""
     if xp is np:

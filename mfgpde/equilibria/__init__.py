@@ -48,7 +48,8 @@ def equilibrium(
     rounding), "primal-dual" (quadratic cost, local convex costs, with or without noise: certified gap), "newton" (any
     Hamiltonian, drift and interaction with first variations). By default the first of them that applies. `tolerance` and
     `iterations` are the method's own (gap, gap, fixed-point residual). With `checkpoint` the iterate is kept there and an
-    interrupted solve goes on from it. Other options go to the method: `start`, and `order` for Newton's.
+    interrupted solve goes on from it. Other options go to the method: `start`, `order` for Newton's, and `backend` for the
+    others ("cupy" iterates on a GPU).
 
     Raises ValueError for games and grids that do not fit, with what would; a solve that does not converge returns its best
     iterate with `converged` false.

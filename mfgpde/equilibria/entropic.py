@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfgpde.arrays import dot
+from mfgpde.arrays import Backend, dot, namespace, require_memory, to_host
 from mfgpde.equilibria.anderson import Mixer
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost, running_cost
@@ -65,21 +65,26 @@ def solve_entropic(
     iterations: int = 2000,
     start: Array | None = None,
     checkpoint: Checkpoint | None = None,
+    backend: Backend = "numpy",
     progress: bool = False,
 ) -> Equilibrium:
     """Return the equilibrium; sweeps end when the duality gap is below `tolerance` (absolute), or after `iterations`.
 
     `steps` defaults to as many as the grid resolves, at most 64. `start` are densities (N + 1, *cells) to begin with.
+    `backend="cupy"` iterates on a GPU; what the game is made of is evaluated on the host.
     """
     clock = time.perf_counter()
     reason = solves(game)
     if reason or any(grid.periodic):
         raise ValueError(f"entropy minimisation needs another game: {reason or 'axes are glued'}")
-    paths = _Paths.of(game, grid, steps)
-    sweep = _Sweeps(game, grid, paths, start)
+    xp = namespace(backend)
+    paths = _Paths.of(game, grid, steps, xp)
+    held = 28 * 8 * len(paths.times) * int(np.prod(grid.cells))
+    require_memory(xp, held, f"a game of {len(paths.times) - 1} steps on {grid.cells} cells")
+    sweep = _Sweeps(game, grid, paths, start, xp)
     stored = checkpoint.load() if checkpoint else None
     if stored is not None:
-        sweep.resume(stored["moved"])
+        sweep.resume(xp.asarray(stored["moved"]))
     history: list[float] = []
     mixer = Mixer()
     with meter("entropic", show=progress) as bar:
@@ -101,7 +106,7 @@ def solve_entropic(
                 f"gap {gap:.2e}",
             )
             if checkpoint:
-                checkpoint.save(now=k == iterations - 1, moved=np.stack(sweep.moved))
+                checkpoint.save(now=k == iterations - 1, moved=to_host(np.stack(sweep.moved)))
             if gap <= tolerance:
                 break
     return sweep.equilibrium(history, history[-1] <= tolerance, time.perf_counter() - clock)
@@ -118,7 +123,7 @@ class _Paths:
     gamma: float
 
     @classmethod
-    def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int | None) -> _Paths:
+    def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int | None, xp: Any) -> _Paths:
         fine = np.linspace(0, game.horizon, 4097)
         rate = np.array([game.kappa(t) for t in fine])
         total = np.concatenate(([0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(fine))))
@@ -136,33 +141,35 @@ class _Paths:
         weights = 0.5 * (np.concatenate((gaps, [0.0])) + np.concatenate(([0.0], gaps)))
         variance = 2 * total[-1] / count
         gamma = 2 * game.kappa(0.0) / game.control_gain(0.0) ** 2
-        return cls(times, weights, Heat.on(grid, variance), variance, gamma)
+        return cls(times, weights, Heat.on(grid, variance, xp), variance, gamma)
 
 
 class _Sweeps:
     """Dual potentials at all times, in units of γ: `fixed` by costs of position, `moved` by those of the density."""
 
-    def __init__(self, game: MeanFieldGame, grid: CartesianGrid, paths: _Paths, start: Array | None) -> None:
+    def __init__(self, game: MeanFieldGame, grid: CartesianGrid, paths: _Paths, start: Array | None, xp: Any) -> None:
         self.game, self.grid, self.paths = game, grid, paths
         self.count = len(paths.times) - 1
-        self.log_initial = np.log(np.maximum(initial_on(game, grid), 1e-300))
-        self.running = [running_cost(game, grid, float(t)) for t in paths.times]
+        self.log_initial = xp.asarray(np.log(np.maximum(initial_on(game, grid), 1e-300)))
+        self.running = [xp.asarray(running_cost(game, grid, float(t))) for t in paths.times]
         self.fixed = [w * r / paths.gamma for w, r in zip(paths.weights, self.running, strict=True)]
-        self.end_potential = potential_cost(game, grid, game.horizon)
+        self.end_potential = xp.asarray(potential_cost(game, grid, game.horizon))
         self.fixed[-1] = self.fixed[-1] + self.end_potential / paths.gamma
         self.interaction = game.interaction
         self.known = [
-            None if self.interaction is None else reference_on(self.interaction, grid, float(t)) for t in paths.times
+            None if self.interaction is None else _sent(reference_on(self.interaction, grid, float(t)), xp)
+            for t in paths.times
         ]
         self.terminal = game.terminal
-        self.known_end = reference_on(self.terminal, grid, game.horizon)
+        self.known_end = _sent(reference_on(self.terminal, grid, game.horizon), xp)
         if self.terminal.linear:
             self.fixed[-1] = self.fixed[-1] + self.known_end / paths.gamma
-        zero = np.zeros(grid.cells)
+        zero = np.zeros_like(self.log_initial)
         self.moved = [zero] * (self.count + 1)
         if start is not None and self.interaction is not None:
             for k in range(1, self.count):
-                self.moved[k] = paths.weights[k] / paths.gamma * self.interaction.variation(start[k], self.known[k])
+                slope = self.interaction.variation(xp.asarray(start[k]), self.known[k])
+                self.moved[k] = paths.weights[k] / paths.gamma * slope
         self.ahead = [zero] * (self.count + 1)  # log β: what is still to come
         self.behind = [zero] * (self.count + 1)  # log α: what has been
         self.above_dual = 0.0
@@ -170,7 +177,7 @@ class _Sweeps:
 
     def resume(self, moved: Array) -> None:
         """Take up potentials found before."""
-        self.moved = list(moved)
+        self.moved = [moved[k] for k in range(len(moved))]
         self._backward(update=False)
 
     def _sees_density(self, k: int) -> bool:
@@ -198,7 +205,7 @@ class _Sweeps:
                 self._update(k)
 
     def _backward(self, update: bool) -> None:
-        self.ahead[self.count] = np.zeros(self.grid.cells)
+        self.ahead[self.count] = np.zeros_like(self.log_initial)
         for k in range(self.count, 0, -1):
             if k < self.count:
                 self.ahead[k] = self.paths.noise(self.ahead[k + 1] - self.fixed[k + 1] - self.moved[k + 1])
@@ -266,13 +273,17 @@ class _Sweeps:
         kept = start * np.exp(self._behind_kept(keep) - self.ahead[0])
         lost = np.maximum(start - kept, 0.0)
         x, volume = self.grid.points, self.grid.volume
-        first, last = lost / lost.sum(), (target - keep * r) / (target - keep * r).sum()
+        rest, present_start = to_host(target - keep * r), to_host(start)
+        lost = to_host(lost)
+        first, last = lost / lost.sum(), rest / rest.sum()
         mean = [np.tensordot(m, x, axes=m.ndim) for m in (first, last)]
         square = [float(np.tensordot(m, dot(x, x), axes=m.ndim)) for m in (first, last)]
         distance = square[0] + square[1] - 2 * float(mean[0] @ mean[1])
         variance = self.count * self.paths.variance
         worst = sum(float(f.max()) for f in self.fixed[1:])
-        entropy = sum(float(np.sum(m * np.log(np.maximum(m, 1e-300) / (p * volume)))) for m, p in ((first, start),))
+        entropy = sum(
+            float(np.sum(m * np.log(np.maximum(m, 1e-300) / (p * volume)))) for m, p in ((first, present_start),)
+        )
         entropy += float(np.sum(last * np.log(np.maximum(last, 1e-300) / volume)))
         joined = entropy + 0.5 * distance / variance + 0.5 * self.grid.dimension * np.log(2 * np.pi * variance) + worst
         present = float(self.grid.integrate(-self.moved[-1] * keep * r)) - float(
@@ -291,7 +302,8 @@ class _Sweeps:
         return self.paths.noise(logs)
 
     def equilibrium(self, history: list[float], converged: bool, seconds: float) -> Equilibrium:
-        """Return what was found, with the drift's transformation undone."""
+        """Return what was found, with the drift's transformation undone, on the host."""
+        self._come_home()
         game, grid, gamma, w = self.game, self.grid, self.paths.gamma, self.paths.weights
         r = self.marginals
         values = [-gamma * self.ahead[k] + 0.5 * gamma * self._at_node(k) for k in range(self.count)]
@@ -325,6 +337,13 @@ class _Sweeps:
             {"iterations": len(history) - 1, "seconds": seconds},
         )  # fmt: skip
 
+    def _come_home(self) -> None:
+        for name in ("marginals", "ahead", "fixed", "moved", "running"):
+            setattr(self, name, [to_host(a) for a in getattr(self, name)])
+        self.known = [None if c is None else to_host(c) for c in self.known]
+        self.known_end = None if self.known_end is None else to_host(self.known_end)
+        self.end_potential = to_host(self.end_potential)
+
     def _slope(self, k: int) -> Array | float:
         """Return δI/δρ at a node; where I has none, at a capacity, the pressure that keeps to it."""
         if self.interaction is None or (k == 0 and not self.interaction.smooth):
@@ -335,6 +354,10 @@ class _Sweeps:
 
     def _at_node(self, k: int) -> Array:
         return self.fixed[k] + self.moved[k] if k else np.zeros(self.grid.cells)
+
+
+def _sent(known: Any, xp: Any) -> Any:
+    return None if known is None else xp.asarray(known)
 
 
 def _left(cost: Any, r: Array, u: Array, known: Any, grid: CartesianGrid) -> float:
@@ -353,6 +376,6 @@ def _both(log_a: Array, start: Array, costs: tuple[tuple[Functional, float, Any]
         slope = 1 + r * sum(s * f.curvature(r, c) for f, s, c in costs)
         step = np.clip(defect / slope, -2.0, 2.0)
         z = z - step
-        if np.abs(step).max() < 1e-13:
+        if float(np.abs(step).max()) < 1e-13:
             break
     return z

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from mfgpde.grids import CartesianGrid
 
@@ -23,14 +23,15 @@ class Heat:
     matrices: tuple[Array, ...]
 
     @classmethod
-    def on(cls, grid: CartesianGrid, variance: float) -> Heat:
+    def on(cls, grid: CartesianGrid, variance: float, xp: Any = np) -> Heat:
         """Sample the Gaussian on a grid; ValueError if it is narrower than the cells bear."""
         if np.sqrt(variance) < RESOLVED * max(grid.spacing) * (1 - 1e-9):
             raise ValueError(
                 f"noise of deviation {np.sqrt(variance):.3g} is narrower than {RESOLVED} cells of {max(grid.spacing):.3g}; "
                 f"take at least {int(np.ceil(max(grid.lengths) * RESOLVED / np.sqrt(variance)))} cells a side"
             )
-        return cls(tuple(transition(n, h, variance) for n, h in zip(grid.cells, grid.spacing, strict=True)))
+        pairs = zip(grid.cells, grid.spacing, strict=True)
+        return cls(tuple(xp.asarray(transition(n, h, variance)) for n, h in pairs))
 
     def __call__(self, logs: Array) -> Array:
         """Return the logarithm of the noised e^logs; the matrices are symmetric: it is its own transpose."""
@@ -50,7 +51,10 @@ class Heat:
             flat = lines.reshape(-1, lines.shape[-1])
             out = np.empty_like(flat)
             for i in range(0, len(flat), 64):
-                out[i : i + 64] = logsumexp(flat[i : i + 64, None, :] + table[None], axis=-1)
+                terms = flat[i : i + 64, None, :] + table[None]
+                top = np.maximum(terms.max(axis=-1), -1e300)  # finite where nothing arrives
+                with np.errstate(divide="ignore"):
+                    out[i : i + 64] = top + np.log(np.sum(np.exp(terms - top[..., None]), axis=-1))
             logs = np.moveaxis(out.reshape(lines.shape), -1, axis)
         return logs
 

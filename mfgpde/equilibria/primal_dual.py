@@ -8,17 +8,19 @@ that of the multiplier alone, so that [dual, primal] holds the optimum of the di
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.arrays import Backend, namespace, require_memory, to_host
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost
 from mfgpde.equilibria.equilibrium import Equilibrium
 from mfgpde.equilibria.space_time import SpaceTime
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
-from mfgpde.kernels.games import kinetic_proximal
+from mfgpde.kernels import stencils
 from mfgpde.progress import meter
 
 Array = NDArray[np.float64]
@@ -54,18 +56,23 @@ def solve_primal_dual(
     iterations: int = 4000,
     start: Array | None = None,
     checkpoint: Checkpoint | None = None,
+    backend: Backend = "numpy",
     progress: bool = False,
 ) -> Equilibrium:
     """Return the equilibrium; ends when primal − dual is below `tolerance` (absolute), or after `iterations`.
 
+    `backend="cupy"` iterates on a GPU; what the game is made of is evaluated on the host.
     `steps` defaults to a quarter of the largest number of cells a side, at least 16. `start` are densities (N + 1, *cells).
     """
     clock = time.perf_counter()
     reason = solves(game)
     if reason or any(grid.periodic):
         raise ValueError(f"the primal-dual method needs another game: {reason or 'axes are glued'}")
-    problem = SpaceTime.of(game, grid, steps or max(16, max(grid.cells) // 4))
-    state = _State(problem, start)
+    xp, steps = namespace(backend), steps or max(16, max(grid.cells) // 4)
+    held = (12 + 9 * grid.dimension) * 8 * (steps + 1) * int(np.prod(grid.cells))
+    require_memory(xp, held, f"a game of {steps} steps on {grid.cells} cells")
+    problem = SpaceTime.of(game, grid, steps, xp)
+    state = _State(problem, start, xp)
     stored = checkpoint.load() if checkpoint else None
     if stored is not None:
         state.resume(stored)
@@ -90,9 +97,9 @@ def solve_primal_dual(
                 break
             state.balance()
     rho, momenta, costs = found  # pyright: ignore[reportGeneralTypeIssues]
-    values = problem.values(state.potential())
+    values = to_host(problem.values(state.potential()))
     values -= np.stack([potential_cost(game, grid, float(t)) for t in problem.nodes])
-    costs["terminal"] -= float(grid.integrate(potential_cost(game, grid, 0.0) * problem.initial))
+    costs["terminal"] -= float(grid.integrate(potential_cost(game, grid, 0.0) * to_host(problem.initial)))
     shift = primal - sum(costs.values())
     residuals = {
         "gap": primal - dual,
@@ -102,7 +109,7 @@ def solve_primal_dual(
     done = history[-1] <= tolerance
     count = EVERY * len(history)
     return Equilibrium(
-        game, grid, problem.nodes, rho, values, primal - shift, dual - shift, costs, residuals,
+        game, grid, problem.nodes, to_host(rho), values, primal - shift, dual - shift, costs, residuals,
         f"primal-dual, {problem.steps} steps, {count} iterations", done, tuple(history),
         {"iterations": count, "seconds": time.perf_counter() - clock},
     )  # fmt: skip
@@ -111,30 +118,32 @@ def solve_primal_dual(
 class _State:
     """The iterate: densities and momenta on the transport equation, and the dual variables of their copies."""
 
-    def __init__(self, problem: SpaceTime, start: Array | None) -> None:
-        self.problem = problem
-        self.rho, self.momenta = problem.smooth_flow() if start is None else problem.flow_through(start)
+    def __init__(self, problem: SpaceTime, start: Array | None, xp: Any) -> None:
+        self.problem, self.xp = problem, xp
+        self.rho, self.momenta = problem.smooth_flow() if start is None else problem.flow_through(xp.asarray(start))
         grid, n = problem.grid, problem.steps
-        self.on_nodes = np.zeros((n, *grid.cells))
+        self.on_nodes = np.zeros_like(self.rho, shape=(n, *grid.cells))
         self.on_momenta = [np.zeros_like(m) for m in self.momenta]
         self.on_means = [np.zeros_like(m) for m in self.momenta]
+        self.roots = [np.zeros_like(m) for m in self.momenta]
         self.scale = grid.dimension + 1.0  # weight of densities in the norm: as many copies see each
         self.sigma = float(self.rho.max()) / problem.dt
         self.adapt = 1.0
         self.moved = (1.0, 1.0)
-        self.phi = np.zeros((n, *grid.cells))
+        self.phi = np.zeros_like(self.on_nodes)
 
     def arrays(self) -> dict[str, Array]:
-        """Return all that the iteration goes on from."""
-        named = {"rho": self.rho, "on_nodes": self.on_nodes, "pace": np.array([self.sigma, self.adapt])}
+        """Return all that the iteration goes on from, on the host."""
+        named = {"rho": self.rho, "on_nodes": self.on_nodes}
         for name in ("momenta", "on_momenta", "on_means"):
             named |= {f"{name}_{axis}": values for axis, values in enumerate(getattr(self, name))}
-        return named
+        return {name: to_host(a) for name, a in named.items()} | {"pace": np.array([self.sigma, self.adapt])}
 
     def resume(self, stored: dict[str, Array]) -> None:
         """Go on from there."""
-        self.rho, self.on_nodes = stored["rho"], stored["on_nodes"]
         self.sigma, self.adapt = map(float, stored["pace"])
+        stored = {name: self.xp.asarray(a) for name, a in stored.items() if name != "pace"}
+        self.rho, self.on_nodes = stored["rho"], stored["on_nodes"]
         for name in ("momenta", "on_momenta", "on_means"):
             setattr(self, name, [stored[f"{name}_{axis}"] for axis in range(self.problem.grid.dimension)])
 
@@ -164,11 +173,11 @@ class _State:
             y_m = self.on_momenta[axis] + tau * (2 * m - old)
             y_mu = self.on_means[axis] + tau * means[axis]
             lines = (problem.steps, -1)
-            new_m, new_mu = np.empty_like(y_m), np.empty_like(y_mu)
-            kinetic_proximal(
+            new_m, new_mu = np.empty_like(y_m), self.roots[axis]
+            stencils.of(y_m).kinetic_proximal(
                 (y_m / tau).reshape(lines),
                 (y_mu / tau).reshape(lines),
-                problem.dt * problem.price / tau,
+                self.xp.asarray(problem.dt * problem.price / tau),
                 new_m.reshape(lines),
                 new_mu.reshape(lines),
             )

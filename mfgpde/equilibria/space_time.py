@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 from scipy.optimize import minimize_scalar
 
+from mfgpde.arrays import beside, namespace_of, transforms
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import initial_on, reference_on
 from mfgpde.games import Functional, MeanFieldGame
@@ -30,7 +31,7 @@ Pieces = list[tuple[Functional, float, Any]]
 
 @dataclass(frozen=True, eq=False)
 class SpaceTime:
-    """Grid, times, coefficients at half steps, costs at nodes, and the spectrum of −Δ."""
+    """Grid, times, coefficients at half steps, costs at nodes, and the spectrum of −Δ; fields lie where `xp` says."""
 
     game: MeanFieldGame
     grid: CartesianGrid
@@ -48,7 +49,7 @@ class SpaceTime:
     spectrum: Array
 
     @classmethod
-    def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int) -> SpaceTime:
+    def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int, xp: Any = np) -> SpaceTime:
         """Discretise a game."""
         if steps < 2:
             raise ValueError(f"at least two steps in time are needed, got {steps}")
@@ -79,7 +80,14 @@ class SpaceTime:
             spectrum = spectrum + ((2 - 2 * np.cos(np.pi * np.arange(n) / n)) / h**2).reshape(shape)
         kappa = np.array([game.kappa(t) for t in middles])
         price = np.array([np.exp(-game.discount * t) / game.control_gain(t) ** 2 for t in middles])
-        return cls(game, grid, nodes, initial_on(game, grid), kappa, price, linear, pieces, end, spectrum)
+        initial, spectrum, linear = (
+            xp.asarray(initial_on(game, grid)),
+            xp.asarray(spectrum),
+            list(map(xp.asarray, linear)),
+        )
+        pieces = [[(f, w, c if c is None else xp.asarray(c)) for f, w, c in costs] for costs in pieces]
+        end = None if end is None else xp.asarray(end)
+        return cls(game, grid, nodes, initial, kappa, price, linear, pieces, end, spectrum)
 
     @property
     def steps(self) -> int:
@@ -98,7 +106,12 @@ class SpaceTime:
 
     def column(self, values: Array) -> Array:
         """Return numbers per step as an array that multiplies fields."""
-        return values.reshape(-1, *(1,) * self.grid.dimension)
+        return beside(values.reshape(-1, *(1,) * self.grid.dimension), self.spectrum)
+
+    @property
+    def fft(self) -> Any:
+        """The transforms where the fields lie; the host's use all cores."""
+        return transforms(namespace_of(self.spectrum))
 
     def laplacian(self, u: Array) -> Array:
         """Return −Δ_h u over the trailing axes, with reflecting walls."""
@@ -126,8 +139,29 @@ class SpaceTime:
 
     def multiplier(self, defect: Array, scale: float) -> Array:
         """Solve K W⁻¹ Kᵀ φ = defect, W being `scale` on densities and one on momenta."""
-        axes, lam = tuple(range(1, defect.ndim)), self.spectrum
-        right = fft.dctn(defect, axes=axes, workers=-1)
+        axes = tuple(range(1, defect.ndim))
+        right = self.fft.dctn(defect, axes=axes, **self.workers)
+        factors, inverses, beside = self.factorised(scale)
+        for k in range(1, self.steps):
+            right[k] -= factors[k - 1] * right[k - 1]
+        right[-1] *= inverses[-1]
+        for k in range(self.steps - 2, -1, -1):
+            right[k] -= beside[k] * right[k + 1]
+            right[k] *= inverses[k]
+        return self.fft.idctn(right, axes=axes, **self.workers)
+
+    @cached_property
+    def _factorisations(self) -> dict[float, tuple[list[Array], list[Array], list[Array]]]:
+        return {}
+
+    def factorised(self, scale: float) -> tuple[list[Array], list[Array], list[Array]]:
+        """Return the factors, inverse pivots and off-diagonals of the tridiagonal systems in time, one a frequency."""
+        if scale not in self._factorisations:
+            self._factorisations[scale] = self._factorise(scale)
+        return self._factorisations[scale]
+
+    def _factorise(self, scale: float) -> tuple[list[Array], list[Array], list[Array]]:
+        lam = self.spectrum
         half = [0.5 * k * lam for k in self.kappa]
         late, early = [1 / self.dt + a for a in half], [a - 1 / self.dt for a in half]
         n = self.steps
@@ -137,14 +171,11 @@ class SpaceTime:
         if self.fixed_end:  # constants in space and time move nothing: mass is kept at both ends
             diagonal[-1] = diagonal[-1] + np.where(lam == 0, 1.0, 0.0)
         beside = [late[k] * early[k + 1] / scale for k in range(n - 1)]
+        factors = []
         for k in range(1, n):
-            factor = beside[k - 1] / diagonal[k - 1]
-            diagonal[k] = diagonal[k] - factor * beside[k - 1]
-            right[k] -= factor * right[k - 1]
-        right[-1] /= diagonal[-1]
-        for k in range(n - 2, -1, -1):
-            right[k] = (right[k] - beside[k] * right[k + 1]) / diagonal[k]
-        return fft.idctn(right, axes=axes, workers=-1)
+            factors.append(beside[k - 1] / diagonal[k - 1])
+            diagonal[k] = diagonal[k] - factors[-1] * beside[k - 1]
+        return factors, [1 / d for d in diagonal], beside
 
     def means(self, rho: Array) -> list[Array]:
         """Return the mean densities around faces at half steps."""
@@ -153,7 +184,7 @@ class SpaceTime:
 
     def gathered(self, faces: Sequence[Array]) -> Array:
         """Return half of what faces give to their two cells, at half steps."""
-        total = np.zeros((self.steps, *self.grid.cells))
+        total = np.zeros_like(faces[0], shape=(self.steps, *self.grid.cells))
         for axis, values in enumerate(faces):
             part(total, axis + 1, 1)[...] += 0.5 * values
             part(total, axis + 1, 0)[...] += 0.5 * values
@@ -170,21 +201,22 @@ class SpaceTime:
 
     def flow_through(self, rho: Array) -> tuple[Array, list[Array]]:
         """Return densities at all nodes with the momenta of least norm that carry them."""
-        rho = np.array(rho)
+        rho = rho.copy()
         rho[0] = self.initial
         if self.end is not None:
             rho[-1] = self.end
         still = [
-            np.zeros((self.steps, *np.diff(self.grid.points[..., 0], axis=i).shape)) for i in range(self.grid.dimension)
+            np.zeros_like(rho, shape=(self.steps, *(n - (i == axis) for i, n in enumerate(self.grid.cells))))
+            for axis in range(self.grid.dimension)
         ]
         defect = self.transport(rho, still)
         axes, lam = tuple(range(1, defect.ndim)), np.where(self.spectrum > 0, self.spectrum, np.inf)
-        phi = fft.idctn(fft.dctn(defect, axes=axes, workers=-1) / lam, axes=axes, workers=-1)
+        phi = self.fft.idctn(self.fft.dctn(defect, axes=axes, **self.workers) / lam, axes=axes, **self.workers)
         return rho, [-m for m in self.adjoint(phi)[1]]
 
     def smooth_flow(self) -> tuple[Array, list[Array]]:
         """Return a flow that is positive everywhere: from ρ_0 by way of the uniform density to the end."""
-        uniform = np.full(self.grid.cells, 1 / (self.grid.volume * self.initial.size))
+        uniform = np.full_like(self.initial, 1 / (self.grid.volume * self.initial.size))
         end = uniform if self.end is None else self.end
         share = self.column(self.nodes / self.nodes[-1])
         lift = 2 * share * (1 - share)
@@ -195,12 +227,12 @@ class SpaceTime:
         inner = slice(1, self.steps if self.fixed_end else None)
         safe, carried = self.smooth_flow()
         low = np.minimum(rho[inner], 0.0)
-        share = float(np.max(low / np.minimum(low - safe[inner], -1e-300), initial=0.0))
+        share = max(float(np.max(low / np.minimum(low - safe[inner], -1e-300))), 0.0)
         for cost, _, _ in self.pieces[1]:
             most = getattr(cost, "largest", None)
             if most is not None:
                 over = np.maximum(rho[inner] - most, 0.0)
-                share = max(share, float(np.max(over / np.maximum(rho[inner] - safe[inner], 1e-300), initial=0.0)))
+                share = max(share, float(np.max(over / np.maximum(rho[inner] - safe[inner], 1e-300))))
         share = min(share, 1.0)
         mixed = (1 - share) * rho + share * safe
         return np.maximum(mixed, 0.0), [(1 - share) * m + share * s for m, s in zip(momenta, carried, strict=True)]
@@ -278,9 +310,15 @@ class SpaceTime:
         game, grid = self.game, self.grid
         running = [running_cost(game, grid, float(t)) for t in (0.0, game.horizon)]
         weights = 0.5 * self.dt * np.array([1.0, np.exp(-game.discount * game.horizon)])
+        running = [beside(r, phi) for r in running]
         first, last = ends[0] + weights[0] * running[0], ends[1] - weights[1] * running[1]
         found = np.concatenate((first[None], inner, last[None]))
         return found * self.column(np.exp(game.discount * self.nodes))
+
+    @cached_property
+    def workers(self) -> dict[str, int]:
+        """Options of the transforms on the host."""
+        return {"workers": -1} if isinstance(self.spectrum, np.ndarray) else {}
 
 
 def part(u: Array, axis: int, k: int) -> Array:
@@ -292,7 +330,7 @@ def part(u: Array, axis: int, k: int) -> Array:
 
 def divergence(flux: Array, axis: int, h: float) -> Array:
     """Return ∂m/∂x of momenta through inner faces, none through walls."""
-    edge = np.zeros([1 if i == axis else n for i, n in enumerate(flux.shape)])
+    edge = np.zeros_like(flux, shape=tuple(1 if i == axis else n for i, n in enumerate(flux.shape)))
     return np.diff(np.concatenate((edge, flux, edge), axis=axis), axis=axis) / h
 
 

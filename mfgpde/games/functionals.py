@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import wrightomega, xlogy
 
 from mfgpde.densities import Density
+from mfgpde.games.special import wright_omega, x_log_x
 
 Array = NDArray[np.float64]
 TINY = 1e-300
@@ -122,7 +122,7 @@ class RelativeEntropy(Functional):
 
     def value(self, r: Array, c: Array) -> Array:
         """Return weight (r log(r/π) − r + π)."""
-        return self.weight * (xlogy(r, r) - r * c - r + np.exp(c))
+        return self.weight * (x_log_x(r) - r * c - r + np.exp(c))
 
     def variation(self, r: Array, c: Array) -> Array:
         """Return weight log(r/π)."""
@@ -135,7 +135,7 @@ class RelativeEntropy(Functional):
     def proximal(self, y: Array, s: float, c: Array) -> Array:
         """Solve r + s log r = y + s log π."""
         s = s * self.weight
-        return s * wrightomega(y / s + c - np.log(s))
+        return s * wright_omega(y / s + c - np.log(s))
 
     def entropic(self, log_a: Array, s: float, c: Array) -> Array:
         """Return the geometric mean of a and π."""
@@ -159,7 +159,7 @@ class ReverseRelativeEntropy(Functional):
 
     def value(self, r: Array, c: Array) -> Array:
         """Return π log(π/r) − π + r."""
-        return xlogy(c, c) - c * np.log(np.maximum(r, TINY)) - c + r
+        return x_log_x(c) - c * np.log(np.maximum(r, TINY)) - c + r
 
     def variation(self, r: Array, c: Array) -> Array:
         """Return 1 − π/r."""
@@ -177,7 +177,7 @@ class ReverseRelativeEntropy(Functional):
     def entropic(self, log_a: Array, s: float, c: Array) -> Array:
         """Solve z − s π e^{−z} = log a − s."""
         b = log_a - s
-        return b + np.real(wrightomega(np.log(s * c) - b))
+        return b + wright_omega(np.log(s * c) - b)
 
     def conjugate(self, u: Array, c: Array) -> Array:
         """Return −π log(1 − u) for u < 1."""
@@ -213,7 +213,7 @@ class ChiSquared(Functional):
     def entropic(self, log_a: Array, s: float, c: Array) -> Array:
         """Solve z + (s/π) e^z = log a + s."""
         b = log_a + s
-        return b - np.real(wrightomega(b + np.log(s / c)))
+        return b - wright_omega(b + np.log(s / c))
 
     def conjugate(self, u: Array, c: Array) -> Array:
         """Return π(u + u²/2), −π/2 below u = −1."""
@@ -257,14 +257,14 @@ class Power(Functional):
             power = np.maximum(r, TINY) ** (q - 2)
             step = (r + s * power * r - y) / (1 + s * (q - 1) * power)
             r = np.maximum(r - step, 0.1 * r)
-            if np.abs(step).max(initial=0.0) <= 1e-15 * (1 + y.max(initial=0.0)):
+            if not y.size or float(np.abs(step).max()) <= 1e-15 * (1 + float(y.max())):
                 break
         return r
 
     def entropic(self, log_a: Array, s: float, c: Any) -> Array:
         """Solve z + s w e^{(q−1) z} = log a."""
         k = self.exponent - 1
-        return log_a - np.real(wrightomega(k * log_a + np.log(k * s * self.weight))) / k
+        return log_a - wright_omega(k * log_a + np.log(k * s * self.weight)) / k
 
     def conjugate(self, u: Array, c: Any) -> Array:
         """Return (1 − 1/q) u₊^{q/(q−1)} w^{−1/(q−1)}."""

@@ -11,6 +11,9 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
+from mfgpde.kernels.games import kinetic_proximal as kinetic_proximal
+from mfgpde.kernels.transport import envelope as envelope
+from mfgpde.kernels.transport import scatter as scatter
 from mfgpde.kernels.weno import weno_slopes as weno_slopes
 
 Array = NDArray[np.float64]

@@ -19,11 +19,12 @@ import numpy as np
 PRELUDE = """
 #define SHARED(type, name, count) __shared__ type name[count]
 #define BARRIER() __syncthreads()
+#define ADD(address, value) atomicAdd(address, value)
 #ifndef INFINITY
 #define INFINITY __longlong_as_double(0x7ff0000000000000LL)
 #endif
 """
-PARTS = ("transport.cuh", "weno.cuh", "reductions.cuh")
+PARTS = ("transport.cuh", "weno.cuh", "reductions.cuh", "lines.cuh")
 THREADS, ROWS, MOST_BLOCKS = 128, 16, 1024
 WIDTH, MEASURES = 256, 5  # as in reductions.cuh
 TYPES = {"float64": "double", "float32": "float"}
@@ -39,7 +40,7 @@ def source() -> str:
 
 @cache
 def signatures() -> dict[str, tuple[str, ...]]:
-    """Return the parameter types of every kernel: "real*", "real", "int", "wide"."""
+    """Return the parameter types of every kernel: "real*", "int*", "real", "int", "wide"."""
     found = {}
     for name, text in re.findall(r"__global__ void (\w+)\(([^)]*)\)", source()):
         kinds = []
@@ -66,14 +67,17 @@ class DeviceStencils:
     def _run(self, name: str, grid: tuple[int, ...], block: int, *arguments: Any) -> None:
         kinds = signatures()[name]
         arrays = [a for a, kind in zip(arguments, kinds, strict=True) if kind == "real*"]
+        places = [a for a, kind in zip(arguments, kinds, strict=True) if kind == "int*"]
         dtype = arrays[0].dtype
         if str(dtype) not in TYPES or any(a.dtype != dtype for a in arrays):
             names = sorted({str(a.dtype) for a in arrays})
             raise TypeError(f"{name} needs arrays of one type, float64 or float32, got {', '.join(names)}")
-        if not all(a.flags.c_contiguous for a in arrays):
+        if any(a.dtype != np.int32 for a in places):
+            raise TypeError(f"{name} keeps places as int32, got {', '.join(str(a.dtype) for a in places)}")
+        if not all(a.flags.c_contiguous for a in (*arrays, *places)):
             raise ValueError(f"{name} needs C-contiguous arrays; copy them with ascontiguousarray")
         casts = {"real": dtype.type, "int": np.int32, "wide": np.int64}
-        given = tuple(a if kind == "real*" else casts[kind](a) for a, kind in zip(arguments, kinds, strict=True))
+        given = tuple(a if kind.endswith("*") else casts[kind](a) for a, kind in zip(arguments, kinds, strict=True))
         self.runner(name, TYPES[str(dtype)])(grid, (block,), given)
 
     def _flat(self, name: str, size: int, *arguments: Any) -> None:
@@ -150,6 +154,20 @@ class DeviceStencils:
     def weno_slopes(self, u: Any, inverse_spacing: float, low: Any, high: Any) -> None:
         """Fill low and high (outer, n, inner) with WENO5 slopes along the middle axis of u (outer, n + 6, inner)."""
         self._flat("weno_slopes", low.size, u, inverse_spacing, low, high, *low.shape)
+
+    def envelope(self, f: Any, h: float, refine: bool, out: Any, place: Any, offset: Any) -> None:
+        """Fill out (rows, n) with lower envelopes of the parabolas ½h²(i − j)² + f, and where their minima lie."""
+        rows, n = f.shape
+        self._run("envelope", (rows * _blocks(n, THREADS),), THREADS, f, h, refine, out, place, offset, rows, n)
+
+    def scatter(self, mass: Any, place: Any, offset: Any, out: Any) -> None:
+        """Fill out (rows, n) with mass at the places of envelopes; sums in no order."""
+        out.fill(0)
+        self._flat("scatter", mass.size, mass, place, offset, out, *mass.shape)
+
+    def kinetic_proximal(self, m: Any, mu: Any, weight: Any, out_m: Any, out_mu: Any) -> None:
+        """Minimise weight·m²/(2μ) + ½|(m, μ) − (m0, μ0)|² over μ ≥ 0; `out_mu` holds a guess. Arrays (lines, n)."""
+        self._flat("kinetic_proximal", m.size, m, mu, weight, out_m, out_mu, *m.shape)
 
     def measures(self, p: Any, q: Any, empty: Callable[..., Any]) -> Any:
         """Return Σp, Σ|p − q|, Σ(p − q)², max|p − q|, Σ p log(p/q) in one pass; `empty(shape, dtype)` makes arrays there.

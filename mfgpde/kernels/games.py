@@ -14,7 +14,8 @@ def kinetic_proximal(m: Array, mu: Array, weight: Array, out_m: Array, out_mu: A
     """Minimise weight·m²/(2μ) + ½|(m, μ) − (m0, μ0)|² over μ ≥ 0, line by line; arrays (lines, n), weight (lines,).
 
     μ is the largest root of (μ − μ0)(μ + s)² = s m0²/2, s the weight, by Newton's method from its right; the vertex (0, 0)
-    where μ0 + m0²/(2s) ≤ 0. — Benamou, Brenier, Numer. Math. 84 (2000).
+    where μ0 + m0²/(2s) ≤ 0. `out_mu` holds a guess of the roots, such as those of the call before, or zeros.
+    — Benamou, Brenier, Numer. Math. 84 (2000).
     """
     for i in numba.prange(m.shape[0]):
         s = weight[i]
@@ -25,14 +26,15 @@ def kinetic_proximal(m: Array, mu: Array, weight: Array, out_m: Array, out_mu: A
                 out_mu[i, j] = 0.0
                 continue
             c = 0.5 * s * a * a
-            y = max(b, 0.0) + c ** (1.0 / 3.0)  # to the right of the root: the cubic is increasing and convex there
-            for _ in range(60):
+            # to the right of max(b, 0) the cubic is convex and increasing: after one step the iterates fall to the root
+            y = out_mu[i, j]
+            if not (y > b and y > 0.0) or not np.isfinite(y):
+                y = max(b, 0.0) + c ** (1.0 / 3.0)
+            for _ in range(200):
                 q = y + s
-                f = (y - b) * q * q - c
-                slope = q * (q + 2 * (y - b))
-                step = f / slope
-                y -= step
-                if abs(step) <= 1e-15 * (abs(y) + s):
+                step = ((y - b) * q * q - c) / (q * (q + 2 * (y - b)))
+                y = max(y - step, max(b, 0.0))
+                if abs(step) <= 1e-8 * (y + s):  # squared by the next one
                     break
             y = max(y, 0.0)
             out_mu[i, j] = y

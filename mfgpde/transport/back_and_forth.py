@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, sparse
+from scipy import sparse
 from scipy.sparse.linalg import cg, splu
 
+from mfgpde.arrays import Backend, contiguous, namespace, require_memory, to_host, transforms
 from mfgpde.estimate import Estimate, Kind
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels import stencils
 from mfgpde.kernels import transport as kernels
 from mfgpde.progress import meter
 
@@ -53,13 +55,15 @@ def back_and_forth(
     *,
     tolerance: float = 1e-6,
     iterations: int = 200,
+    backend: Backend = "numpy",
     progress: bool = False,
 ) -> Transport:
     """Return W₂ between two densities given by cell values on one grid in two or three dimensions.
 
     Both are normalised first. The ascent ends when the dual value changes by less than `tolerance` relative to itself in
     each of five iterations, or after `iterations`. `distance.value` is the dual value with minima between the lattice's
-    points found by parabolas; its bar reaches the far end of the certified bracket [lower, upper].
+    points found by parabolas; its bar reaches the far end of the certified bracket [lower, upper]. `backend="cupy"` climbs
+    on a GPU; the bracket is found on the host.
 
     Raises ValueError for other dimensions, unequal spacing of the axes, glued axes, negative or vanishing densities.
     """
@@ -68,7 +72,9 @@ def back_and_forth(
     if d not in (2, 3) or any(grid.periodic) or not np.allclose(grid.spacing, h, rtol=1e-9):
         raise ValueError(f"the back-and-forth method needs square cells in 2D or 3D, with walls; got {grid}")
     mu, nu = (_masses(density, grid) for density in (p, q))
-    ascent = _Ascent(mu, nu, grid)
+    xp = namespace(backend)
+    require_memory(xp, 20 * mu.nbytes, f"transport on {grid.cells} cells")
+    ascent = _Ascent(mu, nu, grid, xp)
     with meter("back and forth", show=progress) as bar:
         for k in range(iterations):
             if not ascent.step():
@@ -77,7 +83,7 @@ def back_and_forth(
             recent = ascent.history[-10:]
             if k >= 10 and max(recent) - min(recent) <= tolerance * abs(recent[-1]):
                 break
-    phi, best, history = _transform(ascent.psi, h), ascent.history[-1], ascent.history
+    phi, best, history = to_host(_transform(ascent.psi, h)), ascent.history[-1], ascent.history
     lower = np.sqrt(max(2 * _lower_bound(phi, mu, nu, grid), 0.0))
     target, back = _target(phi, h), _target(_transform(phi, h), h)
     upper = min(_upper_bound(target, mu, nu, grid), _upper_bound(back, nu, mu, grid))
@@ -130,34 +136,35 @@ def _traced(phi: Array, h: float, refine: bool = True) -> tuple[Array, Trace]:
     """Return φᶜ, and for each axis where its minima lie."""
     g, trace = -phi, []
     for axis in range(phi.ndim):
-        lines = np.ascontiguousarray(np.moveaxis(g, axis, -1))
-        out, place, offset = np.empty_like(lines), np.empty(lines.shape, np.int32), np.empty_like(lines)
+        lines = contiguous(np.moveaxis(g, axis, -1))
+        out, place, offset = np.empty_like(lines), np.empty_like(lines, dtype=np.int32), np.empty_like(lines)
         n = lines.shape[-1]
         flat = (a.reshape(-1, n) for a in (out, place, offset))
-        kernels.envelope(lines.reshape(-1, n), h, refine, *flat)
+        stencils.of(lines).envelope(lines.reshape(-1, n), h, refine, *flat)
         trace.append((place, offset))
         g = np.moveaxis(out, -1, axis)
-    return np.ascontiguousarray(g), trace
+    return contiguous(g), trace
 
 
 def _returned(mass: Array, trace: Trace) -> Array:
     """Return the mass at the places whence φᶜ comes: −∂/∂φ of ∫φᶜ d(mass), exactly."""
     for axis in reversed(range(mass.ndim)):
-        lines = np.ascontiguousarray(np.moveaxis(mass, axis, -1))
+        lines = contiguous(np.moveaxis(mass, axis, -1))
         out, n = np.empty_like(lines), lines.shape[-1]
         place, offset = (a.reshape(-1, n) for a in trace[axis])
-        kernels.scatter(lines.reshape(-1, n), place, offset, out.reshape(-1, n))
+        stencils.of(lines).scatter(lines.reshape(-1, n), place, offset, out.reshape(-1, n))
         mass = np.moveaxis(out, -1, axis)
-    return np.ascontiguousarray(mass)
+    return contiguous(mass)
 
 
 class _Ascent:
     """Steps along the exact gradient of the discrete dual in the H⁻¹ metric, in ψ, with Nesterov's momentum."""
 
-    def __init__(self, mu: Array, nu: Array, grid: CartesianGrid) -> None:
-        self.h, self.mu, self.nu = grid.spacing[0], mu, nu
-        self.psi = self.before = _transform(_first_guess(mu, nu, grid), self.h)
-        self.momentum, self.sigma = 1, 8.0 * self.h**mu.ndim / max(mu.max(), nu.max())
+    def __init__(self, mu: Array, nu: Array, grid: CartesianGrid, xp: Any) -> None:
+        self.h, self.mu, self.nu, self.xp = grid.spacing[0], xp.asarray(mu), xp.asarray(nu), xp
+        self.symbol = xp.asarray(_spectrum(mu.shape, self.h))
+        self.psi = self.before = _transform(xp.asarray(_first_guess(mu, nu, grid)), self.h)
+        self.momentum, self.sigma = 1, 8.0 * self.h**mu.ndim / float(max(mu.max(), nu.max()))
         self.history = [self._value(_transform(self.psi, self.h), self.psi)]
 
     def _value(self, phi: Array, psi: Array) -> float:
@@ -168,7 +175,7 @@ class _Ascent:
         y = self.psi + (self.momentum - 1) / (self.momentum + 2) * (self.psi - self.before)
         phi, trace = _traced(y, self.h)
         gradient = (self.nu - _returned(self.mu, trace)) / self.h**y.ndim
-        direction = _inverse_laplacian(gradient, self.h)
+        direction = self._inverse_laplacian(gradient)
         slope = float(np.sum(gradient * direction)) * self.h**y.ndim
         start, sigma = self._value(phi, y), self.sigma
         for _ in range(8):
@@ -185,18 +192,20 @@ class _Ascent:
         self.momentum, self.before = 1, self.psi  # without momentum once more
         return True
 
+    def _inverse_laplacian(self, f: Array) -> Array:
+        """Return (−Δ)⁻¹f with zero normal derivative at the walls and mean zero."""
+        fft = transforms(self.xp)
+        return fft.idctn(fft.dctn(f) / self.symbol)
 
-def _inverse_laplacian(f: Array, h: float) -> Array:
-    """Return (−Δ)⁻¹f with zero normal derivative at the walls and mean zero."""
-    coefficients = fft.dctn(f, workers=2)
-    symbol = np.zeros(f.shape)
-    for axis, n in enumerate(f.shape):
+
+def _spectrum(shape: tuple[int, ...], h: float) -> Array:
+    """Return the eigenvalues of −Δ between walls, infinity for constants."""
+    symbol = np.zeros(shape)
+    for axis, n in enumerate(shape):
         k = (2 - 2 * np.cos(np.pi * np.arange(n) / n)) / h**2
-        symbol += k.reshape((-1,) + (1,) * (f.ndim - 1 - axis))
-    symbol.flat[0] = 1.0
-    coefficients /= symbol
-    coefficients.flat[0] = 0.0
-    return fft.idctn(coefficients, workers=2)
+        symbol += k.reshape((-1,) + (1,) * (len(shape) - 1 - axis))
+    symbol.flat[0] = np.inf
+    return symbol
 
 
 def _target(phi: Array, h: float) -> tuple[Array, ...]:

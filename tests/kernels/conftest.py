@@ -49,7 +49,7 @@ def stencils_on_host(backwards=False, kernels=None):
             c_real = ctypes.c_double if real == "double" else ctypes.c_float
             types = {"real": c_real, "int": ctypes.c_int, "wide": ctypes.c_longlong}
             passed = [
-                ctypes.c_void_p(a.ctypes.data) if kind == "real*" else types[kind](a.item())
+                ctypes.c_void_p(a.ctypes.data) if kind.endswith("*") else types[kind](a.item())
                 for a, kind in zip(arguments, signatures()[name], strict=True)
             ]
             function((ctypes.c_int * 3)(*grid, *[1] * (3 - len(grid))), block[0], *passed)

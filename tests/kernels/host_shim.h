@@ -17,8 +17,12 @@
     if (threadIdx.x == 0) std::fill(name, name + (count), std::numeric_limits<type>::quiet_NaN())
 #define BARRIER() shim_wait()
 
+#define ADD(address, value) (*(address) += (value))
+
 using std::min;
+using std::cbrt;
 using std::fmax;
+using std::fmin;
 using std::fabs;
 
 struct Place { unsigned x, y, z; };

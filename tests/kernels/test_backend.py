@@ -14,7 +14,6 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 import mfgpde as mfg
 from mfgpde import arrays
-from mfgpde.discretisations.spectral import bases
 from mfgpde.kernels import stencils
 from mfgpde.kernels.device import DeviceStencils
 
@@ -38,7 +37,7 @@ class Remote(NDArrayOperatorsMixin):
         if function is np.asarray:  # with like=: from the host to the device
             return Remote(np.array(given[0]))
         result = function(*map(bare_in, given), **{k: bare_in(a) for k, a in options.items()})
-        return [Remote(part) for part in result] if isinstance(result, list) else Remote(np.asarray(result))
+        return tuple(map(Remote, result)) if isinstance(result, tuple | list) else Remote(np.asarray(result))
 
     def __float__(self):
         return float(self.inner)
@@ -109,7 +108,13 @@ def device(monkeypatch, on_host):
     fake = SimpleNamespace(asarray=lambda a: Remote(np.array(a)), cuda=SimpleNamespace(runtime=runtime))
     monkeypatch.setattr(arrays, "device_namespace", lambda: fake)
     monkeypatch.setattr(stencils, "on_device", lambda: DeviceStencils(runner))
-    monkeypatch.setattr(bases, "transforms", lambda xp: scipy.fft if xp is np else Transforms())
+    there = SimpleNamespace(fft=Transforms())
+    for name, module in (
+        ("cupyx", SimpleNamespace(scipy=there)),
+        ("cupyx.scipy", there),
+        ("cupyx.scipy.fft", there.fft),
+    ):
+        monkeypatch.setitem(sys.modules, name, module)
     return ran
 
 
@@ -193,6 +198,50 @@ def test_other_equations_and_bases_there(equation, space, unknown, device):
     assert np.abs(host - found["numpy"].at(0.05).values).max() > 1e-5
     assert found["cupy"].cost["steps"] == found["numpy"].cost["steps"]
     assert ("weno_slopes" in device) == (space == "weno")
+
+
+def test_transport_there(device):
+    grid = mfg.CartesianGrid.cube(3.0, 40, 2)
+    p, q = (mfg.gaussian(m, v, 2).density(grid.points) for m, v in ((-0.4, 0.3), (0.5, 0.5)))
+    found = {backend: mfg.back_and_forth(p, q, grid, backend=backend) for backend in ("numpy", "cupy")}
+    assert {"envelope", "scatter"} <= set(device)
+    assert found["cupy"].distance.value == pytest.approx(found["numpy"].distance.value, rel=1e-9)
+    assert found["cupy"].lower <= found["cupy"].distance.value <= found["cupy"].upper
+    np.testing.assert_allclose(found["cupy"].potential, found["numpy"].potential, atol=1e-6)
+    assert len(found["cupy"].history) == len(found["numpy"].history)
+
+
+BLOBS, GAUSSIAN = mfg.four_blobs(), mfg.gaussian(0.2, 0.4, 2)
+GAMES = {
+    "entropic": mfg.MeanFieldGame(GAUSSIAN, mfg.games.RelativeEntropy(BLOBS), viscosity=0.3),
+    "entropic, hard": mfg.MeanFieldGame(GAUSSIAN, mfg.games.Target(BLOBS), viscosity=0.3),
+    "entropic, crowd": mfg.MeanFieldGame(
+        GAUSSIAN, mfg.games.ReverseRelativeEntropy(BLOBS), viscosity=0.3, interaction=mfg.games.Power(0.5, 3.0)
+    ),
+    "primal-dual": mfg.MeanFieldGame(GAUSSIAN, mfg.games.RelativeEntropy(BLOBS)),
+    "primal-dual, hard, noise": mfg.MeanFieldGame(GAUSSIAN, mfg.games.Target(BLOBS), viscosity=0.1),
+    "primal-dual, crowd": mfg.MeanFieldGame(
+        GAUSSIAN,
+        mfg.games.Target(GAUSSIAN),
+        interaction=mfg.games.Capacity(0.5),
+        drift_potential=lambda x, t: 0.3 * x[..., 0],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_games_there(name, device):
+    game, method = GAMES[name], name.split(",")[0]
+    grid = mfg.CartesianGrid.cube(4.0, 24, 2)
+    options = {"iterations": 6 if method == "entropic" else 50, "steps": 2 if method == "entropic" else 6}
+    host, there = (
+        mfg.equilibrium(game, grid, method=method, backend=backend, **options) for backend in ("numpy", "cupy")
+    )
+    np.testing.assert_allclose(there.densities, host.densities, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(there.values, host.values, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose([there.primal, there.dual], [host.primal, host.dual], rtol=1e-9)
+    assert there.costs == pytest.approx(host.costs, rel=1e-8)
+    assert ("kinetic_proximal" in device) == (method == "primal-dual")
 
 
 def test_backends_say_what_is_missing(device, monkeypatch):

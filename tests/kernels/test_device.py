@@ -136,6 +136,55 @@ def test_slopes_that_do_not_oscillate(shape, rng, on_host):
         assert unharmed(a)
 
 
+@pytest.mark.parametrize("refine", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (5, 67), (2, 128), (3, 129), (2, 400)], ids=str)
+def test_envelopes_and_their_adjoint(shape, refine, rng, on_host):
+    f, h = rng.normal(size=shape) * 0.3, 0.05
+    f[:, rng.random(shape[1]) < 0.1] = np.inf
+    f[:, 0] = 0.0
+    want = [np.empty(shape), np.empty(shape, np.int32), np.empty(shape)]
+    cpu.envelope(f, h, refine, *want)
+    out, offset, device = guarded(np.full(shape, np.nan)), guarded(np.full(shape, np.nan)), on_host()
+    place = np.full(shape, -1, np.int32)
+    device.envelope(guarded(f), h, refine, out, place, offset)
+    np.testing.assert_allclose(out, want[0], rtol=1e-13, atol=1e-14)
+    np.testing.assert_array_equal(place, want[1])
+    np.testing.assert_allclose(offset, want[2], atol=1e-11)
+    brute = np.min(
+        0.5 * h**2 * np.subtract.outer(np.arange(shape[1]), np.arange(shape[1])) ** 2 + f[:, None, :], axis=2
+    )
+    np.testing.assert_array_less(want[0] - 1e-14, brute)
+    mass, back, ours = rng.random(shape), np.empty(shape), guarded(np.full(shape, np.nan))
+    cpu.scatter(mass, place, want[2], back)
+    device.scatter(guarded(mass), place, guarded(want[2]), ours)
+    np.testing.assert_allclose(ours, back, rtol=1e-13, atol=1e-14)
+    assert unharmed(ours)
+    assert unharmed(out)
+    assert unharmed(offset)
+
+
+@pytest.mark.parametrize("real", ["float64", "float32"])
+def test_the_proximal_map_of_kinetic_energy(real, rng, on_host):
+    m, mu, s = rng.normal(size=(7, 333)), rng.normal(size=(7, 333)), 10.0 ** rng.uniform(-4, 2, 7)
+    mu[0], m[1], mu[2, :5] = -5.0, 0.0, [0.0, 1e-12, 1e5, -1e-12, 1.0]
+    for guess in (np.zeros_like(m), rng.random(m.shape), np.full_like(m, 1e6)):
+        given = [guarded(a, real) for a in (m, mu, s, 0 * m, guess)]
+        on_host().kinetic_proximal(*given)
+        want = np.empty_like(m), guess.copy()
+        cpu.kinetic_proximal(m, mu, s, *want)
+        bar = 1e-11 if real == "float64" else 2e-4
+        for ours, theirs in zip(given[3:], want, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=bar, atol=bar)
+            assert unharmed(ours)
+        flow, root = want  # the root solves its cubic, and is no less than zero
+        positive = root > 0
+        scale = (np.abs(root) + np.abs(mu) + s[:, None]) ** 3 + s[:, None] * m**2
+        defect = (root - mu) * (root + s[:, None]) ** 2 - 0.5 * s[:, None] * m**2
+        assert np.abs(defect / scale)[positive].max() < 1e-13
+        assert root.min() >= 0
+        assert np.all(flow[~positive] == 0)
+
+
 def test_rates_from_peclet_numbers(rng, on_host):
     w = np.concatenate(([0.0, 1.0, -1.0, 700.0, -700.0], rng.normal(size=500) * 10 ** rng.uniform(-9, 2, 500)))
     for name, factor in (("jump_rates", 1.7), ("upwind_rates", 3.0)):
