@@ -271,6 +271,10 @@ def bench(
             result = discover.load_module(path).run(peers)
             record.write(out / f"{name}.json", {**result, "provenance": record.provenance(PACKAGE.parent)})
             console.print(table.bench_table(result))
+            if "panels" in result:
+                from mfgpde import plotting
+
+                console.print(f"Figure: {plotting.bench_figure(result, out / name)[0]}", highlight=False)
 
 
 @app.command()

@@ -234,3 +234,25 @@ def _clipped(values: Any, densities: Any) -> Any:
     """Return the value function cut at what it reaches where there is mass: walls would set the scale."""
     there = values[densities > 1e-3 * densities.max()]
     return np.clip(values, there.min(), there.max())
+
+
+def bench_figure(result: Mapping[str, Any], place: Path) -> list[Path]:
+    """Draw the panels of a benchmark, one curve a solver or kernel, as PDF and PNG beside its numbers."""
+    panels = result["panels"]
+    columns = min(3, len(panels))
+    lines = -(-len(panels) // columns)
+    with style():
+        figure = Figure(figsize=(DOUBLE, 2.5 * lines + 0.4))
+        cells = figure.subplots(lines, columns, squeeze=False).ravel()
+        for cell, panel in zip(cells, panels, strict=False):
+            for k, curve in enumerate(panel["curves"]):
+                look = {"color": "0.6", "lw": 2.0, "zorder": 0} if curve.get("grey") else {"marker": MARKERS[k % 8]}
+                cell.loglog(curve["x"], curve["y"], label=curve["label"], **look)
+            cell.set(title=panel["title"], xlabel=panel["x"], ylabel=panel["y"])
+            cell.legend(fontsize=5.5)
+        for cell in cells[len(panels) :]:
+            cell.set_axis_off()
+        files = [place.with_suffix(ending) for ending in (".pdf", ".png")]
+        for file in files:
+            figure.savefig(file)
+    return files

@@ -35,7 +35,7 @@ networks = load_module(Path(__file__).parents[1] / "networks" / "_equal_time.py"
 def generalises(level, memorise=False, exchanged=False):
     """`memorise` puts the empirical score in the model's place, `exchanged` the networks; directions have their own control."""
     findings, series = [], []
-    sizes = [200] if memorise or exchanged else Level(level).pick((200,), (200, 1000, 5000), (200, 1000, 5000))
+    sizes = [200] if memorise or exchanged else Level(level).pick((200,), (200, 1000), (200, 1000, 5000))
     curves = {"kernels": [], "network": [], "training points": []}
     for n in sizes:
         gains, over, ratios = [], [], []
