@@ -1,8 +1,8 @@
 """Error against seconds, every solver on problems with known answers, and peers in the same call.
 
 Ornstein–Uhlenbeck in 2D; variance preserving in 1D, 2D and 3D; its score equation; a reverse process without a potential,
-where each method is held against the finest solve of another; W₂ of two Gaussians; a linear-quadratic game. The first run of
-everything (compilation) is not counted, for nobody.
+where each method is held against the finest solve of another; W₂ of two Gaussians; a linear-quadratic game. The first run
+of everything (compilation) is not counted, for nobody.
 """
 
 import time

@@ -29,7 +29,7 @@ def threads() -> int:
     return get_num_threads()
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _even_series(w: float) -> float:
     """Return (w/2) coth(w/2) for |w| ≤ 1."""
     s = w * w
@@ -37,7 +37,7 @@ def _even_series(w: float) -> float:
     return 1 + s * (C1 + s * (C2 + s * (C3 + s * (C4 + s * (C5 + s * tail)))))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _even_part(w: float) -> float:
     """Return (w/2) coth(w/2)."""
     if abs(w) <= 1.0:
@@ -45,7 +45,7 @@ def _even_part(w: float) -> float:
     return 0.5 * abs(w) + abs(w) / np.expm1(abs(w)) if abs(w) < 700 else 0.5 * abs(w)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def jump_rates(peclet: Array, rate: float, up: Array, down: Array) -> None:
     """Fill up = rate·B(−w), down = rate·B(w), B(w) = w/(e^w − 1), for flat face Péclet numbers w = v h/D, rate = D/h²."""
     for i in prange(peclet.size):
@@ -54,7 +54,7 @@ def jump_rates(peclet: Array, rate: float, up: Array, down: Array) -> None:
         down[i] = max(rate * (even - odd), 0.0)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def upwind_rates(velocity: Array, inverse_spacing: float, up: Array, down: Array) -> None:
     """Fill up = v⁺/h, down = v⁻/h: the limit of `jump_rates` without diffusion."""
     for i in prange(velocity.size):
@@ -62,7 +62,7 @@ def upwind_rates(velocity: Array, inverse_spacing: float, up: Array, down: Array
         down[i] = max(-velocity[i], 0.0) * inverse_spacing
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def forward_1d(p: Array, up: Array, down: Array, out: Array) -> None:
     """Fill out = Ap, the rate of change of cell densities."""
     n = p.shape[0]
@@ -71,7 +71,7 @@ def forward_1d(p: Array, up: Array, down: Array, out: Array) -> None:
         out[i] = up[i] * low - (down[i] + up[i + 1]) * p[i] + down[i + 1] * high
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def forward_2d(p: Array, up0: Array, down0: Array, up1: Array, down1: Array, out: Array) -> None:
     """Fill out = Ap in two dimensions."""
     n, m = p.shape
@@ -90,7 +90,7 @@ def forward_2d(p: Array, up0: Array, down0: Array, up1: Array, down1: Array, out
             out[i, j] = across + u1[j] * here[j - 1] + d1[j + 1] * right - leave * here[j]
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def forward_3d(
     p: Array, up0: Array, down0: Array, up1: Array, down1: Array, up2: Array, down2: Array, out: Array
 ) -> None:
@@ -115,13 +115,13 @@ def forward_3d(
             out[i, j, k] = gain + u[k] * here[k - 1] + d[k + 1] * right - leave * here[k]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _fitted(w: float, low: float, high: float) -> float:
     """Return the flux w(low + high)/2 − c(w)(high − low) in units of D/h, for |w| ≤ 1."""
     return 0.5 * w * (low + high) - _even_series(w) * (high - low)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, glued: Array, blocks: int, out: Array) -> None:
     """Fill out = Ap from face Péclet numbers |w| ≤ 1 (0 on walls) and rate = D/h² per axis: five arrays of traffic.
 
@@ -164,7 +164,7 @@ def fitted(p: Array, peclet: tuple[Array, ...], rate: Array, glued: Array, out: 
     fitted_3d(p, w0, w1, w2, np.asarray(rate), np.asarray(glued), min(threads(), len(p)), out)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def largest_departure(w: Array, glued: bool) -> float:
     """Return the largest rate of leaving a cell along the middle axis of w (outer, n + 1, inner), in units of D/h²."""
     outer, faces, inner = w.shape
@@ -179,7 +179,7 @@ def largest_departure(w: Array, glued: bool) -> float:
     return largest
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def face_flux(p: Array, up: Array, down: Array, flux: Array) -> None:
     """Fill the flux (mass per time and cell volume) over all faces normal to the middle axis of p (outer, n, inner)."""
     outer, n, inner = p.shape
@@ -191,7 +191,7 @@ def face_flux(p: Array, up: Array, down: Array, flux: Array) -> None:
             f[b] = u[b] * low[b] - d[b] * high[b]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _corrected(f0: float, f: float, f1: float, w0: float, w: float, w1: float) -> float:
     """Return the flux f at a face less its leading error, from the neighbouring fluxes and Péclet numbers."""
     s = 0.0625 * w * w
@@ -199,7 +199,7 @@ def _corrected(f0: float, f: float, f1: float, w0: float, w: float, w1: float) -
     return f - error / (12 * (1 + s * s))
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def corrected_flux(flux: Array, peclet: Array, periodic: bool, out: Array) -> None:
     """Fill out with the flux corrected to fourth order, over faces normal to the middle axis (outer, n + 1, inner).
 
@@ -221,7 +221,7 @@ def corrected_flux(flux: Array, peclet: Array, periodic: bool, out: Array) -> No
                 g[b] = _corrected(f0[b], f[b], f1[b], w0[b], w[b], w1[b])
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def add_inflow(flux: Array, out: Array) -> None:
     """Add F_i − F_{i+1} along the middle axis to out (outer, n, inner)."""
     outer, n, inner = out.shape
@@ -232,7 +232,7 @@ def add_inflow(flux: Array, out: Array) -> None:
             o[b] += here[b] - there[b]
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def add_corrected_rows(
     p: Array, up: Array, down: Array, peclet: Array, periodic: bool, flux: Array, better: Array, out: Array
 ) -> None:
@@ -256,7 +256,7 @@ def add_corrected_rows(
             o[i] += g[i] - g[i + 1]
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def backward_axis(u: Array, up: Array, down: Array, out: Array) -> None:
     """Add the transpose Aᵀu along the middle axis of u (outer, n, inner); rates have n + 1 faces there."""
     outer, n, inner = u.shape
@@ -268,36 +268,61 @@ def backward_axis(u: Array, up: Array, down: Array, out: Array) -> None:
                 out[a, i, b] += rise + down[a, i, b] * (u[a, i - 1, b] - u[a, i, b])
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def recurrence(y0: Array, y1: Array, y2: Array, f1: Array, f0: Array, c: Array, out: Array) -> None:
     """Fill out = c₀y₀ + c₁y₁ + c₂y₂ + c₃f₁ + c₄f₀ over flat arrays: one Chebyshev stage in one pass."""
     for i in prange(y0.size):
         out[i] = c[0] * y0[i] + c[1] * y1[i] + c[2] * y2[i] + c[3] * f1[i] + c[4] * f0[i]
 
 
-@njit(parallel=True, cache=True)
+@njit(cache=True, error_model="numpy")
+def _limited(v: float, far: float, left: float, right: float, beyond: float) -> float:
+    """Return the upwind flux through a face from two cells on each side, limited after van Leer; without branches."""
+    forward = v > 0
+    back = left - far if forward else right - beyond
+    front = right - left if forward else left - right
+    product = back * front  # half the harmonic mean of the slopes where they agree
+    bent = max(product, 0.0) / (back + front if product > 0 else 1.0)
+    return v * ((left if forward else right) + bent)
+
+
+@njit(cache=True, error_model="numpy")
+def _near(i: int, n: int, periodic: bool) -> int:
+    """Return the cell i of n, wrapped, or the last one before a wall: a slope of zero is not bent."""
+    return i % n if periodic else min(max(i, 0), n - 1)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def _limited_rows(p: Array, velocity: Array, periodic: bool, out: Array) -> None:
+    """Do the same along the last axis of p (outer, n)."""
+    outer, n = p.shape
+    for a in prange(outer):
+        line, v, o, f = p[a], velocity[a], out[a], np.zeros(n + 1)
+        for i in range(2, n - 1):
+            f[i] = _limited(v[i], line[i - 2], line[i - 1], line[i], line[i + 1])
+        for i in (0, 1, n - 1, n):
+            if periodic or 0 < i < n:
+                far, left = line[_near(i - 2, n, periodic)], line[_near(i - 1, n, periodic)]
+                right, beyond = line[_near(i, n, periodic)], line[_near(i + 1, n, periodic)]
+                f[i] = _limited(v[i], far, left, right, beyond)
+        for i in range(n):
+            o[i] += f[i] - f[i + 1]
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
 def limited_flux(p: Array, velocity: Array, periodic: bool, out: Array) -> None:
     """Add −∂(v p) along the middle axis of p (outer, n, inner), upwind values limited after van Leer; velocity = v/h."""
     outer, n, inner = p.shape
-    for a in prange(outer):
+    if inner == 1:
+        _limited_rows(p.reshape(outer, n), velocity.reshape(outer, n + 1), periodic, out.reshape(outer, n))
+        return
+    for ai in prange(outer * n):  # both faces of a cell, each once more beside it
+        a, i = ai // n, ai % n
+        far, left = p[a, _near(i - 2, n, periodic)], p[a, _near(i - 1, n, periodic)]
+        here, o = p[a, i], out[a, i]
+        right, beyond = p[a, _near(i + 1, n, periodic)], p[a, _near(i + 2, n, periodic)]
+        low, high = velocity[a, i], velocity[a, i + 1]
+        first, last = periodic or i > 0, periodic or i < n - 1  # walls carry no flux
         for b in range(inner):
-            for i in range(n + 1):
-                if (i == 0 or i == n) and not periodic:
-                    continue  # walls carry no flux
-                v = velocity[a, i, b]
-                left, right = (i - 1) % n, i % n
-                if v > 0:
-                    far, near, ahead = (i - 2) % n, left, right
-                    edge = not periodic and i < 2
-                else:
-                    far, near, ahead = (i + 1) % n, right, left
-                    edge = not periodic and i > n - 2
-                back, front = p[a, near, b] - p[a, far, b], p[a, ahead, b] - p[a, near, b]
-                value = p[a, near, b]
-                if not edge and back * front > 0:
-                    value += back * front / (back + front)  # half the harmonic mean of the slopes
-                flux = v * value
-                if i > 0:
-                    out[a, left, b] -= flux  # glued walls: face 0 gives to cell 0 what face n takes from cell n−1
-                if i < n:
-                    out[a, right, b] += flux
+            inflow = _limited(low[b], far[b], left[b], here[b], right[b]) if first else 0.0
+            o[b] += inflow - (_limited(high[b], left[b], here[b], right[b], beyond[b]) if last else 0.0)

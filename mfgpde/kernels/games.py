@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-@numba.njit(cache=True, parallel=True, fastmath=False)
+@numba.njit(cache=True, parallel=True, error_model="numpy")
 def kinetic_proximal(m: Array, mu: Array, weight: Array, out_m: Array, out_mu: Array) -> None:
     """Minimise weight·m²/(2μ) + ½|(m, μ) − (m0, μ0)|² over μ ≥ 0, line by line; arrays (lines, n), weight (lines,).
 

@@ -20,7 +20,7 @@ ALONE = 400_000  # coordinates times points: less is done before a second core h
 NEGLIGIBLE = 46.0  # e⁻⁴⁶ = 1e-20: what so much less than the largest share adds is below rounding
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", error_model="numpy")
 def _away(point, centres, start, n, away) -> None:
     """Fill away = x − m_k for components start … start + n."""
     for i in range(len(point)):
@@ -28,7 +28,7 @@ def _away(point, centres, start, n, away) -> None:
             away[i, j] = point[i] - centres[i, start + j]
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", error_model="numpy")
 def _pull(away, diagonal, factors, sign, start, n, pull, along) -> None:
     """Fill pull = −P_k·away."""
     for i in range(away.shape[0]):
@@ -45,7 +45,7 @@ def _pull(away, diagonal, factors, sign, start, n, pull, along) -> None:
                 pull[i, j] -= sign * factors[r, i, start + j] * along[j]
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", error_model="numpy")
 def _exponents(constants, start, n, away, pull, exponents) -> float:
     """Fill exponents = log w_k N_k and return the largest."""
     for j in range(n):
@@ -60,7 +60,7 @@ def _exponents(constants, start, n, away, pull, exponents) -> float:
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _averages(
     block: int,
     x: Array,
@@ -126,7 +126,7 @@ def _averages(
             laplacian[first + p] = curvature[p] / total[p] - square
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _products(
     block: int,
     x: Array,
@@ -199,25 +199,25 @@ def _products(
             slope[first + p, i] = third[p, i] / total[p] - second[p] / total[p] * s - 2 * ahead * product[first + p, i]
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def _averages_on_all_cores(x, *arguments) -> None:
     for block in prange((len(x) + POINTS - 1) // POINTS):
         _averages(block, x, *arguments)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _averages_on_one_core(x, *arguments) -> None:
     for block in range((len(x) + POINTS - 1) // POINTS):
         _averages(block, x, *arguments)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def _products_on_all_cores(x, *arguments) -> None:
     for block in prange((len(x) + POINTS - 1) // POINTS):
         _products(block, x, *arguments)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _products_on_one_core(x, *arguments) -> None:
     for block in range((len(x) + POINTS - 1) // POINTS):
         _products(block, x, *arguments)

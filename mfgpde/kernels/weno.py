@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _weighed(a: float, b: float, c: float, d: float, e: float) -> float:
     """Return the slope from five divided differences, upwind first."""
     s0 = 13 / 12 * (a - 2 * b + c) ** 2 + 0.25 * (a - 4 * b + 3 * c) ** 2
@@ -25,7 +25,7 @@ def _weighed(a: float, b: float, c: float, d: float, e: float) -> float:
     return (w0 * q0 + w1 * q1 + w2 * q2) / (w0 + w1 + w2)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, error_model="numpy")
 def weno_slopes(u: Array, inverse_spacing: float, low: Array, high: Array) -> None:
     """Fill low and high (outer, n, inner) with the slopes from below and above along the middle axis of u.
 
