@@ -242,14 +242,14 @@ def bench_figure(result: Mapping[str, Any], place: Path) -> list[Path]:
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
     with style():
-        figure = Figure(figsize=(DOUBLE, 2.5 * lines + 0.4))
+        figure = Figure(figsize=(DOUBLE, 3.0 * lines))
         cells = figure.subplots(lines, columns, squeeze=False).ravel()
         for cell, panel in zip(cells, panels, strict=False):
             for k, curve in enumerate(panel["curves"]):
                 look = {"color": "0.6", "lw": 2.0, "zorder": 0} if curve.get("grey") else {"marker": MARKERS[k % 8]}
                 cell.loglog(curve["x"], curve["y"], label=curve["label"], **look)
             cell.set(title=panel["title"], xlabel=panel["x"], ylabel=panel["y"])
-            cell.legend(fontsize=5.5)
+            cell.legend(fontsize=5.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
         for cell in cells[len(panels) :]:
             cell.set_axis_off()
         files = [place.with_suffix(ending) for ending in (".pdf", ".png")]
