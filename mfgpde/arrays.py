@@ -81,6 +81,11 @@ def beside(values: Any, x: Any) -> Any:
     return values if isinstance(x, np.ndarray) else np.asarray(values, like=x)
 
 
+def elsewhere(x: Any) -> bool:
+    """Say whether an array lies on a device."""
+    return not isinstance(x, np.ndarray) and hasattr(x, "get") and hasattr(x, "dtype")
+
+
 def contiguous(array: Any) -> Any:
     """Return the array itself if it is C-contiguous, else a copy that is; NumPy's function would fetch a device's."""
     return array if array.flags.c_contiguous else array.copy()

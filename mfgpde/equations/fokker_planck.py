@@ -62,7 +62,7 @@ class FokkerPlanck:
 
         def potential(x: Array, tau: float) -> Array:
             t = end - tau
-            pull = 0.5 * process.relaxation(t) / process.diffusivity(t)  # pyright: ignore[reportAttributeAccessIssue]
+            pull = 0.5 * float(process.relaxation(t) / process.diffusivity(t))  # pyright: ignore[reportAttributeAccessIssue]
             return -2 * score.potential(x, t) - pull * dot(x, x)  # pyright: ignore[reportAttributeAccessIssue]
 
         known = getattr(score, "has_potential", False) and isinstance(process, IsotropicProcess)

@@ -14,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.arrays import contiguous, elsewhere, namespace_of
+
 Array = NDArray[np.float64]
-MOST = 4096  # points a call
+MOST, MOST_THERE = 4096, 2**18  # points a call, on the host and on a device
 
 
 @lru_cache(maxsize=64)
@@ -88,6 +90,8 @@ class JaxScore:
     def _evaluate(self, name: str, x: Array, t: float, *more: Array) -> Any:
         if x.shape[-1] != self.dimension:
             raise ValueError(f"this score lives in dimension {self.dimension}, got points of shape {x.shape}")
+        if elsewhere(x):
+            return self._evaluate_there(name, x, t, *more)
         flat = [np.ascontiguousarray(a, dtype=float).reshape(-1, self.dimension) for a in (x, *more)]
         count = len(flat[0])
         pieces = max(-(-count // MOST), 1)
@@ -103,6 +107,19 @@ class JaxScore:
                 results.append(jax.tree.map(np.asarray, parts[name](self.parameters, block[0], time, *block[1:])))
         joined = jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
         return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]).astype(float), joined)
+
+    def _evaluate_there(self, name: str, x: Any, t: float, *more: Any) -> Any:
+        """Do the same on a device: points and values change hands by DLPack, without copies; JAX must know the device."""
+        xp, parts = namespace_of(x), _compiled(self.function, self.dimension, self.has_potential)
+        flat = [contiguous(a).reshape(-1, self.dimension) for a in (x, *more)]
+        results = []
+        with jax.enable_x64(True):
+            time = jnp.asarray(float(t))
+            for start in range(0, len(flat[0]), MOST_THERE):
+                block = [jnp.from_dlpack(a[start : start + MOST_THERE]) for a in flat]
+                results.append(jax.tree.map(xp.from_dlpack, parts[name](self.parameters, block[0], time, *block[1:])))
+        joined = jax.tree.map(lambda *pieces: np.concatenate(pieces) if len(pieces) > 1 else pieces[0], *results)
+        return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]), joined)
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""

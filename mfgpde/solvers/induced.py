@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from mfgpde.arrays import Backend
 from mfgpde.densities import GaussianMixture, gaussian
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.discretisations.base import Array, checked
@@ -87,9 +88,10 @@ def induced_sde(
     rtol: float = 1e-2,
     order: int = 2,
     largest_leak: float = 1e-4,
+    backend: Backend = "numpy",
     progress: bool = False,
 ) -> Induced:
-    """Return the law of the generating SDE at t = stop, on `grid`.
+    """Return the law of the generating SDE at t = stop, on `grid`; `backend="cupy"` marches on a GPU.
 
     Mass that reaches the walls of the box on a grid four times coarser makes it grow, 1.5, 2, 3 and 4 times around its
     middle, until growing on changes the mass inside `grid` by less than `largest_leak`; the solve then runs in that box at
@@ -102,7 +104,7 @@ def induced_sde(
     start, run, stored = prior_of(process, grid.dimension), process.horizon - stop, _stored(process, stop, times)
 
     def laws(box: CartesianGrid, tolerance: float, instants: tuple[float, ...], meter: bool = False) -> list[Array]:
-        space = FiniteVolume(box, order=order)  # pyright: ignore[reportArgumentType]
+        space = FiniteVolume(box, order=order, backend=backend)  # pyright: ignore[reportArgumentType]
         after = (0.0, *(process.horizon - t for t in instants if t < process.horizon), run)
         solution = solve(equation, space, start, after, rtol=tolerance, largest_wall_mass=1.0, progress=meter)
         return [field.values for field in solution.fields]

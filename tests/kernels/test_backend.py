@@ -7,6 +7,8 @@ and no silent way back. What marches with them marches on a device; how fast, on
 import sys
 from types import SimpleNamespace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.fft
@@ -38,6 +40,12 @@ class Remote(NDArrayOperatorsMixin):
             return Remote(np.array(given[0]))
         result = function(*map(bare_in, given), **{k: bare_in(a) for k, a in options.items()})
         return tuple(map(Remote, result)) if isinstance(result, tuple | list) else Remote(np.asarray(result))
+
+    def __dlpack__(self, **options):
+        return self.inner.__dlpack__()
+
+    def __dlpack_device__(self):
+        return self.inner.__dlpack_device__()
 
     def __float__(self):
         return float(self.inner)
@@ -105,7 +113,11 @@ def device(monkeypatch, on_host):
         return local
 
     runtime = SimpleNamespace(memGetInfo=lambda: (2**28, 2**30))
-    fake = SimpleNamespace(asarray=lambda a: Remote(np.array(a)), cuda=SimpleNamespace(runtime=runtime))
+    fake = SimpleNamespace(
+        asarray=lambda a: a if isinstance(a, Remote) else Remote(np.array(a)),
+        from_dlpack=lambda a: Remote(np.from_dlpack(a)),
+        cuda=SimpleNamespace(runtime=runtime),
+    )
     monkeypatch.setattr(arrays, "device_namespace", lambda: fake)
     monkeypatch.setattr(stencils, "on_device", lambda: DeviceStencils(runner))
     there = SimpleNamespace(fft=Transforms())
@@ -198,6 +210,40 @@ def test_other_equations_and_bases_there(equation, space, unknown, device):
     assert np.abs(host - found["numpy"].at(0.05).values).max() > 1e-5
     assert found["cupy"].cost["steps"] == found["numpy"].cost["steps"]
     assert ("weno_slopes" in device) == (space == "weno")
+
+
+def test_learned_scores_there(device):
+    """A score in JAX takes and gives arrays of the device; the reverse process is marched with it there."""
+    process = mfg.VariancePreserving()
+    places = []
+
+    def potential(x, t):
+        places.append(type(x))
+        return -0.5 * jnp.sum(x**2) + 0.1 * t * jnp.sin(x[0]) * jnp.cos(x[1])
+
+    for score in (mfg.JaxScore(potential, 2), mfg.JaxScore(jax.grad(potential), 2)):
+        grid = mfg.CartesianGrid.cube(4.0, 32, 2)
+        host, there = (mfg.induced_sde(process, score, grid, stop=0.1, backend=b) for b in ("numpy", "cupy"))
+        np.testing.assert_allclose(there.density.values, host.density.values, rtol=1e-9, atol=1e-13)
+        assert there.evaluations == pytest.approx(host.evaluations, rel=0.01)  # and a probe
+        x = np.random.default_rng(0).normal(size=(7, 5, 2))
+        for name in ("__call__", "divergence", "jacobian", "rate"):
+            ours = getattr(score, name)(Remote(x), 0.3)
+            assert isinstance(ours, Remote)
+            np.testing.assert_allclose(ours.inner, getattr(score, name)(x, 0.3), rtol=1e-13, atol=1e-14)
+    solution = {
+        name: mfg.solve(
+            mfg.FokkerPlanck(drift, lambda t: 0.5, time_dependent=False),
+            mfg.FiniteVolume(grid, backend="cupy"),
+            mfg.gaussian(0.0, 0.4, 2),
+            (0, 0.1),
+            largest_wall_mass=1e-3,
+        )
+        for name, drift in (("there", lambda x, t: -x), ("host", lambda x, t: x @ np.array([[-1.0, 0], [0, -1.0]])))
+    }
+    assert solution["there"].cost["coefficients on the device"] == 1
+    assert solution["host"].cost["coefficients on the device"] == 0
+    np.testing.assert_allclose(solution["there"].at(0.1).values, solution["host"].at(0.1).values, rtol=1e-12)
 
 
 def test_transport_there(device):

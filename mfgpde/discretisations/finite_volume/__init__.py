@@ -42,8 +42,9 @@ class FiniteVolume:
     `walls="far"` says that the walls stand for infinity: a density must not reach them, potentials and scores are
     extrapolated there. `walls="reflecting"` says that they are real: no flux, zero normal derivative.
 
-    `backend="cupy"` marches on a GPU ("auto": where there is one) and returns fields to the host. Drifts and potentials are
-    evaluated on the host; Hamiltonians, which see the solution, must compute with arrays on the device.
+    `backend="cupy"` marches on a GPU ("auto": where there is one) and returns fields to the host. Drifts and potentials
+    that compute with arrays on the device are evaluated there (`Solution.cost` says so), others on the host; Hamiltonians,
+    which see the solution, must compute there. A `JaxScore` does, by DLPack, if JAX knows the device.
     """
 
     grid: CartesianGrid

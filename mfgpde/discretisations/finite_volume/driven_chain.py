@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.arrays import to_host
-from mfgpde.discretisations.base import Array, checked
+from mfgpde.arrays import contiguous, to_host
+from mfgpde.discretisations.base import Array, checked, trouble
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fastest_departures, fitted, upwind
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.equations import BackwardKolmogorov, FokkerPlanck
@@ -44,7 +44,7 @@ def _segment_mean(velocity: Array, axis: int, periodic: bool) -> Array:
     mean[1:-1] += (v[2:] - 2 * v[1:-1] + v[:-2]) / 24
     if periodic:
         mean[[0, -1]] += (v[1] - 2 * v[0] + v[-2]) / 24
-    return np.ascontiguousarray(np.moveaxis(mean, 0, axis))
+    return contiguous(np.moveaxis(mean, 0, axis))
 
 
 def _means(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -72,7 +72,10 @@ class DrivenChain:
     xp: Any = np
     """the namespace whose arrays hold rates and densities"""
     default_integrator: Integrator = field(default_factory=RungeKuttaChebyshev)
+    work: dict[str, float] = field(default_factory=dict)
+    """whether coefficients were evaluated on the device, 1 or 0; empty on the host"""
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+    _points: Any = None
 
     def at(self, t: float) -> Chain:
         """Return the chain at one instant."""
@@ -91,17 +94,16 @@ class DrivenChain:
             raise ValueError(f"the fourth-order scheme needs D > 0, got 0 at t = {t:g}; start later or use order=2")
         V = None
         if self.equation.potential is not None and D > 0:
-            V = checked(self.equation.potential(grid.points, t), grid.cells, f"the potential at t = {t:g}")
+            values = self._evaluated(self.equation.potential, grid.points, t)
+            V = checked(values, grid.cells, f"the potential at t = {t:g}")
         peclet = tuple(self._face_integral(axis, t, D, V) for axis in range(grid.dimension))
         transposed = isinstance(self.equation, BackwardKolmogorov)
         rates = tuple(D / h**2 for h in grid.spacing)
         flies = (
             self.order == 2 and not transposed and (grid.dimension == 3 or (grid.dimension == 2 and self.xp is not np))
         )
-        if D > 0 and flies and all(np.abs(w).max() <= 1 for w in peclet):
-            fastest = fastest_departures(grid, peclet)
-            return FittedChain(grid, tuple(map(self.xp.asarray, peclet)), rates, fastest)
-        peclet = tuple(map(self.xp.asarray, peclet))
+        if D > 0 and flies and all(float(np.abs(w).max()) <= 1 for w in peclet):
+            return FittedChain(grid, peclet, rates, fastest_departures(grid, peclet))
         if D == 0:
             return MarkovChain(grid, *upwind(grid, peclet), transposed=transposed)
         return MarkovChain(grid, *fitted(grid, peclet, rates), peclet if self.order == 4 else None, transposed)
@@ -111,9 +113,7 @@ class DrivenChain:
         grid, h = self.grid, self.grid.spacing[axis]
         if V is not None:
             ends = [(0, 0)] * axis + [(1, 1)] + [(0, 0)] * (grid.dimension - axis - 1)
-            return np.ascontiguousarray(
-                -np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis)
-            )
+            return contiguous(-np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis))
         velocity = self._face_velocity(axis, t)
         if grid.periodic[axis]:
             _check_glued(velocity, axis, t)
@@ -125,11 +125,31 @@ class DrivenChain:
 
     def _face_velocity(self, axis: int, t: float) -> Array:
         """Return the normal drift on all faces, read slab by slab so that a large grid needs no array of its points."""
-        velocity = np.empty(tuple(n + (i == axis) for i, n in enumerate(self.grid.cells)))
+        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.cells))
+        velocity = np.empty_like(self.xp.asarray(np.zeros(1)), shape=shape)
         for part, faces in self.grid.face_slabs(axis):
-            drift = checked(self.equation.drift(faces, t), faces.shape, f"the drift at t = {t:g}")
+            drift = checked(self._evaluated(self.equation.drift, faces, t), faces.shape, f"the drift at t = {t:g}")
             velocity[part] = drift[..., axis]
         return velocity
+
+    def _evaluated(self, function: Callable[[Array, float], Any], x: Array, t: float) -> Any:
+        """Return function(x, t) as `xp` holds it: computed on the device where the function can, else on the host."""
+        if self.xp is np:
+            return function(x, t)
+        if not self.work:
+            few = self.xp.asarray(np.ascontiguousarray(x.reshape(-1, self.grid.dimension)[:2]))
+            self.work["coefficients on the device"] = float(not trouble(lambda: function(few, t)))
+        if self.work["coefficients on the device"]:
+            return function(self._sent(x), t)
+        return self.xp.asarray(np.ascontiguousarray(np.asarray(function(x, t), dtype=float)))
+
+    def _sent(self, x: Array) -> Any:
+        """Return points on the device; those of all cells stay there."""
+        if x is not self.grid.points:
+            return self.xp.asarray(x)
+        if self._points is None:
+            self._points = self.xp.asarray(x)
+        return self._points
 
     def frozen(self, t0: float, t1: float) -> Chain:
         """Return the chain with the mean of the rates at both ends: second-order accurate over the step."""

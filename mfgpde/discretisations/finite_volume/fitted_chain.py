@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mfgpde.arrays import contiguous
+from mfgpde.arrays import contiguous, elsewhere
 from mfgpde.discretisations.base import Array
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.grids import CartesianGrid
@@ -70,9 +70,18 @@ class FittedChain:
 
 
 def fastest_departures(grid: CartesianGrid, peclet: tuple[Array, ...]) -> tuple[float, ...]:
-    """Return the fastest departure from a cell along each axis, in units of D/h², from Péclet numbers on the host."""
+    """Return the fastest departure from a cell along each axis, in units of D/h², from Péclet numbers."""
     found = []
     for axis, w in enumerate(peclet):
+        if elsewhere(w):
+            up, down = np.empty_like(w), np.empty_like(w)
+            stencils.of(w).jump_rates(w.ravel(), 1.0, up.ravel(), down.ravel())
+            _close(grid, tuple(up if i == axis else None for i in range(grid.dimension)))
+            _close(grid, tuple(down if i == axis else None for i in range(grid.dimension)))
+            before = (slice(None),) * axis
+            leaving = up[(*before, slice(1, None))] + down[(*before, slice(None, -1))]
+            found.append(float(leaving.max()))
+            continue
         faces = w.reshape(-1, w.shape[axis], int(np.prod(w.shape[axis + 1 :])))
         found.append(float(cpu.largest_departure(faces, grid.periodic[axis])))
     return tuple(found)
@@ -98,8 +107,8 @@ def upwind(grid: CartesianGrid, velocity: tuple[Array, ...]) -> Rates:
     return up, down
 
 
-def _close(grid: CartesianGrid, faces: tuple[Array, ...]) -> None:
+def _close(grid: CartesianGrid, faces: tuple[Array | None, ...]) -> None:
     """Set what is written on walls to zero: nothing flows there."""
-    for axis, glued in enumerate(grid.periodic):
-        if not glued:
-            faces[axis][(slice(None),) * axis + ([0, -1],)] = 0.0
+    for axis, (part, glued) in enumerate(zip(faces, grid.periodic, strict=True)):
+        if part is not None and not glued:
+            part[(slice(None),) * axis + ([0, -1],)] = 0.0
