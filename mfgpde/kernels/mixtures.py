@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 TILE = 128  # components
 POINTS = 32
+FEW, SIDE = 96, 128  # coordinates of centres up to which components are taken one at a time; points side by side
 ALONE = 400_000  # coordinates times points: less is done before a second core has woken
+LOG2_E, MAGIC, ONE = 1.4426950408889634, 6755399441055744.0, 1023 << 52
+LOG_2, LOG_2_REST = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has few digits: k·LOG_2 is exact
 NEGLIGIBLE = 46.0  # e⁻⁴⁶ = 1e-20: what so much less than the largest share adds is below rounding
 
 
@@ -60,6 +63,53 @@ def _exponents(constants, start, n, away, pull, exponents) -> float:
     return best
 
 
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _shares(below, n, shares, powers, bits) -> None:
+    """Fill shares = e^{below}, below ≤ 0, zero where that is negligible, by operations on whole vectors.
+
+    e^y = 2^k e^r, k the integer next to y/log 2, in the last bits of y/log 2 + 1.5·2⁵²; |r| ≤ ½ log 2, where the first term
+    left out of the series is below 1e-17. `powers` and `bits` are one piece of memory, as doubles and as integers.
+    """
+    for j in range(n):
+        y = max(below[j], -50.0)
+        powers[j] = y * LOG2_E + MAGIC
+        k = powers[j] - MAGIC
+        r = (y - k * LOG_2) - k * LOG_2_REST
+        e = 1 / 6227020800
+        e = 1 / 479001600 + r * e
+        e = 1 / 39916800 + r * e
+        e = 1 / 3628800 + r * e
+        e = 1 / 362880 + r * e
+        e = 1 / 40320 + r * e
+        e = 1 / 5040 + r * e
+        e = 1 / 720 + r * e
+        e = 1 / 120 + r * e
+        e = 1 / 24 + r * e
+        e = 1 / 6 + r * e
+        e = 0.5 + r * e
+        shares[j] = 1 + r * (1 + r * e)
+    for j in range(n):
+        bits[j] = (bits[j] << 52) + ONE
+    for j in range(n):
+        shares[j] = shares[j] * powers[j] if below[j] > -NEGLIGIBLE else 0.0
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _sum(a, n) -> float:
+    total = 0.0
+    for j in range(n):
+        total += a[j]
+    return total
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _dot(a, b, n) -> float:
+    total = 0.0
+    for j in range(n):
+        total += a[j] * b[j]
+    return total
+
+
 @njit(cache=True, error_model="numpy")
 def _averages(
     block: int,
@@ -87,13 +137,16 @@ def _averages(
     top, total, curvature = np.full(here, -np.inf), np.zeros(here), np.zeros(here)
     mean = np.zeros((here, d))
     away, pull = np.empty((d, TILE)), np.empty((d, TILE))
-    along, exponents = np.empty(TILE), np.empty(TILE)
+    along, exponents, shares, powers = np.empty(TILE), np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    bits = powers.view(np.int64)
     for start in range(0, components, TILE):
         n = min(TILE, components - start)
         for p in range(here):
             _away(x[first + p], centres, start, n, away)
             _pull(away, diagonal, factors, sign, start, n, pull, along)
             best = _exponents(constants, start, n, away, pull, exponents)
+            if best < top[p] - NEGLIGIBLE:
+                continue
             if best > top[p]:
                 shrink = np.exp(top[p] - best)
                 top[p] = best
@@ -102,17 +155,18 @@ def _averages(
                 for i in range(d):
                     mean[p, i] *= shrink
             for j in range(n):
-                below = exponents[j] - top[p]
-                if below > -NEGLIGIBLE:
-                    share = np.exp(below)
-                    total[p] += share
-                    if slopes:
-                        square = -trace[start + j]
-                        for i in range(d):
-                            g = pull[i, j]
-                            square += g * g
-                            mean[p, i] += share * g
-                        curvature[p] += share * square
+                exponents[j] -= top[p]
+            _shares(exponents, n, shares, powers, bits)
+            total[p] += _sum(shares, n)
+            if slopes:
+                for j in range(n):
+                    along[j] = -trace[start + j]
+                for i in range(d):
+                    g = pull[i]
+                    for j in range(n):
+                        along[j] += g[j] * g[j]
+                    mean[p, i] += _dot(shares, g, n)
+                curvature[p] += _dot(shares, along, n)
     for p in range(here):
         if not total[p] > 0:  # the point is not a number, and so is the sum
             total[p] = np.nan
@@ -121,6 +175,84 @@ def _averages(
             square = 0.0
             for i in range(d):
                 s = mean[p, i] / total[p]
+                score[first + p, i] = s
+                square += s * s
+            laplacian[first + p] = curvature[p] / total[p] - square
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _averages_of_few(
+    block: int,
+    x: Array,
+    centres: Array,
+    constants: Array,
+    diagonal: Array,
+    factors: Array,
+    sign: float,
+    trace: Array,
+    slopes: bool,
+    log_density: Array,
+    score: Array,
+    laplacian: Array,
+) -> None:
+    """Do the same for few components: one at a time, points side by side."""
+    count, d = x.shape
+    components = centres.shape[1]
+    first = block * SIDE
+    n = min(SIDE, count - first)
+    away, pulls = np.empty((d, SIDE)), np.empty((components, d, SIDE))
+    exponents, top = np.empty((components, SIDE)), np.full(SIDE, -np.inf)
+    along, shares, powers = np.empty(SIDE), np.empty(SIDE), np.empty(SIDE)
+    bits = powers.view(np.int64)
+    for k in range(components):
+        pull, exponent = pulls[k], exponents[k]
+        for i in range(d):
+            for p in range(n):
+                away[i, p] = x[first + p, i] - centres[i, k]
+                pull[i, p] = -diagonal[i, k] * away[i, p]
+        for r in range(factors.shape[0]):
+            for p in range(n):
+                along[p] = 0.0
+            for i in range(d):
+                for p in range(n):
+                    along[p] += factors[r, i, k] * away[i, p]
+            for i in range(d):
+                for p in range(n):
+                    pull[i, p] -= sign * factors[r, i, k] * along[p]
+        for p in range(n):
+            exponent[p] = 0.0
+        for i in range(d):
+            for p in range(n):
+                exponent[p] += away[i, p] * pull[i, p]
+        for p in range(n):
+            exponent[p] = constants[k] + 0.5 * exponent[p]
+            top[p] = max(top[p], exponent[p])
+    total, curvature, mean = np.zeros(SIDE), np.zeros(SIDE), np.zeros((d, SIDE))
+    for k in range(components):
+        exponent = exponents[k]
+        for p in range(n):
+            exponent[p] -= top[p]
+        _shares(exponent, n, shares, powers, bits)
+        for p in range(n):
+            total[p] += shares[p]
+        if slopes:
+            for p in range(n):
+                along[p] = -trace[k]
+            for i in range(d):
+                g = pulls[k, i]
+                for p in range(n):
+                    along[p] += g[p] * g[p]
+                    mean[i, p] += shares[p] * g[p]
+            for p in range(n):
+                curvature[p] += shares[p] * along[p]
+    for p in range(n):
+        if not total[p] > 0:
+            total[p] = np.nan
+        log_density[first + p] = top[p] + np.log(total[p])
+        if slopes:
+            square = 0.0
+            for i in range(d):
+                s = mean[i, p] / total[p]
                 score[first + p, i] = s
                 square += s * s
             laplacian[first + p] = curvature[p] / total[p] - square
@@ -212,6 +344,18 @@ def _averages_on_one_core(x, *arguments) -> None:
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
+def _few_on_all_cores(x, *arguments) -> None:
+    for block in prange((len(x) + SIDE - 1) // SIDE):
+        _averages_of_few(block, x, *arguments)
+
+
+@njit(cache=True, error_model="numpy")
+def _few_on_one_core(x, *arguments) -> None:
+    for block in range((len(x) + SIDE - 1) // SIDE):
+        _averages_of_few(block, x, *arguments)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
 def _products_on_all_cores(x, *arguments) -> None:
     for block in prange((len(x) + POINTS - 1) // POINTS):
         _products(block, x, *arguments)
@@ -225,7 +369,11 @@ def _products_on_one_core(x, *arguments) -> None:
 
 def mixture_averages(x: Array, centres: Array, *arguments: Any) -> None:
     """Fill log p, ∇log p and Δlog p as `_averages` says, on all cores where that is worth waking them."""
-    work = _averages_on_all_cores if len(x) * centres.size > ALONE else _averages_on_one_core
+    alone = len(x) * centres.size <= ALONE
+    if centres.size <= FEW:
+        work = _few_on_one_core if alone else _few_on_all_cores
+    else:
+        work = _averages_on_one_core if alone else _averages_on_all_cores
     work(x, centres, *arguments)
 
 
