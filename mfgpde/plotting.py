@@ -249,7 +249,8 @@ def bench_figure(result: Mapping[str, Any], place: Path) -> list[Path]:
                 look = {"color": "0.6", "lw": 2.0, "zorder": 0} if curve.get("grey") else {"marker": MARKERS[k % 8]}
                 cell.loglog(curve["x"], curve["y"], label=curve["label"], **look)
             cell.set(title=panel["title"], xlabel=panel["x"], ylabel=panel["y"])
-            cell.legend(fontsize=5.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+            thin = {"fontsize": 5, "ncols": 2, "columnspacing": 0.8, "handlelength": 1.3, "handletextpad": 0.4}
+            cell.legend(loc="upper center", bbox_to_anchor=(0.42, -0.2), **thin)
         for cell in cells[len(panels) :]:
             cell.set_axis_off()
         files = [place.with_suffix(ending) for ending in (".pdf", ".png")]

@@ -81,6 +81,21 @@ def test_a_benchmark_reports_errors_times_and_where_it_ran(tmp_path, monkeypatch
     assert stored["provenance"]["machine"]
 
 
+def test_a_benchmark_with_panels_is_drawn(tmp_path, monkeypatch):
+    script = discover.load_module(ROOT / "benchmarks" / "work_precision.py")
+    few = [("A game", [(label, (51, 101), prepare) for label, _, prepare in script._game()])]
+    monkeypatch.setattr(script, "_problems", lambda peers: few)
+    monkeypatch.setattr(discover, "load_module", lambda path: script)
+    result = invoke("bench", "work-precision", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    stored = json.loads((tmp_path / "work-precision.json").read_text())
+    for coarse, fine in zip(stored["rows"][::2], stored["rows"][1::2], strict=True):
+        assert fine[3] < coarse[3], "errors fall with the grid"
+    assert [len(curve["x"]) for curve in stored["panels"][0]["curves"]] == [2, 2]
+    assert (tmp_path / "work-precision.png").stat().st_size > 5000
+    assert (tmp_path / "work-precision.pdf").read_bytes()[:4] == b"%PDF"
+
+
 def test_citation_names_all_papers():
     output = invoke("cite").output
     assert all(number in output for number in ("2402.06162", "2210.04296", "2304.13534", "2311.15996", "2406.09084"))

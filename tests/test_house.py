@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mfgpde"
 RANK = {
-    "arrays": 0, "estimate": 0, "progress": 0, "errors": 0,
+    "arrays": 0, "cores": 0, "estimate": 0, "progress": 0, "errors": 0,
     "processes": 1, "grids": 1, "verify": 1, "kernels": 1,
     "densities": 2, "integrators": 2,
     "scores": 3, "equations": 4, "discretisations": 5, "games": 5, "solvers": 6, "transport": 7, "learning": 7,
@@ -24,7 +24,7 @@ GATES = {
     "latex2mathml": {"report"}, "typer": {"cli"}, "rich": {"cli", "report", "progress"},
 }  # fmt: skip
 FINITE_ELEMENTS = {"dolfinx", "dolfinx_solver", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py"}
-COURT_KNOWS = {"estimate", "progress", "errors", "verify"}
+COURT_KNOWS = {"cores", "estimate", "progress", "errors", "verify"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -161,7 +161,7 @@ class _Sweeps:
             for t in paths.times
         ]
         self.terminal = game.terminal
-        self.known_end = _sent(reference_on(self.terminal, grid, game.horizon), xp)
+        self.known_end: Any = _sent(reference_on(self.terminal, grid, game.horizon), xp)
         if self.terminal.linear:
             self.fixed[-1] = self.fixed[-1] + self.known_end / paths.gamma
         zero = np.zeros_like(self.log_initial)

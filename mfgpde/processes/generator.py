@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from mfgpde.processes.base import Array, ForwardProcess, IsotropicProcess, positive
 from mfgpde.processes.langevin import OverdampedLangevin
@@ -72,17 +73,22 @@ class MarkovGenerator:
         """
         positive(width=width)
         samples = np.asarray(samples, dtype=float)
-        d = samples.shape[-1]
+        n, d = samples.shape
+        middle = samples.mean(axis=0)
+        centred = samples - middle  # sums about each point come from those about the middle, by matrix products
+        squares = (centred[:, :, None] * centred[:, None, :]).reshape(n, d * d)
 
         def tensor(x: Array) -> Array:
             found = np.empty((len(x), d, d))
             for start in range(0, len(x), BLOCK):
-                away = samples - x[start : start + BLOCK, None]
-                w = np.exp(-0.5 * np.einsum("kni,kni->kn", away, away) / width**2)
-                total = w.sum(axis=1)[:, None] + 1.0
-                mean = np.einsum("kn,kni->ki", w, away) / total
-                spread = np.einsum("kni,knj->kij", w[..., None] * away, away) + width**2 * np.eye(d)
-                found[start : start + BLOCK] = spread / total[..., None] - mean[:, :, None] * mean[:, None, :]
+                y = x[start : start + BLOCK] - middle
+                w = np.exp(-0.5 * cdist(y, centred, "sqeuclidean") / width**2)
+                mass, first = w.sum(axis=1), w @ centred
+                cross = y[:, :, None] * first[:, None, :]
+                spread = (w @ squares).reshape(-1, d, d) - cross - np.swapaxes(cross, 1, 2)
+                spread += mass[:, None, None] * (y[:, :, None] * y[:, None, :]) + width**2 * np.eye(d)
+                mean = (first - mass[:, None] * y) / (mass + 1)[:, None]
+                found[start : start + BLOCK] = spread / (mass + 1)[:, None, None] - mean[:, :, None] * mean[:, None, :]
             return found / np.linalg.det(found)[:, None, None] ** (1 / d)
 
         return cls(tensor=tensor, horizon=horizon)

@@ -118,7 +118,7 @@ class JaxScore:
             for start in range(0, len(flat[0]), MOST_THERE):
                 block = [jnp.from_dlpack(a[start : start + MOST_THERE]) for a in flat]
                 results.append(jax.tree.map(xp.from_dlpack, parts[name](self.parameters, block[0], time, *block[1:])))
-        joined = jax.tree.map(lambda *pieces: np.concatenate(pieces) if len(pieces) > 1 else pieces[0], *results)
+        joined = jax.tree.map(lambda *pieces: np.concatenate(pieces), *results) if len(results) > 1 else results[0]
         return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]), joined)
 
     def __call__(self, x: Array, t: float) -> Array:

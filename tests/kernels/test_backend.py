@@ -1,7 +1,8 @@
-"""Whole solves on a device that is none: arrays that refuse to mix with NumPy's, and the device's kernels on the host.
+"""Whole solves on a device: on a GPU where there is one, and everywhere on a device that is none.
 
-`Remote` does what CuPy's arrays do: operators and NumPy functions among themselves and numbers, never with NumPy arrays,
-and no silent way back. What marches with them marches on a device; how fast, only a device can say.
+The stand-in's arrays refuse to mix with NumPy's, and its kernels are the device's on the host. `Remote` does what CuPy's
+arrays do: operators and NumPy functions among themselves and numbers, never with NumPy arrays, and no silent way back. What
+marches with them marches on a device; how fast, only a device can say.
 """
 
 import sys
@@ -97,10 +98,8 @@ class Transforms:
         return transform
 
 
-@pytest.fixture
-def device(monkeypatch, on_host):
-    """Make the fake device the one that backends find; return the names of the kernels that ran."""
-    host, ran = on_host(), []
+def stand_in(monkeypatch, host, ran):
+    """Make the fake device the one that backends find; the names of kernels go to `ran`."""
 
     def runner(name, real):
         launch = host.runner(name, real)
@@ -127,6 +126,32 @@ def device(monkeypatch, on_host):
         ("cupyx.scipy.fft", there.fft),
     ):
         monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.fixture
+def fake(monkeypatch, on_host):
+    """Put the stand-in in the device's place."""
+    stand_in(monkeypatch, on_host(), [])
+
+
+@pytest.fixture(params=["stand-in", pytest.param("GPU", marks=pytest.mark.gpu)])
+def device(request, monkeypatch, on_host):
+    """Return the names of the kernels that ran, on the stand-in and on a GPU."""
+    ran = []
+    if request.param == "stand-in":
+        stand_in(monkeypatch, on_host(), ran)
+        return ran
+    try:
+        arrays.device_namespace()
+    except RuntimeError as problem:
+        pytest.skip(str(problem))
+    real = stencils.on_device().runner
+
+    def noted(name, kind):
+        ran.append(name)
+        return real(name, kind)
+
+    monkeypatch.setattr(stencils, "on_device", lambda: DeviceStencils(noted))
     return ran
 
 
@@ -214,11 +239,11 @@ def test_other_equations_and_bases_there(equation, space, unknown, device):
 
 def test_learned_scores_there(device):
     """A score in JAX takes and gives arrays of the device; the reverse process is marched with it there."""
-    process = mfg.VariancePreserving()
-    places = []
+    process, xp = mfg.VariancePreserving(), arrays.device_namespace()
+    if hasattr(xp, "ndarray") and jax.default_backend() != "gpu":
+        pytest.skip("JAX was installed without support for GPUs")
 
     def potential(x, t):
-        places.append(type(x))
         return -0.5 * jnp.sum(x**2) + 0.1 * t * jnp.sin(x[0]) * jnp.cos(x[1])
 
     for score in (mfg.JaxScore(potential, 2), mfg.JaxScore(jax.grad(potential), 2)):
@@ -228,9 +253,9 @@ def test_learned_scores_there(device):
         assert there.evaluations == pytest.approx(host.evaluations, rel=0.01)  # and a probe
         x = np.random.default_rng(0).normal(size=(7, 5, 2))
         for name in ("__call__", "divergence", "jacobian", "rate"):
-            ours = getattr(score, name)(Remote(x), 0.3)
-            assert isinstance(ours, Remote)
-            np.testing.assert_allclose(ours.inner, getattr(score, name)(x, 0.3), rtol=1e-13, atol=1e-14)
+            ours = getattr(score, name)(xp.asarray(x), 0.3)
+            assert arrays.elsewhere(ours)
+            np.testing.assert_allclose(ours.get(), getattr(score, name)(x, 0.3), rtol=1e-13, atol=1e-14)
     solution = {
         name: mfg.solve(
             mfg.FokkerPlanck(drift, lambda t: 0.5, time_dependent=False),
@@ -290,7 +315,7 @@ def test_games_there(name, device):
     assert ("kinetic_proximal" in device) == (method == "primal-dual")
 
 
-def test_backends_say_what_is_missing(device, monkeypatch):
+def test_backends_say_what_is_missing(fake):
     grid = mfg.CartesianGrid.cube(4.0, 1200, 2)
     equation = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck())
     with pytest.raises(MemoryError, match=r"needs about \S+ GiB on the device, 0.25 of 1 GiB are free"):

@@ -1,9 +1,13 @@
-"""On a GPU: every kernel and whole solves against the host, outputs poisoned first. `pytest -m gpu` runs these alone."""
+"""On a GPU: every kernel against the host, outputs poisoned first. `pytest -m gpu` runs these and whole solves there."""
+
+import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-import mfgpde as mfg
 from mfgpde import arrays
 from mfgpde.kernels import cpu, stencils
 
@@ -65,31 +69,41 @@ def test_measures(rng, cupy):
     np.testing.assert_allclose(found, want, rtol=1e-11)
 
 
-@pytest.mark.parametrize(("d", "cells", "order"), [(1, 300, 2), (2, 48, 2), (2, 200, 2), (2, 96, 4), (3, 64, 2)])
-def test_whole_solves(d, cells, order, cupy):
-    start = mfg.GaussianMixture([0.5, 0.5], [[0.6] * d, [-0.5] * d], [0.2, 0.3])
-    grid = mfg.CartesianGrid.cube(4.0, cells, d)
-    for process in (mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving()):
-        host, device = (
-            mfg.solve(
-                mfg.FokkerPlanck.of(process),
-                mfg.FiniteVolume(grid, order=order, backend=backend),
-                start,
-                (0.05, 0.4),
-                rtol=1e-5,
-                largest_wall_mass=1e-3,
-            )
-            for backend in ("numpy", "cupy")
-        )
-        np.testing.assert_allclose(device.at(0.4).values, host.at(0.4).values, rtol=1e-8, atol=1e-11)
-        assert device.cost["steps"] == host.cost["steps"]
+def test_slopes_and_envelopes(rng, cupy):
+    device, u = stencils.on_device(), rng.random((5, 206, 33)).cumsum(axis=1)
+    want, ours = np.empty((2, 5, 200, 33)), cupy.full((2, 5, 200, 33), cupy.nan)
+    cpu.weno_slopes(u, 7.0, *want)
+    device.weno_slopes(cupy.asarray(u), 7.0, ours[0], ours[1])
+    np.testing.assert_allclose(ours.get(), want, rtol=1e-11)
+    f, h = rng.random((300, 517)), 0.05
+    want = [np.empty_like(f), np.empty(f.shape, np.int32), np.empty_like(f)]
+    cpu.envelope(f, h, True, *want)
+    ours = [cupy.full(f.shape, cupy.nan), cupy.full(f.shape, -1, cupy.int32), cupy.full(f.shape, cupy.nan)]
+    device.envelope(cupy.asarray(f), h, True, *ours)
+    np.testing.assert_allclose(ours[0].get(), want[0], rtol=1e-13)
+    np.testing.assert_array_equal(ours[1].get(), want[1])
+    back, there = np.empty_like(f), cupy.full(f.shape, cupy.nan)
+    cpu.scatter(f, want[1], want[2], back)
+    device.scatter(cupy.asarray(f), ours[1], cupy.asarray(want[2]), there)
+    np.testing.assert_allclose(there.get(), back, rtol=1e-12, atol=1e-12)
 
 
-def test_continuity(cupy):
-    grid, start = mfg.CartesianGrid.cube(4.0, 96, 2), mfg.gaussian([0.6, -0.4], 0.3 * np.eye(2))
-    equation = mfg.Continuity(lambda x, t: -x, time_dependent=False)
-    host, device = (
-        mfg.solve(equation, mfg.FiniteVolume(grid, backend=backend), start, (0.0, 0.4), rtol=1e-5).at(0.4).values
-        for backend in ("numpy", "cupy")
-    )
-    np.testing.assert_allclose(device, host, rtol=1e-8, atol=1e-11)
+def test_the_proximal_map_of_kinetic_energy(rng, cupy):
+    m, mu, s = rng.normal(size=(17, 3001)), rng.normal(size=(17, 3001)), 10.0 ** rng.uniform(-3, 2, 17)
+    want, ours = (np.empty_like(m), np.zeros_like(m)), (cupy.full(m.shape, cupy.nan), cupy.zeros(m.shape))
+    cpu.kinetic_proximal(m, mu, s, *want)
+    stencils.on_device().kinetic_proximal(*map(cupy.asarray, (m, mu, s)), *ours)
+    for a, b in zip(ours, want, strict=True):
+        np.testing.assert_allclose(a.get(), b, rtol=1e-11, atol=1e-12)
+
+
+def test_under_the_sanitizer(cupy):
+    """Every kernel of this file once more, with each access to memory checked."""
+    tool = shutil.which("compute-sanitizer")
+    if tool is None:
+        pytest.skip("compute-sanitizer is not installed")
+    if os.environ.get("MFGPDE_SANITIZED"):
+        pytest.skip("this is the run under the sanitizer")
+    command = [tool, "--error-exitcode", "9", sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:xdist", __file__]
+    done = subprocess.run(command, env=os.environ | {"MFGPDE_SANITIZED": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]

@@ -95,6 +95,22 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_starts_anew(suite, tmp_pa
     assert log.read_text().count("a ") == 2 * count, "a finished run must not be reused"
 
 
+def test_the_longest_of_a_recorded_run_go_first(suite, tmp_path):
+    folder, out, log = suite("a"), tmp_path / "out", tmp_path / "log"
+    suite("b")
+    invoke(folder, "--out", out)
+    assert log.read_text().startswith("a ")
+    stored = json.loads((out / "quick/run.json").read_text())
+    for claim, seconds in zip(stored["claims"], (1.0, 100.0), strict=True):
+        claim["seconds"] = seconds
+    (out / "quick/run.json").write_text(json.dumps(stored))
+    log.unlink()
+    invoke(folder, "--out", out)
+    assert log.read_text().startswith("b ")
+    again = json.loads((out / "quick/run.json").read_text())
+    assert [claim["id"] for claim in again["claims"]] == ["a", "b"], "the report keeps their order"
+
+
 def test_changed_claims_are_not_resumed(suite, tmp_path):
     folder, out = suite("a"), tmp_path / "out"
     invoke(folder, "--out", out)

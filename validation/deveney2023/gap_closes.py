@@ -64,7 +64,7 @@ def halved(p):
 @claim.measure
 def trend(level, reverse=False):
     """Compare the largest weight with none; `reverse` exchanges them."""
-    n = Level(level).pick(48, 96, 128)
+    n = Level(level).pick(48, 72, 128)
     weights = networks.WEIGHTS if Level(level) is not Level.QUICK else (0.0, networks.WEIGHTS[-1])
     weights = weights[::-1] if reverse else weights
     findings, series = [], []

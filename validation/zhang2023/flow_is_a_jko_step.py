@@ -64,7 +64,7 @@ def step(level, horizon=1.0):
     tolerance = Level(level).pick(3e-4, 1e-4, 5e-5)
     for dimension, sizes in {
         1: Level(level).pick((48, 96), (64, 128), (128, 256)),
-        2: Level(level).pick((24, 36), (32, 48), (48, 72)),
+        2: Level(level).pick((24, 36), (28, 42), (48, 72)),
     }.items():
         m0, v0, mu, v = map(np.array, GAUSSIANS[dimension])
         source, target = mfg.gaussian(m0, np.diag(v0)), mfg.gaussian(mu, np.diag(v))

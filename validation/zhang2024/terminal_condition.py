@@ -66,7 +66,7 @@ def solved(level, noise=1.0, frozen=False):
         ),
     }
     for name, (process, data, options) in cases.items():
-        training = data.sample(Level(level).pick(200, 600, 2000), rng)
+        training = data.sample(Level(level).pick(200, 400, 2000), rng)
         moved = Moved(process, mfg.fit_kernel_model(training, **options).mixture, noise, frozen)
         for t in Level(level).pick((0.05, 0.5), (0.02, 0.1, 0.5), (0.01, 0.05, 0.2, 0.5, 0.9)):
             x = mfg.marginal(process, data, t).sample(200, rng)
