@@ -24,13 +24,15 @@ class ScoreFokkerPlanck:
     diffusivity: Diffusivity
     square: Diffusivity
     horizon: float = math.inf
+    time_dependent: bool = True
     linear: ClassVar[bool] = False
     conservative: ClassVar[bool] = True
 
     @classmethod
     def of(cls, process: ForwardProcess) -> ScoreFokkerPlanck:
         """Return the equation of ∇log p_t for a forward process."""
-        return cls(process.drift, process.divergence, process.diffusivity, process.diffusivity, process.horizon)
+        D, end = process.diffusivity, process.horizon
+        return cls(process.drift, process.divergence, D, D, end, not process.autonomous)
 
     def transport(self, x: Array, s: Array, t: float) -> Array:
         """Return Q|s|² − f·s − ∇·f, the bracket without its diffusive part, shape (...)."""

@@ -326,3 +326,45 @@ def limited_flux(p: Array, velocity: Array, periodic: bool, out: Array) -> None:
         for b in range(inner):
             inflow = _limited(low[b], far[b], left[b], here[b], right[b]) if first else 0.0
             o[b] += inflow - (_limited(high[b], left[b], here[b], right[b], beyond[b]) if last else 0.0)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def score_axis(s: Array, drift: Array, spread: float, square: float, out: Array) -> None:
+    """Add D(s₊ − s₋)/h + m(Qm − f), m the mean of both faces, along the middle axis of s (outer, n + 1, inner).
+
+    `spread` is D/h, `square` Q, `drift` f at cell centres: what one component gives to the bracket of the score equation.
+    """
+    outer, n, inner = out.shape
+    for ai in prange(outer * n):
+        a, i = ai // n, ai % n
+        low, high, f, o = s[a, i], s[a, i + 1], drift[a, i], out[a, i]
+        for b in range(inner):
+            mean = 0.5 * (low[b] + high[b])
+            o[b] += spread * (high[b] - low[b]) + mean * (square * mean - f[b])
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def face_slopes(u: Array, inverse_spacing: float, periodic: bool, far: bool, out: Array) -> None:
+    """Fill ∂u/∂x on all faces normal to the middle axis of u (outer, n, inner), out (outer, n + 1, inner).
+
+    Walls are glued (`periodic`), mirror, or have a parabola through three cells beyond them (`far`).
+    """
+    outer, n, inner = u.shape
+    for ai in prange(outer * (n + 1)):
+        a, i = ai // (n + 1), ai % (n + 1)
+        o = out[a, i]
+        if 0 < i < n:
+            low, high = u[a, i - 1], u[a, i]
+            for b in range(inner):
+                o[b] = (high[b] - low[b]) * inverse_spacing
+        elif periodic:
+            low, high = u[a, n - 1], u[a, 0]
+            for b in range(inner):
+                o[b] = (high[b] - low[b]) * inverse_spacing
+        elif not far:
+            o[:] = 0.0
+        else:
+            first, second, third = (u[a, 0], u[a, 1], u[a, 2]) if i == 0 else (u[a, n - 1], u[a, n - 2], u[a, n - 3])
+            sign = -inverse_spacing if i == 0 else inverse_spacing
+            for b in range(inner):
+                o[b] = (2 * first[b] - 3 * second[b] + third[b]) * sign

@@ -151,6 +151,14 @@ class DeviceStencils:
         """Add −∂(v p) along the middle axis of p (outer, n, inner), van Leer's limiter; velocity = v/h on faces."""
         self._flat("limited_flux", p.size, p, velocity, periodic, out, *p.shape)
 
+    def score_axis(self, s: Any, drift: Any, spread: float, square: float, out: Any) -> None:
+        """Add D(s₊ − s₋)/h + m(Qm − f) along the middle axis of s (outer, n + 1, inner)."""
+        self._flat("score_axis", out.size, s, drift, spread, square, out, *out.shape)
+
+    def face_slopes(self, u: Any, inverse_spacing: float, periodic: bool, far: bool, out: Any) -> None:
+        """Fill ∂u/∂x on all faces normal to the middle axis of u (outer, n, inner)."""
+        self._flat("face_slopes", out.size, u, inverse_spacing, periodic, far, out, *u.shape)
+
     def weno_slopes(self, u: Any, inverse_spacing: float, low: Any, high: Any) -> None:
         """Fill low and high (outer, n, inner) with WENO5 slopes along the middle axis of u (outer, n + 6, inner)."""
         self._flat("weno_slopes", low.size, u, inverse_spacing, low, high, *low.shape)

@@ -124,6 +124,31 @@ def test_fluxes_along_an_axis(shape, periodic, rng, on_host):
         assert unharmed(ours), name
 
 
+@pytest.mark.parametrize("walls", ["glued", "mirror", "far"])
+@pytest.mark.parametrize("shape", [(1, 4, 1), (3, 67, 1), (1, 4, 130), (7, 9, 33)], ids=str)
+def test_the_score_equation_along_an_axis(shape, walls, rng, on_host):
+    outer, n, inner = shape
+    s, f, start, u = rng.random((outer, n + 1, inner)), rng.random(shape), rng.random(shape), rng.random(shape)
+    low, high = s[:, :-1], s[:, 1:]
+    mean = 0.5 * (low + high)
+    want = start + 3.0 * (high - low) + 0.7 * mean**2 - f * mean
+    before, after = {
+        "glued": (u[:, -1:], u[:, :1]),
+        "mirror": (u[:, :1], u[:, -1:]),
+        "far": (3 * (u[:, :1] - u[:, 1:2]) + u[:, 2:3], 3 * (u[:, -1:] - u[:, -2:-1]) + u[:, -3:-2]),
+    }[walls]
+    slopes = np.diff(np.concatenate((before, u, after), axis=1), axis=1) * 9.0
+    for kernels, hold in ((cpu, np.array), (on_host(), guarded)):
+        out, faces = hold(start), hold(np.full_like(s, np.nan))
+        kernels.score_axis(hold(s), hold(f), 3.0, 0.7, out)
+        kernels.face_slopes(hold(u), 9.0, walls == "glued", walls == "far", faces)
+        np.testing.assert_allclose(out, want, rtol=1e-13, atol=1e-14)
+        np.testing.assert_allclose(faces, slopes, rtol=1e-12, atol=1e-13)
+        if hold is guarded:
+            assert unharmed(out)
+            assert unharmed(faces)
+
+
 @pytest.mark.parametrize("shape", [(1, 5, 1), (3, 67, 1), (1, 4, 130), (7, 9, 33)], ids=str)
 def test_slopes_that_do_not_oscillate(shape, rng, on_host):
     outer, n, inner = shape

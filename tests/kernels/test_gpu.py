@@ -53,6 +53,8 @@ def test_fluxes_along_an_axis(shape, periodic, rng, cupy):
         ("add_inflow", (up,), rng.random(shape)),
         ("backward_axis", (p, up, down), rng.random(shape)),
         ("limited_flux", (p, w, periodic), rng.random(shape)),
+        ("score_axis", (up, p, 3.0, 0.7), rng.random(shape)),
+        ("face_slopes", (p, 9.0, periodic, True), np.full(faces, np.nan)),
     ):
         want, ours = start.copy(), cupy.asarray(start)
         getattr(cpu, name)(*given, want)

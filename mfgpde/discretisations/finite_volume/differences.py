@@ -54,11 +54,6 @@ def gradient_and_laplacian(u: Array, grid: CartesianGrid, walls: Walls) -> tuple
     return gradient, laplacian
 
 
-def face_gradient(u: Array, axis: int, grid: CartesianGrid, walls: Walls) -> Array:
-    """Return ∂u/∂x_axis on all faces normal to `axis`, walls included."""
-    return np.diff(extended(u, axis, grid.periodic[axis], walls), axis=axis) / grid.spacing[axis]
-
-
 def along(u: Array, axis: int, start: int, stop: int | None) -> Array:
     """Return the slice start:stop of one axis."""
     return u[(slice(None),) * axis + (slice(start, stop),)]

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mfgpde.arrays import contiguous, to_host
-from mfgpde.discretisations.base import Array, checked, trouble
+from mfgpde.discretisations.base import Array, checked
+from mfgpde.discretisations.coefficients import Coefficients
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fastest_departures, fitted, upwind
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.equations import BackwardKolmogorov, FokkerPlanck
@@ -72,10 +74,17 @@ class DrivenChain:
     xp: Any = np
     """the namespace whose arrays hold rates and densities"""
     default_integrator: Integrator = field(default_factory=RungeKuttaChebyshev)
-    work: dict[str, float] = field(default_factory=dict)
-    """whether coefficients were evaluated on the device, 1 or 0; empty on the host"""
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
-    _points: Any = None
+
+    @cached_property
+    def coefficients(self) -> Coefficients:
+        """What evaluates drifts and potentials."""
+        return Coefficients(self.grid, self.xp)
+
+    @property
+    def work(self) -> dict[str, float]:
+        """Where coefficients were evaluated."""
+        return self.coefficients.work
 
     def at(self, t: float) -> Chain:
         """Return the chain at one instant."""
@@ -94,8 +103,7 @@ class DrivenChain:
             raise ValueError(f"the fourth-order scheme needs D > 0, got 0 at t = {t:g}; start later or use order=2")
         V = None
         if self.equation.potential is not None and D > 0:
-            values = self._evaluated(self.equation.potential, grid.points, t)
-            V = checked(values, grid.cells, f"the potential at t = {t:g}")
+            V = self.coefficients(self.equation.potential, grid.points, t, grid.cells, f"the potential at t = {t:g}")
         peclet = tuple(self._face_integral(axis, t, D, V) for axis in range(grid.dimension))
         transposed = isinstance(self.equation, BackwardKolmogorov)
         rates = tuple(D / h**2 for h in grid.spacing)
@@ -128,28 +136,9 @@ class DrivenChain:
         shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.cells))
         velocity = np.empty_like(self.xp.asarray(np.zeros(1)), shape=shape)
         for part, faces in self.grid.face_slabs(axis):
-            drift = checked(self._evaluated(self.equation.drift, faces, t), faces.shape, f"the drift at t = {t:g}")
+            drift = self.coefficients(self.equation.drift, faces, t, faces.shape, f"the drift at t = {t:g}")
             velocity[part] = drift[..., axis]
         return velocity
-
-    def _evaluated(self, function: Callable[[Array, float], Any], x: Array, t: float) -> Any:
-        """Return function(x, t) as `xp` holds it: computed on the device where the function can, else on the host."""
-        if self.xp is np:
-            return function(x, t)
-        if not self.work:
-            few = self.xp.asarray(np.ascontiguousarray(x.reshape(-1, self.grid.dimension)[:2]))
-            self.work["coefficients on the device"] = float(not trouble(lambda: function(few, t)))
-        if self.work["coefficients on the device"]:
-            return function(self._sent(x), t)
-        return self.xp.asarray(np.ascontiguousarray(np.asarray(function(x, t), dtype=float)))
-
-    def _sent(self, x: Array) -> Any:
-        """Return points on the device; those of all cells stay there."""
-        if x is not self.grid.points:
-            return self.xp.asarray(x)
-        if self._points is None:
-            self._points = self.xp.asarray(x)
-        return self._points
 
     def frozen(self, t0: float, t1: float) -> Chain:
         """Return the chain with the mean of the rates at both ends: second-order accurate over the step."""

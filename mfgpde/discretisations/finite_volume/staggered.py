@@ -6,6 +6,7 @@ stays one — the curl of the solution keeps its initial value to rounding.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.arrays import to_host
-from mfgpde.discretisations.base import Array, checked, computing
-from mfgpde.discretisations.finite_volume.differences import Walls, along, face_gradient
-from mfgpde.discretisations.finite_volume.hamilton_jacobi import largest_slopes
+from mfgpde.arrays import contiguous, to_host
+from mfgpde.discretisations.base import Array, checked
+from mfgpde.discretisations.coefficients import Coefficients
+from mfgpde.discretisations.finite_volume.differences import Walls, along
 from mfgpde.equations import ScoreFokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, RungeKuttaChebyshev
+from mfgpde.kernels import stencils
 
 
 @dataclass(eq=False)
@@ -33,10 +35,29 @@ class StaggeredScore:
     """the namespace whose arrays hold the solution"""
     default_integrator: Integrator = field(default_factory=lambda: RungeKuttaChebyshev(damping=2.0))
 
+    _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+
     @cached_property
-    def points(self) -> Array:
-        """The cell centres where the bracket is evaluated, once it is known to compute there."""
-        return computing(self.equation.transport, "the drift", self.grid, self.xp)
+    def coefficients(self) -> Coefficients:
+        """What evaluates the drift."""
+        return Coefficients(self.grid, self.xp)
+
+    @property
+    def work(self) -> dict[str, float]:
+        """Where the drift was evaluated."""
+        return self.coefficients.work
+
+    def drift(self, t: float) -> tuple[list[Array], Array]:
+        """Return f_i and ∇·f at cell centres, computed once per instant."""
+        key = t if self.equation.time_dependent else 0.0
+        if key not in self._recent:
+            while len(self._recent) > 1:
+                self._recent.popitem(last=False)
+            x, cells = self.grid.points, self.grid.cells
+            f = self.coefficients(self.equation.drift, x, key, x.shape, f"the drift at t = {key:g}")
+            divergence = self.coefficients(self.equation.divergence, x, key, cells, f"∇·f at t = {key:g}")
+            self._recent[key] = [contiguous(f[..., i]) for i in range(len(cells))], divergence
+        return self._recent[key]
 
     def components(self, u: Array) -> list[Array]:
         """Return the face arrays (*cells + e_i) as views of u."""
@@ -46,17 +67,29 @@ class StaggeredScore:
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return the gradient of the bracket on all faces."""
-        parts = self.components(u)
-        bracket = self.equation.transport(self.points, self._at_centres(u), t)
-        divergence = sum(np.diff(s, axis=i) / h for i, (s, h) in enumerate(zip(parts, self.grid.spacing, strict=True)))
-        bracket = bracket + float(self.equation.diffusivity(t)) * divergence
-        return np.concatenate([face_gradient(bracket, i, self.grid, self.walls).ravel() for i in range(len(parts))])
+        out, kernels = np.empty_like(u) if out is None else out, stencils.of(u)
+        drift, divergence = self.drift(t)
+        D, Q, far = float(self.equation.diffusivity(t)), float(self.equation.square(t)), self.walls == "far"
+        bracket = contiguous(-divergence)
+        for axis, (s, f, h) in enumerate(zip(self.components(u), drift, self.grid.spacing, strict=True)):
+            lines = self._lines(axis)
+            kernels.score_axis(s.reshape(self._lines(axis, 1)), f.reshape(lines), D / h, Q, bracket.reshape(lines))
+        for axis, (part, h) in enumerate(zip(self.components(out), self.grid.spacing, strict=True)):
+            glued, faces = self.grid.periodic[axis], part.reshape(self._lines(axis, 1))
+            kernels.face_slopes(bracket.reshape(self._lines(axis)), 1 / h, glued, far, faces)
+        return out
+
+    def _lines(self, axis: int, extra: int = 0) -> tuple[int, int, int]:
+        return -1, self.grid.cells[axis] + extra, int(np.prod(self.grid.cells[axis + 1 :]))
 
     def spectral_radius(self, u: Array, t: float) -> float:
-        """Return Σ 4D/h² + Σ max|∂bracket/∂s_i|/h_i, with a margin of 10 %."""
-        diffusive = sum(4 * float(self.equation.diffusivity(t)) / h**2 for h in self.grid.spacing)
-        slopes = largest_slopes(lambda s: self.equation.transport(self.points, s, t), self._at_centres(u))
-        return 1.1 * (diffusive + sum(c / h for c, h in zip(slopes, self.grid.spacing, strict=True)))
+        """Return Σ 4D/h² + Σ max|2Q s_i − f_i|/h_i, with a margin of 10 %."""
+        D, Q, drift = float(self.equation.diffusivity(t)), float(self.equation.square(t)), self.drift(t)[0]
+        total = 0.0
+        for axis, (s, f, h) in enumerate(zip(self.components(u), drift, self.grid.spacing, strict=True)):
+            twice = along(s, axis, 0, -1) + along(s, axis, 1, None)
+            total += 4 * D / h**2 + float(np.abs(Q * twice - f).max()) / h
+        return 1.1 * total
 
     def frozen(self, t0: float, t1: float) -> StaggeredScore:
         """Return itself."""

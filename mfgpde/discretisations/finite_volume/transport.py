@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mfgpde.arrays import contiguous, to_host
 from mfgpde.discretisations.base import Array, checked
+from mfgpde.discretisations.coefficients import Coefficients
 from mfgpde.equations import Continuity
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import SSPRK43, Integrator
@@ -31,6 +33,16 @@ class LimitedUpwind:
     default_integrator: Integrator = field(default_factory=SSPRK43)
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
 
+    @cached_property
+    def coefficients(self) -> Coefficients:
+        """What evaluates velocities."""
+        return Coefficients(self.grid, self.xp)
+
+    @property
+    def work(self) -> dict[str, float]:
+        """Where velocities were evaluated."""
+        return self.coefficients.work
+
     def velocities(self, t: float) -> list[Array]:
         """Return v_i/h_i on the faces of every axis, shaped (outer, n + 1, inner); computed once per instant."""
         key = t if self.equation.time_dependent else 0.0
@@ -42,9 +54,8 @@ class LimitedUpwind:
 
     def _velocity(self, axis: int, t: float) -> Array:
         faces = self.grid.faces(axis)
-        v = checked(self.equation.velocity(faces, t), faces.shape, f"the velocity at t = {t:g}")[..., axis]
-        scaled = np.ascontiguousarray(v / self.grid.spacing[axis]).reshape(-1, *self._shape(axis, 1))
-        return self.xp.asarray(scaled)
+        v = self.coefficients(self.equation.velocity, faces, t, faces.shape, f"the velocity at t = {t:g}")[..., axis]
+        return contiguous(v / self.grid.spacing[axis]).reshape(-1, *self._shape(axis, 1))
 
     def _shape(self, axis: int, extra: int = 0) -> tuple[int, int]:
         return self.grid.cells[axis] + extra, int(np.prod(self.grid.cells[axis + 1 :]))

@@ -272,3 +272,29 @@ extern "C" __global__ void limited_flux(const real* __restrict__ p, const real* 
     out[at] += limited(line, velocity[face], i, n, periodic, inner) -
                limited(line, velocity[face + inner], i + 1, n, periodic, inner);
 }
+
+// out += D(s₊ − s₋)/h + m(Qm − f), m = (s₋ + s₊)/2, along the middle axis of s (outer, n + 1, inner): the score's bracket
+extern "C" __global__ void score_axis(const real* __restrict__ s, const real* __restrict__ drift, real spread, real square,
+                                      real* __restrict__ out, wide outer, int n, int inner) {
+    const wide at = flat_thread();
+    if (at >= outer * n * inner) return;
+    const wide face = at + at / (wide(n) * inner) * inner;
+    const real low = s[face], high = s[face + inner], mean = real(0.5) * (low + high);
+    out[at] += spread * (high - low) + mean * (square * mean - drift[at]);
+}
+
+// ∂u/∂x on all faces normal to the middle axis of u (outer, n, inner): glued, mirrored, or beyond far walls a parabola
+extern "C" __global__ void face_slopes(const real* __restrict__ u, real inverse_spacing, int periodic, int far,
+                                       real* __restrict__ out, wide outer, int n, int inner) {
+    const wide at = flat_thread();
+    if (at >= outer * (n + 1) * inner) return;
+    const int i = int(at / inner % (n + 1));
+    const real* line = u + at / (wide(n + 1) * inner) * n * inner + at % inner;
+    real step;
+    if (i > 0 && i < n) step = line[wide(i) * inner] - line[wide(i - 1) * inner];
+    else if (periodic) step = line[0] - line[wide(n - 1) * inner];
+    else if (!far) step = real(0);
+    else if (i == 0) step = 3 * line[inner] - 2 * line[0] - line[wide(2) * inner];
+    else step = 2 * line[wide(n - 1) * inner] - 3 * line[wide(n - 2) * inner] + line[wide(n - 3) * inner];
+    out[at] = step * inverse_spacing;
+}
