@@ -86,6 +86,7 @@ def _list(entries: Any, console: Any) -> None:
 
 def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, console: Any) -> None:
     from mfgpde.report import html, table
+    from mfgpde.verify import history
 
     console.print(table.verdict_table(result))
     if result["resumed"]:
@@ -98,7 +99,8 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
         for movement in movements:
             console.print(f"  {movement.claim}  {movement.label}  {movement.what}", highlight=False)
     page = folder / "report.html"
-    page.write_text(html.render(result, movements), encoding="utf-8")
+    history.add(folder, result)
+    page.write_text(html.render(result, movements, history.read(folder)), encoding="utf-8")
     console.print(
         f"{len(result['claims'])} claim(s) in {result['seconds']:.0f} s. Report: {page}   Data: {folder / 'run.json'}",
         highlight=False,

@@ -100,15 +100,15 @@ def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
         ):
             for k, one in enumerate(members):
                 panel.plot(one["x"], one["y"], marker=MARKERS[k % len(MARKERS)], label=one["label"])
-            scales = members[0]["logarithmic"]
+            scales, ticks = members[0]["logarithmic"], sorted({x for one in members for x in one["x"]})
+            named = len(ticks) <= 9 and all(len(f"{x:g}") <= 5 for x in ticks)
             if "x" in scales:
-                panel.set_xscale("log", base=2)
+                panel.set_xscale("log", base=2 if named else 10)
             if "y" in scales and all(y and y > 0 for one in members for y in one["y"]):
                 panel.set_yscale("log")
             names = list(dict.fromkeys(one["y_label"] for one in members))
             panel.set(xlabel=x_label, ylabel=names[0] if len(names) == 1 else "error")
-            ticks = sorted({x for one in members for x in one["x"]})
-            if len(ticks) <= 9:
+            if named:
                 panel.set_xticks(ticks, [f"{x:g}" for x in ticks])
                 panel.minorticks_off()
             panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,58 +12,33 @@ import jinja2
 from latex2mathml.converter import convert
 from markupsafe import Markup
 
-from mfgpde.report import table
-
-LEFT, RIGHT = -6.0, 3.0  # decades of (excess / δ) that the strip shows
+from mfgpde.report import drawings, table
 
 
-def render(run: Mapping[str, Any], movements: list[Any] | None = None) -> str:
-    """Return the page for a stored run; `movements` are differences to an earlier one, if it was compared."""
+def render(
+    run: Mapping[str, Any], movements: list[Any] | None = None, history: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """Return the page for a stored run; `movements` are differences to an earlier one, if it was compared.
+
+    `history` are stored runs, oldest first, whose margins are drawn.
+    """
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(mathml=mathml, strip=strip, margin=table.margin, notices=table.notices, number=number)
+    environment.filters.update(mathml=mathml, margin=table.margin, notices=table.notices)
+    environment.filters.update(strip=drawings.strip, intervals=drawings.intervals, number=drawings.number)
+    sparks = {claim["id"]: drawings.sparkline(claim["id"], history) for claim in run["claims"]}
+    papers = sorted({claim["id"].rpartition("/")[0] or claim["id"] for claim in run["claims"]})
     counts = Counter(claim["outcome"] for claim in run["claims"])
     plots = {claim["id"]: plot(claim["series"]) for claim in run["claims"] if claim["series"]}
     page = environment.get_template("report.html")
-    return page.render(run=run, counts=counts, plots=plots, movements=movements, marks=table.MARKS)
+    return page.render(
+        run=run, counts=counts, plots=plots, movements=movements, marks=table.MARKS, sparks=sparks, papers=papers
+    )
 
 
 def mathml(latex: str) -> Markup:
     """Return a formula as block MathML."""
     return Markup(convert(latex, display="block")) if latex else Markup("")
-
-
-def number(value: float | None) -> str:
-    """Return a number with few digits; null is infinity."""
-    return "∞" if value is None else f"{value:.4g}"
-
-
-def strip(finding: Mapping[str, Any]) -> Markup:
-    """Return a small picture of one finding: excess (dot) and excess + bar (line) in units of δ, logarithmic."""
-    if not finding["resolution"]:
-        return Markup("")
-    bar = math.inf if finding["bar"] is None else finding["bar"]
-    dot = _place(max(finding["excess"], 0.0) / finding["resolution"])
-    end = _place(max(finding["excess"] + bar, 0.0) / finding["resolution"])
-    edge = _place(1.0)
-    ticks = "".join(
-        f'<line x1="{_place(10.0**k):.1f}" x2="{_place(10.0**k):.1f}" y1="11" y2="14" class="tick"/>'
-        for k in range(-6, 4)
-    )
-    label = (
-        f"excess {number(finding['excess'])}, bar {number(finding['bar'])}, resolution {number(finding['resolution'])}"
-    )
-    return Markup(
-        f'<svg viewBox="0 0 180 18" width="180" height="18" role="img" aria-label="{label}" class="{finding["outcome"]}">'
-        f'<rect x="0" y="0" width="{edge:.1f}" height="14" class="room"/>{ticks}'
-        f'<line x1="{dot:.1f}" x2="{end:.1f}" y1="7" y2="7" class="reach"/><circle cx="{dot:.1f}" cy="7" r="3"/>'
-        f'<line x1="{edge:.1f}" x2="{edge:.1f}" y1="0" y2="14" class="edge"/></svg>'
-    )
-
-
-def _place(ratio: float) -> float:
-    decade = min(max(math.log10(ratio) if ratio > 0 else LEFT, LEFT), RIGHT)
-    return 4 + 172 * (decade - LEFT) / (RIGHT - LEFT)
 
 
 def plot(series: list[Mapping[str, Any]]) -> Markup:

@@ -205,7 +205,8 @@ def test_parallel_and_serial_runs_agree(suite, tmp_path):
 
 def test_strips_of_bounds_with_room_end_inside():
     """A violation of −5 with a bar of 3 reaches −2, not +3: its line must not cross the edge."""
-    from mfgpde.report.html import _place, strip
+    from mfgpde.report.drawings import _decade as _place
+    from mfgpde.report.drawings import strip
 
     drawn = str(strip({"excess": -5.0, "bar": 3.0, "resolution": 0.1, "outcome": "holds"}))
     assert f'x2="{_place(0.0):.1f}" y1="7"' in drawn

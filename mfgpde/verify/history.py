@@ -1,0 +1,38 @@
+"""What earlier runs in a folder found: one line a run, each claim's outcome, margin and seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FILE, KEPT = "history.jsonl", 100
+"""the file's name, and how many runs it keeps"""
+
+
+def add(folder: Path, run: Mapping[str, Any]) -> None:
+    """Append a finished run to the folder's history, written anew at once; claims that did not run are not in its line."""
+    claims = {claim["id"]: [claim["outcome"], claim["margin"], claim["seconds"]] for claim in run["claims"]}
+    line = {"started": run["started"], "commit": run["provenance"]["commit"], "claims": claims}
+    lines = [*_lines(folder), json.dumps(line)][-KEPT:]
+    part = folder / f"{FILE}.part"
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    os.replace(part, folder / FILE)
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Return the runs of a folder, oldest first; lines that are no JSON are passed over."""
+    found = []
+    for line in _lines(folder):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def _lines(folder: Path) -> list[str]:
+    path = folder / FILE
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

@@ -1,0 +1,141 @@
+"""The report in a browser: Chromium without a network loads it, filters it, walks it by keys, and complains of nothing.
+
+A script at the end of the page does what a reader would and writes down what is seen; the browser hands the page back.
+"""
+
+import html as entities
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import mfgpde
+from mfgpde.report import drawings, html
+from mfgpde.verify import history, record
+
+BASELINE = Path(mfgpde.__file__).parents[1] / "validation" / "baseline.json"
+READER = """
+<script>
+const seen = {}, type = word => { words.value = word; words.dispatchEvent(new Event("input")); };
+const words = document.getElementById("words"), paper = document.getElementById("paper");
+const press = key => document.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+const visible = () => [...document.querySelectorAll("section")].filter(s => s.offsetParent !== null).map(s => s.id);
+const rows = () => [...document.querySelectorAll("#overview tr[data-claim]")].filter(r => r.offsetParent !== null).length;
+seen.all = visible().length; seen.rows = rows();
+type("penalty residual"); seen.words = visible(); seen.fewerRows = rows();
+press("Escape"); seen.cleared = visible().length;
+paper.value = "lai2023"; paper.dispatchEvent(new Event("input")); seen.paper = visible();
+location.hash = "zhang2024/cole-hopf"; window.dispatchEvent(new Event("hashchange")); seen.revealed = visible().length;
+const holds = document.querySelector(".outcome[value=holds]"); holds.click(); seen.none = visible().length; holds.click();
+document.activeElement.blur();
+press("j"); seen.first = document.activeElement.id; press("j"); seen.second = document.activeElement.id; press("k");
+seen.back = document.activeElement.id;
+const ink = () => getComputedStyle(document.body).backgroundColor;
+seen.paperColours = [ink()]; press("t"); seen.paperColours.push(ink()); press("t"); seen.paperColours.push(ink());
+press("/"); seen.focus = document.activeElement.id;
+seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
+seen.formulas = [...document.querySelectorAll("math")].every(m => m.getBoundingClientRect().height > 10);
+seen.status = document.getElementById("shown").textContent;
+document.body.dataset.seen = JSON.stringify(seen);
+</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def run():
+    return record.read(BASELINE)
+
+
+def browse(page, tmp_path, *options):
+    """Return the page as the browser leaves it, and what its console said."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
+    command += ["--proxy-server=127.0.0.1:9", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000"]
+    address = (tmp_path / "page.html").as_uri()
+    done = subprocess.run([*command, *options, "--dump-dom", address], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_a_reader_finds_their_way(run, tmp_path):
+    page, said = browse(html.render(run).replace("</body>", READER), tmp_path)
+    assert said == []
+    seen = json.loads(entities.unescape(re.search(r'data-seen="([^"]*)"', page)[1]))
+    count, lai = len(run["claims"]), [claim["id"] for claim in run["claims"] if claim["id"].startswith("lai2023/")]
+    assert seen["all"] == seen["rows"] == seen["cleared"] == seen["revealed"] == count
+    assert 0 < len(seen["words"]) == seen["fewerRows"] < count
+    assert "deveney2023/gap-closes" in seen["words"]
+    assert seen["paper"] == lai
+    assert seen["none"] == 0
+    ids = [claim["id"] for claim in run["claims"]]
+    assert [seen["first"], seen["second"], seen["back"]] == [ids[0], ids[1], ids[0]]
+    first, second, third = seen["paperColours"]
+    assert first != second
+    assert first == third
+    assert seen["focus"] == "words"
+    assert seen["wide"] is False, "nothing sticks out of the page"
+    assert seen["formulas"]
+    assert seen["status"] == f"{count} of {count} claims"
+
+
+FILTERED = """
+<script>
+document.getElementById("words").value = "no such word";
+document.getElementById("words").dispatchEvent(new Event("input"));
+</script></body>"""
+
+
+def test_it_prints_everything(run, tmp_path):
+    pdf = tmp_path / "page.pdf"
+    page = html.render(run).replace("</body>", FILTERED)
+    browse(page, tmp_path, f"--print-to-pdf={pdf}", "--no-pdf-header-footer")
+    assert pdf.stat().st_size > 200_000, "claims that a filter hides on screen are on paper"
+
+
+def test_nothing_is_fetched_from_anywhere(run):
+    page = html.render(run)
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]+"', page.replace('xlink:href="#', 'href="#'))
+    assert "@import" not in page
+    assert len(page) < 3_000_000
+
+
+def test_intervals_show_both_sides_and_what_is_allowed():
+    finding = {
+        "left": {"value": 1.0, "error": 0.5}, "right": {"value": 3.0, "error": 0.0},
+        "relation": "≤", "resolution": 1.0, "outcome": "holds",
+    }  # fmt: skip
+    drawn = str(drawings.intervals(finding))
+    assert 'aria-label="1 ± 0.5 ≤ 3"' in drawn
+    span = drawings.WIDTH - 2 * drawings.ROOM  # from 0.5 to 4
+    assert f'cx="{drawings.ROOM + span * 0.5 / 3.5:.1f}" cy="7"' in drawn
+    assert f'width="{drawings.ROOM + span:.1f}"' in drawn, "allowed: everything up to the right side and δ"
+    assert f'x="{drawings.ROOM + span * 1.5 / 3.5:.1f}"' in str(drawings.intervals(finding | {"relation": "="}))
+    assert drawings.intervals(finding | {"left": {"value": float("inf"), "error": None}}) == ""
+
+
+def test_history_is_kept_and_drawn(run, tmp_path):
+    for _ in range(3):
+        history.add(tmp_path, run)
+    with (tmp_path / history.FILE).open("a") as file:
+        file.write("half a li")
+    runs = history.read(tmp_path)
+    assert len(runs) == 3
+    drawn = str(drawings.sparkline(run["claims"][0]["id"], runs))
+    assert "margin over 3 runs" in drawn
+    assert "cross" not in drawn
+    runs[1]["claims"][run["claims"][0]["id"]][0] = "undecided"
+    assert drawings.sparkline(run["claims"][0]["id"], runs).count("cross") == 1
+    assert drawings.sparkline("unknown", runs) == ""
+    assert "margin over 3 runs" in html.render(run, history=runs)
+
+
+def test_history_forgets_the_oldest(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(history, "KEPT", 2)
+    for started in ("first", "second", "third"):
+        history.add(tmp_path, run | {"started": started})
+    assert [one["started"] for one in history.read(tmp_path)] == ["second", "third"]
