@@ -280,6 +280,19 @@ def bench(
 
 
 @app.command()
+def doctor() -> None:
+    """Examine this machine: what works, what is missing and would enable; exit code 1 if something needed fails."""
+    from mfgpde import doctor as examiner
+    from mfgpde.report import table
+
+    console = _console()
+    with console.status("looking"):
+        parts = list(examiner.examine())
+    console.print(table.parts_table(parts))
+    raise typer.Exit(0 if examiner.sound(parts) else 1)
+
+
+@app.command()
 def cite() -> None:
     """Print how to cite mfgpde and the papers whose statements it verifies."""
     for place in (PACKAGE.parent / "CITATION.cff", PACKAGE / "shipped" / "CITATION.cff"):

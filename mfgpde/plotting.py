@@ -146,6 +146,61 @@ def density_panels(fields: Mapping[str, Any]) -> Figure:
     return figure
 
 
+def picture(result: Any) -> Figure:
+    """Draw a field, a solution or an equilibrium: at most four times, scalars as they are, vectors by their length.
+
+    Raises ValueError for results on meshes, which ParaView draws (`Solution.save("name.bp")`).
+    """
+    if hasattr(result, "densities"):
+        last = len(result.times) - 1
+        fields = {f"density, τ = {result.times[k]:.3g}": result.density(k) for k in _few(last)}
+    elif hasattr(result, "fields"):
+        fields = {f"t = {result.times[k]:.3g}": result.fields[k] for k in _few(len(result.times) - 1)}
+    else:
+        fields = {"": result}
+    if not hasattr(result.grid if hasattr(result, "grid") else result.discretisation.grid, "axes"):
+        raise ValueError("results on meshes are drawn by ParaView: save them as .bp or .xdmf")
+    return field_panels(fields)
+
+
+def _few(last: int) -> list[int]:
+    return sorted({round(k * last / 3) for k in range(4)})
+
+
+def field_panels(fields: Mapping[str, Any]) -> Figure:
+    """Draw fields of any sign side by side on one scale: lines in 1D, maps in 2D, middle slices in 3D."""
+    grid = next(iter(fields.values())).grid
+    d = grid.dimension
+    with style():
+        shown = {
+            name: field.values if field.values.ndim == d else np.linalg.norm(field.values, axis=-1)
+            for name, field in fields.items()
+        }
+        if d == 1:
+            figure = Figure(figsize=(SINGLE, 2.4))
+            panel = figure.subplots()
+            for name, values in shown.items():
+                panel.plot(grid.axes[0], values, label=name)
+            panel.set(xlabel="x")
+            if any(shown):
+                panel.legend()
+            return figure
+        maps = {name: v if d == 2 else v[..., v.shape[2] // 2] for name, v in shown.items()}
+        low, high = (float(pick([pick(v) for v in maps.values()])) for pick in (np.min, np.max))
+        size = DOUBLE if len(maps) > 1 else SINGLE
+        figure = Figure(figsize=(size, size / len(maps) * 0.95 + 0.3))
+        panels = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
+        signed = {"cmap": "RdBu_r", "vmin": -max(-low, high), "vmax": max(-low, high)}
+        scale = signed if low < -0.02 * high else {"cmap": "viridis", "vmin": min(low, 0.0), "vmax": high}
+        extent = (grid.lower[0], grid.upper[0], grid.lower[1], grid.upper[1])
+        for panel, (name, values) in zip(panels, maps.items(), strict=True):
+            image = panel.imshow(values.T, origin="lower", extent=extent, interpolation="nearest", **scale)
+            panel.set(title=name, xlabel="x")
+        panels[0].set_ylabel("y" if d == 2 else "y, at the middle of z")
+        figure.colorbar(image, ax=list(panels), shrink=0.8)
+    return figure
+
+
 def residual_panels(result: Mapping[str, Any]) -> Figure:
     """Draw what a certificate says over time: residuals, the gap of the scores, and the Lipschitz constant."""
     rows, bound = result["residuals"], result["bound"]

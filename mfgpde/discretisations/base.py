@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mfgpde.arrays import elsewhere, to_host
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, System
+from mfgpde.shown import Shown, box
 
 Array = NDArray[np.float64]
 
@@ -101,8 +102,8 @@ class Discretisation(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Field:
+@dataclass(frozen=True, eq=False, repr=False)
+class Field(Shown):
     """A scalar (*cells) or vector (*cells, d) field given by its values at cell centres, or quadrature points of a mesh."""
 
     discretisation: Discretisation
@@ -116,6 +117,20 @@ class Field:
     def grid(self) -> Any:
         """The domain whose points carry the values."""
         return self.discretisation.grid
+
+    def summary(self) -> tuple[str, dict[str, str]]:
+        """Return what the field is and its range."""
+        kind = "scalar" if self.values.ndim < self.grid.points.ndim else "vector"
+        low, high = float(np.min(self.values)), float(np.max(self.values))
+        facts = {
+            "by": type(self.discretisation).__name__,
+            "on": box(self.grid),
+            "from": f"{low:.4g}",
+            "to": f"{high:.4g}",
+        }
+        if kind == "scalar":
+            facts["integral"] = f"{float(self.integral()):.6g}"
+        return f"{kind} field", facts
 
     def integral(self) -> Array:
         """Return the integral over the box; for a density its mass."""

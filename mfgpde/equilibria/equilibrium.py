@@ -18,6 +18,7 @@ from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.estimate import Estimate, Kind
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
+from mfgpde.shown import Shown, box
 
 if TYPE_CHECKING:
     import xarray
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Equilibrium:
+@dataclass(frozen=True, eq=False, repr=False)
+class Equilibrium(Shown):
     """An equilibrium on a grid at `times` τ_0 … τ_N: `densities` and `values` have shape (N + 1, *cells).
 
     `primal` is the cost of a feasible pair (ρ, v), `dual` a lower bound on all of them, both of the discrete problem.
@@ -46,6 +47,17 @@ class Equilibrium:
     converged: bool
     history: Sequence[float] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
+
+    def summary(self) -> tuple[str, dict[str, str]]:
+        """Return the game, the method, and the optimal cost between its bounds."""
+        facts = {
+            "on": f"{box(self.grid)}, {len(self.times) - 1} steps to {self.times[-1]:g}",
+            "by": self.method,
+            "optimal cost": str(self.optimal_cost),
+            "gap": f"{self.primal - self.dual:.2e}",
+            "converged": "yes" if self.converged else "no",
+        }
+        return f"equilibrium of {self.game.name}", facts
 
     @property
     def gap(self) -> Estimate:

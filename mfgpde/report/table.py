@@ -79,6 +79,17 @@ def bench_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
+def parts_table(parts: Sequence[Any]) -> Table:
+    """Return one row a part of the environment: whether it works, what was found, what it enables."""
+    table = Table(header_style="bold")
+    for name in ("part", "", "found", "enables"):
+        table.add_column(name, overflow="fold")
+    for part in parts:
+        colour = {"ok": "green", "missing": "bold red" if part.needed else "yellow", "broken": "bold red"}[part.state]
+        table.add_row(part.name, Text(part.state, style=colour), Text(part.found), part.enables)
+    return table
+
+
 def certificate_table(result: Mapping[str, Any]) -> Table:
     """Return the main numbers of a score's certificate, a line each, with their bars."""
     table = Table(title=f"Certificate of {result['about']['score']}", title_justify="left", header_style="bold")

@@ -15,13 +15,14 @@ from mfgpde.discretisations import Discretisation, Field
 from mfgpde.discretisations.base import Array
 from mfgpde.errors import Status
 from mfgpde.grids import CartesianGrid
+from mfgpde.shown import Shown, box
 
 if TYPE_CHECKING:
     import xarray
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Shown):
     """Fields at `times`; `conserved` holds mass, minimum and wall mass at each of them; `cost` counts work."""
 
     equation: Any
@@ -32,6 +33,20 @@ class Solution:
     conserved: Mapping[str, Array]
     cost: Mapping[str, float]
     provenance: Mapping[str, Any]
+
+    def summary(self) -> tuple[str, dict[str, str]]:
+        """Return equation, domain, times, status, what was conserved, and the work."""
+        t, mass = self.times, self.conserved["mass"]
+        facts = {
+            "by": type(self.discretisation).__name__,
+            "on": box(self.discretisation.grid),
+            "at": f"{len(t)} times from {t[0]:g} to {t[-1]:g}",
+            "status": str(self.status),
+            "integral": f"{mass[-1]:.6g}, moved by {abs(mass[-1] - mass[0]):.1e}",
+            "least value": f"{self.conserved['minimum'][-1]:.3g}",
+            "work": f"{self.cost['steps']:g} steps in {self.cost['seconds']:.3g} s",
+        }
+        return f"solution of {type(self.equation).__name__}", facts
 
     def at(self, t: float) -> Field:
         """Return the field at a stored time; KeyError names the stored ones (there is no interpolation in time)."""
