@@ -2,7 +2,7 @@
 LEVEL ?= quick
 PYTHON := .venv/bin/python
 
-.PHONY: validate test lint figures bench baseline clean
+.PHONY: validate test lint figures docs bench baseline clean
 
 validate: .venv/ready
 	@.venv/bin/mfgpde validate --level $(LEVEL)
@@ -15,6 +15,9 @@ lint: .venv/ready
 
 figures: .venv/ready
 	@.venv/bin/mfgpde figures
+
+docs: figures
+	@$(PYTHON) -m sphinx -q -W --keep-going -b html docs results/docs && echo "Documentation: results/docs/index.html"
 
 bench: .venv/ready
 	@.venv/bin/mfgpde bench

@@ -1,0 +1,139 @@
+"""The documentation: handwritten guides, and pages made from the sources when it is built: statements, interface, gallery.
+
+`make docs` draws the figures and builds; nothing is fetched from anywhere, formulas are MathML.
+"""
+
+import ast
+import re
+import shutil
+from importlib.metadata import version as installed
+from pathlib import Path
+
+from latex2mathml.converter import convert
+
+import mfgpde
+from mfgpde.verify import discover
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+MADE = HERE / "generated"
+FIGURES = ROOT / "results" / "figures"
+
+project, author = "mfgpde", "the mfgpde authors"
+release = version = installed("mfgpde")
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+exclude_patterns = ["examples"]
+default_role = "literal"
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_class_signature = "separated"
+suppress_warnings = ["myst.xref_missing"]  # links to files of the repository
+html_theme = "pydata_sphinx_theme"
+html_title = f"mfgpde {release}"
+html_show_sourcelink = False
+html_sidebars = {"**": []}
+html_theme_options = {
+    "navbar_end": ["theme-switcher"],
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": ["page-toc"],
+    "use_edit_page_button": False,
+}
+
+
+def statements() -> str:
+    """Return the page of all statements: formula, source, assumptions, how it is measured, controls."""
+    parts = [
+        "# Statements",
+        "",
+        "Every claim of the suite, as its file states it. What they came to is in the report of a run.",
+        "",
+    ]
+    paper = ""
+    for entry in discover.select([], ROOT / "validation"):
+        claim, folder = discover.load(entry), entry.id.rpartition("/")[0]
+        if folder != paper:
+            paper = folder
+            parts += [f"## {paper}", ""]
+        text = (ast.get_docstring(ast.parse(entry.path.read_text(encoding="utf-8"))) or "").split("\n\n")
+        parts += [f"### {entry.id}", "", *(markdown(block) + "\n" for block in text)]
+        formula = convert(claim.statement, display="block")
+        parts += ["```{raw} html", f'<div style="font-size: 1.15em; overflow-x: auto">{formula}</div>', "```", ""]
+        parts += [f"*{claim.standing}*; source: {claim.source}. Assumes: {'; '.join(claim.assumes) or 'nothing'}.", ""]
+        parts += ["Controls, which must be refuted: " + "; ".join(claim.controls) + ".", ""]
+    return "\n".join(parts)
+
+
+def interface() -> str:
+    """Return the page of public names, room by room, in the order of `mfgpde/__init__.pyi`."""
+    stub = (Path(mfgpde.__file__).with_name("__init__.pyi")).read_text(encoding="utf-8")
+    rooms: dict[str, list[str]] = {}
+    for room, name in re.findall(r"^from \.(\w+) import (\w+) as", stub, re.MULTILINE):
+        rooms.setdefault(room, []).append(name)
+    lines = ["Interface", "=========", "", "``import mfgpde as mfg``: all names below are ``mfg.name``.", ""]
+    for room, names in rooms.items():
+        title = room.replace("_", " ")
+        lines += [title, "-" * len(title), ""]
+        for name in names:
+            found = getattr(mfgpde, name)
+            if isinstance(found, type):
+                lines += [f".. autoclass:: mfgpde.{name}", "   :members:", "   :no-index-entry:", ""]
+            elif callable(found):
+                lines += [f".. autofunction:: mfgpde.{name}", ""]
+    return "\n".join(lines)
+
+
+def gallery() -> str:
+    """Return the page of figures that `mfgpde figures` has drawn, each with its first sentence and claims."""
+    parts = [
+        "# Gallery",
+        "",
+        "`mfgpde figures NAME` draws each of these from a recorded run, as PDF and PNG, with its data.",
+        "",
+    ]
+    for script in sorted((ROOT / "figures").glob("[!_]*.py")):
+        picture = FIGURES / f"{script.stem}.png"
+        if not picture.is_file():
+            continue
+        shutil.copy(picture, MADE / picture.name)
+        text = script.read_text(encoding="utf-8")
+        sentence = markdown((ast.get_docstring(ast.parse(text)) or "").split("\n\n")[0])
+        claims = sorted(set(re.findall(r'"((?:lai|deveney|zhang|shen|song)\d{4}/[\w-]+|solvers/[\w-]+)"', text)))
+        parts += [f"## {script.stem.replace('_', '-')}", "", sentence, "", f"![{script.stem}]({picture.name})", ""]
+        if claims:
+            parts += ["Claims: " + ", ".join(f"`{claim}`" for claim in claims) + ".", ""]
+    return "\n".join(parts)
+
+
+def markdown(text: str) -> str:
+    """Return plain text so that Markdown shows it as it is."""
+    return re.sub(r"([*_|<>\[\]])", r"\\\1", " ".join(text.split()))
+
+
+def plainly(app, what, name, obj, options, lines) -> None:
+    """Show docstrings as they are written: blocks with indented lines as they stand, no marks but backticks."""
+    found = []
+    for block in "\n".join(lines).strip().split("\n\n"):
+        if re.search(r"^\s", block, re.MULTILINE):
+            found += ["::", "", *(f"   {line}" for line in block.splitlines()), ""]
+            continue
+        pieces = " ".join(block.splitlines()).replace("``", "`").split("`")
+        marked = [re.sub(r"([*|\\_])", r"\\\1", piece) for piece in pieces]
+        marked[1::2] = [f"\\ ``{piece.strip()}``\\ " for piece in pieces[1::2]]
+        found += ["".join(marked), ""]
+    lines[:] = found
+
+
+def made(app) -> None:
+    """Write the pages that come from the sources."""
+    MADE.mkdir(exist_ok=True)
+    for name, text in (("statements.md", statements()), ("interface.rst", interface()), ("gallery.md", gallery())):
+        (MADE / name).write_text(text, encoding="utf-8")
+
+
+def setup(app) -> None:
+    """Connect both."""
+    app.connect("builder-inited", made)
+    app.connect("autodoc-process-docstring", plainly)
