@@ -14,7 +14,7 @@ lint: .venv/ready
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright
 
 figures: .venv/ready
-	@.venv/bin/mfgpde figures
+	@.venv/bin/mfgpde figures --against figures/baseline.json
 
 docs: figures
 	@$(PYTHON) -m sphinx -q -W --keep-going -b html docs results/docs && echo "Documentation: results/docs/index.html"
@@ -24,6 +24,7 @@ bench: .venv/ready
 
 baseline: .venv/ready
 	@.venv/bin/mfgpde validate --level quick && cp results/quick/run.json validation/baseline.json
+	@.venv/bin/mfgpde figures --store figures/baseline.json
 
 clean:
 	rm -rf .venv results

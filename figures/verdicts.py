@@ -5,6 +5,8 @@ from pathlib import Path
 
 from mfgpde import plotting
 
+COMPARED = False
+"""its numbers are those of a run, which has error bars to be compared by"""
 LOW, HIGH = 1e-6, 1e4  # what lies outside is drawn at the edge
 
 

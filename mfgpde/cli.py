@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -235,9 +236,13 @@ def figures(
     names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; default: all.")] = None,
     run: Annotated[Path, typer.Option(help="The recorded run to draw from.")] = Path("results/quick/run.json"),
     out: OutOption = Path("results/figures"),
+    against: Annotated[Path | None, typer.Option(help="Stored digests of the data to compare with.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Where to store digests of the data.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
 ) -> None:
-    """Draw paper figures from a recorded run: vector PDF, PNG, and the numbers behind each."""
+    """Draw paper figures from a recorded run, as PDF and PNG, with the numbers behind each; exit code 3 if these moved."""
+    from mfgpde import figure_data
+    from mfgpde.progress import meter
     from mfgpde.verify import discover, record
 
     console = _console()
@@ -246,10 +251,24 @@ def figures(
         if list_:
             return _describe(scripts, console)
         chosen = {name: _pick(name, scripts, "figure") for name in names or scripts}
-        recorded = record.read_complete(run)
-        for name, path in chosen.items():
-            written = discover.load_module(path).draw(recorded, out)
-            console.print(f"{name}: " + ", ".join(map(str, written)), highlight=False, soft_wrap=True)
+        stored = figure_data.read(against) if against else {}
+        recorded, found = record.read_complete(run), {}
+        if recorded["provenance"] != record.provenance(PACKAGE.parent):
+            console.print(f"The run was recorded at commit {recorded['provenance']['commit']}; what it holds is drawn.")
+        with meter("figures", show=console.is_terminal) as bar:
+            for k, (name, path) in enumerate(chosen.items()):
+                bar(k / len(chosen), name)
+                module = discover.load_module(path)
+                written = module.draw(recorded, out)
+                if getattr(module, "COMPARED", True):
+                    found[name] = figure_data.digest(written)
+                console.print(f"{name}: " + ", ".join(map(str, written)), highlight=False, soft_wrap=True)
+        if store:
+            figure_data.store(store, found)
+    moved = figure_data.moved(stored, found)
+    for words in moved:
+        console.print(words, highlight=False)
+    raise typer.Exit(3 if moved else 0)
 
 
 @app.command()
@@ -313,7 +332,9 @@ def _console() -> Any:
 
 def _describe(scripts: dict[str, Path], console: Any) -> None:
     for name, path in scripts.items():
-        sentence = path.read_text(encoding="utf-8").split("\n")[0].strip('"')
+        text = path.read_text(encoding="utf-8")
+        claims = sorted(set(re.findall(r'"([a-z]+(?:\d{4})?/[a-z\d-]+)"', text)))
+        sentence = text.split("\n")[0].strip('"') + (f" [dim]({', '.join(claims)})[/]" if claims else "")
         console.print(f"[bold]{name}[/]: {sentence}", highlight=False)
 
 

@@ -19,9 +19,15 @@ def invoke(*words):
 
 
 def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
-    result = invoke("figures", "--run", BASELINE, "--out", tmp_path)
+    """A few of them; `make figures` draws all, and compares all with the stored digests."""
+    names = ("verdicts", "noised_mixture", "solver_convergence", "game_rates")
+    few = [name.replace("_", "-") for name in names]
+    stored = ROOT / "figures" / "baseline.json"
+    result = invoke("figures", *few, "--run", BASELINE, "--out", tmp_path, "--against", stored)
     assert result.exit_code == 0, result.output
-    names = {path.stem for path in (ROOT / "figures").glob("*.py")}
+    assert json.loads(stored.read_text()).keys() == {
+        path.stem.replace("_", "-") for path in (ROOT / "figures").glob("*.py")
+    } - {"verdicts"}
     commit = record.read(BASELINE)["provenance"]["commit"]
     for name in names:
         pdf, png = (tmp_path / f"{name}{suffix}" for suffix in (".pdf", ".png"))
@@ -31,6 +37,13 @@ def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
     rows = (tmp_path / "verdicts.csv").read_text().splitlines()
     findings = sum(len(c["findings"]) + len(c["controls"]) for c in record.read(BASELINE)["claims"])
     assert len(rows) == findings + 2
+    digests = json.loads(stored.read_text())
+    digests["game-rates"] = {name: [n, 2 * mean, rms] for name, (n, mean, rms) in digests["game-rates"].items()}
+    (tmp_path / "other.json").write_text(json.dumps(digests))
+    result = invoke("figures", "game-rates", "--run", BASELINE, "--out", tmp_path, "--against", tmp_path / "other.json")
+    assert result.exit_code == 3, result.output
+    assert "game-rates: " in result.output
+    assert "moved, mean" in result.output
 
 
 @pytest.mark.parametrize(

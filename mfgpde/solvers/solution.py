@@ -109,6 +109,14 @@ def load(path: str | os.PathLike[str]) -> xarray.DataArray:
         return stored.load()
 
 
+def variables(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Return the variables of a NetCDF file by name, flat."""
+    import xarray
+
+    with xarray.open_dataset(path, engine="h5netcdf") as stored:
+        return {str(name): np.asarray(values, dtype=float).ravel() for name, values in stored.data_vars.items()}
+
+
 def grid_of(array: xarray.DataArray) -> CartesianGrid:
     """Return the grid of a stored array; ValueError if it was a mesh."""
     if "point" in array.dims:
