@@ -147,10 +147,15 @@ def density_panels(fields: Mapping[str, Any]) -> Figure:
 
 
 def picture(result: Any) -> Figure:
-    """Draw a field, a solution or an equilibrium: at most four times, scalars as they are, vectors by their length.
+    """Draw a field, a solution or an equilibrium, at most four times, scalars as they are, vectors by their length.
 
-    Raises ValueError for results on meshes, which ParaView draws (`Solution.save("name.bp")`).
+    Of evidence, the series. Raises ValueError for evidence without, and for results on meshes, which ParaView draws
+    (`Solution.save("name.bp")`).
     """
+    if hasattr(result, "findings"):
+        if not result.series:
+            raise ValueError("this evidence has no series to draw")
+        return ladder_figure([vars(one) for one in result.series])
     if hasattr(result, "densities"):
         last = len(result.times) - 1
         fields = {f"density, τ = {result.times[k]:.3g}": result.density(k) for k in _few(last)}

@@ -25,7 +25,7 @@ GATES = {
     "latex2mathml": {"report"}, "typer": {"cli"}, "rich": {"cli", "report", "progress"},
 }  # fmt: skip
 FINITE_ELEMENTS = {"dolfinx", "dolfinx_solver", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py"}
-COURT_KNOWS = {"cores", "estimate", "progress", "errors", "verify"}
+COURT_KNOWS = {"cores", "shown", "estimate", "progress", "errors", "verify"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -4,6 +4,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mfgpde
@@ -52,6 +53,17 @@ def test_the_guide_to_checking_scores_runs(capsys):
     # the score of N(0, 0.3 I) under this process: what is left of ∂_tφ = … is the normalisation, constant in x
     assert names["residual"].std() < 1e-12
     assert names["apart"].distance.value < 0.02
+    assert "±" in capsys.readouterr().out
+
+
+def test_the_guide_to_games_runs(capsys):
+    (code,) = blocks(ROOT / "docs" / "games.md")
+    names = {}
+    exec(compile(code, "games.md", "exec"), names)
+    assert names["found"].converged
+    assert names["found"].gap.value < 1e-6
+    assert names["paths"].shape == (17, 20, 2)
+    assert np.abs(names["paths"][-1].mean(axis=0) - names["goal"]).max() < 0.5
     assert "±" in capsys.readouterr().out
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde import verify
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,17 @@ def test_pictures_have_a_panel_a_time(solution, equilibrium, tmp_path):
     assert sign.norm.vmin == -sign.norm.vmax, "zero is the middle of the colours"
     cube = mfg.Field(mfg.FiniteVolume(mfg.CartesianGrid.cube(1.0, 6, 3)), np.arange(216.0).reshape(6, 6, 6))
     np.testing.assert_allclose(cube.plot().axes[0].images[0].get_array(), cube.values[..., 3].T)
+
+
+def test_evidence_lists_its_findings_and_draws_its_series():
+    found = verify.equal("x", mfg.exact(1.0, "toy"), mfg.exact(1.0, "toy"), resolution=0.1)
+    alone = verify.Evidence([found])
+    assert repr(alone) == "<evidence, 1 findings: x holds>"
+    with pytest.raises(ValueError, match="no series"):
+        alone.plot()
+    series = verify.Series("errors", "cells", (8, 16, 32), "error", (0.4, 0.1, 0.025))
+    (line,) = verify.Evidence([found], [series]).plot().axes[0].lines
+    assert list(line.get_ydata()) == [0.4, 0.1, 0.025]
 
 
 def test_meshes_are_for_paraview():

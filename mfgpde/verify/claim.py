@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from mfgpde.shown import Shown
 from mfgpde.verify.finding import Finding
 
 T = TypeVar("T")
@@ -48,8 +49,8 @@ class Series:
     logarithmic: str = "xy"
 
 
-@dataclass(frozen=True)
-class Evidence:
+@dataclass(frozen=True, repr=False)
+class Evidence(Shown):
     """What a measurement returns: findings, and series worth plotting."""
 
     findings: Sequence[Finding]
@@ -63,6 +64,10 @@ class Evidence:
         labels = [finding.label for finding in self.findings]
         if len(set(labels)) != len(labels):
             raise ValueError(f"findings need distinct labels, got {labels}")
+
+    def summary(self) -> tuple[str, dict[str, str]]:
+        """Return each finding and what it came to."""
+        return f"evidence, {len(self.findings)} findings", {f.label: str(f.outcome) for f in self.findings}
 
 
 Measure = Callable[..., Evidence]

@@ -1,6 +1,6 @@
-"""Networks with and without a penalty on the log-density residual: nine blobs kept beside this file, rings and board trained.
+"""Networks with and without a penalty on the log-density residual: nine blobs kept beside this file, rings and board trained for verdicts.
 
-`python validation/networks/_penalised.py` remakes the kept ones, in about four minutes on two cores. Against the released
+`python validation/networks/_penalised.py` remakes the kept ones, in about six minutes on two cores. Against the released
 code of arXiv:2311.15996: three layers of 48 for 80, softplus β = 10 for 100, 6000 steps of 1024 for 100 000 of 200 000, 256
 points of the penalty for 50 000, times uniform in √t and weighted by the variance.
 """
@@ -32,14 +32,17 @@ def ensemble(data, weight, level):
     if Level(level) is Level.FULL or data != "nine_blobs":
         seeds = range(8) if Level(level) is Level.FULL else SEEDS  # four leave W₂² on the rings undecided
         return [trained(data, weight, seed).score for seed in seeds]
-    return [mfg.load_score(str(_place(weight, seed))) for seed in SEEDS]
+    return [mfg.load_score(str(kept(data, weight, seed))) for seed in SEEDS]
 
 
-def _place(weight, seed):
-    return Path(__file__).with_name(f"log_residual_{weight:g}_{seed}.safetensors")
+def kept(data, weight, seed):
+    """Return where a network is kept: four for each weight on nine blobs, one on the other data, for figures."""
+    name = f"{weight:g}_{seed}" if data == "nine_blobs" else f"{data}_{weight:g}_{seed}"
+    return Path(__file__).with_name(f"log_residual_{name}.safetensors")
 
 
 if __name__ == "__main__":
-    for w in WEIGHTS:
-        for number in SEEDS:
-            print(trained("nine_blobs", w, number).save(_place(w, number)), flush=True)
+    for name in DATA:
+        for w in WEIGHTS:
+            for number in SEEDS if name == "nine_blobs" else (0,):
+                print(trained(name, w, number).save(kept(name, w, number)), flush=True)
