@@ -1,6 +1,8 @@
 """A stricter world than the user's: floating-point trouble raises, warnings are errors."""
 
 import os
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -18,3 +20,23 @@ def strict_floats():
 @pytest.fixture
 def rng():
     return np.random.default_rng(20261120)
+
+
+@pytest.fixture
+def browse(tmp_path):
+    """Return a function from a page and options of Chromium to the page as the browser leaves it, and its console."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+
+    def visit(page, *options):
+        if browser is None:
+            pytest.skip("no Chromium: apt-get install chromium")
+        place = tmp_path / "page.html"
+        place.write_text(page, encoding="utf-8")
+        command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
+        command += ["--proxy-server=127.0.0.1:9", f"--user-data-dir={tmp_path / 'profile'}"]
+        command += ["--virtual-time-budget=20000", *options, "--dump-dom", place.as_uri()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+    return visit

@@ -1,6 +1,8 @@
 """`mfgpde check`: a good score gets a good certificate, bad input a sentence, a runaway score a warning."""
 
 import json
+import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -67,6 +69,28 @@ def test_the_certificate_of_a_good_score(source, tmp_path):
     assert page.count("data:image/png;base64") == 2
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "certificate.html" in result.output
+
+
+MEASURE = """
+<script>
+const wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
+const drawn = [...document.images].every(i => i.complete && i.naturalWidth > 300);
+document.body.dataset.seen = JSON.stringify({wide, drawn, rows: document.querySelectorAll("td").length});
+</script></body>"""
+
+
+def test_the_certificate_in_a_browser(source, tmp_path, browse):
+    small = ["32" if word == "128" else word for word in COMMON]
+    result = invoke(f"{source}:exact", *small, "--out", tmp_path / "small")
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "small" / "certificate.html").read_text()
+    page, said = browse(written.replace("</body>", MEASURE), "--window-size=1200,900")
+    assert said == []
+    assert written.count("</body>") == 1
+    seen = json.loads(unescape(re.search(r'data-seen="([^"]*)"', page)[1]))
+    assert seen["wide"] is False
+    assert seen["drawn"] is True
+    assert seen["rows"] > 50
 
 
 def test_half_a_score_is_found_out(source, tmp_path):

@@ -6,8 +6,6 @@ A script at the end of the page does what a reader would and writes down what is
 import html as entities
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,22 +46,8 @@ def run():
     return record.read(BASELINE)
 
 
-def browse(page, tmp_path, *options):
-    """Return the page as the browser leaves it, and what its console said."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
-    command += ["--proxy-server=127.0.0.1:9", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000"]
-    address = (tmp_path / "page.html").as_uri()
-    done = subprocess.run([*command, *options, "--dump-dom", address], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-
-def test_a_reader_finds_their_way(run, tmp_path):
-    page, said = browse(html.render(run).replace("</body>", READER), tmp_path)
+def test_a_reader_finds_their_way(run, browse):
+    page, said = browse(html.render(run).replace("</body>", READER))
     assert said == []
     seen = json.loads(entities.unescape(re.search(r'data-seen="([^"]*)"', page)[1]))
     count, lai = len(run["claims"]), [claim["id"] for claim in run["claims"] if claim["id"].startswith("lai2023/")]
@@ -90,10 +74,10 @@ document.getElementById("words").dispatchEvent(new Event("input"));
 </script></body>"""
 
 
-def test_it_prints_everything(run, tmp_path):
+def test_it_prints_everything(run, browse, tmp_path):
     pdf = tmp_path / "page.pdf"
     page = html.render(run).replace("</body>", FILTERED)
-    browse(page, tmp_path, f"--print-to-pdf={pdf}", "--no-pdf-header-footer")
+    browse(page, f"--print-to-pdf={pdf}", "--no-pdf-header-footer")
     assert pdf.stat().st_size > 200_000, "claims that a filter hides on screen are on paper"
 
 
