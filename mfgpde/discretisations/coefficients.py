@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,3 +44,20 @@ class Coefficients:
         if self._points is None:
             self._points = self.xp.asarray(x)
         return self._points
+
+
+class Evaluating:
+    """A scheme on a `grid`, its arrays in the namespace `xp`, that evaluates coefficients of its equation."""
+
+    grid: CartesianGrid
+    xp: Any
+
+    @cached_property
+    def coefficients(self) -> Coefficients:
+        """What evaluates them."""
+        return Coefficients(self.grid, self.xp)
+
+    @property
+    def work(self) -> dict[str, float]:
+        """Where they were evaluated."""
+        return self.coefficients.work

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mfgpde.arrays import contiguous, to_host
 from mfgpde.discretisations.base import Array, checked
-from mfgpde.discretisations.coefficients import Coefficients
+from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fastest_departures, fitted, upwind
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.equations import BackwardKolmogorov, FokkerPlanck
@@ -65,7 +64,7 @@ def _mean_chain(a: Chain, b: Chain) -> Chain:
 
 
 @dataclass(eq=False)
-class DrivenChain:
+class DrivenChain(Evaluating):
     """The same with rates that may depend on time; each instant's rates are computed once."""
 
     equation: FokkerPlanck | BackwardKolmogorov
@@ -75,16 +74,6 @@ class DrivenChain:
     """the namespace whose arrays hold rates and densities"""
     default_integrator: Integrator = field(default_factory=RungeKuttaChebyshev)
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
-
-    @cached_property
-    def coefficients(self) -> Coefficients:
-        """What evaluates drifts and potentials."""
-        return Coefficients(self.grid, self.xp)
-
-    @property
-    def work(self) -> dict[str, float]:
-        """Where coefficients were evaluated."""
-        return self.coefficients.work
 
     def at(self, t: float) -> Chain:
         """Return the chain at one instant."""

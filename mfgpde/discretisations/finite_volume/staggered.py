@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mfgpde.arrays import contiguous, to_host
 from mfgpde.discretisations.base import Array, checked
-from mfgpde.discretisations.coefficients import Coefficients
+from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.discretisations.finite_volume.differences import Walls, along
 from mfgpde.equations import ScoreFokkerPlanck
 from mfgpde.grids import CartesianGrid
@@ -25,7 +24,7 @@ from mfgpde.kernels import stencils
 
 
 @dataclass(eq=False)
-class StaggeredScore:
+class StaggeredScore(Evaluating):
     """∂_t s = ∇[D∇·s + Q|s|² − f·s − ∇·f]; the unknown is one flat vector of all face components."""
 
     equation: ScoreFokkerPlanck
@@ -36,16 +35,6 @@ class StaggeredScore:
     default_integrator: Integrator = field(default_factory=lambda: RungeKuttaChebyshev(damping=2.0))
 
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
-
-    @cached_property
-    def coefficients(self) -> Coefficients:
-        """What evaluates the drift."""
-        return Coefficients(self.grid, self.xp)
-
-    @property
-    def work(self) -> dict[str, float]:
-        """Where the drift was evaluated."""
-        return self.coefficients.work
 
     def drift(self, t: float) -> tuple[list[Array], Array]:
         """Return f_i and ∇·f at cell centres, computed once per instant."""

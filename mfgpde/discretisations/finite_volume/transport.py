@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mfgpde.arrays import contiguous, to_host
 from mfgpde.discretisations.base import Array, checked
-from mfgpde.discretisations.coefficients import Coefficients
+from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.equations import Continuity
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import SSPRK43, Integrator
@@ -20,7 +19,7 @@ from mfgpde.kernels import stencils
 
 
 @dataclass(eq=False)
-class LimitedUpwind:
+class LimitedUpwind(Evaluating):
     """∂_t p = −∇·(v p). Positive under a strong-stability-preserving integrator while dt·Σ|v|/h ≤ 1.
 
     van Leer, J. Comput. Phys. 32 (1979).
@@ -32,16 +31,6 @@ class LimitedUpwind:
     """the namespace whose arrays hold velocities and densities"""
     default_integrator: Integrator = field(default_factory=SSPRK43)
     _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
-
-    @cached_property
-    def coefficients(self) -> Coefficients:
-        """What evaluates velocities."""
-        return Coefficients(self.grid, self.xp)
-
-    @property
-    def work(self) -> dict[str, float]:
-        """Where velocities were evaluated."""
-        return self.coefficients.work
 
     def velocities(self, t: float) -> list[Array]:
         """Return v_i/h_i on the faces of every axis, shaped (outer, n + 1, inner); computed once per instant."""
