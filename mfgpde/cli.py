@@ -238,12 +238,13 @@ def figures(
     out: OutOption = Path("results/figures"),
     against: Annotated[Path | None, typer.Option(help="Stored digests of the data to compare with.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where to store digests of the data.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Draw also what has not changed.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
 ) -> None:
     """Draw paper figures from a recorded run, as PDF and PNG, with the numbers behind each; exit code 3 if these moved."""
-    from mfgpde import figure_data
+    from mfgpde import drawn, figure_data
     from mfgpde.progress import meter
-    from mfgpde.verify import discover, record
+    from mfgpde.verify import record
 
     console = _console()
     with _complaints():
@@ -256,13 +257,13 @@ def figures(
         if recorded["provenance"] != record.provenance(PACKAGE.parent):
             console.print(f"The run was recorded at commit {recorded['provenance']['commit']}; what it holds is drawn.")
         with meter("figures", show=console.is_terminal) as bar:
-            for k, (name, path) in enumerate(chosen.items()):
-                bar(k / len(chosen), name)
-                module = discover.load_module(path)
-                written = module.draw(recorded, out)
-                if getattr(module, "COMPARED", True):
-                    found[name] = figure_data.digest(written)
-                console.print(f"{name}: " + ", ".join(map(str, written)), highlight=False, soft_wrap=True)
+            for k, one in enumerate(drawn.draw(chosen, recorded, out, PACKAGE, again=again), start=1):
+                bar(k / len(chosen), one.name)
+                if one.compared:
+                    found[one.name] = figure_data.digest(one.files)
+                kept = "" if one.fresh else " [dim](kept: nothing it is made of has changed)[/]"
+                files = ", ".join(map(str, one.files))
+                console.print(f"{one.name}: {files}{kept}", highlight=False, soft_wrap=True)
         if store:
             figure_data.store(store, found)
     moved = figure_data.moved(stored, found)

@@ -46,6 +46,45 @@ def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
     assert "moved, mean" in result.output
 
 
+def test_figures_are_drawn_again_only_if_what_they_are_made_of_changed(tmp_path):
+    run, out = tmp_path / "run.json", tmp_path / "out"
+    recorded = record.read(BASELINE)
+    run.write_text(json.dumps(recorded))
+
+    def kept(*words):
+        result = invoke("figures", "game-rates", "--run", run, "--out", out, *words)
+        assert result.exit_code == 0, result.output
+        return "(kept:" in result.output
+
+    png = out / "game_rates.png"
+    assert not kept()
+    before = png.stat().st_mtime_ns
+    for claim in recorded["claims"]:
+        claim["seconds"] += 1.0  # how long it took is not drawn
+    run.write_text(json.dumps(recorded))
+    assert kept()
+    assert png.stat().st_mtime_ns == before
+    assert not kept("--again")
+    png.unlink()
+    assert not kept()
+    recorded["claims"][0]["findings"][0]["excess"] += 1.0
+    run.write_text(json.dumps(recorded))
+    assert not kept()
+    assert kept()
+    (out / "drawn.json").write_text("no")
+    assert not kept()
+
+
+def test_what_a_figure_or_claim_leans_on_counts_as_its_source(tmp_path):
+    claim = tmp_path / "paper" / "claim.py"
+    for path in (claim, claim.with_name("_shared.py"), tmp_path / "networks" / "one.safetensors"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("1")
+    (tmp_path / "paper" / "another.py").write_text("1")
+    found = discover.companions([claim])
+    assert [path.name for path in found] == ["one.safetensors", "_shared.py"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

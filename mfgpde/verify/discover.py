@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -59,6 +59,16 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
             raise ValueError(_unknown(target, [e.id for e in suite]))
         chosen.update((entry.id, entry) for entry in found)
     return list(chosen.values())
+
+
+def companions(paths: Iterable[Path]) -> list[Path]:
+    """Return what claim files or figures lean on: `_*.py` beside them, and what a folder `networks` beside or above holds."""
+    found: set[Path] = set()
+    for folder in {path.resolve().parent for path in paths}:
+        found.update(folder.glob("_*.py"))
+        for networks in (folder / "networks", folder.parent / "networks"):
+            found.update(path for path in networks.glob("*") if path.is_file())
+    return sorted(found)
 
 
 def _unknown(target: str, ids: list[str]) -> str:

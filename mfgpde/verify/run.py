@@ -123,11 +123,12 @@ def run_suite(
     A run that was interrupted goes on where it stopped, if code, claims, level and seed are the same; a finished run
     starts anew. Raises OSError if `out` cannot be written (before any work).
     """
+    files = [entry.path for entry in entries]
     manifest = {
         "format": record.FORMAT,
         "level": level.value,
         "seed": seed,
-        "key": record.fingerprint(package, *(entry.path for entry in entries)),
+        "key": record.fingerprint(package, *files, *discover.companions(files)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "provenance": record.provenance(package.parent),
     }

@@ -1,0 +1,59 @@
+"""Drawing figures: one that is there, and made of the same sources, networks and recorded numbers, is not drawn again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mfgpde.verify import discover, record
+
+FILE = "drawn.json"
+"""in the folder of figures: of each, what it was made of and the files it came as"""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on disk: its files, whether it was drawn now, and whether its numbers are compared with stored ones."""
+
+    name: str
+    files: list[Path]
+    fresh: bool
+    compared: bool
+
+
+def draw(
+    scripts: Mapping[str, Path], run: Mapping[str, Any], out: Path, package: Path, *, again: bool = False
+) -> Iterator[Drawn]:
+    """Draw figures from a recorded run, one after the other; each that is finished is remembered at once."""
+    known = _known(out / FILE)
+    suite = [entry.path for entry in discover.entries_in(discover.suite_root(package, package.parent))]
+    lent = _content(run)
+    for name, path in scripts.items():
+        key = record.fingerprint(package, path, *discover.companions([path, *suite])) + lent
+        module, before = discover.load_module(path), known.get(name, {})
+        files = [out / file for file in before.get("files", [])]
+        fresh = again or before.get("key") != key or not all(file.is_file() for file in files)
+        if fresh:
+            files = module.draw(run, out)
+            known[name] = {"key": key, "files": [file.name for file in files]}
+            record.write(out / FILE, known)
+        yield Drawn(name, files, fresh, getattr(module, "COMPARED", True))
+
+
+def _content(run: Mapping[str, Any]) -> str:
+    """Return a hash of a run's numbers and origin, without when it ran and how long it took."""
+    claims = [{key: value for key, value in claim.items() if key != "seconds"} for claim in run["claims"]]
+    rest = {key: run[key] for key in ("level", "seed", "provenance")}
+    return hashlib.sha256(json.dumps([rest, claims], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _known(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
