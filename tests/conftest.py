@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import warnings
 
 import numpy as np
 import pytest
@@ -20,6 +21,14 @@ def strict_floats():
 @pytest.fixture
 def rng():
     return np.random.default_rng(20261120)
+
+
+@pytest.fixture
+def torch():
+    """Return PyTorch; skip where it is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch deprecates parts of itself on import
+        return pytest.importorskip("torch", reason="PyTorch is optional: pip install mfgpde[torch]")
 
 
 @pytest.fixture

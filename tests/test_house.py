@@ -14,8 +14,8 @@ RANK = {
     "densities": 2, "integrators": 2,
     "scores": 3, "equations": 4, "discretisations": 5, "games": 5, "solvers": 6, "transport": 7, "learning": 7,
     "equilibria": 7, "diagnostics": 8,
-    "plotting": 8, "problem": 8, "game_problem": 9, "pictures": 9, "check": 9, "doctor": 9, "figure_data": 9, "drawn": 9, "report": 9,
-    "cli": 10,
+    "plotting": 8, "problem": 8, "game_problem": 9, "pictures": 9, "check": 9, "doctor": 9, "figure_data": 9, "drawn": 9,
+    "report": 9, "cli": 10,
 }  # fmt: skip
 GATES = {
     "numba": {"kernels"}, "cupy": {"arrays", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores"},

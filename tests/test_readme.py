@@ -1,13 +1,16 @@
 """The README and the guides tell the truth: their code runs, their tables name what exists."""
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import mfgpde
+from mfgpde.cli import app
 from mfgpde.verify import Level, Outcome, discover, record, run
 
 PACKAGE = Path(mfgpde.__file__).parent
@@ -47,13 +50,34 @@ def test_the_tutorial_ends_in_a_verified_claim(tmp_path, capsys):
 
 
 def test_the_guide_to_checking_scores_runs(capsys):
-    (code,) = blocks(ROOT / "docs" / "check_my_score.md")
+    code = blocks(ROOT / "docs" / "check_my_score.md")[0]
     names = {}
     exec(compile(code, "check_my_score.md", "exec"), names)
     # the score of N(0, 0.3 I) under this process: what is left of ∂_tφ = … is the normalisation, constant in x
     assert names["residual"].std() < 1e-12
     assert names["apart"].distance.value < 0.02
     assert "±" in capsys.readouterr().out
+
+
+def test_the_guide_to_checking_scores_runs_from_the_command_line(tmp_path):
+    code, _ = blocks(ROOT / "docs" / "check_my_score.md")
+    (tmp_path / "my_model.py").write_text(code.split("score =")[0], encoding="utf-8")
+    text = (ROOT / "docs" / "check_my_score.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^mfgpde (check my_model.*)$", text, re.MULTILINE)
+    words = [word.replace("my_model.py", str(tmp_path / "my_model.py")) for word in command.split()]
+    result = CliRunner().invoke(app, [*words, "--cells", "64", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "certificate.json").read_text())
+    assert max(at["score residual"] for at in found["residuals"]) < 1e-12
+
+
+def test_the_guide_to_checking_scores_runs_in_pytorch(torch):
+    first, second = blocks(ROOT / "docs" / "check_my_score.md")
+    names = {}
+    exec(compile(first, "check_my_score.md", "exec"), names)
+    exec(compile(second, "check_my_score.md", "exec"), names)
+    np.testing.assert_allclose(names["theirs"](names["x"], 0.5), names["score"](names["x"], 0.5), atol=1e-14)
+    assert names["residual"].std() < 1e-12
 
 
 def test_the_guide_to_games_runs(capsys):

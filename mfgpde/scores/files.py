@@ -44,8 +44,8 @@ def load_score(source: str, dimension: int | None = None, network: Network | Non
 
     Weights are W0 (width, inputs), b0 (width,), W1, b1, … of a fully connected network; `network` says how they are used,
     by default what the metadata of a .safetensors file says. Pickled data are never read. A name may be a score with its
-    derivatives, an Equinox module (a function of one point and one time), a PyTorch module, or a NumPy function of points
-    (n, d) and one time, which is differentiated by differences.
+    derivatives, a JAX function or Equinox module of one point (d,) and one time that returns a potential or a vector, a
+    PyTorch module, or a NumPy function of points (n, d) and one time, which is differentiated by differences.
 
     Raises ValueError with what was found and what is expected.
     """
@@ -194,13 +194,28 @@ def _adapted(found: Any, source: str, dimension: int | None) -> Any:
         from mfgpde.scores.torch_score import TorchScore
 
         return TorchScore(found, dimension)
-    if "equinox" in family or getattr(found, "__module__", "").startswith("jax"):
+    function: Any = found
+    if "equinox" in family or traceable(function, dimension):
         from mfgpde.scores.jax_score import JaxScore
 
-        return JaxScore(found, dimension)
-    check(found, dimension, source)
-    function: Any = found
+        return JaxScore(function, dimension)
+    check(function, dimension, source)
     return Differenced(function, dimension)
+
+
+def traceable(function: Callable[..., Any], dimension: int) -> bool:
+    """Say whether JAX can trace a function of one point and one time that returns a potential or a vector.
+
+    What uses operators alone is such a function as well as one of many points; both mean the same.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    try:
+        out = jax.eval_shape(function, jnp.zeros(dimension), jnp.zeros(()))
+    except Exception:  # a user's code: it may refuse a tracer in any way
+        return False
+    return getattr(out, "shape", None) in ((), (dimension,)) and jnp.issubdtype(out.dtype, jnp.floating)
 
 
 def check(score: Any, dimension: int, source: str, t: float = 0.5) -> None:
@@ -210,10 +225,14 @@ def check(score: Any, dimension: int, source: str, t: float = 0.5) -> None:
         values = np.asarray(score(x, t))
     except Exception as problem:
         raise ValueError(
-            f"{source} cannot be called as s(x, t) with x of shape (5, {dimension}): {problem}"
+            f"{source} cannot be called as s(x, t) with x of shape (5, {dimension}), nor traced by JAX at one point "
+            f"({dimension},): {problem}"
         ) from problem
     if values.shape != x.shape:
-        raise ValueError(f"{source} must return shape (n, {dimension}) for n points, got {values.shape} for n = 5")
+        raise ValueError(
+            f"{source} must return shape (n, {dimension}) for n points in NumPy, or () or ({dimension},) for one in JAX; "
+            f"got {values.shape} for n = 5"
+        )
     if not np.isrealobj(values) or values.dtype.kind not in "fiu":
         raise ValueError(f"{source} must return real numbers, got dtype {values.dtype}")
     if not np.isfinite(values).all():

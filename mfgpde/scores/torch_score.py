@@ -1,4 +1,7 @@
-"""Scores that are PyTorch modules: derivatives by torch.func, evaluated in double precision on the module's device."""
+"""Scores that are PyTorch modules: derivatives by torch.func, in double precision on the module's device.
+
+Arrays of a device change hands by DLPack, without copies.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.arrays import contiguous, elsewhere, namespace_of
+
 Array = NDArray[np.float64]
-BLOCK = 16_384
+MOST, MOST_THERE = 2**14, 2**16  # points a call, on the host and on a device
 
 
 class TorchScore:
     """s(x, t) from a module called as module(x, t) on a batch x (n, d) and times t (n, 1), returning (n, d) or (n, 1).
 
     One column is a potential, for d > 1. The module is copied to double precision and set to evaluation.
-    Raises ImportError without PyTorch, ValueError for a module that returns another shape.
+    Raises ImportError without PyTorch, ValueError for a module that returns another shape, or that lies on another device
+    than the arrays of a device it is given.
     """
 
     def __init__(self, module: Any, dimension: int, *, potential: bool | None = None) -> None:
@@ -30,7 +36,9 @@ class TorchScore:
         self.torch, self.dimension = torch, dimension
         self.module = copy.deepcopy(module).double().eval().requires_grad_(False)
         parameter = next(iter(self.module.parameters()), None)
-        self.device = parameter.device if parameter is not None else torch.device("cpu")
+        self.device, self.placed = torch.device("cpu"), parameter is not None
+        if parameter is not None:
+            self.device = parameter.device
         probe = self.module(self._tensor(np.zeros((2, dimension))), self._tensor(np.full((2, 1), 0.5)))
         width = probe.shape[-1] if probe.ndim == 2 else None
         if width not in (1, dimension):
@@ -39,7 +47,15 @@ class TorchScore:
             )
         self.has_potential = (width == 1 and dimension > 1) if potential is None else potential
 
-    def _tensor(self, values: Array) -> Any:
+    def _tensor(self, values: Any) -> Any:
+        if elsewhere(values):
+            tensor = self.torch.from_dlpack(contiguous(values))
+            if self.placed and tensor.device != self.device:
+                place = str(tensor.device)
+                raise ValueError(
+                    f"the module lies on {self.device}, the points on {place}: move it, module.to({place!r})"
+                )
+            return tensor
         return self.torch.as_tensor(np.ascontiguousarray(values), dtype=self.torch.float64, device=self.device)
 
     def _single(self, x: Any, t: Any) -> Any:
@@ -52,18 +68,20 @@ class TorchScore:
     def _divergence(self, x: Any, t: Any) -> Any:
         return self.torch.func.jacrev(self._score)(x, t).diagonal().sum()
 
-    def _evaluate(self, function: Callable[..., Any], x: Array, t: float, *more: Array) -> Array:
-        flat, *others = (self._tensor(a.reshape(-1, x.shape[-1])) for a in (x, *more))
-        time = self.torch.tensor(float(t), dtype=self.torch.float64, device=self.device)
-        batched = self.torch.func.vmap(function, (0, None) + (0,) * len(others))
+    def _evaluate(self, function: Callable[..., Any], x: Array, t: float, *more: Array) -> Any:
+        there = elsewhere(x)
+        flat = [self._tensor(a).reshape(-1, x.shape[-1]) for a in (x, *more)]
+        time = self.torch.tensor(float(t), dtype=self.torch.float64, device=flat[0].device)
+        batched = self.torch.func.vmap(function, (0, None) + (0,) * len(more))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # PyTorch deprecates what its own derivatives use
             parts = [
-                batched(flat[i : i + BLOCK], time, *(a[i : i + BLOCK] for a in others)).detach().cpu().numpy()
-                for i in range(0, len(flat), BLOCK)
+                batched(points, time, *others).detach()
+                for points, *others in zip(*(a.split(MOST_THERE if there else MOST) for a in flat), strict=True)
             ]
-        values = np.concatenate(parts)
-        return values.reshape(x.shape[:-1] + values.shape[1:])
+        values = self.torch.cat(parts)
+        values = values.reshape(x.shape[:-1] + values.shape[1:])
+        return namespace_of(x).from_dlpack(values) if there else values.cpu().numpy()
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""

@@ -62,7 +62,7 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
 
 
 def companions(paths: Iterable[Path]) -> list[Path]:
-    """Return what claim files or figures lean on: `_*.py` beside them, and what a folder `networks` beside or above holds."""
+    """Return what claims or figures lean on: `_*.py` beside them, and what a folder `networks` beside or above holds."""
     found: set[Path] = set()
     for folder in {path.resolve().parent for path in paths}:
         found.update(folder.glob("_*.py"))

@@ -271,6 +271,39 @@ def test_learned_scores_there(device):
     np.testing.assert_allclose(solution["there"].at(0.1).values, solution["host"].at(0.1).values, rtol=1e-12)
 
 
+def test_pytorch_modules_there(device, torch):
+    """A PyTorch module takes and gives arrays of the device, and says so if it lies elsewhere."""
+    process, xp = mfg.VariancePreserving(), arrays.device_namespace()
+    real = hasattr(xp, "ndarray")
+    if real and not torch.cuda.is_available():
+        pytest.skip("PyTorch was installed without support for GPUs")
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mix = torch.nn.Linear(3, 2)
+
+        def forward(self, x, t):
+            return -x + 0.1 * torch.tanh(self.mix(torch.cat((x, t), dim=1)))
+
+    torch.manual_seed(0)
+    module = Net()
+    here, there = mfg.TorchScore(module, 2), mfg.TorchScore(module.to("cuda" if real else "cpu"), 2)
+    x = np.random.default_rng(0).normal(size=(7, 5, 2))
+    for name in ("__call__", "divergence", "jacobian", "rate", "divergence_gradient"):
+        ours = getattr(there, name)(xp.asarray(x), 0.3)
+        assert arrays.elsewhere(ours)
+        np.testing.assert_allclose(ours.get(), getattr(here, name)(x, 0.3), rtol=1e-12, atol=1e-14)
+    grid = mfg.CartesianGrid.cube(4.0, 32, 2)
+    host = mfg.induced_sde(process, here, grid, stop=0.1).density.values
+    ours = mfg.induced_sde(process, there, grid, stop=0.1, backend="cupy").density.values
+    np.testing.assert_allclose(ours, host, rtol=1e-9, atol=1e-13)
+    away = mfg.TorchScore(Net(), 2)
+    away.device = torch.device("cpu" if real else "meta")
+    with pytest.raises(ValueError, match="the module lies on"):
+        away(xp.asarray(x), 0.3)
+
+
 def test_transport_there(device):
     grid = mfg.CartesianGrid.cube(3.0, 40, 2)
     p, q = (mfg.gaussian(m, v, 2).density(grid.points) for m, v in ((-0.4, 0.3), (0.5, 0.5)))

@@ -1,7 +1,5 @@
 """Scores from JAX, from files and by differences: exact derivatives of the exact score, weights that survive, refusals."""
 
-import warnings
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -134,7 +132,10 @@ def test_saved_networks_come_back(activation, rng, tmp_path):
 
 SOURCES = """
 import equinox as eqx, jax, jax.numpy as jnp, numpy as np
-def good(x, t): return -x / (1 + t)
+def good(x, t): return np.negative(x) / (1 + t)
+def point(x, t): return -x / (1 + t)
+def bowl(x, t): return -0.5 * jnp.sum(x**2) / (1 + t)
+jitted = jax.jit(bowl)
 def wrong_shape(x, t): return x[:, 0]
 def wrong_kind(x, t): return x.astype(complex)
 def bad(x, t): return np.where(x > 0, np.nan, x)
@@ -156,6 +157,12 @@ def test_names_in_files_become_scores(tmp_path):
     net = mfg.load_score(f"{path}:net", 2)
     assert isinstance(net, mfg.JaxScore)
     np.testing.assert_allclose(net.divergence(x, 0.0), -4.0, atol=1e-12)
+    for name, potential in (("point", False), ("bowl", True), ("jitted", True)):
+        score = mfg.load_score(f"{path}:{name}", 2)
+        assert isinstance(score, mfg.JaxScore)
+        assert score.has_potential is potential
+        np.testing.assert_allclose(score(x, 1.0), -0.5 * x, atol=1e-15)
+        np.testing.assert_allclose(score.divergence(x, 1.0), -1.0, atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -210,11 +217,7 @@ def test_bad_files_are_refused(tmp_path, rng):
         mfg.JaxScore(lambda x, t: jnp.ones(3), 2)
 
 
-def test_pytorch_modules_agree_with_jax(rng):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyTorch deprecates parts of itself on import
-        torch = pytest.importorskip("torch", reason="PyTorch is optional")
-
+def test_pytorch_modules_agree_with_jax(rng, torch):
     class Net(torch.nn.Module):
         def __init__(self):
             super().__init__()
