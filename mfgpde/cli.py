@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -192,7 +193,7 @@ def check(
         from mfgpde.diagnostics.certificate import certify
         from mfgpde.report import certificate as page
         from mfgpde.scores import Network
-        from mfgpde.verify import record
+        from mfgpde.verify import history, record
 
         network = None if activation is None else Network(activation, sharpness, inputs, output)
         trial = trials.prepare(
@@ -222,7 +223,8 @@ def check(
         result = {"about": trial.about, "warnings": list(found.warnings), **found.numbers}
         result["provenance"] = record.provenance(PACKAGE.parent)
         record.write(out / "certificate.json", result)
-        (out / "certificate.html").write_text(page.render(result, found.fields), encoding="utf-8")
+        history.append(out, page.line(result, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"))
+        (out / "certificate.html").write_text(page.render(result, found.fields, history.read(out)), encoding="utf-8")
     console.print(table.certificate_table(result))
     for warning in found.warnings:
         console.print(f"[yellow]![/] {warning}", highlight=False)

@@ -75,14 +75,24 @@ MEASURE = """
 <script>
 const wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
 const drawn = [...document.images].every(i => i.complete && i.naturalWidth > 300);
-document.body.dataset.seen = JSON.stringify({wide, drawn, rows: document.querySelectorAll("td").length});
+const press = key => document.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+const ink = () => getComputedStyle(document.body).backgroundColor, colours = [ink()];
+press("t"); colours.push(ink());
+press("j"); const first = document.activeElement.id;
+press("j"); const second = document.activeElement.id;
+const links = [...document.querySelectorAll("nav a")].every(a => document.getElementById(a.hash.slice(1)));
+const rows = [...document.querySelectorAll("svg.scale title")].map(t => t.textContent);
+const formulas = [...document.querySelectorAll("math")].filter(m => m.getBoundingClientRect().height > 10).length;
+const told = document.querySelectorAll("#history tr").length, cells = document.querySelectorAll("td").length;
+document.body.dataset.seen = JSON.stringify({wide, drawn, colours, first, second, links, rows, formulas, told, cells});
 </script></body>"""
 
 
 def test_the_certificate_in_a_browser(source, tmp_path, browse):
     small = ["32" if word == "128" else word for word in COMMON]
-    result = invoke(f"{source}:exact", *small, "--out", tmp_path / "small")
-    assert result.exit_code == 0, result.output
+    for score in ("off", "exact"):
+        result = invoke(f"{source}:{score}", *small, "--out", tmp_path / "small")
+        assert result.exit_code == 0, result.output
     written = (tmp_path / "small" / "certificate.html").read_text()
     page, said = browse(written.replace("</body>", MEASURE), "--window-size=1200,900")
     assert said == []
@@ -90,7 +100,14 @@ def test_the_certificate_in_a_browser(source, tmp_path, browse):
     seen = json.loads(unescape(re.search(r'data-seen="([^"]*)"', page)[1]))
     assert seen["wide"] is False
     assert seen["drawn"] is True
-    assert seen["rows"] > 50
+    assert seen["cells"] > 50
+    assert seen["colours"][0] != seen["colours"][1]
+    assert (seen["first"], seen["second"]) == ("glance", "laws")
+    assert seen["links"] is True
+    assert [row.split(":")[0] for row in seen["rows"][:2]] == ["W₂ ode–sde", "bound of W₂ ode–sde"]
+    assert seen["formulas"] == 2
+    assert seen["told"] == 3, "a heading and two certificates"
+    assert "over 2 certificates" in written
 
 
 def test_half_a_score_is_found_out(source, tmp_path):

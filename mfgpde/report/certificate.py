@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,87 @@ import jinja2
 from markupsafe import Markup
 
 from mfgpde import plotting
-from mfgpde.report import table
+from mfgpde.report import drawings, table
+from mfgpde.report.html import mathml
+
+FEWEST = 2
+"""certificates in a folder before their history is shown"""
 
 
-def render(result: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
-    """Return the page for what `certify` found and its fields."""
+def render(result: Mapping[str, Any], fields: Mapping[str, Any], history: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the page for what `certify` found and its fields; `history` are lines of earlier certificates and this one."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(short=lambda x: "–" if x is None else f"{x:.4g}", tightness=table.tightness)
+    environment.filters.update(mathml=mathml, scale=drawings.scale)
     if fields:
         panels = plotting.density_panels(fields), plotting.residual_panels(result)
     else:
         panels = (plotting.trajectory_panel(result),)
     pictures = [_embedded(panel, "what was found") for panel in panels]
-    return environment.get_template("certificate.html").render(result=result, pictures=pictures)
+    groups = measured(result)
+    numbers = {row["label"]: row for rows in groups.values() for row in rows}
+    trends = {name: _trend(name, history) for name in numbers}
+    return environment.get_template("certificate.html").render(
+        result=result, pictures=pictures, groups=groups, numbers=numbers, trends=trends, history=_told(history)
+    )
+
+
+def measured(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the main numbers in groups that share an axis, each with the interval in which it lies."""
+    if "grid" not in result:
+        moments = [_row(f"W₂² {pair}, at least", found) for pair, found in result["moments"].items()]
+        likelihood = (result.get("likelihood") or {}).items()
+        away = [_row(name, found) for name, found in likelihood if not name.startswith("−log")]
+        return {"Squared distances": moments, "Of the score": away}
+    bound = result["bound"]
+    lengths = [_row(f"W₂ {pair}", measures["W2"]) for pair, measures in result["distances"].items()]
+    along = {"value": bound["along trajectories"], "error": bound["error along trajectories"]}
+    lengths.insert(1, _row("bound of W₂ ode–sde", along) | {"bound": True})
+    if bound["by Lipschitz constant"] is not None:
+        known = {"value": bound["by Lipschitz constant"], "error": 0.0}
+        lengths.insert(2, _row("bound by the Lipschitz constant", known) | {"bound": True})
+    shares = [
+        _row(name if name.startswith("KL") else f"L¹ {pair}", found)
+        for pair, measures in result["distances"].items()
+        for name, found in measures.items()
+        if name == "L1" or name.startswith("KL")
+    ]
+    return {"W₂ and its bounds": lengths, "L¹ and Kullback–Leibler": shares}
+
+
+def line(result: Mapping[str, Any], started: str) -> dict[str, Any]:
+    """Return what a folder remembers of a certificate."""
+    rows = [row for group in measured(result).values() for row in group]
+    numbers = {row["label"]: row["value"] for row in rows if math.isfinite(row["value"])}
+    about = {key: result["about"][key] for key in ("score", "process", "data")}
+    last = result["residuals"][-1]["score residual"]
+    residual = last if isinstance(last, float) else math.sqrt(max(last["value"], 0.0))
+    return {
+        "started": started,
+        "commit": result["provenance"]["commit"],
+        **about,
+        "residual": residual,
+        "numbers": numbers,
+    }
+
+
+def _row(label: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    bar = found["error"] if found["error"] is not None else math.inf
+    low, high = found.get("lower", found["value"] - bar), found.get("upper", found["value"] + bar)
+    return {"label": label, "value": found["value"], "low": low, "high": high}
+
+
+def _trend(name: str, history: Sequence[Mapping[str, Any]]) -> Markup:
+    values = [one["numbers"][name] for one in history if one["numbers"].get(name, 0.0) > 0][-30:]
+    if len(values) < FEWEST:
+        return Markup("")
+    return drawings.trend(values, f"{name} over {len(values)} certificates, last {values[-1]:.4g}")
+
+
+def _told(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the last certificates, newest first, if there is more than one."""
+    return list(history)[-12:][::-1] if len(history) >= FEWEST else []
 
 
 def _embedded(figure: plotting.Figure, title: str) -> Markup:

@@ -80,19 +80,62 @@ def sparkline(claim: str, runs: Sequence[Mapping[str, Any]]) -> Markup:
     known = [run["claims"][claim] for run in runs if claim in run["claims"]][-30:]
     if len(known) < 2:
         return Markup("")
-    heights = [math.log10(min(max(margin, 0.5), 1e4)) if margin else math.log10(0.5) for _, margin, _ in known]
+    heights = [min(max(margin, 0.5), 1e4) if margin else 0.5 for _, margin, _ in known]
+    label = f"margin over {len(known)} runs, last {number(known[-1][1])}"
+    return trend(heights, label, [outcome != "holds" for outcome, _, _ in known])
+
+
+def trend(values: Sequence[float], label: str, crossed: Sequence[bool] = ()) -> Markup:
+    """Return positive values as a small logarithmic line, the last one dotted; crosses where wanted."""
+    heights = [math.log10(value) for value in values]
     middle, half = 0.5 * (max(heights) + min(heights)), max(0.5 * (max(heights) - min(heights)), math.log10(2))
     low, high = middle - half, middle + half
-    points = [(4 + 72 * k / (len(known) - 1), 15 - 12 * (y - low) / (high - low)) for k, y in enumerate(heights)]
+    points = [(4 + 72 * k / (len(values) - 1), 15 - 12 * (y - low) / (high - low)) for k, y in enumerate(heights)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     crosses = "".join(
         f'<path d="M{x - 2:.1f} {y - 2:.1f}l4 4m0 -4l-4 4" class="cross"/>'
-        for (x, y), (outcome, _, _) in zip(points, known, strict=True)
-        if outcome != "holds"
+        for (x, y), cross in zip(points, crossed, strict=False)
+        if cross
     )
-    label = f"margin over {len(known)} runs, last {number(known[-1][1])}"
     x, y = points[-1]
     return Markup(
-        f'<svg viewBox="0 0 80 18" width="80" height="18" role="img" aria-label="{label}" class="spark"><title>{label}'
-        f'</title><polyline points="{path}"/>{crosses}<circle cx="{x:.1f}" cy="{y:.1f}" r="2"/></svg>'
+        f'<svg viewBox="0 0 80 18" width="80" height="18" role="img" aria-label="{escape(label)}" class="spark"><title>'
+        f'{escape(label)}</title><polyline points="{path}"/>{crosses}<circle cx="{x:.1f}" cy="{y:.1f}" r="2"/></svg>'
+    )
+
+
+def scale(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    """Return numbers with their intervals on one logarithmic axis, a row each; bounds as brackets that open to the left.
+
+    A row has a `label`, a `value`, `low` and `high`, and may be a `bound`. What reaches down to zero leaves on the left.
+    """
+    shown = [row for row in rows if math.isfinite(row["high"]) and row["high"] > 0]
+    if not shown:
+        return Markup("")
+    ends = [x for row in shown for x in (row["low"], row["value"], row["high"]) if x > 0]
+    first = math.floor(math.log10(max(min(ends), 1e-6 * max(ends))))
+    last = max(math.ceil(math.log10(max(ends))), first + 1)
+    left, width, height = 230.0, 700.0, 22 * len(shown) + 24
+
+    def place(x: float) -> float:
+        decade = math.log10(x) if x > 0 else first
+        return left + (width - left - 12) * (max(decade, first) - first) / (last - first)
+
+    parts = []
+    for k in range(first, last + 1):
+        x = place(10.0**k)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 20}" class="grid"/>')
+        parts.append(f'<text x="{x:.1f}" y="{height - 6}" text-anchor="middle">{10.0**k:g}</text>')
+    for k, row in enumerate(shown):
+        y, low, high, at = 22 * k + 12, place(row["low"]), place(row["high"]), place(row["value"])
+        bars = f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" class="reach"/>'
+        mark = f'<circle cx="{at:.1f}" cy="{y}" r="3.5"/>'
+        if row.get("bound"):
+            mark = f'<path d="M{at - 6:.1f} {y - 7}h6v14h-6" class="bound"/>'
+        title = f"{row['label']}: {number(row['value'])}, {number(row['low'])} … {number(row['high'])}"
+        label = f'<text x="{left - 12:g}" y="{y + 4}" text-anchor="end">{escape(row["label"])}</text>'
+        parts.append(f"<g><title>{escape(title)}</title>{label}{bars}{mark}</g>")
+    return Markup(
+        f'<svg viewBox="0 0 {width:g} {height}" width="{width:g}" height="{height}" role="img" class="scale" '
+        f'aria-label="numbers with their intervals">{"".join(parts)}</svg>'
     )

@@ -1,4 +1,4 @@
-"""What earlier runs in a folder found: one line a run, each claim's outcome, margin and seconds."""
+"""What earlier work in a folder found: one line of JSON for each, oldest first."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 FILE, KEPT = "history.jsonl", 100
-"""the file's name, and how many runs it keeps"""
+"""the file's name, and how many lines it keeps"""
 
 
 def add(folder: Path, run: Mapping[str, Any]) -> None:
-    """Append a finished run to the folder's history, written anew at once; claims that did not run are not in its line."""
+    """Append a finished run: each claim's outcome, margin and seconds; claims that did not run are not in its line."""
     claims = {claim["id"]: [claim["outcome"], claim["margin"], claim["seconds"]] for claim in run["claims"]}
-    line = {"started": run["started"], "commit": run["provenance"]["commit"], "claims": claims}
+    append(folder, {"started": run["started"], "commit": run["provenance"]["commit"], "claims": claims})
+
+
+def append(folder: Path, line: Mapping[str, Any]) -> None:
+    """Append a line to a folder's history, which is written anew at once."""
     lines = [*_lines(folder), json.dumps(line)][-KEPT:]
     part = folder / f"{FILE}.part"
     part.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -23,7 +27,7 @@ def add(folder: Path, run: Mapping[str, Any]) -> None:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Return the runs of a folder, oldest first; lines that are no JSON are passed over."""
+    """Return what a folder remembers, oldest first; lines that are no JSON are passed over."""
     found = []
     for line in _lines(folder):
         try:

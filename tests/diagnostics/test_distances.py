@@ -5,6 +5,7 @@ import pytest
 from scipy.special import erf
 
 import mfgpde as mfg
+from mfgpde.diagnostics.certificate import known_kl
 
 GRID = mfg.CartesianGrid.cube(9.0, 600, 1)
 SPACE = mfg.FiniteVolume(GRID)
@@ -41,3 +42,17 @@ def test_kullback_leibler(field):
 def test_weighted_errors_of_scores():
     shifted = mfg.Field(SPACE, P.score(GRID.points) + 0.25)
     assert mfg.weighted_error(shifted, P.score, P.density(GRID.points)) == pytest.approx(0.25, rel=1e-12)
+
+
+def test_what_rounding_hides_of_a_divergence(field):
+    """Far tails that a scheme rounds to zero make no divergence infinite; a hole where there is mass does."""
+    narrow, x = mfg.gaussian(mean=[0.6], covariance=[[0.7]]), GRID.points[..., 0]
+    exact = 0.5 * (np.log(0.7) + (1 + 0.36) / 0.7 - 1)
+    tails, hole = (
+        mfg.Field(SPACE, np.where(np.abs(x - 0.6) > r, 0.0, narrow.density(GRID.points))) for r in (7.2, 3.0)
+    )
+    assert mfg.kl_divergence(field, tails) == np.inf
+    value, hidden = known_kl(field, tails)
+    assert 0 < hidden < 1e-6
+    assert value == pytest.approx(exact, abs=hidden)
+    assert known_kl(field, hole) == (np.inf, 0.0)

@@ -123,3 +123,26 @@ def test_history_forgets_the_oldest(run, tmp_path, monkeypatch):
     for started in ("first", "second", "third"):
         history.add(tmp_path, run | {"started": started})
     assert [one["started"] for one in history.read(tmp_path)] == ["second", "third"]
+
+
+def test_numbers_share_a_logarithmic_axis():
+    rows = [
+        {"label": "a < b", "value": 1.0, "low": 0.1, "high": 10.0},
+        {"label": "bound", "value": 100.0, "low": 100.0, "high": 100.0, "bound": True},
+        {"label": "down to zero", "value": 0.5, "low": -0.5, "high": 1.5},
+        {"label": "unknown", "value": float("inf"), "low": 0.0, "high": float("inf")},
+    ]
+    drawn = str(drawings.scale(rows))
+    assert "a &lt; b" in drawn
+    assert "unknown" not in drawn
+    assert drawn.count('class="bound"') == 1
+    lines = [
+        tuple(map(float, ends))
+        for ends in re.findall(r'x1="([\d.]+)" x2="([\d.]+)" y1="\d+" y2="\d+" class="reach"', drawn)
+    ]
+    dots = [float(x) for x in re.findall(r'circle cx="([\d.]+)"', drawn)]
+    (low, high), (edge, _), (start, _) = lines
+    assert dots[0] == pytest.approx((low + high) / 2, abs=0.2), "one decade each way"
+    assert edge == pytest.approx(high + (high - dots[0]), abs=0.2), "the bound is a decade further"
+    assert start == pytest.approx(low, abs=0.2), "what reaches zero starts at the axis' end"
+    assert drawings.scale(rows[3:]) == ""
