@@ -18,6 +18,8 @@ from mfgpde.report.html import mathml
 
 FEWEST = 2
 """certificates in a folder before their history is shown"""
+REMEMBERED = ("W₂ ode–sde", "W₂ sde–data", "W₂ ode–data", "W₂² sde–data, at least", "KL(p‖q^ODE)")
+"""what the table of earlier certificates shows of them"""
 
 
 def render(result: Mapping[str, Any], fields: Mapping[str, Any], history: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -35,7 +37,13 @@ def render(result: Mapping[str, Any], fields: Mapping[str, Any], history: Sequen
     numbers = {row["label"]: row for rows in groups.values() for row in rows}
     trends = {name: _trend(name, history) for name in numbers}
     return environment.get_template("certificate.html").render(
-        result=result, pictures=pictures, groups=groups, numbers=numbers, trends=trends, history=_told(history)
+        result=result,
+        pictures=pictures,
+        groups=groups,
+        numbers=numbers,
+        trends=trends,
+        history=_told(history),
+        remembered=REMEMBERED,
     )
 
 
