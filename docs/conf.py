@@ -9,9 +9,10 @@ import shutil
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from latex2mathml.converter import convert
+from docutils import nodes
 
 import mfgpde
+from mfgpde.report.formulas import mathml
 from mfgpde.verify import discover
 
 HERE = Path(__file__).parent
@@ -23,7 +24,8 @@ project, author = "mfgpde", "the mfgpde authors"
 release = version = installed("mfgpde")
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+html_math_renderer = "mathml"
 myst_heading_anchors = 3
 exclude_patterns = ["examples"]
 default_role = "literal"
@@ -32,6 +34,7 @@ autodoc_typehints = "none"
 autodoc_class_signature = "separated"
 suppress_warnings = ["myst.xref_missing"]  # links to files of the repository
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["static"]
 html_title = f"mfgpde {release}"
 html_show_sourcelink = False
 html_sidebars = {"**": []}
@@ -59,8 +62,7 @@ def statements() -> str:
             parts += [f"## {paper}", ""]
         text = (ast.get_docstring(ast.parse(entry.path.read_text(encoding="utf-8"))) or "").split("\n\n")
         parts += [f"### {entry.id}", "", *(markdown(block) + "\n" for block in text)]
-        formula = convert(claim.statement, display="block")
-        parts += ["```{raw} html", f'<div style="font-size: 1.15em; overflow-x: auto">{formula}</div>', "```", ""]
+        parts += ["```{math}", claim.statement, "```", ""]
         parts += [f"*{claim.standing}*; source: {claim.source}. Assumes: {'; '.join(claim.assumes) or 'nothing'}.", ""]
         parts += ["Controls, which must be refuted: " + "; ".join(claim.controls) + ".", ""]
     return "\n".join(parts)
@@ -126,6 +128,18 @@ def plainly(app, what, name, obj, options, lines) -> None:
     lines[:] = found
 
 
+def within(translator, node) -> None:
+    """Write a formula in a line as MathML."""
+    translator.body.append(mathml(node.astext(), "inline"))
+    raise nodes.SkipNode
+
+
+def apart(translator, node) -> None:
+    """Write a formula on its own as MathML."""
+    translator.body.append(f'<div class="formula">{mathml(node.astext())}</div>')
+    raise nodes.SkipNode
+
+
 def made(app) -> None:
     """Write the pages that come from the sources."""
     MADE.mkdir(exist_ok=True)
@@ -134,6 +148,8 @@ def made(app) -> None:
 
 
 def setup(app) -> None:
-    """Connect both."""
+    """Connect them."""
+    app.add_html_math_renderer("mathml", (within, None), (apart, None))
+    app.add_css_file("formulas.css")
     app.connect("builder-inited", made)
     app.connect("autodoc-process-docstring", plainly)

@@ -128,6 +128,14 @@ def test_the_verdict_table_and_the_baseline_name_every_claim():
     assert {claim["outcome"] for claim in baseline["claims"]} == {"holds"}
 
 
+def test_the_theory_notes_derive_every_statement():
+    theory = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
+    papers = {
+        entry.id for entry in discover.select([], discover.suite_root(PACKAGE, ROOT)) if "solvers/" not in entry.id
+    }
+    assert papers <= set(re.findall(r"`([a-z]+\d*/[a-z0-9-]+)`", theory))
+
+
 @pytest.mark.parametrize("path", GUIDES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):

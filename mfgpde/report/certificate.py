@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from mfgpde import plotting
 from mfgpde.report import drawings, table
-from mfgpde.report.html import mathml
+from mfgpde.report.formulas import mathml
 
 FEWEST = 2
 """certificates in a folder before their history is shown"""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from latex2mathml.converter import convert
 from markupsafe import Markup
 
 from mfgpde.report import drawings, table
+from mfgpde.report.formulas import mathml
 
 
 def render(
@@ -34,11 +34,6 @@ def render(
     return page.render(
         run=run, counts=counts, plots=plots, movements=movements, marks=table.MARKS, sparks=sparks, papers=papers
     )
-
-
-def mathml(latex: str) -> Markup:
-    """Return a formula as block MathML."""
-    return Markup(convert(latex, display="block")) if latex else Markup("")
 
 
 def plot(series: list[Mapping[str, Any]]) -> Markup:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import mfgpde
-from mfgpde.report import drawings, html
-from mfgpde.verify import history, record
+from mfgpde.report import drawings, formulas, html
+from mfgpde.verify import discover, history, record
 
 BASELINE = Path(mfgpde.__file__).parents[1] / "validation" / "baseline.json"
 READER = """
@@ -146,3 +146,23 @@ def test_numbers_share_a_logarithmic_axis():
     assert edge == pytest.approx(high + (high - dots[0]), abs=0.2), "the bound is a decade further"
     assert start == pytest.approx(low, abs=0.2), "what reaches zero starts at the axis' end"
     assert drawings.scale(rows[3:]) == ""
+
+
+def test_formulas_are_drawn_as_tex_would():
+    made = formulas.mathml(r"\mathbb E\mathbb R\mathcal L\mathcal N|s|^2\log p+\log(q)\sin x")
+    letters = re.findall(r"<mi>([^<]+)</mi>", made)
+    assert letters[:5] == ["𝔼", "ℝ", "ℒ", "𝒩", "s"]
+    assert "mathvariant" not in made
+    assert made.count('lspace="0" rspace="0"') == 2
+    space = '<mspace width="0.17em"/>'
+    assert f"<mrow>{space}<mi>log</mi>{space}</mrow><mi>p</mi>" in made
+    assert f'<mrow>{space}<mi>log</mi></mrow><mo stretchy="false">&#x00028;</mo>' in made
+    assert formulas.mathml("") == ""
+
+
+def test_every_statement_is_understood():
+    """No command is left, and no alphabet that browsers lack is asked for."""
+    for entry in discover.select([], BASELINE.parent):
+        made = formulas.mathml(discover.load(entry).statement)
+        assert set(re.findall(r'mathvariant="([^"]*)"', made)) <= {"normal"}, entry.id
+        assert "\\" not in made, entry.id

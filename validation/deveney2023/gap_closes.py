@@ -14,7 +14,7 @@ from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, loa
 
 claim = Claim(
     statement=(
-        r"w_R\uparrow:\quad W_2(q^{\mathrm{ODE}},q^{\mathrm{SDE}})\downarrow,\qquad"
+        r"w_R\uparrow:\quad W_2(q^{\mathrm{ODE}},q^{\mathrm{SDE}})\downarrow,\qquad "
         r"W_2(q^{\mathrm{SDE}},p_{\mathrm{data}})\ \text{eventually}\uparrow"
     ),
     source="arXiv:2311.15996",

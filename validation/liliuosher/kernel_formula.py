@@ -11,7 +11,7 @@ from mfgpde.verify import Claim, Evidence, Level, Series, equal
 
 claim = Claim(
     statement=(
-        r"\rho_T=\int\frac{e^{-(V(x)+|x-y|^2/2T)/2\beta}}{\int e^{-(V(z)+|z-y|^2/2T)/2\beta}dz}\rho_0(y)\,dy,\qquad"
+        r"\rho_T=\int\frac{e^{-(V(x)+|x-y|^2/2T)/2\beta}}{\int e^{-(V(z)+|z-y|^2/2T)/2\beta}dz}\rho_0(y)\,dy,\qquad "
         r"W_2(\rho_T^\beta,\ (\mathrm{prox}_{TV})_\#\rho_0)=O(\beta)"
     ),
     source="arXiv:2301.10301",

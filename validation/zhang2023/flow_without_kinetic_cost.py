@@ -11,7 +11,7 @@ from mfgpde.verify import Claim, Evidence, Level, at_least, at_most, equal
 
 claim = Claim(
     statement=(
-        r"F(\rho_T)\ \text{alone: minimisers}\ T\circ R,\ R_\#\rho_0=\rho_0,\ \text{all equal};\quad"
+        r"F(\rho_T)\ \text{alone: minimisers}\ T\circ R,\ R_\#\rho_0=\rho_0,\ \text{all equal};\quad "
         r"F+\tfrac12\!\int\!\!\int|v|^2\rho:\ \text{only}\ T"
     ),
     source="arXiv:2304.13534, section 3.1",

@@ -12,7 +12,7 @@ from mfgpde.verify import Claim, Evidence, Level, Series, equal
 
 claim = Claim(
     statement=(
-        r"b=-f,\ \tfrac12|v|^2+\nabla\!\cdot f,\ -\!\int\!\log p_0\,d\rho_T:\quad U(x,\tau)=-\log p_{T-\tau}(x),\quad"
+        r"b=-f,\ \tfrac12|v|^2+\nabla\!\cdot f,\ -\!\int\!\log p_0\,d\rho_T:\quad U(x,\tau)=-\log p_{T-\tau}(x),\quad "
         r"v^*=g\nabla\log p_{T-\tau},\quad \rho_T=p_0,\quad J^*=-\!\int\!\log p_T\,d\rho_0"
     ),
     source="arXiv:2304.13534, section 3.2",

@@ -12,7 +12,7 @@ from mfgpde.verify import Claim, Evidence, Level, equal
 
 claim = Claim(
     statement=(
-        r"V=-2\beta\log\pi,\ \rho_0=G_{2\beta T}*\pi\ \Rightarrow\ \mathrm{WProx}_{TV,\beta}(\rho_0)=\pi,\quad"
+        r"V=-2\beta\log\pi,\ \rho_0=G_{2\beta T}*\pi\ \Rightarrow\ \mathrm{WProx}_{TV,\beta}(\rho_0)=\pi,\quad "
         r"U(\cdot,0)=-2\beta\log(G_{2\beta T}*\pi),\quad \text{cost}=2\beta\cdot\text{entropy of }\rho_0"
     ),
     source="arXiv:2402.06162, section 3",
