@@ -16,6 +16,14 @@ def wasserstein_gaussian(mean1: Array, covariance1: Array, mean2: Array, covaria
     return float(np.sqrt(np.sum((np.asarray(mean1) - np.asarray(mean2)) ** 2) + max(spread, 0.0)))
 
 
+def moments(m: Array, x: Array) -> tuple[Array, Array]:
+    """Return mean and covariance of masses m, of sum one, at points x (..., d)."""
+    mean = np.tensordot(m, x, axes=m.ndim)
+    y = x - mean
+    flat = y.reshape(-1, y.shape[-1])
+    return mean, (flat * m.reshape(-1, 1)).T @ flat
+
+
 def _root(matrix: Array) -> Array:
     values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T

@@ -5,7 +5,6 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.kernels import transport as kernels
-from mfgpde.transport.back_and_forth import _path_mean, _remainder
 
 A, B = ([-0.6, 0.4], [[0.35, 0.1], [0.1, 0.25]]), ([0.7, -0.3], [[0.2, -0.05], [-0.05, 0.45]])
 
@@ -63,24 +62,6 @@ def test_pieces_that_a_law_falls_into():
     assert all(b >= a for a, b in zip(found.history, found.history[1:], strict=False))
     other = mfg.back_and_forth(q, p, grid)
     assert other.distance.value == pytest.approx(found.distance.value, rel=5e-3)
-
-
-def test_the_bound_of_what_is_left_is_one():
-    """Between two close one-dimensional laws, put on a line of the plane, the action bounds the exact distance."""
-    grid = mfg.CartesianGrid((0.0, 0.0), (4.0, 4.0), (64, 64))
-    x = grid.points
-    a = np.exp(-((x[..., 0] - 2) ** 2) - (x[..., 1] - 2) ** 2)
-    b = a * (1 + 0.05 * np.sin(3 * x[..., 0]))
-    a, b = a / a.sum(), b / b.sum()
-    line = mfg.CartesianGrid((0.0,), (4.0,), (64,))
-    exact = mfg.wasserstein(a.sum(1), b.sum(1), line)  # both are products with the same factor in the other direction
-    bound = _remainder(a, b, grid)
-    assert exact <= bound < 1.3 * exact
-    np.testing.assert_allclose(_path_mean(np.array([0.0, 1.0, 2.0]), np.ones(3))[:2], [0.25, 0.75], rtol=1e-3)
-    t = np.linspace(0, 1, 100_001)
-    for r in (0.3, 2.0, 7.0):
-        integral = np.trapezoid(4 * t**2 / ((1 - t**2) * r + t**2), t)
-        np.testing.assert_allclose(_path_mean(np.array([r]), np.ones(1)), 1 / integral, rtol=1e-6)
 
 
 def test_envelopes_are_minima(rng):

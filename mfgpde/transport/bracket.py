@@ -1,0 +1,250 @@
+"""Numbers between which W₂ lies of two densities that are constant on the cells of a grid.
+
+Below: potentials on the lattice, extended as convex functions, never exceed their multilinear interpolants, whose integrals
+are sums over the lattice; splines whose curvature is known (`_by_splines`), which lose nothing where laws are close; means
+and covariances (Gelbrich 1990). Above: a plan between the cells' centres (common noise inside the cells does not add to the
+distance), mass split over neighbours, and the action of a flux that brings what arrived to where it should be; for close
+laws the flux alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.ndimage import gaussian_filter, maximum_filter, maximum_filter1d
+from scipy.sparse.linalg import cg, splu
+
+from mfgpde.grids import CartesianGrid
+from mfgpde.kernels import transport as kernels
+from mfgpde.transport.c_transform import transform
+from mfgpde.transport.gaussian import moments, wasserstein_gaussian
+
+Array = NDArray[np.float64]
+
+
+GAUSS = ((-np.sqrt(0.15), 5 / 18), (0.0, 8 / 18), (np.sqrt(0.15), 5 / 18))
+"""points and weights on a cell, exact for degree five"""
+SHARES = (1.0, 0.8, 0.6, 0.4)
+"""of a potential: where it is too steep for a bound, a part of it may not be"""
+SMOOTHED = (0.0, 1.0, 2.0)
+"""cells over which a potential is smoothed for the same reason"""
+CLOSE = 4.0
+"""cells, in W₂, below which splines and the flux alone are tried as well"""
+STEEPEST = 0.99
+"""curvature of a potential above which its c-transform is bounded by its largest value alone"""
+
+
+def bracket(phi: Array, mu: Array, nu: Array, grid: CartesianGrid) -> tuple[float, float, tuple[Array, ...]]:
+    """Return W₂ from below and from above, and where the map of a potential φ takes the cells' centres, in cells.
+
+    μ and ν are masses of the cells, of sum one; the closer φ is to the optimal potential, the narrower the bracket.
+    """
+    h = grid.spacing[0]
+    psi = transform(phi, h)
+    half = _by_lattice(phi, mu, nu, grid)
+    target, back = _target(phi, h), _target(psi, h)
+    upper = min(_by_plan(target, mu, nu, grid), _by_plan(back, nu, mu, grid))
+    if 2 * half < (CLOSE * h) ** 2:
+        upper = min(upper, _by_flux(mu, nu, grid, _logarithmic_mean))
+        for cells in SMOOTHED:
+            rounder = (gaussian_filter(u, cells, mode="nearest") for u in (phi, psi))
+            half = max(half, *(_by_splines(u, *pair, h) for u, pair in zip(rounder, ((mu, nu), (nu, mu)), strict=True)))
+    lower = max(np.sqrt(2 * max(half, 0.0)), _by_moments(mu, nu, grid))
+    return float(lower), float(max(upper, lower)), target
+
+
+def _by_moments(mu: Array, nu: Array, grid: CartesianGrid) -> float:
+    """Return W₂ of the Gaussians with the same means and covariances, which no two laws undercut."""
+    inside = grid.spacing[0] ** 2 / 12 * np.eye(grid.dimension)  # of uniform cells
+    (a, A), (b, B) = (moments(m, grid.points) for m in (mu, nu))
+    return wasserstein_gaussian(a, A + inside, b, B + inside)
+
+
+def _by_splines(phi: Array, mu: Array, nu: Array, h: float) -> float:
+    """Return a number that ½W₂² exceeds, from the quadratic spline s with coefficients φ, or a share of φ.
+
+    Where ∇²s ≤ L along all ways of length r from y, and ½r² exceeds the range of s,
+    min_x ½|x − y|² − s(x) ≥ −s(y) − |∇s(y)|²/(2(1 − L)); the right side, from cell to cell with its own L, is integrated
+    exactly. It loses a share L of W₂², nothing for translations, and nothing to the width of cells.
+    """
+    d = phi.ndim
+    c = np.pad(phi, 1, mode="reflect", reflect_type="odd")
+    means = _taps(c, [(1 / 6, 2 / 3, 1 / 6)] * d)
+    slopes = np.zeros(phi.shape)
+    for places in np.ndindex((len(GAUSS),) * d):
+        nodes = [GAUSS[k] for k in places]
+        for axis in range(d):
+            taps = [_slope(u) if axis == k else _value(u) for k, (u, _) in enumerate(nodes)]
+            slopes += np.prod([w for _, w in nodes]) * (_taps(c, taps) / h) ** 2
+    curvature, found = _curvature(c, h), 0.0
+    for share in SHARES:
+        far = int(np.ceil(np.sqrt(2 * share * np.ptp(c)) / h))
+        L = share * maximum_filter(curvature, size=[min(2 * far + 1, 2 * n + 1) for n in phi.shape], mode="nearest")
+        near = -share * means - share**2 * slopes / (2 * (1 - np.minimum(L, STEEPEST)))
+        below = np.maximum(np.where(L < STEEPEST, near, -np.inf), -share * c.max())
+        found = max(found, float(share * np.sum(means * mu) + np.sum(below * nu)))
+    return found
+
+
+def _value(u: float) -> tuple[float, float, float]:
+    """Return the three quadratic B-splines that do not vanish at u cells from a cell's centre."""
+    return 0.5 * (0.5 - u) ** 2, 0.75 - u**2, 0.5 * (0.5 + u) ** 2
+
+
+def _slope(u: float) -> tuple[float, float, float]:
+    """Return their derivatives."""
+    return u - 0.5, -2 * u, u + 0.5
+
+
+def _taps(c: Array, weights: list[tuple[float, float, float]]) -> Array:
+    """Return Σ w_k c_{i+k} over the three neighbours along each axis in turn."""
+    for axis, three in enumerate(weights):
+        n = c.shape[axis] - 2
+        c = sum(w * c[(slice(None),) * axis + (slice(k, k + n),)] for k, w in enumerate(three))  # pyright: ignore
+    return c
+
+
+def _curvature(c: Array, h: float) -> Array:
+    """Return in each cell a bound from above of the eigenvalues of ∇²s (Gershgorin): differences bound derivatives."""
+    d = c.ndim
+    rows = np.full([n - 2 for n in c.shape], -np.inf)
+    for i in range(d):
+        row = _widest(np.diff(c, 2, axis=i), [k for k in range(d) if k != i], 3)
+        for j in range(d):
+            if j != i:
+                mixed = np.abs(np.diff(np.diff(c, axis=i), axis=j))
+                row = row + _widest(_widest(mixed, [i, j], 2), [k for k in range(d) if k not in (i, j)], 3)
+        rows = np.maximum(rows, row)
+    return rows / h**2
+
+
+def _widest(a: Array, axes: list[int], size: int) -> Array:
+    """Return the largest of `size` neighbours along the axes, which shrink by size − 1."""
+    for axis in axes:
+        n = a.shape[axis] - size + 1
+        a = maximum_filter1d(a, size, axis=axis, origin=-(size // 2) if size == 2 else 0, mode="nearest")
+        a = np.take(a, range(0 if size == 2 else 1, (0 if size == 2 else 1) + n), axis)
+    return a
+
+
+def _target(phi: Array, h: float) -> tuple[Array, ...]:
+    """Return x − ∇φ at the cell centres, in units of cells from the first centre."""
+    grids = np.meshgrid(*(np.arange(n, dtype=float) for n in phi.shape), indexing="ij")
+    slopes = np.gradient(phi, h, edge_order=1)
+    return tuple(x - s / h for x, s in zip(grids, slopes, strict=True))
+
+
+def _carried(mass: Array, target: tuple[Array, ...], split: int) -> tuple[Array, float]:
+    """Return the mass carried by the map, and Σ share·|target − source|² in cells²."""
+    blocks = 4
+    out, cost = np.empty((blocks, *mass.shape)), np.empty(blocks)
+    carry: Any = kernels.carry_2d if mass.ndim == 2 else kernels.carry_3d
+    carry(mass, *map(np.ascontiguousarray, target), split, out, cost)
+    return out.sum(axis=0), float(cost.sum())
+
+
+def _by_lattice(phi: Array, mu: Array, nu: Array, grid: CartesianGrid) -> float:
+    """Return a number that ½W₂² of the cellwise constant densities exceeds, up to rounding."""
+    h, d = grid.spacing[0], grid.dimension
+    wide = np.pad(phi, 1, mode="reflect", reflect_type="odd")
+    psi = transform(wide, h, refine=False)
+    phi = transform(psi, h, refine=False)
+    spread = d * h**2 / 12  # of uniform cells about their centres
+    total = 0.0
+    for mass, potential in ((mu, phi), (nu, psi)):
+        shares = np.pad(mass, 1)
+        for axis in range(d):  # uniform cells on hat functions: ⅛, ¾, ⅛
+            near = np.roll(shares, 1, axis) + np.roll(shares, -1, axis)
+            shares = 0.75 * shares + 0.125 * near
+        squares = _squares(grid)
+        inflation = 0.5 * (
+            float(np.sum(squares * shares)) - float(np.sum(squares[(slice(1, -1),) * d] * mass)) - spread
+        )
+        total += float(np.sum(potential * shares)) - inflation
+    return total
+
+
+def _squares(grid: CartesianGrid) -> Array:
+    """Return |x|² on the lattice with one more point at each end, about the box's middle."""
+    h = grid.spacing[0]
+    axes = [h * (np.arange(-1, n + 1) + 0.5 - n / 2) for n in grid.cells]
+    return np.asarray(sum(np.meshgrid(*(a**2 for a in axes), indexing="ij")))
+
+
+def _by_plan(target: tuple[Array, ...], mu: Array, nu: Array, grid: CartesianGrid) -> float:
+    """Return the length of a plan from μ to ν on the cell centres: by the map, and what is left by ever larger blocks."""
+    arrived, cost = _carried(mu, target, 6 if mu.ndim == 2 else 3)
+    return float(np.sqrt(cost) * grid.spacing[0] + _by_flux(arrived, nu, grid))
+
+
+def _by_flux(a: Array, b: Array, grid: CartesianGrid, path: Any = None) -> float:
+    """Return a bound of W₂ of two almost equal laws, constant on cells: the action of a flux along (1 − t²)a + t²b.
+
+    Any flux m with ∇·m = a − b bounds W₂² by ∫|m|²/Λ, Λ the mean of the densities that this path makes, at least b/4
+    (Peyre, ESAIM COCV 24, 2018); m = −Λ∇u is the best to first order. Cells where b is below 1e-15 are left out: what
+    they and rounding leave over goes straight across the box. The straight path (1 − t)a + tb has the logarithmic mean
+    for Λ, larger for laws that are close everywhere; then cells where a is below 1e-15 are left out too.
+    """
+    h, d = grid.spacing[0], grid.dimension
+    inside = b > 1e-15 if path is None else np.minimum(a, b) > 1e-15
+    safe = (np.where(inside, c, 1.0) for c in (a, b))
+    mean = np.where(inside, (path or _path_mean)(*safe), 0.0)
+    number = np.where(inside, np.cumsum(inside.ravel()).reshape(inside.shape) - 1, -1)
+    rows, columns, weights = [], [], []
+    for axis in range(d):
+        left, right = (
+            np.take(number, range(*ends), axis) for ends in ((0, grid.cells[axis] - 1), (1, grid.cells[axis]))
+        )
+        low, high = (np.take(mean, range(*ends), axis) for ends in ((0, grid.cells[axis] - 1), (1, grid.cells[axis])))
+        both = (left >= 0) & (right >= 0)
+        rows.append(left[both])
+        columns.append(right[both])
+        weights.append(2 * low[both] * high[both] / (low[both] + high[both]))
+    i, j, w = map(np.concatenate, (rows, columns, weights))
+    count = int(inside.sum())
+    off = sparse.coo_array((w, (i, j)), (count, count)).tocsr()
+    off = off + off.T
+    degree = np.asarray(off.sum(axis=1)).ravel()
+    source = (a - b)[inside]
+    laplacian = (sparse.diags_array(degree * (1 + 1e-12) + 1e-300) - off).tocsc()
+    if d == 2:
+        u = splu(laplacian, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0).solve(
+            source
+        )
+    else:
+        u, _ = cg(laplacian, source, rtol=1e-9, maxiter=3000, M=sparse.diags_array(1 / laplacian.diagonal()))
+    action, divergence, start = 0.0, np.zeros(count), 0
+    density = mean[inside]
+    for axis in range(d):  # masses per unit of time through faces; in cells the flux is linear along its axis
+        part = slice(start, start + len(rows[axis]))
+        start = part.stop
+        flow = w[part] * (u[i[part]] - u[j[part]])
+        above, below = np.zeros(count), np.zeros(count)
+        above[i[part]], below[j[part]] = flow, flow
+        divergence += above - below
+        action += float(np.sum((above**2 + above * below + below**2) / (3 * density))) * h**2
+    left_over = 0.5 * (float(np.abs(source - divergence).sum()) + float(np.abs((a - b)[~inside]).sum()))
+    return float(np.sqrt(action) + np.sqrt(left_over * np.sum(np.square(grid.lengths))))
+
+
+def _logarithmic_mean(a: Array, b: Array) -> Array:
+    """Return 1/∫₀¹ dt/((1 − t)a + tb) = (a − b)/log(a/b) for a, b > 0."""
+    w = 0.5 * np.log(a / b)  # √(ab) sinh(w)/w
+    return np.sqrt(a * b) * np.where(np.abs(w) > 1e-4, np.sinh(w) / np.where(w == 0, 1.0, w), 1 + w**2 / 6)
+
+
+def _path_mean(a: Array, b: Array) -> Array:
+    """Return Λ = 1/∫₀¹ 4t²/((1 − t²)a + t²b) dt for a ≥ 0 and b > 0: b/4 for a = 0, ¾a for a = b."""
+    r = a / b
+    gap = np.where(np.abs(1 - r) < 1e-4, 1e-4, 1 - r)
+    safe = np.maximum(1 - gap, 1e-300)
+    root = np.sqrt(safe * np.abs(gap))
+    angle = np.where(
+        gap > 0,
+        np.arctan2(np.sqrt(np.maximum(gap, 0)), np.sqrt(safe)),
+        np.arctanh(np.minimum(np.sqrt(np.maximum(-gap, 0) / safe), 1 - 1e-16)),
+    )
+    return b * gap / (4 * (1 - safe * angle / np.maximum(root, 1e-300)))
