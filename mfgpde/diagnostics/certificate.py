@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 STAGES = 16
 LEAK = 1e-3
 BLIND = 1e-9
-"""mass that may lie where the other density is below rounding: it can hide 1e-6 of a divergence"""
+"""mass that may lie where the other density is rounded to zero: it can hide 1e-6 of a divergence"""
 PROBES = 81
 """points at which a score is tried before anything long"""
 PAIRED = ("ode", "sde", "e^φ", "data")
@@ -228,15 +228,15 @@ def _l1(p: Field, q: Field) -> tuple[float, float]:
 def known_kl(p: Field, q: Field) -> tuple[float, float]:
     """Return KL(p‖q) and what rounding may hide in it.
 
-    A computed density below rounding of its largest value is not known. If p has mass there, the divergence is infinite for
-    all that is known; if p has next to none, q counts as rounding, and a q as small as numbers get would add the second.
+    Where a computed density is zero or below, its true value is not known. If p has mass there, the divergence is infinite
+    for all that is known; if p has next to none, q counts as rounding, and a q as small as numbers get would add the second.
     """
-    floor = np.finfo(float).eps * q.values.max()
-    blind = q.values < floor
+    blind = q.values <= 0
     mass = float(q.grid.integrate(np.where(blind, np.maximum(p.values, 0.0), 0.0)))
     if mass > BLIND:
         return np.inf, 0.0
-    return kl_divergence(p, np.maximum(q.values, floor)), -np.log(np.finfo(float).tiny) * mass
+    rounding = np.finfo(float).eps * q.values.max()
+    return kl_divergence(p, np.where(blind, rounding, q.values)), -np.log(np.finfo(float).tiny) * mass
 
 
 def _residuals(
