@@ -229,7 +229,7 @@ def known_kl(p: Field, q: Field) -> tuple[float, float]:
     """Return KL(p‖q) and what rounding may hide in it.
 
     Where a computed density is zero or below, its true value is not known. If p has mass there, the divergence is infinite
-    for all that is known; if p has next to none, q counts as rounding, and a q as small as numbers get would add the second.
+    for all that is known; if p has next to none, q counts as rounding, and a q as small as numbers get adds the second.
     """
     blind = q.values <= 0
     mass = float(q.grid.integrate(np.where(blind, np.maximum(p.values, 0.0), 0.0)))

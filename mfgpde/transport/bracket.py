@@ -9,12 +9,13 @@ laws the flux alone.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.ndimage import gaussian_filter, maximum_filter, maximum_filter1d
+from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.sparse.linalg import cg, splu
 
 from mfgpde.grids import CartesianGrid
@@ -23,8 +24,6 @@ from mfgpde.transport.c_transform import transform
 from mfgpde.transport.gaussian import moments, wasserstein_gaussian
 
 Array = NDArray[np.float64]
-
-
 GAUSS = ((-np.sqrt(0.15), 5 / 18), (0.0, 8 / 18), (np.sqrt(0.15), 5 / 18))
 """points and weights on a cell, exact for degree five"""
 SHARES = (1.0, 0.8, 0.6, 0.4)
@@ -33,6 +32,8 @@ SMOOTHED = (0.0, 1.0, 2.0)
 """cells over which a potential is smoothed for the same reason"""
 CLOSE = 4.0
 """cells, in W₂, below which splines and the flux alone are tried as well"""
+ROUNDING = 1e-14
+"""of sums of squares of places in the box, by which a lower bound of W₂² is lowered"""
 STEEPEST = 0.99
 """curvature of a potential above which its c-transform is bounded by its largest value alone"""
 
@@ -52,7 +53,8 @@ def bracket(phi: Array, mu: Array, nu: Array, grid: CartesianGrid) -> tuple[floa
         for cells in SMOOTHED:
             rounder = (gaussian_filter(u, cells, mode="nearest") for u in (phi, psi))
             half = max(half, *(_by_splines(u, *pair, h) for u, pair in zip(rounder, ((mu, nu), (nu, mu)), strict=True)))
-    lower = max(np.sqrt(2 * max(half, 0.0)), _by_moments(mu, nu, grid))
+    squared = max(2 * half, _by_moments(mu, nu, grid) ** 2) - ROUNDING * float(np.sum(np.square(grid.lengths)))
+    lower = np.sqrt(max(squared, 0.0))
     return float(lower), float(max(upper, lower)), target
 
 
@@ -125,8 +127,7 @@ def _widest(a: Array, axes: list[int], size: int) -> Array:
     """Return the largest of `size` neighbours along the axes, which shrink by size − 1."""
     for axis in axes:
         n = a.shape[axis] - size + 1
-        a = maximum_filter1d(a, size, axis=axis, origin=-(size // 2) if size == 2 else 0, mode="nearest")
-        a = np.take(a, range(0 if size == 2 else 1, (0 if size == 2 else 1) + n), axis)
+        a = reduce(np.maximum, (a[(slice(None),) * axis + (slice(k, k + n),)] for k in range(size)))
     return a
 
 

@@ -52,6 +52,13 @@ def test_it_is_narrow_where_laws_are_a_tenth_of_a_cell_apart():
     assert 0.98 * truth < found.lower < truth < found.upper < 1.002 * truth
 
 
+def test_one_law_is_at_no_distance_from_itself():
+    p = mfg.four_blobs().density(mfg.CartesianGrid.cube(4.0, 40, 2).points)
+    found = mfg.back_and_forth(p, p, mfg.CartesianGrid.cube(4.0, 40, 2))
+    assert found.lower == 0.0
+    assert found.upper < 1e-6
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.floats(0.01, 3.0), st.integers(0, 2**32 - 1))
 def test_any_potential_bounds_from_below(size, seed):
