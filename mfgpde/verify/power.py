@@ -10,12 +10,15 @@ STEP = 0.05  # large enough to stand clear of the error bars, small enough for a
 
 
 def detects(claim: Claim, evidence: Evidence, level: Level, seed: int) -> dict[str, float]:
-    """Return the detectable change of every named coefficient: first order, bisected between bounds at level full."""
+    """Return the detectable change of every named coefficient: first order, bisected between bounds at level full.
+
+    Zero where the claim is refuted as it stands.
+    """
     powers = {}
     for name in claim.coefficients:
         changed = claim.run_measure(level, seed, **{name: 1 + STEP})
         guess = smallest_change(evidence, changed, STEP)
-        powers[name] = _bisect(claim, name, level, seed, guess) if level is Level.FULL and guess < 1 else guess
+        powers[name] = _bisect(claim, name, level, seed, guess) if level is Level.FULL and 0 < guess < 1 else guess
     return powers
 
 

@@ -71,6 +71,15 @@ def test_bisection_at_level_full_agrees_with_the_first_order(suite, tmp_path):
     assert stored["claims"][0]["detects"]["factor"] == pytest.approx(0.055, rel=0.21)
 
 
+def test_what_is_refuted_at_level_full_is_refuted_and_not_broken(suite, tmp_path):
+    """There is nothing to bisect: no change at all is needed."""
+    result = invoke(suite("toy", off=3.0, control=4.0), "--level", "full", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    (claim,) = record.read(tmp_path / "out/full/run.json")["claims"]
+    assert claim["outcome"] == "refuted"
+    assert claim["detects"] == {"factor": 0.0}
+
+
 def test_an_interrupted_run_goes_on_and_a_finished_one_starts_anew(suite, tmp_path, monkeypatch):
     folder, out, log = suite("a"), tmp_path / "out", tmp_path / "log"
     suite("b")

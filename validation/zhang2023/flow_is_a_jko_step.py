@@ -111,6 +111,7 @@ def step(level, horizon=1.0):
         mfg.CartesianGrid.cube(4.0, n, 1),
         steps=n // 4,
         tolerance=tolerance,
+        iterations=6000,
     )
     values = [quantile_step(spread, blobs, count) for count in (100, 200)]
     # equally spaced levels lose half a gap at each end: first order in 1/count
