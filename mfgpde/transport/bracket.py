@@ -55,7 +55,7 @@ def bracket(phi: Array, mu: Array, nu: Array, grid: CartesianGrid) -> tuple[floa
             half = max(half, *(_by_splines(u, *pair, h) for u, pair in zip(rounder, ((mu, nu), (nu, mu)), strict=True)))
     squared = max(2 * half, _by_moments(mu, nu, grid) ** 2) - ROUNDING * float(np.sum(np.square(grid.lengths)))
     lower = np.sqrt(max(squared, 0.0))
-    return float(lower), float(max(upper, lower)), target
+    return float(lower), float(upper), target
 
 
 def _by_moments(mu: Array, nu: Array, grid: CartesianGrid) -> float:
