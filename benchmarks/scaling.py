@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde import cores
+from mfgpde.core import threads
 from mfgpde.kernels import cpu
 from mfgpde.verify import load_module
 
@@ -23,24 +23,24 @@ SIZES = {2: (64, 128, 256, 512, 1024, 2048, 4096), 3: (16, 32, 64, 128, 256)}
 
 def run(peers: bool) -> dict[str, Any]:
     """Return rows of kernel, cells, threads, bytes a cell, bandwidth, the triad's, and its share; panels of the figure."""
-    most = min(cores.available(), numba.config.NUMBA_NUM_THREADS)
+    most = min(threads.available(), numba.config.NUMBA_NUM_THREADS)
     rows, panels = [], []
-    for threads in sorted({1, most}):
-        numba.set_num_threads(threads)
-        rows += [(name, n, threads, *found) for name, n, found in _measured()]
+    for count in sorted({1, most}):
+        numba.set_num_threads(count)
+        rows += [(name, n, count, *found) for name, n, found in _measured()]
     numba.set_num_threads(most)
     names = list(dict.fromkeys(row[0] for row in rows))
-    for threads in sorted({1, most}):
+    for count in sorted({1, most}):
         curves = []
         for name in names:
-            mine = [row for row in rows if row[0] == name and row[2] == threads]
+            mine = [row for row in rows if row[0] == name and row[2] == count]
             d = 3 if "3D" in name else 2
             curves.append(
                 {"label": name, "x": [row[1] ** d * row[3] / 2**20 for row in mine], "y": [row[4] for row in mine]}
             )
-        known = sorted((row[1] ** 2 * row[3] / 2**20, row[5]) for row in rows if "2D" in row[0] and row[2] == threads)
+        known = sorted((row[1] ** 2 * row[3] / 2**20, row[5]) for row in rows if "2D" in row[0] and row[2] == count)
         curves.append({"label": "triad", "x": [x for x, _ in known], "y": [y for _, y in known], "grey": True})
-        title = f"{threads} thread{'s' * (threads > 1)}"
+        title = f"{count} thread{'s' * (count > 1)}"
         panels.append({"title": title, "x": "MiB read and written", "y": "GB/s", "curves": curves})
     return {
         "title": "Stencils from cache to memory",

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 CLAIMS = ("zhang2024/memorisation", "zhang2024/kernel-score-model")
 COLUMNS, RANK, TRAINING = 16, 20, 1400

@@ -8,7 +8,7 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.tri import Triangulation
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 CLAIMS = ("shen2024/eigenpairs", "shen2024/semigroup")
 SURFACES = {

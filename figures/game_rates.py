@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 PANELS = (
     ("zhang2023/one-equilibrium", "sweeps, or every 25 iterations", "primal − dual", None),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 CLAIMS = (

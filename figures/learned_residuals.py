@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 from mfgpde.verify import load_module
 
 CLAIMS = ("lai2023/dsm-violates-score-fpe", "lai2023/regularised-training")

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.patches import Ellipse
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 CLAIMS = ("zhang2024/kernel-score-model", "zhang2024/terminal-condition")
 TIMES = (0.0, 0.01, 0.05)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 CLAIMS = ("shen2024/diffusion-kernel-smoother",)
 HALF, WIDTH, SAMPLES = 5.0, 0.5, 300

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 CLAIMS = ("zhang2024/memorisation", "zhang2024/kernel-score-model")
 STOP, SAMPLES, COUNT = 1e-3, 200, 8000

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 TIMES = (0.05, 0.2, 0.5)
 PROCESS, DATA = mfg.VariancePreserving(), mfg.four_blobs()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 CLAIMS = ("shen2024/oism-estimator", "shen2024/variance")
 TIMES = (0.05, 0.15, 0.5)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 CLAIMS = ("liliuosher/kernel-formula", "zhang2024/sgm-is-an-inverse-wpo")
 GRID = mfg.CartesianGrid.cube(4.0, 192, 2)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 CLAIM = "solvers/order-of-accuracy"
 SHORT = {

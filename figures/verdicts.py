@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from mfgpde import plotting
+from mfgpde.report import plotting
 
 COMPARED = False
 """its numbers are those of a run, which has error bars to be compared by"""

@@ -1,5 +1,10 @@
 # The public names, one per line; `mfgpde/__init__.py` loads each on first use.
 from . import games as games
+from .core.errors import NotConverged as NotConverged
+from .core.errors import Status as Status
+from .core.estimate import Estimate as Estimate
+from .core.estimate import Kind as Kind
+from .core.estimate import exact as exact
 from .densities import GaussianMixture as GaussianMixture
 from .densities import LowRank as LowRank
 from .densities import OnGrid as OnGrid
@@ -55,11 +60,6 @@ from .equilibria import equilibrium as equilibrium
 from .equilibria import load_equilibrium as load_equilibrium
 from .equilibria import proximal_by_sampling as proximal_by_sampling
 from .equilibria import wasserstein_proximal as wasserstein_proximal
-from .errors import NotConverged as NotConverged
-from .errors import Status as Status
-from .estimate import Estimate as Estimate
-from .estimate import Kind as Kind
-from .estimate import exact as exact
 from .games import Capacity as Capacity
 from .games import ChiSquared as ChiSquared
 from .games import Functional as Functional
@@ -85,7 +85,6 @@ from .learning import fit_kernel_model as fit_kernel_model
 from .learning import implicit_loss as implicit_loss
 from .learning import steadied_noise as steadied_noise
 from .learning import train as train
-from .pictures import picture as picture
 from .processes import Brownian as Brownian
 from .processes import Linear as Linear
 from .processes import MarkovGenerator as MarkovGenerator
@@ -95,6 +94,7 @@ from .processes import SubVariancePreserving as SubVariancePreserving
 from .processes import VarianceExploding as VarianceExploding
 from .processes import VariancePreserving as VariancePreserving
 from .processes import double_well as double_well
+from .report.pictures import picture as picture
 from .scores import Bump as Bump
 from .scores import Differenced as Differenced
 from .scores import ExactScore as ExactScore

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mfgpde.core.arrays import Array
+
 SLAB = 2**20  # points of a slab: tens of megabytes
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mfgpde
-from mfgpde.cli import app
+from mfgpde.app.cli import app
 from mfgpde.verify import Level, Outcome, discover, record, run
 
 PACKAGE = Path(mfgpde.__file__).parent

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.processes import LinearProcess, Transition
-
-Array = NDArray[np.float64]
 
 
 @runtime_checkable

@@ -13,19 +13,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import dot
+from mfgpde.core.arrays import Array, dot
+from mfgpde.core.estimate import Estimate
 from mfgpde.densities import Density
 from mfgpde.diagnostics.certificate import PROBES, Certificate, probe, stages
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.equations import Continuity
-from mfgpde.estimate import Estimate
 from mfgpde.processes import LinearProcess
 from mfgpde.solvers import Counted, flow, prior_of
 from mfgpde.transport import wasserstein_gaussian
 
-Array = NDArray[np.float64]
 GROUPS = 16
 FEW = 16
 """dimensions up to which the divergence is summed over all directions instead of drawn"""

@@ -9,8 +9,8 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.diagnostics.distances import kl_divergence, l1_distance
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
@@ -21,7 +21,6 @@ from mfgpde.processes import LinearProcess
 from mfgpde.solvers import Induced, induced_ode, induced_sde, prior_of, solve
 from mfgpde.transport import Transport, back_and_forth, squared_by_blocks, wasserstein
 
-Array = NDArray[np.float64]
 STAGES = 16
 LEAK = 1e-3
 BLIND = 1e-9

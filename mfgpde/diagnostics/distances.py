@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.densities import Density
 from mfgpde.discretisations import Field
 
-Array = NDArray[np.float64]
 Reference = Field | Density | Callable[[Array], Array] | Array
 
 

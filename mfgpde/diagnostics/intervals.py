@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from mfgpde.estimate import Estimate, Kind
+from mfgpde.core.estimate import Estimate, Kind
 
 
 def mean_interval(values: ArrayLike, what: str = "mean", level: float = 0.99) -> Estimate:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
+from mfgpde.core.estimate import Estimate
 from mfgpde.densities import GaussianMixture
 from mfgpde.diagnostics.intervals import mean_interval
-from mfgpde.estimate import Estimate
 from mfgpde.processes import LinearProcess
 
-Array = NDArray[np.float64]
 BLOCK = 4096
 
 

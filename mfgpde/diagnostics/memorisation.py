@@ -7,13 +7,12 @@ A model that repeats its training points has a ratio near zero, one that draws f
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from mfgpde.core.arrays import Array
+from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.diagnostics.intervals import mean_interval
-from mfgpde.estimate import Estimate, Kind
 
-Array = NDArray[np.float64]
 GROUPS = 20
 
 

@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
+from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.files import write_text
+from mfgpde.core.progress import meter
 from mfgpde.densities import GaussianMixture, marginal
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.diagnostics.memorisation import nearest_ratio
 from mfgpde.equations import Continuity
-from mfgpde.estimate import Estimate, Kind
 from mfgpde.learning.kernel_model import fit_kernel_model
 from mfgpde.learning.objectives import Objective
 from mfgpde.learning.train import train
 from mfgpde.processes import IsotropicProcess, LinearProcess
-from mfgpde.progress import meter
 from mfgpde.scores.exact import ExactScore, empirical_score
 from mfgpde.solvers import flow, log_density
 from mfgpde.solvers.induced import prior_of
 from mfgpde.transport import wasserstein_points
 
-Array = NDArray[np.float64]
 PILOT = (250, 250, 1500)  # steps of trainings: the first warms up, the others tell the time of one step
 
 
@@ -191,6 +191,4 @@ def _stored(store: Path | None, stated: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _keep(store: Path | None, stated: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     if store is not None:
-        part = store.with_name(store.name + ".part")
-        part.write_text(json.dumps({"stated": stated, "rows": rows}, indent=1), encoding="utf-8")
-        part.replace(store)
+        write_text(store, json.dumps({"stated": stated, "rows": rows}, indent=1))

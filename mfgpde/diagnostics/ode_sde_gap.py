@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
+from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.diagnostics.distances import Array
 from mfgpde.discretisations import Field, FiniteVolume
-from mfgpde.estimate import Estimate, Kind
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
 from mfgpde.solvers import Induced

@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.equations import LogDensity
 from mfgpde.processes import ForwardProcess
-
-Array = NDArray[np.float64]
 
 
 def score_residual(process: ForwardProcess, score: Any, x: Array, t: float) -> Array:

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import elsewhere, to_host
+from mfgpde.core.arrays import Array, elsewhere, to_host
+from mfgpde.core.shown import Shown, box
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, System
-from mfgpde.shown import Shown, box
-
-Array = NDArray[np.float64]
 
 
 class Semidiscrete(System, Protocol):

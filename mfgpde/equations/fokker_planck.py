@@ -11,14 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mfgpde.arrays import dot
+from mfgpde.core.arrays import Array, dot
 from mfgpde.processes import ForwardProcess, IsotropicProcess, OverdampedLangevin
 from mfgpde.scores import Score
 
-Array = NDArray[np.float64]
 VectorField = Callable[[Array, float], Array]
 """A function of points (..., d) and one time, returning (..., d)."""
 Diffusivity = Callable[[float], Any]

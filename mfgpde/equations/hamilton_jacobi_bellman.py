@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from mfgpde.arrays import dot
+from mfgpde.core.arrays import dot
 from mfgpde.equations.fokker_planck import Array, Diffusivity
 from mfgpde.processes import ForwardProcess
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mfgpde.arrays import dot
+from mfgpde.core.arrays import dot
 from mfgpde.equations.fokker_planck import Array, Diffusivity, VectorField
 from mfgpde.processes import ForwardProcess
 

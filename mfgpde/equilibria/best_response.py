@@ -14,16 +14,15 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft, sparse
 from scipy.linalg import solve_banded
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
+from mfgpde.core.arrays import Array
 from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
 from mfgpde.games import MeanFieldGame, Nonlocal
 from mfgpde.grids import CartesianGrid
 
-Array = NDArray[np.float64]
 FLOOR = 1e-6
 """of the largest initial density, below which first variations are those at the floor: tails carry no signal"""
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mfgpde.core.arrays import Array
+from mfgpde.core.files import written
+
 PAUSE = 5.0  # seconds between two writings
 
 
@@ -39,10 +40,9 @@ class Checkpoint:
         """Write the iterate, at most every few seconds unless told `now`."""
         if self.path is None or (not now and time.monotonic() - self._written < PAUSE):
             return
-        part = self.path.with_name(self.path.name + ".part.npz")
         named: dict[str, Any] = dict(arrays)
-        np.savez(part, setting=np.array(json.dumps(self.setting)), **named)
-        part.replace(self.path)
+        with written(self.path) as part, part.open("wb") as file:
+            np.savez(file, setting=np.array(json.dumps(self.setting)), **named)
         self._written = time.monotonic()
 
     def done(self) -> None:

@@ -7,12 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
-
-Array = NDArray[np.float64]
 
 
 def potential_cost(game: MeanFieldGame, grid: CartesianGrid, t: float) -> Array:

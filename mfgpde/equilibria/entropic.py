@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import Backend, dot, namespace, require_memory, to_host
+from mfgpde.core.arrays import Array, Backend, dot, namespace, require_memory, to_host
+from mfgpde.core.progress import meter
 from mfgpde.equilibria.anderson import Mixer
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost, running_cost
@@ -26,9 +26,6 @@ from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
 from mfgpde.equilibria.heat import RESOLVED, Heat
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
-from mfgpde.progress import meter
-
-Array = NDArray[np.float64]
 
 
 def solves(game: MeanFieldGame) -> str:

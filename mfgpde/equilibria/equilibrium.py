@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
+from mfgpde.core.arrays import Array
+from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.files import written
+from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Field, FiniteVolume
-from mfgpde.estimate import Estimate, Kind
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
-from mfgpde.shown import Shown, box
 
 if TYPE_CHECKING:
     import xarray
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -147,9 +146,8 @@ class Equilibrium(Shown):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write NetCDF 4 through a temporary file beside `path`; return the path."""
         path = Path(path)
-        part = path.with_name(path.name + ".part")
-        self.to_xarray().to_netcdf(part, engine="h5netcdf")
-        os.replace(part, path)
+        with written(path) as part:
+            self.to_xarray().to_netcdf(part, engine="h5netcdf")
         return path
 
 

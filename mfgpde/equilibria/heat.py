@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 
-Array = NDArray[np.float64]
 RESOLVED = 0.75
 """standard deviation over cell width, below which the sampled Gaussian is off by more than 3e-5"""
 RANGE = 600.0  # of logarithms that double precision holds at once

@@ -10,17 +10,16 @@ import time
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, gmres
 
+from mfgpde.core.arrays import Array
+from mfgpde.core.progress import meter
 from mfgpde.equilibria.best_response import Sweeps
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.equilibrium import Equilibrium
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
-from mfgpde.progress import meter
 
-Array = NDArray[np.float64]
 WARMUP = 4  # rounds of fictitious play before Newton's method
 
 

@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import Backend, namespace, require_memory, to_host
+from mfgpde.core.arrays import Array, Backend, namespace, require_memory, to_host
+from mfgpde.core.progress import meter
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost
 from mfgpde.equilibria.equilibrium import Equilibrium
@@ -21,9 +21,7 @@ from mfgpde.equilibria.space_time import SpaceTime
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import stencils
-from mfgpde.progress import meter
 
-Array = NDArray[np.float64]
 EVERY = 25  # iterations between two looks at the gap
 RELAXED = 1.8
 

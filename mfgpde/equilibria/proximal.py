@@ -12,16 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 from scipy.stats import t as student
 
+from mfgpde.core.arrays import Array
+from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.equilibria.heat import Heat
-from mfgpde.estimate import Estimate, Kind
 from mfgpde.grids import CartesianGrid
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,16 +16,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from mfgpde.arrays import beside, namespace_of, transforms
+from mfgpde.core.arrays import Array, beside, namespace_of, transforms
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import initial_on, reference_on
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
-Array = NDArray[np.float64]
 Pieces = list[tuple[Functional, float, Any]]
 
 

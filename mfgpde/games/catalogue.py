@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import dot
+from mfgpde.core.arrays import Array, dot
 from mfgpde.densities import Density, Propagated, marginal
 from mfgpde.games.functionals import (
     Capacity,
@@ -21,8 +20,6 @@ from mfgpde.games.functionals import (
 )
 from mfgpde.games.mean_field_game import MeanFieldGame
 from mfgpde.processes import IsotropicProcess, LinearProcess
-
-Array = NDArray[np.float64]
 
 
 def normalizing_flow(source: Density, target: Density, horizon: float = 1.0, *, forward: bool = True) -> MeanFieldGame:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.densities import Density
 from mfgpde.games.special import wright_omega, x_log_x
 
-Array = NDArray[np.float64]
 TINY = 1e-300
 
 

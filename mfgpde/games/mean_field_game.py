@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import dot
+from mfgpde.core.arrays import Array, dot
 from mfgpde.densities import Density
 from mfgpde.games.functionals import Functional, Nonlocal, Potential
 
-Array = NDArray[np.float64]
 Coefficient = float | Callable[[float], float]
 ScalarField = Callable[[Array, float], Array]
 

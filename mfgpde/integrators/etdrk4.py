@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mfgpde.core.recent import Recent
 from mfgpde.integrators.base import Array, Split
 
 
@@ -33,7 +34,9 @@ def phi(z: Array) -> tuple[Array, Array, Array]:
 class ETDRK4:
     """The method of Cox and Matthews with an embedded third-order method that reuses the next step's first stage."""
 
-    _cache: dict = field(default_factory=dict, repr=False, compare=False)
+    _recent: Recent[tuple[Array, tuple[Array, ...]]] = field(
+        default_factory=lambda: Recent(4), repr=False, compare=False
+    )
     order: ClassVar[int] = 4
     embedded_order: ClassVar[int] = 3
     reference: ClassVar[str] = (
@@ -56,19 +59,18 @@ class ETDRK4:
         return new, 0.6 * f3 * (nc - n1)  # classical limit: (dt/10)(k₄ − k₅), the RK4(3) pair
 
     def _weights(self, stiff: Array, dt: float) -> tuple[Array, ...]:
-        key = (id(stiff), dt)
-        if key not in self._cache or self._cache[key][0] is not stiff:
-            if len(self._cache) > 3:
-                self._cache.clear()
-            z = dt * stiff
-            p1, p2, p3 = phi(z)
-            weights = (
-                np.exp(z),
-                np.exp(0.5 * z),
-                0.5 * dt * phi(0.5 * z)[0],
-                dt * (p1 - 3 * p2 + 4 * p3),
-                dt * (p2 - 2 * p3),
-                dt * (4 * p3 - p2),
-            )
-            self._cache[key] = (stiff, weights)
-        return self._cache[key][1]
+        # what is kept holds on to `stiff`, so that no other array can have its identity meanwhile
+        return self._recent((id(stiff), dt), lambda: (stiff, _weights(stiff, dt)))[1]
+
+
+def _weights(stiff: Array, dt: float) -> tuple[Array, ...]:
+    z = dt * stiff
+    p1, p2, p3 = phi(z)
+    return (
+        np.exp(z),
+        np.exp(0.5 * z),
+        0.5 * dt * phi(0.5 * z)[0],
+        dt * (p1 - 3 * p2 + 4 * p3),
+        dt * (p2 - 2 * p3),
+        dt * (4 * p3 - p2),
+    )

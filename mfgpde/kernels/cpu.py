@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 from numba import get_num_threads, njit, prange
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.kernels.games import kinetic_proximal as kinetic_proximal
 from mfgpde.kernels.transport import envelope as envelope
 from mfgpde.kernels.transport import scatter as scatter
 from mfgpde.kernels.weno import weno_slopes as weno_slopes
-
-Array = NDArray[np.float64]
 
 # c(w) = (w/2) coth(w/2) = Σ B_{2k} w^{2k} / (2k)!, Bernoulli numbers: for |w| ≤ 1 the tail after w²⁰ is below 1e-17.
 C1, C2, C3, C4, C5 = 1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160

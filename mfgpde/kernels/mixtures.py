@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mfgpde.core.arrays import Array
+
 TILE = 128  # components
 POINTS = 32
 FEW, SIDE = 96, 128  # coordinates of centres up to which components are taken one at a time; points side by side

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.arrays import device_namespace
+from mfgpde.core.arrays import device_namespace
 from mfgpde.kernels import cpu
 from mfgpde.kernels.device import PRELUDE, DeviceStencils, source
 

@@ -6,11 +6,9 @@ Jiang, Peng, SIAM J. Sci. Comput. 21 (2000).
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit, prange
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mfgpde.core.arrays import Array
 
 
 @njit(cache=True, error_model="numpy")

@@ -19,16 +19,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from mfgpde.core.arrays import Array
 from mfgpde.densities import GaussianMixture
 from mfgpde.learning.placed_kernels import NEIGHBOURS, Placed, Shape
 from mfgpde.processes import LinearProcess
 from mfgpde.scores.exact import ExactScore
 from mfgpde.scores.mixture_files import save_mixture
 
-Array = NDArray[np.float64]
 FOLDS, FEWEST = 5, 10
 WORK = 6e7  # coordinates of kernels times judged points, for one choice: a tenth of a second
 SHRINKAGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from mfgpde.core.arrays import Array
 from mfgpde.densities import Dense, GaussianMixture, LowRank
 
-Array = NDArray[np.float64]
 Shape = Literal["isotropic", "diagonal", "low-rank", "full"]
 NEIGHBOURS = (3, 5, 8, 12, 20, 30, 50, 80, 130, 200)
 

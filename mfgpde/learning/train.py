@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from mfgpde.core.files import written
+from mfgpde.core.progress import meter
 from mfgpde.learning.control_variate import steadied_noise
 from mfgpde.learning.objectives import (
     Coefficients,
@@ -24,7 +26,6 @@ from mfgpde.learning.objectives import (
     score_residual,
 )
 from mfgpde.processes import IsotropicProcess
-from mfgpde.progress import meter
 from mfgpde.scores.eigenbasis import HermiteBasis, kept_variance
 from mfgpde.scores.files import Network, forward, network_score, save_weights
 from mfgpde.scores.jax_score import JaxScore
@@ -228,10 +229,9 @@ def _store(path: Path, setting: dict[str, Any], state: Any, losses: list[float],
     """Write the state through a temporary file."""
     leaves = [np.asarray(a) for a in jax.tree.leaves((*state[:3], jax.random.key_data(state[3])))]
     about = json.dumps({"setting": setting, "losses": losses, "residuals": residuals})
-    part = path.with_name(path.name + ".part.npz")
     named: dict[str, Any] = {f"leaf{k}": leaf for k, leaf in enumerate(leaves)}
-    np.savez(part, about=np.array(about), **named)
-    part.replace(path)
+    with written(path) as part, part.open("wb") as file:
+        np.savez(file, about=np.array(about), **named)
 
 
 def _restored(path: Path, setting: dict[str, Any], state: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfgpde.arrays import dot
+from mfgpde.core.arrays import dot
 from mfgpde.processes.base import Array, ForwardProcess, positive
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from mfgpde.arrays import beside
+from mfgpde.core.arrays import beside
 from mfgpde.processes.base import Array, LinearProcess, Transition, check_interval, positive
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from mfgpde import plotting
-from mfgpde.report import drawings, table
+from mfgpde.report import drawings, plotting, table
 from mfgpde.report.formulas import mathml
 
 FEWEST = 2

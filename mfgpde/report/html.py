@@ -38,7 +38,7 @@ def render(
 
 def plot(series: list[Mapping[str, Any]]) -> Markup:
     """Return all series of a claim in one inline SVG, one panel for each pair of axes."""
-    from mfgpde.plotting import ladder_figure
+    from mfgpde.report.plotting import ladder_figure
 
     figure = ladder_figure(series)
     buffer = io.StringIO()

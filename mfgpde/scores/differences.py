@@ -6,11 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import dot
-
-Array = NDArray[np.float64]
+from mfgpde.core.arrays import Array, dot
 
 
 @dataclass(eq=False)

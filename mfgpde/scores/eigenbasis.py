@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-Array = NDArray[np.float64]
+from mfgpde.core.arrays import Array
+
 Truncation = Literal["total", "hyperbolic"]
 
 

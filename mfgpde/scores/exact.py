@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import dot
+from mfgpde.core.arrays import Array, dot
+from mfgpde.core.recent import Recent
 from mfgpde.densities import GaussianMixture
 from mfgpde.processes import LinearProcess
-
-Array = NDArray[np.float64]
 
 
 class Score(Protocol):
@@ -60,13 +56,11 @@ class ExactScore:
 
     has_potential = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "at", lru_cache(maxsize=8)(self._at))
+    _laws: Recent[GaussianMixture] = field(default_factory=lambda: Recent(8), init=False, repr=False)
 
-    def _at(self, t: float) -> GaussianMixture:
-        return self.data.after(self.process.transition(0.0, t))
-
-    at: Callable[[float], GaussianMixture] = None  # pyright: ignore[reportAssignmentType]  # set above: p_t, cached
+    def at(self, t: float) -> GaussianMixture:
+        """Return p_t; that of the last eight times is kept."""
+        return self._laws(t, lambda: self.data.after(self.process.transition(0.0, t)))
 
     @property
     def dimension(self) -> int:

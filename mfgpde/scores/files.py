@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.files import written
+
 ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "relu", "sin")
 
 
@@ -151,9 +153,8 @@ def save_weights(path: Path, layers: list[tuple[Any, Any]], network: Network) ->
     for k, (W, b) in enumerate(layers):
         arrays[f"W{k}"] = np.ascontiguousarray(W, dtype=np.float32)
         arrays[f"b{k}"] = np.ascontiguousarray(b, dtype=np.float32)
-    part = path.with_name(path.name + ".part")
-    save_file(arrays, part, metadata={"network": json.dumps(network.__dict__)})
-    part.replace(path)
+    with written(path) as part:
+        save_file(arrays, part, metadata={"network": json.dumps(network.__dict__)})
     return path
 
 

@@ -12,11 +12,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import contiguous, elsewhere, namespace_of
+from mfgpde.core.arrays import Array, contiguous, elsewhere, namespace_of
 
-Array = NDArray[np.float64]
 MOST, MOST_THERE = 4096, 2**18  # points a call, on the host and on a device
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import mfgpde.processes as processes
+from mfgpde.core.files import written
 from mfgpde.densities import Dense, GaussianMixture, LowRank
 from mfgpde.scores.exact import ExactScore
 
@@ -35,9 +36,8 @@ def save_mixture(path: Path, score: ExactScore) -> Path:
     else:
         arrays |= {"diagonal": law.structure.diagonal, "factors": law.structure.factors}
     about = {"mixture": json.dumps({"process": type(score.process).__name__, "arguments": arguments})}
-    part = path.with_name(path.name + ".part")
-    save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part, metadata=about)
-    part.replace(path)
+    with written(path) as part:
+        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part, metadata=about)
     return path
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from mfgpde.core.arrays import Array
 from mfgpde.processes import ForwardProcess, MarkovGenerator
 from mfgpde.scores.eigenbasis import Eigenbasis
 
-Array = NDArray[np.float64]
 FOLDS, BLOCK = 5, 8192
 RIDGES = np.geomspace(1e-12, 1e2, 57)
 NODES = 25

@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.scores.eigenbasis import Eigenbasis
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import contiguous, elsewhere, namespace_of
+from mfgpde.core.arrays import Array, contiguous, elsewhere, namespace_of
 
-Array = NDArray[np.float64]
 MOST, MOST_THERE = 2**14, 2**16  # points a call, on the host and on a device
 
 

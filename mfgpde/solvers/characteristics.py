@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from mfgpde.core.arrays import Array
 from mfgpde.equations import Continuity
-
-Array = NDArray[np.float64]
 
 
 def flow(

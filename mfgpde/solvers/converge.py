@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.discretisations import Discretisation
-from mfgpde.estimate import Estimate, Kind
 
 
 @dataclass(frozen=True)

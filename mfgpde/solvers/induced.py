@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from mfgpde.arrays import Backend
+from mfgpde.core.arrays import Backend
+from mfgpde.core.progress import meter
 from mfgpde.densities import GaussianMixture, gaussian
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.discretisations.base import Array, checked
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
-from mfgpde.progress import meter
 from mfgpde.solvers.march import solve
 
 GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)

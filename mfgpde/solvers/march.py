@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.errors import NotConverged, Status
+from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.discretisations import Discretisation, Field, Semidiscrete
 from mfgpde.discretisations.base import Array
-from mfgpde.errors import NotConverged, Status
 from mfgpde.integrators import Controller, Integrator, size
-from mfgpde.progress import Meter, meter, silent
 from mfgpde.solvers.initial import (
     Initial,
     carries_density,

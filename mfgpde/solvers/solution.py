@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mfgpde.core.errors import Status
+from mfgpde.core.files import written
+from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Field
 from mfgpde.discretisations.base import Array
-from mfgpde.errors import Status
 from mfgpde.grids import CartesianGrid
-from mfgpde.shown import Shown, box
 
 if TYPE_CHECKING:
     import xarray
@@ -95,9 +96,8 @@ class Solution(Shown):
             return path
         array = self.to_xarray()  # collective on a mesh spread over ranks, of which the first one writes
         if getattr(getattr(self.discretisation.grid, "comm", None), "rank", 0) == 0:
-            part = path.with_name(path.name + ".part")
-            array.to_netcdf(part, engine="h5netcdf")
-            os.replace(part, path)
+            with written(path) as part:
+                array.to_netcdf(part, engine="h5netcdf")
         return path
 
 

@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import Backend, namespace, require_memory, to_host, transforms
-from mfgpde.estimate import Estimate, Kind
+from mfgpde.core.arrays import Array, Backend, namespace, require_memory, to_host, transforms
+from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.progress import meter
 from mfgpde.grids import CartesianGrid
-from mfgpde.progress import meter
 from mfgpde.transport.bracket import bracket
 from mfgpde.transport.c_transform import returned, traced, transform
 from mfgpde.transport.gaussian import moments
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,17 +13,16 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.sparse.linalg import cg, splu
 
+from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import transport as kernels
 from mfgpde.transport.c_transform import transform
 from mfgpde.transport.gaussian import moments, wasserstein_gaussian
 
-Array = NDArray[np.float64]
 GAUSS = ((-np.sqrt(0.15), 5 / 18), (0.0, 8 / 18), (np.sqrt(0.15), 5 / 18))
 """points and weights on a cell, exact for degree five"""
 SHARES = (1.0, 0.8, 0.6, 0.4)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.arrays import contiguous
+from mfgpde.core.arrays import Array, contiguous
 from mfgpde.kernels import stencils
-
-Array = NDArray[np.float64]
 
 
 def transform(phi: Array, h: float, *, refine: bool = True) -> Array:

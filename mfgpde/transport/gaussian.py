@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mfgpde.core.arrays import Array
 
 
 def wasserstein_gaussian(mean1: Array, covariance1: Array, mean2: Array, covariance2: Array) -> float:

@@ -6,12 +6,11 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mfgpde.estimate import Estimate, Kind
+from mfgpde.core.arrays import Array
+from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.grids import CartesianGrid
 
-Array = NDArray[np.float64]
 MOST_POINTS = 6000
 """beyond which the cost matrix alone takes 300 MB, and the simplex minutes"""
 

@@ -7,11 +7,9 @@ Closed forms to check against: W₂² = (m₁ − m₂)² + (σ₁ − σ₂)² 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
-
-Array = NDArray[np.float64]
 
 
 def wasserstein(p: Array, q: Array, grid: CartesianGrid, *, order: int = 2) -> float:

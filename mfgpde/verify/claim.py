@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from mfgpde.shown import Shown
+from mfgpde.core.shown import Shown
 from mfgpde.verify.finding import Finding
 
 T = TypeVar("T")

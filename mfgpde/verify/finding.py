@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from mfgpde.estimate import Estimate
+from mfgpde.core.estimate import Estimate
 
 
 class Outcome(StrEnum):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from mfgpde.core.files import write_text
 
 FILE, KEPT = "history.jsonl", 100
 """the file's name, and how many lines it keeps"""
@@ -21,9 +22,7 @@ def add(folder: Path, run: Mapping[str, Any]) -> None:
 def append(folder: Path, line: Mapping[str, Any]) -> None:
     """Append a line to a folder's history, which is written anew at once."""
     lines = [*_lines(folder), json.dumps(line)][-KEPT:]
-    part = folder / f"{FILE}.part"
-    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    os.replace(part, folder / FILE)
+    write_text(folder / FILE, "\n".join(lines) + "\n")
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mfgpde import cores
-from mfgpde.progress import meter
+from mfgpde.core import threads
+from mfgpde.core.progress import meter
 from mfgpde.verify import discover, record
 from mfgpde.verify.claim import Claim, Evidence, Level
 from mfgpde.verify.finding import Outcome
@@ -191,12 +191,12 @@ def _seconds(package: Path, out: Path) -> dict[str, float]:
 
 def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int):
     """Yield records as they come."""
-    workers = min(jobs or cores.available(), len(entries))
+    workers = min(jobs or threads.available(), len(entries))
     if workers <= 1:
         for entry in entries:
             yield run_claim(entry, level, seed)
         return
-    share = cores.shares(workers)
+    share = threads.shares(workers)
     kept = {name: os.environ.get(name) for name in share}
     os.environ.update(share)
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))

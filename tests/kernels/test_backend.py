@@ -16,7 +16,7 @@ import scipy.fft
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 import mfgpde as mfg
-from mfgpde import arrays
+from mfgpde.core import arrays
 from mfgpde.kernels import stencils
 from mfgpde.kernels.device import DeviceStencils
 

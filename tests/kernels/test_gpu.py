@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from mfgpde import arrays
+from mfgpde.core import arrays
 from mfgpde.kernels import cpu, stencils
 
 pytestmark = pytest.mark.gpu

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mfgpde.estimate import Estimate, Kind, exact
+from mfgpde.core.estimate import Estimate, Kind, exact
 from mfgpde.verify import Evidence, Outcome, at_least, at_most, equal, judge
 from mfgpde.verify.judge import smallest_change
 

@@ -7,14 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 import mfgpde
-from mfgpde.cli import app
+from mfgpde.app.cli import app
 from mfgpde.verify import discover, record, run
 from mfgpde.verify.claim import Claim, Level
 
 PACKAGE = Path(mfgpde.__file__).parent
 TEMPLATE = '''"""A toy: {name}."""
 from pathlib import Path
-from mfgpde.estimate import Estimate, Kind, exact
+from mfgpde.core.estimate import Estimate, Kind, exact
 from mfgpde.verify import Claim, Evidence, equal
 claim = Claim(statement="x = 0", source="mfgpde", standing="experiment", coefficients=("factor",))
 @claim.measure

@@ -11,7 +11,7 @@ import h5py  # noqa: F401  # before DOLFINx: otherwise it would find the HDF5 of
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from mfgpde.core.arrays import Array
 
 with contextlib.suppress(ModuleNotFoundError):
     import dolfinx_solver  # noqa: F401  # makes its own MPI visible before dolfinx asks for one

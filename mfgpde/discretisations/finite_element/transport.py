@@ -7,7 +7,7 @@ Math. Comp. 68, 1999) gives a Markov chain on the vertices: positive wherever no
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.recent import Recent
 from mfgpde.discretisations.base import Array, checked
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, fetch, multiply, petsc_forms, ufl
 from mfgpde.discretisations.finite_element.space import LagrangeSpace, read_drift
@@ -78,20 +79,19 @@ class TransportSystem:
     absorbing: bool = False
     default_integrator: Integrator = field(default_factory=TRBDF2)
     work: Counter[str] = field(default_factory=Counter)
-    _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+    _recent: Recent[Linear] = field(default_factory=lambda: Recent(3), repr=False)
 
     def at(self, t: float) -> Linear:
         """Return the system at one instant."""
         key = t if self.equation.time_dependent else 0.0
-        if key not in self._recent:
-            while len(self._recent) > 2:
-                self._recent.popitem(last=False)
-            K = self._fitted(key) if self.fitted else self._galerkin(key)
-            self.work["drift evaluations"] += 1
-            if self.absorbing:
-                K = self.space.held_at_wall(K, 0.0)
-            self._recent[key] = Linear(self.space, self._mass, K, self._solve_mass, self.work, self._integrals)
-        return self._recent[key]
+        return self._recent(key, lambda: self._linear(key))
+
+    def _linear(self, t: float) -> Linear:
+        K = self._fitted(t) if self.fitted else self._galerkin(t)
+        self.work["drift evaluations"] += 1
+        if self.absorbing:
+            K = self.space.held_at_wall(K, 0.0)
+        return Linear(self.space, self._mass, K, self._solve_mass, self.work, self._integrals)
 
     @cached_property
     def _mass(self) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
-from mfgpde.arrays import Backend, check_backend, namespace, require_memory
+from mfgpde.core.arrays import Backend, check_backend, namespace, require_memory
 from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.finite_volume.differences import Walls
 from mfgpde.discretisations.finite_volume.driven_chain import DrivenChain

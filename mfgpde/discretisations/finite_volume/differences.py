@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mfgpde.arrays import beside
+from mfgpde.core.arrays import beside
 from mfgpde.discretisations.base import Array
 from mfgpde.grids import CartesianGrid
 

@@ -8,14 +8,14 @@ Scharfetter, Gummel, IEEE Trans. ED 16 (1969).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mfgpde.arrays import contiguous, to_host
+from mfgpde.core.arrays import contiguous, to_host
+from mfgpde.core.recent import Recent
 from mfgpde.discretisations.base import Array, checked
 from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fastest_departures, fitted, upwind
@@ -73,16 +73,12 @@ class DrivenChain(Evaluating):
     xp: Any = np
     """the namespace whose arrays hold rates and densities"""
     default_integrator: Integrator = field(default_factory=RungeKuttaChebyshev)
-    _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+    _recent: Recent[Chain] = field(default_factory=lambda: Recent(3), repr=False)
 
     def at(self, t: float) -> Chain:
         """Return the chain at one instant."""
         key = t if self.equation.time_dependent else 0.0
-        if key not in self._recent:
-            while len(self._recent) > 2:
-                self._recent.popitem(last=False)
-            self._recent[key] = self._chain(key)
-        return self._recent[key]
+        return self._recent(key, lambda: self._chain(key))
 
     def _chain(self, t: float) -> Chain:
         grid, D = self.grid, float(self.equation.diffusivity(t))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.arrays import beside, to_host
+from mfgpde.core.arrays import beside, to_host
 from mfgpde.discretisations.base import Array, checked, computing
 from mfgpde.discretisations.finite_volume.differences import Walls, gradient_and_laplacian
 from mfgpde.equations import ViscousHamiltonJacobi

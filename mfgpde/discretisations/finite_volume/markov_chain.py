@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +9,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
-from mfgpde.arrays import contiguous
+from mfgpde.core.arrays import contiguous
+from mfgpde.core.recent import Recent
 from mfgpde.discretisations.base import Array
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import stencils
@@ -28,7 +28,7 @@ class MarkovChain:
     peclet: tuple[Array, ...] | None = None
     """face Péclet numbers, if fluxes are to be corrected to fourth order"""
     transposed: bool = False
-    _factors: OrderedDict = field(default_factory=OrderedDict, repr=False)
+    _factors: Recent[Callable[[Array], Array]] = field(default_factory=lambda: Recent(3), repr=False)
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return Au, or Aᵀu for the backward equation, in `out` if that is given and fits."""
@@ -128,12 +128,11 @@ class MarkovChain:
             raise TypeError(
                 "the fourth-order scheme is explicit; implicit integrators need FiniteVolume(grid, order=2)"
             )
-        if shift not in self._factors:
-            while len(self._factors) > 2:
-                self._factors.popitem(last=False)
-            M = (sparse.eye_array(rhs.size, format="csc") - shift * self.matrix()).tocsc()
-            self._factors[shift] = _solver(M, large=rhs.ndim == 3 and rhs.size > LARGEST_FACTORISED_3D)
-        return self._factors[shift](rhs.ravel()).reshape(rhs.shape)
+        return self._factors(shift, lambda: self._factored(rhs, shift))(rhs.ravel()).reshape(rhs.shape)
+
+    def _factored(self, rhs: Array, shift: float) -> Callable[[Array], Array]:
+        M = (sparse.eye_array(rhs.size, format="csc") - shift * self.matrix()).tocsc()
+        return _solver(M, large=rhs.ndim == 3 and rhs.size > LARGEST_FACTORISED_3D)
 
     def mass(self, u: Array) -> float:
         """Return ∫u."""

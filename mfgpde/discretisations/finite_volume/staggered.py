@@ -6,14 +6,14 @@ stays one — the curl of the solution keeps its initial value to rounding.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mfgpde.arrays import contiguous, to_host
+from mfgpde.core.arrays import contiguous, to_host
+from mfgpde.core.recent import Recent
 from mfgpde.discretisations.base import Array, checked
 from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.discretisations.finite_volume.differences import Walls, along
@@ -34,19 +34,18 @@ class StaggeredScore(Evaluating):
     """the namespace whose arrays hold the solution"""
     default_integrator: Integrator = field(default_factory=lambda: RungeKuttaChebyshev(damping=2.0))
 
-    _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+    _recent: Recent[tuple[list[Array], Array]] = field(default_factory=lambda: Recent(2), repr=False)
 
     def drift(self, t: float) -> tuple[list[Array], Array]:
         """Return f_i and ∇·f at cell centres, computed once per instant."""
         key = t if self.equation.time_dependent else 0.0
-        if key not in self._recent:
-            while len(self._recent) > 1:
-                self._recent.popitem(last=False)
-            x, cells = self.grid.points, self.grid.cells
-            f = self.coefficients(self.equation.drift, x, key, x.shape, f"the drift at t = {key:g}")
-            divergence = self.coefficients(self.equation.divergence, x, key, cells, f"∇·f at t = {key:g}")
-            self._recent[key] = [contiguous(f[..., i]) for i in range(len(cells))], divergence
-        return self._recent[key]
+        return self._recent(key, lambda: self._drift(key))
+
+    def _drift(self, t: float) -> tuple[list[Array], Array]:
+        x, cells = self.grid.points, self.grid.cells
+        f = self.coefficients(self.equation.drift, x, t, x.shape, f"the drift at t = {t:g}")
+        divergence = self.coefficients(self.equation.divergence, x, t, cells, f"∇·f at t = {t:g}")
+        return [contiguous(f[..., i]) for i in range(len(cells))], divergence
 
     def components(self, u: Array) -> list[Array]:
         """Return the face arrays (*cells + e_i) as views of u."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mfgpde.arrays import contiguous, to_host
+from mfgpde.core.arrays import contiguous, to_host
+from mfgpde.core.recent import Recent
 from mfgpde.discretisations.base import Array, checked
 from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.equations import Continuity
@@ -30,16 +30,12 @@ class LimitedUpwind(Evaluating):
     xp: Any = np
     """the namespace whose arrays hold velocities and densities"""
     default_integrator: Integrator = field(default_factory=SSPRK43)
-    _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+    _recent: Recent[list[Array]] = field(default_factory=lambda: Recent(4), repr=False)
 
     def velocities(self, t: float) -> list[Array]:
         """Return v_i/h_i on the faces of every axis, shaped (outer, n + 1, inner); computed once per instant."""
         key = t if self.equation.time_dependent else 0.0
-        if key not in self._recent:
-            while len(self._recent) > 3:
-                self._recent.popitem(last=False)
-            self._recent[key] = [self._velocity(axis, key) for axis in range(self.grid.dimension)]
-        return self._recent[key]
+        return self._recent(key, lambda: [self._velocity(axis, key) for axis in range(self.grid.dimension)])
 
     def _velocity(self, axis: int, t: float) -> Array:
         faces = self.grid.faces(axis)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mfgpde.arrays import Backend, check_backend, namespace, require_memory
+from mfgpde.core.arrays import Backend, check_backend, namespace, require_memory
 from mfgpde.discretisations.base import Array, Semidiscrete
 from mfgpde.discretisations.spectral.bases import Basis, Cosine, Fourier
 from mfgpde.discretisations.spectral.mehler import propagate

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import fftfreq, fftn, rfftfreq
 
-from mfgpde.arrays import to_host, transforms
+from mfgpde.core.arrays import to_host, transforms
 from mfgpde.grids import CartesianGrid
 
 Array = NDArray[Any]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from mfgpde.arrays import to_host
+from mfgpde.core.arrays import to_host
+from mfgpde.core.recent import Recent
 from mfgpde.discretisations.base import checked, computing
 from mfgpde.discretisations.spectral.bases import Array, Basis
 from mfgpde.equations import Continuity, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
@@ -49,19 +49,18 @@ class SpectralDensity:
     basis: Basis
     diffusion: Diffusive
     default_integrator: Integrator = field(default_factory=ETDRK4)
-    _recent: OrderedDict = field(default_factory=OrderedDict, repr=False)
+    _recent: Recent[list[Array]] = field(default_factory=lambda: Recent(4), repr=False)
 
     def velocity(self, t: float) -> list[Array]:
         """Return f_i at cell centres, computed once per instant."""
         key = t if self.equation.time_dependent else 0.0
-        if key not in self._recent:
-            while len(self._recent) > 3:
-                self._recent.popitem(last=False)
-            field_at = self.equation.velocity if isinstance(self.equation, Continuity) else self.equation.drift
-            points = self.basis.grid.points
-            values = checked(field_at(points, key), points.shape, f"the drift at t = {key:g}")
-            self._recent[key] = [self.basis.xp.asarray(np.ascontiguousarray(v)) for v in np.moveaxis(values, -1, 0)]
-        return self._recent[key]
+        return self._recent(key, lambda: self._velocity(key))
+
+    def _velocity(self, t: float) -> list[Array]:
+        field_at = self.equation.velocity if isinstance(self.equation, Continuity) else self.equation.drift
+        points = self.basis.grid.points
+        values = checked(field_at(points, t), points.shape, f"the drift at t = {t:g}")
+        return [self.basis.xp.asarray(np.ascontiguousarray(v)) for v in np.moveaxis(values, -1, 0)]
 
     def stiff(self, t0: float, t1: float) -> Array:
         """Return D·Δ on [t0, t1]."""

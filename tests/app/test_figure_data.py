@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray
 
-from mfgpde import figure_data
+from mfgpde.app import figure_data
 
 
 def table(folder, factor=1.0, extra=""):

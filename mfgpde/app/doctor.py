@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from mfgpde import cores
-from mfgpde.arrays import device_namespace
+from mfgpde.core import threads
+from mfgpde.core.arrays import device_namespace
 
 State = Literal["ok", "missing", "broken"]
 LEAST = (3, 12)
@@ -94,9 +94,9 @@ def _program(name: str, enables: str) -> Part:
 
 
 def _cores() -> Part:
-    threads = f"{cores.available()} cores for this process"
-    ranks = cores.local_ranks()
-    return Part("cores", "ok", threads + (f", shared by {ranks} MPI ranks" if ranks > 1 else ""), "parallel work")
+    words = f"{threads.available()} cores for this process"
+    ranks = threads.local_ranks()
+    return Part("cores", "ok", words + (f", shared by {ranks} MPI ranks" if ranks > 1 else ""), "parallel work")
 
 
 def _compiler() -> Part:

@@ -4,8 +4,8 @@ import sys
 
 from typer.testing import CliRunner
 
-from mfgpde import doctor
-from mfgpde.cli import app
+from mfgpde.app import doctor
+from mfgpde.app.cli import app
 
 
 def test_this_machine_is_sound():

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mfgpde
-from mfgpde.cli import app
+from mfgpde.app.cli import app
 from mfgpde.verify import discover, record
 
 ROOT = Path(mfgpde.__file__).parents[1]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde import plotting
 from mfgpde.discretisations import Field
 from mfgpde.grids import CartesianGrid
+from mfgpde.report import plotting
 
 
 def picture(field: Field, path: str | Path, *, title: str = "") -> Path:

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mfgpde import cores
+from mfgpde.core import threads
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 
 
@@ -116,13 +116,13 @@ def solve(
     picture: Annotated[Path | None, typer.Option(help="Draw the last field to this image.")] = None,
 ) -> None:
     """Solve the equation or game in a file; finite elements also under mpiexec, where the first rank writes and prints."""
-    from mfgpde.errors import NotConverged
+    from mfgpde.core.errors import NotConverged
     from mfgpde.report import table
 
     console, ranks = _console(), int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
     with _complaints(ranks):
-        from mfgpde import game_problem
-        from mfgpde import problem as problems
+        from mfgpde.app import game_problem
+        from mfgpde.app import problem as problems
 
         if game_problem.is_game(problem):
             return _play(game_problem.read(problem), out, picture, console)
@@ -138,9 +138,9 @@ def solve(
             raise NotConverged(f"{failure} What was computed is in {kept}.", failure.partial) from failure
         path = solution.save(out or posed.output)
         if picture is not None:
-            import mfgpde as mfg
+            from mfgpde.report.pictures import picture as draw
 
-            mfg.picture(solution.fields[-1], picture, title=f"t = {solution.times[-1]:g}")
+            draw(solution.fields[-1], picture, title=f"t = {solution.times[-1]:g}")
         if first:
             console.print(table.solution_table(solution))
             console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")
@@ -155,7 +155,7 @@ def _play(posed: Any, out: Path | None, picture: Path | None, console: Any) -> N
     console.print(table.equilibrium_table(found))
     console.print(f"{found.cost['seconds']:.1f} s. Equilibrium: {path}", highlight=False)
     if picture is not None:
-        from mfgpde import plotting
+        from mfgpde.report import plotting
 
         plotting.equilibrium_panels(found).savefig(picture, dpi=200)
     if not found.converged:
@@ -183,12 +183,12 @@ def check(
     out: OutOption = Path("results/check"),
 ) -> None:
     """Put a score on trial: residuals, what its ODE and SDE generate, their distances and bounds, on one page."""
-    from mfgpde.progress import meter
+    from mfgpde.core.progress import meter
     from mfgpde.report import table
 
     console = _console()
     with _complaints():
-        from mfgpde import check as trials
+        from mfgpde.app import check as trials
         from mfgpde.diagnostics.by_sampling import certify_by_sampling
         from mfgpde.diagnostics.certificate import certify
         from mfgpde.report import certificate as page
@@ -244,8 +244,8 @@ def figures(
     list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
 ) -> None:
     """Draw paper figures from a recorded run, as PDF and PNG, with the numbers behind each; exit code 3 if these moved."""
-    from mfgpde import drawn, figure_data
-    from mfgpde.progress import meter
+    from mfgpde.app import drawn, figure_data
+    from mfgpde.core.progress import meter
     from mfgpde.verify import record
 
     console = _console()
@@ -296,7 +296,7 @@ def bench(
             record.write(out / f"{name}.json", {**result, "provenance": record.provenance(PACKAGE.parent)})
             console.print(table.bench_table(result))
             if "panels" in result:
-                from mfgpde import plotting
+                from mfgpde.report import plotting
 
                 console.print(f"Figure: {plotting.bench_figure(result, out / name)[0]}", highlight=False)
 
@@ -304,7 +304,7 @@ def bench(
 @app.command()
 def doctor() -> None:
     """Examine this machine: what works, what is missing and would enable; exit code 1 if something needed fails."""
-    from mfgpde import doctor as examiner
+    from mfgpde.app import doctor as examiner
     from mfgpde.report import table
 
     console = _console()
@@ -388,7 +388,7 @@ class _complaints:
 
 def main() -> None:
     """Run the command line."""
-    cores.prepare()
+    threads.prepare()
     app()
 
 

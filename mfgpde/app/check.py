@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde import problem
+from mfgpde.app import problem
 from mfgpde.densities import marginal
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.grids import CartesianGrid

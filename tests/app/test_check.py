@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 import mfgpde as mfg
-from mfgpde import check
-from mfgpde.cli import app
+from mfgpde.app import check
+from mfgpde.app.cli import app
 
 SCORES = """
 import mfgpde as mfg, numpy as np

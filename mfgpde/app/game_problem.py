@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde import problem
+from mfgpde.app import problem
 
 SECTIONS = {"game", "grid", "method", "steps", "tolerance", "iterations", "output"}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfgpde.estimate import Estimate, Kind, exact
+from mfgpde.core.estimate import Estimate, Kind, exact
 
 values, errors, unit = st.floats(-1e3, 1e3), st.floats(0, 10), st.floats(-1, 1)
 

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 import mfgpde as mfg
-from mfgpde import problem
-from mfgpde.cli import app
+from mfgpde.app import problem
+from mfgpde.app.cli import app
 
 EXAMPLES = Path(mfg.__file__).parents[1] / "docs" / "examples"
 GOOD = """
@@ -92,7 +92,7 @@ def test_examples_run_and_are_right(path, tmp_path):
 
 def test_two_ranks_write_one_solution_and_a_failure_ends_both(tmp_path):
     launcher = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
-    command = [launcher, "-n", "2", sys.executable, "-m", "mfgpde.cli", "solve"]
+    command = [launcher, "-n", "2", sys.executable, "-m", "mfgpde.app.cli", "solve"]
     out = tmp_path / "two.nc"
     done = subprocess.run(
         [*command, str(EXAMPLES / "log_density_elements.toml"), "--out", str(out)],

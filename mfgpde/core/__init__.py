@@ -1,0 +1,1 @@
+"""What every room stands on: arrays, estimates, errors, files, caches, threads, progress. It imports nothing of ours."""
