@@ -281,7 +281,8 @@ def bench(
     peers: Annotated[bool, typer.Option(help="Run installed peers beside us.")] = True,
     list_: Annotated[bool, typer.Option("--list", help="List the benchmarks and stop.")] = False,
 ) -> None:
-    """Measure accuracy, time and bandwidth, peers beside us in the same call; report ratios."""
+    """Measure accuracy, time and bandwidth, peers beside us in the same call; report ratios, as JSON and as Markdown."""
+    from mfgpde.core.files import write_text
     from mfgpde.report import table
     from mfgpde.verify import discover, record
 
@@ -294,6 +295,7 @@ def bench(
         for name, path in chosen.items():
             result = discover.load_module(path).run(peers)
             record.write(out / f"{name}.json", {**result, "provenance": record.provenance(PACKAGE.parent)})
+            write_text(out / f"{name}.md", table.bench_markdown(result))
             console.print(table.bench_table(result))
             if "panels" in result:
                 from mfgpde.report import plotting

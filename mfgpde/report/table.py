@@ -75,8 +75,20 @@ def bench_table(result: Mapping[str, Any]) -> Table:
     for name in result["columns"]:
         table.add_column(name, justify="left" if name == result["columns"][0] else "right")
     for row in result["rows"]:
-        table.add_row(*("–" if x is None else f"{x:.3g}" if isinstance(x, float) else str(x) for x in row))
+        table.add_row(*map(_cell, row))
     return table
+
+
+def bench_markdown(result: Mapping[str, Any]) -> str:
+    """Return the same as a page of Markdown, to be kept where the numbers are to stay."""
+    lines = [f"# {result['title']}", "", f"Goals: {result['goals']}", ""]
+    lines += [f"| {' | '.join(cells)} |" for cells in (result["columns"], ["---"] * len(result["columns"]))]
+    lines += [f"| {' | '.join(map(_cell, row))} |" for row in result["rows"]]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(x: Any) -> str:
+    return "–" if x is None else f"{x:.3g}" if isinstance(x, float) else str(x)
 
 
 def parts_table(parts: Sequence[Any]) -> Table:

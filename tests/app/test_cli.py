@@ -131,6 +131,9 @@ def test_a_benchmark_reports_errors_times_and_where_it_ran(tmp_path, monkeypatch
     assert errors["spectral, Mehler"] < errors["finite volume, order 4"] < errors["finite volume, order 2"] < 0.1
     assert errors.get("fplanck", 0.0) < 0.1  # a peer is run where it is installed
     assert stored["provenance"]["machine"]
+    page = (tmp_path / "ornstein-uhlenbeck-2d.md").read_text()
+    assert page.startswith("# Ornstein")
+    assert page.count("\n| ") == 2 + len(stored["rows"])
 
 
 def test_a_benchmark_with_panels_is_drawn(tmp_path, monkeypatch):

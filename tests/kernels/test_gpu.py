@@ -82,7 +82,7 @@ def test_slopes_and_envelopes(rng, cupy):
     cpu.envelope(f, h, True, *want)
     ours = [cupy.full(f.shape, cupy.nan), cupy.full(f.shape, -1, cupy.int32), cupy.full(f.shape, cupy.nan)]
     device.envelope(cupy.asarray(f), h, True, *ours)
-    np.testing.assert_allclose(ours[0].get(), want[0], rtol=1e-13)
+    np.testing.assert_allclose(ours[0].get(), want[0], rtol=1e-13, atol=1e-15 * f.max())  # minima may be near zero
     np.testing.assert_array_equal(ours[1].get(), want[1])
     back, there = np.empty_like(f), cupy.full(f.shape, cupy.nan)
     cpu.scatter(f, want[1], want[2], back)

@@ -1,0 +1,328 @@
+"""Whole solves on a GPU beside two cores of its host, at equal error: seconds, launches, copies, share of time at work.
+
+A launch and a rate first, then solves. Times are the best of a few after one that is not counted; the host runs in a
+process of its own with two cores. Where PyTorch is installed its profiler counts every launch and copy of a solve, whoever
+made them. Cases that the clock leaves no time for are left out and named.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mfgpde as mfg
+from mfgpde.core import arrays
+from mfgpde.verify import load_module
+
+BUDGET = float(os.environ.get("MFGPDE_BENCH_SECONDS", "420"))
+"""seconds after which no further case is begun"""
+TURNS = 3
+RATES = ((256, 2, 2), (1024, 2, 2), (2048, 2, 2), (256, 2, 4), (1024, 2, 4), (4096, 2, 4), (128, 3, 2), (384, 3, 2))
+"""cells a side, dimension, order"""
+HOST_CORES = 2
+OU, VP, DATA = mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.four_blobs()
+COLUMNS = (
+    "case", "cells", "device s", "host s", "× faster", "error", "steps", "launches a step", "copies a step",
+    "bytes copied a step", "share of time it computes",
+)  # fmt: skip
+
+Solve = Callable[[], tuple[float, float]]
+"""returns an error, or a gap, and how many steps or iterations there were"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem, its sizes on the device, and those that the host solves as well."""
+
+    name: str
+    prepare: Callable[[int, str], Solve]
+    sizes: tuple[int, ...]
+    host: tuple[int, ...] = ()
+
+
+def density(process: Any, space: Callable[..., Any], width: float, rtol: Callable[[int], float], d: int = 2):
+    """Return how to prepare a Fokker–Planck solve with a known answer."""
+    data = DATA if d == 2 else mfg.bimodal(3)
+    times = (0.0, 1.0) if process is OU else (0.02, 1.0)
+
+    def prepare(n: int, backend: str) -> Solve:
+        where = space(mfg.CartesianGrid.cube(width, n, d), backend=backend)
+        start, end = (mfg.marginal(process, data, t) for t in times)
+        truth, equation = end.density(where.grid.points), mfg.FokkerPlanck.of(process)
+
+        def solve() -> tuple[float, float]:
+            found = mfg.solve(equation, where, start, times, rtol=rtol(n), largest_wall_mass=1e-3)
+            error = float(np.abs(found.at(times[1]).values - truth).sum() / truth.sum())
+            return error, found.cost["steps"] + found.cost["rejected"]
+
+        return solve
+
+    return prepare
+
+
+def eikonal(n: int, backend: str) -> Solve:
+    """Return the solve of u_t + |∇u| = 0 from a cone beside a parabola, by WENO; the error is against Hopf and Lax."""
+    grid = mfg.CartesianGrid.cube(2.0, n, 2)
+    radius = np.linalg.norm(grid.points, axis=-1)
+    truth = np.maximum(radius - 0.5, 0.0) ** 2
+
+    def size(x: Any, p: Any, t: float) -> Any:
+        return np.sqrt(p[..., 0] ** 2 + p[..., 1] ** 2)
+
+    equation, space = (
+        mfg.HamiltonJacobiBellman(size, lambda t: 0.0),
+        mfg.FiniteVolume(grid, order=5, backend=backend),  # pyright: ignore[reportArgumentType]
+    )
+
+    def solve() -> tuple[float, float]:
+        found = mfg.solve(equation, space, lambda x: np.sum(x**2, axis=-1), (0.0, 0.5), rtol=1e-4)
+        away = np.abs(found.at(0.5).values - truth)[(radius > 0.6) & (radius < 1.2)]
+        return float(away.mean()), found.cost["steps"] + found.cost["rejected"]
+
+    return solve
+
+
+def transport(n: int, backend: str) -> Solve:
+    """Return W₂ of two Gaussians; the error is against the closed form."""
+    laws = load_module(Path(__file__).with_name("wasserstein_grid.py"))
+    grid = mfg.CartesianGrid.cube(4.0, n, 2)
+    p, q = (mfg.gaussian(*law).density(grid.points) for law in (laws.A, laws.B))
+    truth = mfg.wasserstein_gaussian(*laws.A, *laws.B)
+
+    def solve() -> tuple[float, float]:
+        found = mfg.back_and_forth(p, q, grid, backend=backend)  # pyright: ignore[reportArgumentType]
+        return abs(found.distance.value - truth), len(found.history)
+
+    return solve
+
+
+def game(method: str, steps: int, tolerance: float, n: int, backend: str) -> Solve:
+    """Return the equilibrium of a crowd; the error is the duality gap."""
+    crowd = load_module(Path(__file__).with_name("mean_field_games.py")).crowd(2)
+    grid = mfg.CartesianGrid.cube(3.0, n, 2)
+
+    def solve() -> tuple[float, float]:
+        found = mfg.equilibrium(crowd, grid, method=method, steps=steps, tolerance=tolerance, backend=backend)
+        return found.primal - found.dual, found.cost["iterations"]
+
+    return solve
+
+
+def order(k: int) -> Callable[..., Any]:
+    """Return finite volumes of that order."""
+    return partial(mfg.FiniteVolume, order=k)
+
+
+CASES = (
+    Case("P1, order 2", density(OU, order(2), 5.0, lambda n: 2 / n**2), (256, 512, 1024, 2048), (256, 512)),
+    Case(
+        "P1, order 4", density(OU, order(4), 5.0, lambda n: 500 / n**4 if n < 512 else 2e-8), (256, 512, 1024), (256,)
+    ),
+    Case("P1, spectral", density(OU, mfg.Spectral, 5.0, lambda n: 1e-9), (128, 512, 1024), (128, 512)),
+    Case("P2 in 3D, order 2", density(VP, order(2), 6.0, lambda n: 2 / n**2, 3), (64, 128), (64,)),
+    Case("eikonal, WENO", eikonal, (256, 512), (256,)),
+    Case("W₂ of Gaussians", transport, (256, 512, 1024), (256, 512)),
+    Case("crowd, entropic, 64 steps", partial(game, "entropic", 64, 1e-6), (128,), (128,)),
+    Case("crowd, entropic, 128 steps", partial(game, "entropic", 128, 1e-6), (256,)),
+    Case("crowd, primal-dual, 16 steps", partial(game, "primal-dual", 16, 1e-2), (128,), (128,)),
+)
+
+
+def run(peers: bool) -> dict[str, Any]:
+    """Return a row a case and size; without a device nothing is measured, and the title says why."""
+    clock, rows, left_out = time.perf_counter(), [], []
+    try:
+        xp = arrays.device_namespace()
+    except RuntimeError as problem:
+        return {"title": f"Solves on a device: none here ({problem})", "columns": COLUMNS, "rows": [], "goals": GOALS}
+    _on_two_cores("P1, order 2", 64, 2)  # compiles what the others use
+    rows += _launches(xp) + list(_rates(xp)) + (_beside_others(xp) if peers else [])
+    for case in CASES:
+        for n in case.sizes:
+            if time.perf_counter() - clock > BUDGET:
+                left_out.append(f"{case.name} {n}")
+                continue
+            rows.append(_measured(case, n, xp))
+            print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
+    left = f"; no time was left for {', '.join(left_out)}" if left_out else ""
+    return {"title": f"Solves on a device: {_machine(xp)}{left}", "columns": COLUMNS, "rows": rows, "goals": GOALS}
+
+
+GOALS = (
+    "a launch ≤ 5e-6 s; never slower than two cores from 256² on, ≥ 10 × at 512², ≥ 30 × at 1024² and 128³; copies a step "
+    "O(1), a few scalars each"
+)
+
+
+def _machine(xp: Any) -> str:
+    about = xp.cuda.runtime.getDeviceProperties(0)
+    driver, runtime = xp.cuda.runtime.driverGetVersion(), xp.cuda.runtime.runtimeGetVersion()
+    versions = f"driver for CUDA {driver}, runtime {runtime}, CuPy {xp.__version__}"
+    return f"{about['name'].decode()}, {versions}, {os.cpu_count()} cores"
+
+
+def _row(case: str, cells: str, device: float | None, *more: Any) -> tuple[Any, ...]:
+    row = (case, cells, device, *more)
+    return row + (None,) * (len(COLUMNS) - len(row))
+
+
+def _measured(case: Case, n: int, xp: Any) -> tuple[Any, ...]:
+    """Return the row of one solve."""
+    try:
+        solve = case.prepare(n, "cupy")
+        error, steps = solve()
+        best = np.inf
+        for _ in range(TURNS):
+            begin = time.perf_counter()
+            solve()
+            xp.cuda.Device().synchronize()
+            best = min(best, time.perf_counter() - begin)
+            if best > 10:
+                break
+        counts = _profiled(solve, steps)
+    except Exception as problem:  # one case that fails shall not cost the others
+        return _row(f"{case.name}: {type(problem).__name__}: {str(problem)[:200]}", str(n), None)
+    finally:
+        xp.get_default_memory_pool().free_all_blocks()
+    host = _on_two_cores(case.name, n, TURNS) if n in case.host else None
+    return _row(case.name, str(n), best, host, None if host is None else host / best, error, steps, *counts)
+
+
+def _profiled(solve: Solve, steps: float) -> tuple[float | None, ...]:
+    """Return launches, copies and bytes a step, and the share of the solve in which a kernel ran, by PyTorch's profiler."""
+    try:
+        import torch
+    except ImportError:
+        return (None,) * 4
+    if not torch.cuda.is_available():
+        return (None,) * 4
+    from torch.autograd import DeviceType
+    from torch.profiler import ProfilerActivity, profile
+
+    torch.cuda.init()
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        begin = time.perf_counter()
+        solve()
+        torch.cuda.synchronize()
+        seconds = time.perf_counter() - begin
+    events = [e for e in seen.events() if e.device_type == DeviceType.CUDA]
+    between = [e for e in events if "Memcpy HtoD" in e.name or "Memcpy DtoH" in e.name]
+    kernels = [e for e in events if not e.name.startswith(("Memcpy", "Memset"))]
+    busy = sum(e.device_time_total for e in events) * 1e-6 / seconds
+    size = [getattr(e, "nbytes", 0) or 0 for e in between]
+    return len(kernels) / steps, len(between) / steps, sum(size) / steps if any(size) else None, busy
+
+
+def _on_two_cores(name: str, n: int, turns: int) -> float:
+    """Return the best time of a case on two cores of the host, in another process."""
+    script = (
+        f"import os, json; os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:{HOST_CORES}])\n"
+        "from mfgpde.core import threads; threads.prepare()\n"
+        "from mfgpde.verify import load_module\nfrom pathlib import Path\n"
+        f"print(json.dumps(load_module(Path({str(Path(__file__).resolve())!r})).on_the_host({name!r}, {n}, {turns})))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300)
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def on_the_host(name: str, n: int, turns: int) -> float:
+    """Return the best time of a case here, without a device."""
+    solve = next(case for case in CASES if case.name == name).prepare(n, "numpy")
+    best = np.inf
+    for _ in range(turns):
+        begin = time.perf_counter()
+        solve()
+        best = min(best, time.perf_counter() - begin)
+        if best > 10:
+            break
+    return best
+
+
+def _each(action: Callable[[], Any], xp: Any, count: int = 300) -> float:
+    """Return the seconds of one of many calls, the device idle before and after."""
+    best = np.inf
+    for _ in range(5):
+        xp.cuda.Device().synchronize()
+        begin = time.perf_counter()
+        for _ in range(count):
+            action()
+        xp.cuda.Device().synchronize()
+        best = min(best, (time.perf_counter() - begin) / count)
+    return best
+
+
+def _chain(n: int, d: int, k: int) -> Any:
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, n, d), order=k, backend="cupy")  # pyright: ignore
+    return space.semidiscretise(mfg.FokkerPlanck.of(OU)).at(0.0)
+
+
+def _launches(xp: Any) -> list[tuple[Any, ...]]:
+    """Return what one launch costs: bare, and ours."""
+    bare = xp.RawKernel('extern "C" __global__ void nothing(double* a, int n) {}', "nothing")
+    a = xp.zeros(64)
+    given = (a, np.int32(64))
+    rows = [_row("one launch, bare", "–", _each(lambda: bare((1,), (64,), given), xp))]
+    for label, k in (("one stage, ours", 2), ("one rate of order 4, ours", 4)):
+        chain, levels = _chain(64, 2, k), [xp.random.random((64, 64)) for _ in range(4)]
+        out, c = xp.empty((64, 64)), np.full(5, 0.2)
+        stage = lambda f=chain, y=levels, out=out, c=c: f.stage(*y, c, out)  # noqa: E731
+        rate = lambda f=chain, y=levels, out=out: f.rate(y[0], 0.0, out)  # noqa: E731
+        rows.append(_row(label, "64²", _each(stage if k == 2 else rate, xp)))
+    return rows
+
+
+def _rates(xp: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield what one rate of change takes, beside a copy that moves as many bytes as it must."""
+    for n, d, k in (
+        (256, 2, 2),
+        (1024, 2, 2),
+        (2048, 2, 2),
+        (256, 2, 4),
+        (1024, 2, 4),
+        (4096, 2, 4),
+        (128, 3, 2),
+        (384, 3, 2),
+    ):
+        chain, p = _chain(n, d, k), xp.random.random((n,) * d)
+        out = xp.empty_like(p)
+        seconds = _each(lambda f=chain, p=p, out=out: f.rate(p, 0.0, out), xp, 100 if n < 2048 else 20)
+        copy = _each(lambda p=p, out=out: xp.copyto(out, p), xp, 100 if n < 2048 else 20)
+        words = (d + 2) / 2  # the density read and written, a coefficient a face
+        yield _row(f"one rate, order {k} (as many bytes copied: {copy * words:.3g} s)", f"{n}{'²³'[d - 2]}", seconds)
+        del chain, p, out
+        xp.get_default_memory_pool().free_all_blocks()
+
+
+def _beside_others(xp: Any) -> list[tuple[Any, ...]]:
+    """Return the same rate, exponentially fitted with stored rates, as others would write it."""
+    n = 2048
+    chain, p = _chain(n, 2, 2).stored, xp.random.random((n, n))
+    out = xp.empty_like(p)
+    (u0, u1), (d0, d1) = chain.up, chain.down
+
+    def change(p: Any, u0: Any, d0: Any, u1: Any, d1: Any, pad: Any) -> Any:
+        wide, tall = pad(p, ((0, 0), (1, 1))), pad(p, ((1, 1), (0, 0)))
+        f0, f1 = u0 * tall[:-1] - d0 * tall[1:], u1 * wide[:, :-1] - d1 * wide[:, 1:]
+        return f0[:-1] - f0[1:] + f1[:, :-1] - f1[:, 1:]
+
+    ours = _each(lambda: chain.rate(p, 0.0, out), xp, 50)
+    rows = [_row("one rate, rates stored: ours", f"{n}²", ours)]
+    rows.append(_row("… in CuPy", f"{n}²", _each(lambda: change(p, u0, d0, u1, d1, xp.pad), xp, 20)))
+    import jax
+
+    if jax.default_backend() == "gpu":
+        jax.config.update("jax_enable_x64", True)
+        given = [jax.numpy.asarray(a.get()) for a in (p, u0, d0, u1, d1)]
+        compiled = jax.jit(lambda *a: change(*a, jax.numpy.pad))
+        theirs = compiled(*given)
+        assert np.allclose(np.asarray(theirs), out.get(), rtol=1e-9, atol=1e-9)
+        rows.append(_row("… in JAX, compiled", f"{n}²", _each(lambda: compiled(*given).block_until_ready(), xp, 50)))
+    return rows
