@@ -1,7 +1,7 @@
 """Probability densities: closed forms, data sets, grids, and their marginals under a process."""
 
-from mfgpde.densities.base import Density, Propagated, marginal
 from mfgpde.densities.boxes import UniformBoxes
+from mfgpde.densities.contract import Density, Propagated, marginal
 from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.densities.datasets import (
     bimodal,

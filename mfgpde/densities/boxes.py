@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, ndtri, softmax
 
-from mfgpde.densities.base import Array
+from mfgpde.core.arrays import Array
 from mfgpde.processes import Transition
 
 

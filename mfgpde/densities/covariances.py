@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mfgpde.densities.base import Array
+from mfgpde.core.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)

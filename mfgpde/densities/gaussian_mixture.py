@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from mfgpde.densities.base import Array
+from mfgpde.core.arrays import Array
 from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.processes import Transition
 

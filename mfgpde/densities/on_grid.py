@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
-from mfgpde.densities.base import Array
+from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 
 

@@ -1,6 +1,7 @@
 """Discretisations: an equation in, a system of ordinary differential equations out."""
 
-from mfgpde.discretisations.base import Discretisation, Field, Semidiscrete
+from mfgpde.discretisations.contract import Discretisation, Semidiscrete
+from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_volume import FiniteVolume
 from mfgpde.discretisations.resample import resample
 from mfgpde.discretisations.spectral import Spectral, propagate

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array, checked, trouble
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations.checks import checked, trouble
 from mfgpde.grids import CartesianGrid
 
 KEY = "coefficients on the device"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mfgpde.discretisations.base import Discretisation, Field
+from mfgpde.discretisations.contract import Discretisation
+from mfgpde.discretisations.field import Field
 
 
 def resample(field: Field, target: Discretisation) -> tuple[Field, float]:

@@ -10,10 +10,10 @@ from mfgpde.games.catalogue import (
     schroedinger_bridge,
     score_based_model,
 )
+from mfgpde.games.contract import Functional, RunningCost
 from mfgpde.games.functionals import (
     Capacity,
     ChiSquared,
-    Functional,
     Nonlocal,
     Potential,
     Power,
@@ -36,6 +36,7 @@ __all__ = [
     "Quadratic",
     "RelativeEntropy",
     "ReverseRelativeEntropy",
+    "RunningCost",
     "TabulatedCost",
     "Target",
     "benamou_brenier",

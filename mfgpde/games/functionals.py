@@ -9,52 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.densities import Density
+from mfgpde.games.contract import Functional
 from mfgpde.games.special import wright_omega, x_log_x
 
 TINY = 1e-300
-
-
-class Functional:
-    """What all costs of a density offer: `linear` ones do not see it, `hard` ones admit one, `smooth` ones have a slope."""
-
-    linear: ClassVar[bool] = False
-    hard: ClassVar[bool] = False
-    local: ClassVar[bool] = True
-    smooth: ClassVar[bool] = True
-
-    def reference(self, x: Array, t: float) -> Any:
-        """Return what is known at points x (..., d) and time t, computed once."""
-        raise NotImplementedError
-
-    def value(self, r: Array, c: Any) -> Array:
-        """Return f(r)."""
-        raise NotImplementedError
-
-    def variation(self, r: Array, c: Any) -> Array:
-        """Return f′(r)."""
-        raise NotImplementedError
-
-    def curvature(self, r: Array, c: Any) -> Array:
-        """Return f″(r)."""
-        raise NotImplementedError
-
-    def proximal(self, y: Array, s: float, c: Any) -> Array:
-        """Return r ≥ 0 with r + s f′(r) = y, or zero."""
-        raise NotImplementedError
-
-    def entropic(self, log_a: Array, s: float, c: Any) -> Array:
-        """Return log r with log r + s f′(r) = log a."""
-        raise NotImplementedError
-
-    def conjugate(self, u: Array, c: Any) -> Array:
-        """Return f*(u)."""
-        raise NotImplementedError
 
 
 def _log_density(law: Density, x: Array) -> Array:

@@ -17,7 +17,8 @@ import numpy as np
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.densities import Density
-from mfgpde.games.functionals import Functional, Nonlocal, Potential
+from mfgpde.games.contract import Functional, RunningCost
+from mfgpde.games.functionals import Nonlocal, Potential
 
 Coefficient = float | Callable[[float], float]
 ScalarField = Callable[[Array, float], Array]
@@ -113,9 +114,6 @@ class TabulatedCost:
     def lagrangian(self, speed: Array) -> Array:
         """Return L at |v|."""
         return np.asarray(self.cost(speed), dtype=float)
-
-
-RunningCost = Quadratic | PowerCost | TabulatedCost
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Time integrators: they see a system's rate, solve and mass, and know no equation."""
 
-from mfgpde.integrators.base import Implicit, Integrator, Split, Stabilised, System, size
 from mfgpde.integrators.chebyshev import RungeKuttaChebyshev
+from mfgpde.integrators.contract import Implicit, Integrator, Split, Stabilised, System, size
 from mfgpde.integrators.controller import Controller
 from mfgpde.integrators.etdrk4 import ETDRK4
 from mfgpde.integrators.runge_kutta import SSPRK43

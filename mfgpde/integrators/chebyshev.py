@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from mfgpde.core.arrays import contiguous
-from mfgpde.integrators.base import Array, Stabilised, trapezoid_defect
+from mfgpde.integrators.contract import Array, Stabilised, trapezoid_defect
 from mfgpde.kernels import stencils
 
 

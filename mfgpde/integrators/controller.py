@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mfgpde.integrators.base import Array, size
+from mfgpde.integrators.contract import Array, size
 
 
 @dataclass

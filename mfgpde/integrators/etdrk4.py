@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from mfgpde.core.recent import Recent
-from mfgpde.integrators.base import Array, Split
+from mfgpde.integrators.contract import Array, Split
 
 
 def phi(z: Array) -> tuple[Array, Array, Array]:

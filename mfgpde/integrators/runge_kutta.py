@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mfgpde.integrators.base import Array, System
+from mfgpde.integrators.contract import Array, System
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mfgpde.integrators.base import Array, Implicit, trapezoid_defect
+from mfgpde.integrators.contract import Array, Implicit, trapezoid_defect
 
 
 @dataclass(frozen=True)

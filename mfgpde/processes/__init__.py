@@ -1,6 +1,6 @@
 """Forward processes: one family a file; adding one is a file and a line here."""
 
-from mfgpde.processes.base import ForwardProcess, IsotropicProcess, LinearProcess, Transition
+from mfgpde.processes.contract import ForwardProcess, IsotropicProcess, LinearProcess, Transition
 from mfgpde.processes.generator import MarkovGenerator, clock
 from mfgpde.processes.langevin import OverdampedLangevin, double_well
 from mfgpde.processes.linear import Linear

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from mfgpde.processes.base import Array, ForwardProcess, IsotropicProcess, positive
+from mfgpde.core.arrays import Array
+from mfgpde.processes.contract import ForwardProcess, IsotropicProcess, positive
 from mfgpde.processes.langevin import OverdampedLangevin
 from mfgpde.processes.linear import Linear
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfgpde.core.arrays import dot
-from mfgpde.processes.base import Array, ForwardProcess, positive
+from mfgpde.core.arrays import Array, dot
+from mfgpde.processes.contract import ForwardProcess, positive
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from mfgpde.core.arrays import beside
-from mfgpde.processes.base import Array, LinearProcess, Transition, check_interval, positive
+from mfgpde.core.arrays import Array, beside
+from mfgpde.processes.contract import LinearProcess, Transition, check_interval, positive
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfgpde.processes.base import Array, IsotropicProcess, positive
+from mfgpde.core.arrays import Array
+from mfgpde.processes.contract import IsotropicProcess, positive
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,16 @@
 """Scores: vector fields s(x, t) that stand for ∇log p_t(x)."""
 
+from mfgpde.scores.contract import (
+    DifferentiableScore,
+    DirectionalScore,
+    DivergenceScore,
+    PotentialScore,
+    Score,
+    Uncertain,
+)
 from mfgpde.scores.differences import Differenced
 from mfgpde.scores.eigenbasis import Eigenbasis, FourierBasis, HermiteBasis
-from mfgpde.scores.exact import Bump, DivergenceScore, ExactScore, PotentialScore, Score, Sum, Swirl, empirical_score
+from mfgpde.scores.exact import Bump, ExactScore, Sum, Swirl, empirical_score
 from mfgpde.scores.files import Network, load_score
 from mfgpde.scores.operator_informed import OperatorInformed
 from mfgpde.scores.semigroup import Embedding, Semigroup
@@ -11,6 +19,8 @@ from mfgpde.scores.tabulated import Tabulated
 __all__ = [
     "Bump",
     "Differenced",
+    "DifferentiableScore",
+    "DirectionalScore",
     "DivergenceScore",
     "Eigenbasis",
     "Embedding",
@@ -25,6 +35,7 @@ __all__ = [
     "Sum",
     "Swirl",
     "Tabulated",
+    "Uncertain",
     "empirical_score",
     "load_score",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -11,34 +10,7 @@ from mfgpde.core.arrays import Array, dot
 from mfgpde.core.recent import Recent
 from mfgpde.densities import GaussianMixture
 from mfgpde.processes import LinearProcess
-
-
-class Score(Protocol):
-    """A vector field s(x, t) meant to be ∇log p_t(x): points (..., d) in, (..., d) out."""
-
-    def __call__(self, x: Array, t: float) -> Array:
-        """Return s(x, t)."""
-        ...
-
-
-class DivergenceScore(Score, Protocol):
-    """A score whose divergence is known."""
-
-    def divergence(self, x: Array, t: float) -> Array:
-        """Return ∇·s, shape (...)."""
-        ...
-
-
-class PotentialScore(DivergenceScore, Protocol):
-    """A score that is the gradient of a potential φ, with the derivatives that residuals need."""
-
-    def potential(self, x: Array, t: float) -> Array:
-        """Return φ(x, t), shape (...)."""
-        ...
-
-    def time_derivative(self, x: Array, t: float) -> Array:
-        """Return ∂_tφ, shape (...)."""
-        ...
+from mfgpde.scores.contract import PotentialScore, Score
 
 
 @dataclass(frozen=True, eq=False)

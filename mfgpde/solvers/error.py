@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.discretisations import Discretisation, Field
-from mfgpde.discretisations.base import Array
 from mfgpde.solvers.initial import Initial
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from mfgpde.core.arrays import Backend
+from mfgpde.core.arrays import Array, Backend
 from mfgpde.core.progress import meter
 from mfgpde.densities import GaussianMixture, gaussian
 from mfgpde.discretisations import Field, FiniteVolume
-from mfgpde.discretisations.base import Array, checked
+from mfgpde.discretisations.checks import checked
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess

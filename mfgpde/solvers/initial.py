@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.arrays import Array
 from mfgpde.densities import Density, check_density
 from mfgpde.discretisations import Discretisation, Field
-from mfgpde.discretisations.base import Array, Domain
+from mfgpde.discretisations.contract import Domain
 from mfgpde.equations import Continuity, FokkerPlanck, LogDensity, ScoreFokkerPlanck
 
 Initial = Density | Field | Callable[[Array], Array]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.arrays import Array
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.discretisations import Discretisation, Field, Semidiscrete
-from mfgpde.discretisations.base import Array
 from mfgpde.integrators import Controller, Integrator, size
 from mfgpde.solvers.initial import (
     Initial,

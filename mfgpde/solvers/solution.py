@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mfgpde.core.arrays import Array
 from mfgpde.core.errors import Status
 from mfgpde.core.files import written
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Field
-from mfgpde.discretisations.base import Array
 from mfgpde.grids import CartesianGrid
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array, Semidiscrete
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.finite_element import meshes
 from mfgpde.discretisations.finite_element._petsc import MPI
 from mfgpde.discretisations.finite_element.adaptation import Adaptation, adapt_eigenvalue, adapt_stationary, stationary

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array, Field
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, multiply, ufl
 from mfgpde.discretisations.finite_element.eigenpairs import eigenpairs
 from mfgpde.discretisations.finite_element.meshes.graded import bisected, fixed, straight

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from mfgpde.discretisations.base import Array
+from mfgpde.core.arrays import Array
 from mfgpde.discretisations.finite_element._petsc import MPI, fem, multiply, ufl
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs, stationary_weight
 from mfgpde.discretisations.finite_element.locate import interpolation_matrix

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array, Field
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import SLEPc, fem, ufl
 from mfgpde.processes import MarkovGenerator
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array, checked
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, multiply, petsc_forms, ufl
 from mfgpde.discretisations.finite_element.space import LagrangeSpace
 from mfgpde.equations import ViscousHamiltonJacobi

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array
+from mfgpde.core.arrays import Array
 from mfgpde.discretisations.finite_element._petsc import fem
 from mfgpde.discretisations.finite_element.space import LagrangeSpace
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array, Field
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import Factorised, multiply
 from mfgpde.discretisations.finite_element.eigenpairs import assembled
 from mfgpde.discretisations.finite_element.locate import interpolation_matrix

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
-from mfgpde.discretisations.base import Array, checked
+from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, fetch, multiply, petsc_forms, ufl
 from mfgpde.discretisations.finite_element.space import LagrangeSpace, read_drift
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck

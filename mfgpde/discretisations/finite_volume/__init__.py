@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
-from mfgpde.core.arrays import Backend, check_backend, namespace, require_memory
-from mfgpde.discretisations.base import Array, Semidiscrete
+from mfgpde.core.arrays import Array, Backend, check_backend, namespace, require_memory
+from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.finite_volume.differences import Walls
 from mfgpde.discretisations.finite_volume.driven_chain import DrivenChain
 from mfgpde.discretisations.finite_volume.essentially_non_oscillatory import EssentiallyNonOscillatory

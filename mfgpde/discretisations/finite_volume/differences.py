@@ -6,8 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mfgpde.core.arrays import beside
-from mfgpde.discretisations.base import Array
+from mfgpde.core.arrays import Array, beside
 from mfgpde.grids import CartesianGrid
 
 Walls = Literal["far", "reflecting"]

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import contiguous, to_host
+from mfgpde.core.arrays import Array, contiguous, to_host
 from mfgpde.core.recent import Recent
-from mfgpde.discretisations.base import Array, checked
+from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fastest_departures, fitted, upwind
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain

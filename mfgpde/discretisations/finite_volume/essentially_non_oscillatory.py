@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mfgpde.core.arrays import beside, contiguous, to_host
-from mfgpde.discretisations.base import Array, checked, computing
+from mfgpde.core.arrays import Array, beside, contiguous, to_host
+from mfgpde.discretisations.checks import checked, computing
 from mfgpde.discretisations.finite_volume.differences import Walls, along, widened
 from mfgpde.discretisations.finite_volume.hamilton_jacobi import largest_slopes
 from mfgpde.equations import ViscousHamiltonJacobi

@@ -11,8 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mfgpde.core.arrays import contiguous, elsewhere
-from mfgpde.discretisations.base import Array
+from mfgpde.core.arrays import Array, contiguous, elsewhere
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import cpu, stencils

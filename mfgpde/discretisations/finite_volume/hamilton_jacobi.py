@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import beside, to_host
-from mfgpde.discretisations.base import Array, checked, computing
+from mfgpde.core.arrays import Array, beside, to_host
+from mfgpde.discretisations.checks import checked, computing
 from mfgpde.discretisations.finite_volume.differences import Walls, gradient_and_laplacian
 from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid

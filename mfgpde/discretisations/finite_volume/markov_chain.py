@@ -9,9 +9,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
-from mfgpde.core.arrays import contiguous
+from mfgpde.core.arrays import Array, contiguous
 from mfgpde.core.recent import Recent
-from mfgpde.discretisations.base import Array
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import stencils
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import contiguous, to_host
+from mfgpde.core.arrays import Array, contiguous, to_host
 from mfgpde.core.recent import Recent
-from mfgpde.discretisations.base import Array, checked
+from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.equations import Continuity
 from mfgpde.grids import CartesianGrid

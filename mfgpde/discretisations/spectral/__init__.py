@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mfgpde.core.arrays import Backend, check_backend, namespace, require_memory
-from mfgpde.discretisations.base import Array, Semidiscrete
+from mfgpde.core.arrays import Array, Backend, check_backend, namespace, require_memory
+from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.spectral.bases import Basis, Cosine, Fourier
 from mfgpde.discretisations.spectral.mehler import propagate
 from mfgpde.discretisations.spectral.systems import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mfgpde.discretisations.base import Array
+from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mfgpde.core.arrays import to_host
 from mfgpde.core.recent import Recent
-from mfgpde.discretisations.base import checked, computing
+from mfgpde.discretisations.checks import checked, computing
 from mfgpde.discretisations.spectral.bases import Array, Basis
 from mfgpde.equations import Continuity, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.integrators import ETDRK4, Integrator

@@ -1,0 +1,94 @@
+"""What a discretisation offers: a domain, and a way to write equations on it as systems of ordinary ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from mfgpde.core.arrays import Array
+from mfgpde.integrators import Integrator, System
+
+
+class Semidiscrete(System, Protocol):
+    """A system that also knows how to enter and leave its own unknowns."""
+
+    default_integrator: Integrator
+
+    def start(self, initial: Callable[[Array], Array]) -> Array:
+        """Return the unknowns of an initial condition given as a function of points."""
+        ...
+
+    def values(self, u: Array) -> Array:
+        """Return the values at cell centres, (*cells) or (*cells, d)."""
+        ...
+
+
+class Domain(Protocol):
+    """The points at which fields are known, and how to integrate over them: a CartesianGrid or a mesh."""
+
+    @property
+    def points(self) -> Array:
+        """The points, shape (..., d)."""
+        ...
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """The numbers of cells per axis; a mesh has one."""
+        ...
+
+    @property
+    def lower(self) -> Any:
+        """The lower corner of the bounding box."""
+        ...
+
+    @property
+    def upper(self) -> Any:
+        """The upper corner of the bounding box."""
+        ...
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Which axes are glued; meshes have no axes."""
+        ...
+
+    def integrate(self, values: Array) -> Array:
+        """Return ∫ of values at the points; trailing axes stay."""
+        ...
+
+    def minimum(self, values: Array) -> float:
+        """Return the least value."""
+        ...
+
+    def outer_share(self, values: Array) -> float:
+        """Return the share of ∫|values| next to walls."""
+        ...
+
+
+class Discretisation(Protocol):
+    """A domain and a way to write equations on it."""
+
+    @property
+    def grid(self) -> Any:
+        """The domain: a CartesianGrid, or the quadrature points of a mesh."""
+        ...
+
+    @property
+    def order(self) -> float:
+        """The order of accuracy in the cell width; infinity for spectral methods."""
+        ...
+
+    def semidiscretise(self, equation: Any) -> Semidiscrete:
+        """Return the system of ordinary differential equations that stands for `equation`."""
+        ...
+
+    def interpolate(self, values: Array, x: Array) -> Array:
+        """Return the field with these cell values at points x (..., d)."""
+        ...
+
+    def gradient(self, values: Array) -> Array:
+        """Return the gradient (..., d) of a scalar field, at the points where its values are."""
+        ...
+
+    def refined(self, k: int = 1) -> Discretisation:
+        """Return the same scheme with 2^k times as many cells per axis."""
+        ...

@@ -1,0 +1,57 @@
+"""The Field: numbers together with what gives them meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mfgpde.core.arrays import Array
+from mfgpde.core.shown import Shown, box
+from mfgpde.discretisations.contract import Discretisation
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Field(Shown):
+    """A scalar (*cells) or vector (*cells, d) field given by its values at cell centres, or quadrature points of a mesh."""
+
+    discretisation: Discretisation
+    values: Array
+
+    def __call__(self, x: Array) -> Array:
+        """Return the field at points x (..., d)."""
+        return self.discretisation.interpolate(self.values, x)
+
+    @property
+    def grid(self) -> Any:
+        """The domain whose points carry the values."""
+        return self.discretisation.grid
+
+    def summary(self) -> tuple[str, dict[str, str]]:
+        """Return what the field is and its range."""
+        kind = "scalar" if self.values.ndim < self.grid.points.ndim else "vector"
+        low, high = float(np.min(self.values)), float(np.max(self.values))
+        facts = {
+            "by": type(self.discretisation).__name__,
+            "on": box(self.grid),
+            "from": f"{low:.4g}",
+            "to": f"{high:.4g}",
+        }
+        if kind == "scalar":
+            facts["integral"] = f"{float(self.integral()):.6g}"
+        return f"{kind} field", facts
+
+    def integral(self) -> Array:
+        """Return the integral over the box; for a density its mass."""
+        return self.grid.integrate(self.values)
+
+    def gradient(self) -> Field:
+        """Return the gradient of a scalar field, a vector field on the same points."""
+        return Field(self.discretisation, self.discretisation.gradient(self.values))
+
+    def expectation(self, function: Array | Callable[[Array], Array]) -> float:
+        """Return ∫ h p for this density p and a function h of points, or its values at the cells."""
+        values = function(self.grid.points) if callable(function) else function
+        return float(self.grid.integrate(values * self.values))

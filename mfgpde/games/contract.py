@@ -1,0 +1,61 @@
+"""What a cost offers: of the density, for all solvers of games, and of the control, for its Hamiltonian."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from mfgpde.core.arrays import Array
+
+
+@runtime_checkable
+class RunningCost(Protocol):
+    """A convex cost L(|v|) of the control with L(0) = 0; all three are elementwise."""
+
+    def lagrangian(self, speed: Array) -> Array:
+        """Return L at |v|."""
+        ...
+
+    def hamiltonian(self, size: Array) -> Array:
+        """Return H = max over v of |p||v| − L, at |p|."""
+        ...
+
+    def speed(self, size: Array) -> Array:
+        """Return H′ at |p|, the speed that is best."""
+        ...
+
+
+class Functional:
+    """What all costs of a density offer: `linear` ones do not see it, `hard` ones admit one, `smooth` ones have a slope."""
+
+    linear: ClassVar[bool] = False
+    hard: ClassVar[bool] = False
+    local: ClassVar[bool] = True
+    smooth: ClassVar[bool] = True
+
+    def reference(self, x: Array, t: float) -> Any:
+        """Return what is known at points x (..., d) and time t, computed once."""
+        raise NotImplementedError
+
+    def value(self, r: Array, c: Any) -> Array:
+        """Return f(r)."""
+        raise NotImplementedError
+
+    def variation(self, r: Array, c: Any) -> Array:
+        """Return f′(r)."""
+        raise NotImplementedError
+
+    def curvature(self, r: Array, c: Any) -> Array:
+        """Return f″(r)."""
+        raise NotImplementedError
+
+    def proximal(self, y: Array, s: float, c: Any) -> Array:
+        """Return r ≥ 0 with r + s f′(r) = y, or zero."""
+        raise NotImplementedError
+
+    def entropic(self, log_a: Array, s: float, c: Any) -> Array:
+        """Return log r with log r + s f′(r) = log a."""
+        raise NotImplementedError
+
+    def conjugate(self, u: Array, c: Any) -> Array:
+        """Return f*(u)."""
+        raise NotImplementedError
