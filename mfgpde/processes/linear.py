@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,20 +31,35 @@ class Linear(LinearProcess):
         matrix = np.asarray(self._at(self.matrix, 0.0))
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise ValueError(f"matrix must be square, got shape {matrix.shape}")
-        if not np.all(np.isfinite(matrix)):
-            raise ValueError("matrix has entries that are not finite")
+        for name, values in (
+            ("matrix", matrix),
+            ("scale", self._at(self.scale, 0.0)),
+            ("offset", self._at(self.offset, 0.0)),
+        ):
+            if not np.all(np.isfinite(values)):
+                raise ValueError(f"{name} has entries that are not finite: {values.tolist()} at t = 0")
 
     @staticmethod
     def _at(coefficient: object, t: ArrayLike) -> Array:
-        return np.asarray(coefficient(t) if callable(coefficient) else coefficient, dtype=float)
+        """Return a coefficient at one time, or stacked at an array of times, whose axes come first."""
+        if not callable(coefficient):
+            return np.asarray(coefficient, dtype=float)
+        if not np.ndim(t):
+            return np.asarray(coefficient(t), dtype=float)
+        values = np.stack([np.asarray(coefficient(float(u)), dtype=float) for u in np.ravel(t)])
+        return values.reshape(np.shape(t) + values.shape[1:])
 
     def drift(self, x: Array, t: ArrayLike) -> Array:
-        """Return A(t) x + c(t), for one time t."""
-        return x @ beside(self._at(self.matrix, t).T, x) + beside(self._at(self.offset, t), x)
+        """Return A(t) x + c(t)."""
+        A, c = self._at(self.matrix, t), self._at(self.offset, t)
+        c = c[..., None] if c.ndim and c.shape == np.shape(t) and callable(self.offset) else c  # a number at each time
+        turned = x @ beside(A.T, x) if A.ndim == 2 else np.einsum("...ij,...j->...i", A, x)
+        return turned + beside(c, x)
 
     def divergence(self, x: Array, t: ArrayLike) -> Array:
         """Return tr A(t)."""
-        return np.full_like(x[..., 0], np.trace(self._at(self.matrix, t)), dtype=float)
+        trace = np.trace(self._at(self.matrix, t), axis1=-2, axis2=-1)
+        return np.zeros_like(x[..., 0], dtype=float) + beside(trace, x)
 
     def diffusion(self, t: ArrayLike) -> Array:
         """Return g(t)."""
@@ -60,6 +75,14 @@ class Linear(LinearProcess):
         """Return the law of X_T started at zero."""
         end = self.transition(0.0, self.horizon)
         return Transition(0.0, end.offset, end.covariance)
+
+
+def _length(process: Linear, s: float, t: float) -> float:
+    """Return how far noise and offset carry from s to t, by 33 times between: the unit of absolute tolerances."""
+    times = np.linspace(s, t, 33)
+    noise = np.max([float(process.diffusion(u)) ** 2 for u in times]) * (t - s)
+    offset = np.max([np.abs(process._at(process.offset, u)).max() for u in times]) * (t - s)
+    return float(np.hypot(np.sqrt(noise), offset)) or 1.0
 
 
 @lru_cache(maxsize=256)
@@ -79,13 +102,40 @@ def _transition(process: Linear, s: float, t: float) -> Transition:
         return np.hstack(columns).ravel()
 
     start = np.hstack((np.eye(d), np.zeros((d, d + 1))))
+    unit = _length(process, s, t)
+    least = 1e-14 * np.hstack((np.ones((d, d)), np.full((d, 1), unit), np.full((d, d), unit**2)))
     if t > s:
-        end = (
-            solve_ivp(rate, (s, t), start.ravel(), method="DOP853", rtol=1e-12, atol=1e-14)
-            .y[:, -1]
-            .reshape(start.shape)
-        )
+        run = solve_ivp(rate, (s, t), start.ravel(), method="DOP853", rtol=1e-12, atol=least.ravel())
+        end = run.y[:, -1].reshape(start.shape)
     else:
         end = start
     covariance = end[:, d + 1 :]
     return Transition(end[:, :d], end[:, d], 0.5 * (covariance + covariance.T))
+
+
+def examples() -> Iterator[Linear]:
+    """Yield members to hold the laws to: turning, anisotropic, changing in time, in nanometres and gigametres."""
+    turning, narrow = np.array([[-1.0, 2.0], [-1.5, -0.5]]), np.diag([-0.1, -3.0, -1.0])
+    yield Linear(turning, 0.7, np.array([0.3, -0.2]))
+    yield Linear(narrow, 1.3, 0.4, horizon=2.7)
+    yield Linear(_rising, _growing, _turning_offset, horizon=2.7)
+    for length, time in ((1e-9, 1e9), (1e9, 1e-9)):
+        offset = np.array([0.3, -0.2]) * length / time
+        yield Linear(turning / time, 0.7 * length * time**-0.5, offset, 2.7 * time)
+        yield Linear(-np.eye(2), partial(_breathing, length))
+
+
+def _rising(t: float) -> Array:
+    return np.array([[-1.0, 2.0], [-1.5, -0.5]]) * (1 + t)
+
+
+def _growing(t: float) -> float:
+    return 1 + 0.5 * t
+
+
+def _breathing(length: float, t: float) -> float:
+    return length * (1.5 + np.sin(40 * t))
+
+
+def _turning_offset(t: float) -> Array:
+    return np.array([np.cos(t), 0.3 * np.sin(2 * t)])
