@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mfgpde.core.arrays import Array
+
+RESOLVED = 1e-2
+"""the largest share of a quantity's size that a bound may be: what is known no better is itself a violation"""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -24,6 +29,43 @@ class Check:
     def kept(self) -> bool:
         """Whether the law holds here; what is not a number keeps no law."""
         return bool(self.violation <= self.bound)
+
+
+def agree(
+    case: str, got: object, want: object, error: float = 0.0, *, size: float = 0.0, roundings: float = 64.0
+) -> Check:
+    """Return the check that two arrays are equal, both numbers in units of the size of what is compared.
+
+    The bound is the `error` that `want` is known to have, and `roundings` of the size: the largest entry of either, or
+    `size` where larger terms cancel in them. Raises ValueError if the shapes differ.
+    """
+    a, b = np.asarray(got, dtype=float), np.asarray(want, dtype=float)
+    if a.shape != b.shape:
+        raise ValueError(f"{case}: shape {a.shape} where {b.shape} is expected")
+    whole = max(float(np.abs(a).max(initial=0.0)), float(np.abs(b).max(initial=0.0)), size)
+    if not whole > 0:
+        return Check(case, whole, 0.0)  # all are zero, or not a number
+    allowed = error / whole + roundings * float(np.finfo(float).eps)
+    return Check(case, float(np.abs(a - b).max(initial=0.0)) / whole, min(allowed, RESOLVED))
+
+
+def small(case: str, value: float, bound: float) -> Check:
+    """Return the check that a number without a unit is at most `bound`."""
+    return Check(case, float(value), bound)
+
+
+def refuses(case: str, attempt: Callable[[], object]) -> Check:
+    """Return the check that something raises ValueError: violated by one if it does not."""
+    try:
+        attempt()
+    except ValueError:
+        return Check(case, 0.0, 0.0)
+    return Check(case, 1.0, 0.0)
+
+
+def numbers(array: Array) -> bool:
+    """Say whether all entries are finite."""
+    return bool(np.isfinite(array).all())
 
 
 type Law[Member] = Callable[[Member, np.random.Generator], Iterable[Check]]
@@ -65,30 +107,42 @@ def examine[Member](member: Member, laws: Sequence[Law[Member]], seed: int = 0) 
 
 
 def examples[Member](make: Callable[..., Member]) -> Iterator[Member]:
-    """Yield members to hold the laws to: those that its file's `examples()` yields, else some made from its parameters.
+    """Yield members to hold the laws to.
 
-    Without `examples()`: the defaults, and all numbers with a default multiplied by 1.7, 0.6 and the horizon set to 2.7.
+    Of a class, those of its kind that its file's `examples()` yields, if any; of what needs no arguments, the defaults and
+    two more in which every float with a default is multiplied by 1.7 and 0.6, the horizon 2.7 times that; of a function
+    that needs arguments, all that its file's `examples()` yields.
     Raises TypeError for a member that needs arguments and whose file has no `examples()`.
     """
-    given = getattr(sys.modules.get(make.__module__), "examples", None)
-    if given is not None:
-        yield from (one for one in given() if not inspect.isclass(make) or isinstance(one, make))
-        return
-    parameters = inspect.signature(make).parameters.values()
-    needed = [
-        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
-    if needed:
+    module = sys.modules.get(make.__module__)
+    written = module is not None and inspect.isfunction(vars(module).get("examples"))
+    given: list[Member] = list(vars(module)["examples"]()) if module is not None and written else []
+    needed = [p.name for p in _parameters(make) if p.default is p.empty]
+    if inspect.isclass(make):
+        given = [one for one in given if isinstance(one, make)]
+    elif not needed:
+        given = []
+    if given:
+        yield from given
+    elif needed:
         raise TypeError(
             f"{make.__name__} needs {', '.join(needed)}: give its file a function examples() that yields some"
         )
-    numbers = {
-        p.name: float(p.default) for p in parameters if isinstance(p.default, int | float) and p.default is not True
-    }
+    else:
+        yield from _moved(make)
+
+
+def _moved[Member](make: Callable[..., Member]) -> Iterator[Member]:
     yield make()
+    numbers = {p.name: p.default for p in _parameters(make) if isinstance(p.default, float)}  # an int is a count
     for factor in (1.7, 0.6) if numbers else ():
         moved = {name: factor * value for name, value in numbers.items()}
         yield make(**(moved | ({"horizon": 2.7 * factor} if "horizon" in moved else {})))
+
+
+def _parameters(make: Callable[..., object]) -> list[inspect.Parameter]:
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p for p in inspect.signature(make).parameters.values() if p.kind in named]
 
 
 def _excess(check: Check) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,17 +45,39 @@ class OverdampedLangevin(ForwardProcess):
         return np.full(np.shape(t), self.scale)
 
 
-def double_well(depth: float = 1.0, scale: float = 1.0, horizon: float = 1.0) -> OverdampedLangevin:
-    """Return the Langevin process in V(x) = depth·(x₁² − 1)² + ½ Σ_{i>1} x_i², with wells at x₁ = ±1."""
-    positive(depth=depth)
+@dataclass(frozen=True)
+class Wells:
+    """V(x) = depth·((x₁/width)² − 1)² + ½ Σ_{i>1} (x_i/width)², without a unit, and its derivatives."""
 
-    def potential(x: Array) -> Array:
-        return depth * (x[..., 0] ** 2 - 1) ** 2 + 0.5 * dot(x[..., 1:], x[..., 1:])
+    depth: float = 1.0
+    width: float = 1.0
 
-    def gradient(x: Array) -> Array:
-        return np.concatenate((4 * depth * x[..., :1] * (x[..., :1] ** 2 - 1), x[..., 1:]), axis=-1)
+    def potential(self, x: Array) -> Array:
+        """Return V."""
+        y = x / self.width
+        return self.depth * (y[..., 0] ** 2 - 1) ** 2 + 0.5 * dot(y[..., 1:], y[..., 1:])
 
-    def laplacian(x: Array) -> Array:
-        return depth * (12 * x[..., 0] ** 2 - 4) + (x.shape[-1] - 1)
+    def gradient(self, x: Array) -> Array:
+        """Return ∇V."""
+        y = x / self.width
+        across = 4 * self.depth * y[..., :1] * (y[..., :1] ** 2 - 1)
+        return np.concatenate((across, y[..., 1:]), axis=-1) / self.width
 
-    return OverdampedLangevin(potential, gradient, laplacian, scale, horizon)
+    def laplacian(self, x: Array) -> Array:
+        """Return ΔV."""
+        y = x / self.width
+        return (self.depth * (12 * y[..., 0] ** 2 - 4) + (x.shape[-1] - 1)) / self.width**2
+
+
+def double_well(depth: float = 1.0, scale: float = 1.0, horizon: float = 1.0, width: float = 1.0) -> OverdampedLangevin:
+    """Return the Langevin process in V(x) = depth·((x₁/w)² − 1)² + ½ Σ_{i>1} (x_i/w)², with wells at x₁ = ±w, the width."""
+    positive(depth=depth, width=width)
+    wells = Wells(depth, width)
+    return OverdampedLangevin(wells.potential, wells.gradient, wells.laplacian, scale, horizon)
+
+
+def examples() -> Iterator[OverdampedLangevin]:
+    """Yield members to hold the laws to: two wells in plain units, nanometres in gigaseconds and the reverse."""
+    yield double_well(2.0, 0.7, 2.7)
+    for length, time in ((1e-9, 1e9), (1e9, 1e-9)):
+        yield double_well(0.8, 1.2 * length * time**-0.5, 2.7 * time, 0.9 * length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,3 +45,11 @@ class OrnsteinUhlenbeck(IsotropicProcess):
     def prior_variance(self) -> float:
         """The stationary variance g²/(2θ)."""
         return self.scale**2 / (2 * self.rate)
+
+
+def examples() -> Iterator[OrnsteinUhlenbeck]:
+    """Yield members to hold the laws to: the defaults, other numbers, nanometres in gigaseconds and the reverse."""
+    yield OrnsteinUhlenbeck()
+    yield OrnsteinUhlenbeck(rate=0.7, scale=1.3, horizon=2.7)
+    yield OrnsteinUhlenbeck(rate=0.7e-9, scale=1.3e-9 * 1e9**-0.5, horizon=2.7e9)
+    yield OrnsteinUhlenbeck(rate=3e9, scale=1.3e9 * 1e9**0.5, horizon=0.4e-9)

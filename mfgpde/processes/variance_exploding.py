@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -82,3 +83,12 @@ class Brownian(IsotropicProcess):
     def prior_variance(self) -> float:
         """The noise variance added over the whole horizon."""
         return self.scale**2 * self.horizon
+
+
+def examples() -> Iterator[VarianceExploding | Brownian]:
+    """Yield members to hold the laws to: the defaults, other numbers, nanometres in gigaseconds and the reverse."""
+    for length, time in ((1.0, 1.0), (1e-9, 1e9), (1e9, 1e-9)):
+        yield VarianceExploding(0.01 * length, 2.0 * length, time)
+        yield VarianceExploding(0.3 * length, 7.0 * length, 2.7 * time)
+        yield Brownian(1.3 * length * time**-0.5, 2.7 * time)
+    yield Brownian()

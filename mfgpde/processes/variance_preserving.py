@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,3 +93,12 @@ class SubVariancePreserving(IsotropicProcess):
     def prior_variance(self) -> float:
         """One."""
         return 1.0
+
+
+def examples() -> Iterator[VariancePreserving | SubVariancePreserving]:
+    """Yield members to hold the laws to: the defaults, other numbers, horizons of gigaseconds and nanoseconds."""
+    for make in (VariancePreserving, SubVariancePreserving):
+        yield make()
+        yield make(0.3, 4.0, 2.7)
+        yield make(0.1e-9, 4e-9, 2.7e9)
+        yield make(0.1e9, 20e9, 1e-9)

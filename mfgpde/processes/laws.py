@@ -1,0 +1,311 @@
+"""Laws of forward processes: drift, diffusion and transition laws belong together, in every unit and at every time.
+
+Derivatives are compared with differences that bound their own error (`core.differences`); all else to roundings of the
+largest term. Points are taken at the process's own length: see `length`. `processes.laws.LAWS` holds them all:
+
+>>> from mfgpde import VariancePreserving
+>>> from mfgpde.core.laws import examine
+>>> all(outcome.kept for outcome in examine(VariancePreserving(horizon=2.7), LAWS))
+True
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.random import Generator
+
+from mfgpde.core.arrays import Array
+from mfgpde.core.differences import gradient, slope
+from mfgpde.core.laws import Check, Law, agree, numbers, refuses, small
+from mfgpde.processes import ForwardProcess, IsotropicProcess, LinearProcess, OverdampedLangevin
+
+SHARES = (0.07, 0.4, 0.93)
+"""of the horizon: the times at which laws look"""
+SOLVED = 1e-10
+"""what transition laws may be off by, of their size, where they are integrated numerically"""
+
+
+def dimension(process: ForwardProcess) -> int:
+    """Return a dimension in which the process moves: two if it can. Raises ValueError if none of 1 … 8 will do."""
+    for d in (2, 1, 3, 4, 5, 6, 7, 8):
+        try:
+            if np.shape(process.drift(np.zeros((3, d)), 0.5 * process.horizon)) == (3, d):
+                return d
+        except (ValueError, IndexError, TypeError):
+            continue
+    raise ValueError(f"{process!r} takes points (n, d) of no dimension d from 1 to 8")
+
+
+def length(process: ForwardProcess) -> float:
+    """Return the process's own length: √(∫g²) over the horizon, or that of its prior where this is shorter."""
+    times = process.horizon * (np.arange(16) + 0.5) / 16
+    spread = float(np.sqrt(np.mean([float(process.diffusion(t)) ** 2 for t in times]) * process.horizon))
+    if not isinstance(process, LinearProcess):
+        return spread
+    prior = np.trace(process.prior().in_dimension(dimension(process))[2]) / dimension(process)
+    return min(spread, float(np.sqrt(prior))) if prior > 0 else spread
+
+
+def points(process: ForwardProcess, rng: Generator, n: int = 12) -> Array:
+    """Return points (n, d), normal with the process's own length."""
+    return length(process) * rng.standard_normal((n, dimension(process)))
+
+
+def times(process: ForwardProcess) -> list[float]:
+    """Return the times at which laws look."""
+    return [share * process.horizon for share in SHARES]
+
+
+def _at(t: float) -> str:
+    return f"t = {t:.3g}"
+
+
+def takes_points_and_times_of_any_leading_shape(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Points (..., d) give drifts (..., d) and divergences (...); times that are arrays say the same as one by one.
+
+    Exactly but for the order of summation: 64 roundings of the largest value.
+    """
+    x = points(process, rng).reshape(3, 4, -1)
+    flat = x.reshape(12, -1)
+    for t in times(process):
+        yield agree(f"drift on (3, 4, d), {_at(t)}", process.drift(x, t).reshape(12, -1), process.drift(flat, t))
+        many = np.asarray(process.divergence(x, t)).reshape(12)
+        yield agree(f"divergence on (3, 4, d), {_at(t)}", many, process.divergence(flat, t))
+    t = process.horizon * np.linspace(0.05, 0.95, 12)
+    alone = np.stack([process.drift(flat[i : i + 1], float(t[i]))[0] for i in range(12)])
+    yield agree("drift at 12 times", process.drift(flat, t), alone)
+    alone = np.stack([process.divergence(flat[i : i + 1], float(t[i]))[0] for i in range(12)])
+    yield agree("divergence at 12 times", process.divergence(flat, t), alone)
+    yield agree("diffusion at 12 times", process.diffusion(t), [float(process.diffusion(float(u))) for u in t])
+
+
+def divergence_is_the_trace_of_the_jacobian(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """∇·f is the trace of ∂f_i/∂x_j, by differences of the drift."""
+    for scale in (1.0, 3.0):
+        x = scale * points(process, rng)
+        for t in times(process):
+            jacobian, error = gradient(lambda y, t=t: process.drift(y, t), x, 0.1 * length(process))
+            trace, size = np.trace(jacobian, axis1=-2, axis2=-1), float(np.abs(jacobian).max())
+            where = f"{scale:g} lengths out, {_at(t)}"
+            yield agree(where, process.divergence(x, t), trace, x.shape[-1] * error, size=size)
+
+
+def diffusivity_is_half_the_square_of_the_diffusion(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """D = g²/2, at one time and at many, g finite and positive after t = 0."""
+    t = process.horizon * np.linspace(0.01, 1.0, 12)
+    g = np.array([float(process.diffusion(float(u))) for u in t])
+    yield small("g is finite and positive", float(not (numbers(g) and g.min() > 0)), 0.0)
+    yield agree("at 12 times", process.diffusivity(t), 0.5 * g**2)
+    yield agree("one by one", [float(process.diffusivity(float(u))) for u in t], 0.5 * g**2)
+
+
+def autonomous_processes_do_not_change(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Where `autonomous` is true, drift and diffusion are the same at all times."""
+    if not process.autonomous:
+        return
+    x, first = points(process, rng), 0.01 * process.horizon
+    for t in times(process):
+        yield agree(f"drift, {_at(t)}", process.drift(x, t), process.drift(x, first))
+        yield agree(f"diffusion, {_at(t)}", float(process.diffusion(t)), float(process.diffusion(first)))
+
+
+def linear_drifts_are_affine(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """For a process with Gaussian transitions f(x + y) + f(0) = f(x) + f(y)."""
+    if not isinstance(process, LinearProcess):
+        return
+    x, y = points(process, rng), points(process, rng)
+    for t in times(process):
+        both = process.drift(x, t) + process.drift(y, t)
+        yield agree(_at(t), process.drift(x + y, t) + process.drift(0 * x, t), both)
+
+
+def transitions_solve_the_moment_equations(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Ḟ = AF, ḃ = Ab + c, Q̇ = AQ + QAᵀ + g²I for the transition (F, b, Q) from s to t, with f = Ax + c.
+
+    By differences of the transition in t over at most a fifth of the way to s and to the horizon, and to 1e-10 of the
+    largest term: transitions may be integrated numerically.
+    """
+    if not isinstance(process, LinearProcess):
+        return
+    d, size = dimension(process), length(process)
+    for s, t in _intervals(process):
+        A, c = _affine(process, t, d, size)
+        reach = 0.2 * min(t - s, process.horizon - t)
+        F, b, Q = process.transition(s, t).in_dimension(d)
+        noise = float(process.diffusion(t)) ** 2 * np.eye(d)
+        rates = {"F": A @ F, "b": A @ b + c, "Q": A @ Q + Q @ A.T + noise}
+        terms = {"F": A @ F, "b": np.append(A @ b, c), "Q": np.append(A @ Q, noise)}
+        for k, (name, rate) in enumerate(rates.items()):
+            found, error = slope(lambda h, s=s, t=t, k=k: process.transition(s, t + h).in_dimension(d)[k], reach)
+            largest = float(np.abs(terms[name]).max())
+            yield agree(f"{name} from {s:.3g}, {_at(t)}", rate, found, error + SOLVED * largest, size=largest)
+
+
+def transitions_compose(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Chapman–Kolmogorov: from r to t at once is from r to s, then from s to t; over no time nothing happens.
+
+    To 1e-10 of the largest entry: transitions may be integrated numerically.
+    """
+    if not isinstance(process, LinearProcess):
+        return
+    d, end, size = dimension(process), process.horizon, length(process)
+    for r, s, t in ((0.0, 0.3, 0.8), (0.1, 0.5, 1.0), (0.0, 0.01, 0.05)):
+        F, b, Q = process.transition(r * end, s * end).in_dimension(d)
+        G, c, R = process.transition(s * end, t * end).in_dimension(d)
+        whole = process.transition(r * end, t * end).in_dimension(d)
+        parts = (G @ F, G @ b + c, G @ Q @ G.T + R)
+        for name, got, want, unit in zip("FbQ", parts, whole, (1.0, size, 0.0), strict=True):
+            largest = max(unit, float(np.abs(want).max()))
+            yield agree(f"{name} from {r:g}T by {s:g}T to {t:g}T", got, want, SOLVED * largest, size=unit)
+    F, b, Q = process.transition(0.4 * end, 0.4 * end).in_dimension(d)
+    yield agree("F over no time", F, np.eye(d))
+    yield agree("b over no time", b, np.zeros(d), size=size)
+    yield agree("Q over no time", Q, np.zeros((d, d)), size=size**2)
+
+
+def transition_covariances_are_covariances(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Q is symmetric and has no negative eigenvalue, to 1e-10 of its largest; it is positive once time has passed."""
+    if not isinstance(process, LinearProcess):
+        return
+    d = dimension(process)
+    for s, t in _intervals(process):
+        Q = process.transition(s, t).in_dimension(d)[2]
+        values = np.linalg.eigvalsh(Q)
+        yield agree(f"symmetric, {s:.3g} to {t:.3g}", Q, Q.T)
+        yield small(f"positive, {s:.3g} to {t:.3g}", -float(values[0]) / max(float(values[-1]), 1e-300), -1e-14)
+
+
+def the_prior_is_where_the_process_ends(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """The prior forgets the start, and is p_T of data no wider than twice the prior's deviation, to one percent.
+
+    With the prior N(a, P) and the transition (F, b, Q) over the horizon, the eigenvalues of P^{−½}(P − Q)P^{−½} lie between
+    −1 % and 4‖P^{−½}FP^{½}‖² + 1 %, and |P^{−½}(b − a)| is at most 2‖P^{−½}FP^{½}‖ + 1 %: what the prior has beyond Q is
+    what is left of such data. One percent of a variance is 2.5e-5 nats. The case says how much of the start is left.
+    """
+    if not isinstance(process, LinearProcess):
+        return
+    d = dimension(process)
+    forgets, a, P = process.prior().in_dimension(d)
+    F, b, Q = process.transition(0.0, process.horizon).in_dimension(d)
+    root = np.linalg.cholesky(P)
+    left = float(np.linalg.norm(np.linalg.solve(root, F @ root), 2))
+    beyond = np.linalg.eigvalsh(np.eye(d) - np.linalg.solve(root, np.linalg.solve(root, Q).T))
+    where = f"{left:.2g} of a deviation is left"
+    yield agree("the prior's factor", forgets, np.zeros((d, d)), size=1.0)
+    yield small(f"noise beyond the prior, {where}", -float(beyond[0]), 0.01)
+    yield small(f"prior beyond the noise, {where}", float(beyond[-1]), 4 * left**2 + 0.01)
+    yield small(f"mean, {where}", float(np.linalg.norm(np.linalg.solve(root, b - a))), 2 * left + 0.01)
+
+
+def isotropic_coefficients_belong_together(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Drift f = −a x, ṁ = −a m, v̇ = g² − 2a v, m(0) = 1, v(0) = 0, at times that are arrays too."""
+    if not isinstance(process, IsotropicProcess):
+        return
+    x, end = points(process, rng), process.horizon
+    many = end * np.linspace(0.05, 0.95, 12)
+    for name, f in (("a", process.relaxation), ("m", process.contraction), ("v", process.variance)):
+        yield agree(f"{name} at 12 times", f(many), [float(f(float(t))) for t in many])
+    for t in times(process):
+        a, m, v = (float(f(t)) for f in (process.relaxation, process.contraction, process.variance))
+        noise = float(process.diffusion(t)) ** 2
+        yield agree(f"f = −a x, {_at(t)}", process.drift(x, t), -a * x)
+        reach = 0.2 * min(t, end - t)
+        rate, error = slope(lambda h, t=t: np.asarray(process.contraction(t + h)), reach)
+        yield agree(f"ṁ, {_at(t)}", -a * m, rate, error, size=m / end)
+        rate, error = slope(lambda h, t=t: np.asarray(process.variance(t + h)), reach)
+        yield agree(f"v̇, {_at(t)}", noise - 2 * a * v, rate, error, size=noise)
+    yield agree("m(0)", float(process.contraction(0.0)), 1.0)
+    yield agree("v(0)", float(process.variance(0.0)), 0.0, size=float(process.variance(end)))
+    yield agree("prior", process.prior().in_dimension(2)[2], process.prior_variance * np.eye(2))
+
+
+def times_outside_the_horizon_are_refused(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """A transition from before 0, past the horizon, or backwards raises ValueError; one to the horizon does not."""
+    if not isinstance(process, LinearProcess):
+        return
+    end = process.horizon
+    process.transition(0.0, end)
+    yield refuses("past the horizon", lambda: process.transition(0.5 * end, 1.5 * end))
+    yield refuses("backwards", lambda: process.transition(0.5 * end, 0.2 * end))
+    yield refuses("from before zero", lambda: process.transition(-0.1 * end, 0.5 * end))
+
+
+def what_is_no_number_is_refused(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """A field that is a number cannot be NaN or infinite, a horizon not zero or negative: ValueError."""
+    if not dataclasses.is_dataclass(process):
+        return
+    for field in dataclasses.fields(process):
+        value = vars(process).get(field.name)
+        if field.init and isinstance(value, float):
+            bad = (np.nan, np.inf, 0.0, -value) if field.name == "horizon" else (np.nan, np.inf)
+            for wrong in bad:
+                yield refuses(f"{field.name} = {wrong}", lambda f=field.name, w=wrong: _replaced(process, f, w))
+
+
+def comes_back_from_a_pickle(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Pickled and unpickled, as on its way to another process, it is the same: drift, diffusion, transition."""
+    again, x = pickle.loads(pickle.dumps(process)), points(process, rng)
+    yield agree("horizon", again.horizon, process.horizon, roundings=0)
+    for t in times(process):
+        yield agree(f"drift, {_at(t)}", again.drift(x, t), process.drift(x, t), roundings=0)
+        yield agree(f"diffusion, {_at(t)}", again.diffusion(t), process.diffusion(t), roundings=0)
+    if isinstance(process, LinearProcess):
+        for name, got, want in zip("FbQ", *(_law(p, x.shape[-1]) for p in (again, process)), strict=True):
+            yield agree(name, got, want, roundings=0)
+
+
+def langevin_drifts_descend_their_potential(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """The drift is −D∇V, with ∇V and ΔV the derivatives of V, by differences."""
+    if not isinstance(process, OverdampedLangevin):
+        return
+    x = points(process, rng)
+    found, error = gradient(process.potential, x, 0.1 * length(process))
+    yield agree("∇V", process.gradient(x), found, error)
+    jacobian, error = gradient(process.gradient, x, 0.1 * length(process))
+    trace = np.trace(jacobian, axis1=-2, axis2=-1)
+    yield agree("ΔV", process.laplacian(x), trace, x.shape[-1] * error, size=float(np.abs(jacobian).max()))
+    for t in times(process):
+        yield agree(f"f, {_at(t)}", process.drift(x, t), -float(process.diffusivity(t)) * process.gradient(x))
+
+
+def _intervals(process: ForwardProcess) -> Iterable[tuple[float, float]]:
+    end = process.horizon
+    return ((0.0, 0.07 * end), (0.0, 0.5 * end), (0.3 * end, 0.6 * end), (0.2 * end, 0.93 * end))
+
+
+def _affine(process: LinearProcess, t: float, d: int, size: float) -> tuple[Array, Array]:
+    """Return A and c of f = Ax + c."""
+    at_zero = process.drift(np.zeros((1, d)), t)[0]
+    return (process.drift(size * np.eye(d), t) - at_zero).T / size, at_zero
+
+
+def _law(process: LinearProcess, d: int) -> tuple[Array, Array, Array]:
+    return process.transition(0.1 * process.horizon, 0.8 * process.horizon).in_dimension(d)
+
+
+def _replaced(process: ForwardProcess, field: str, value: float) -> object:
+    fields = dataclasses.fields(process) if dataclasses.is_dataclass(process) else ()
+    return type(process)(**({f.name: vars(process)[f.name] for f in fields if f.init} | {field: value}))
+
+
+LAWS: tuple[Law[ForwardProcess], ...] = (
+    takes_points_and_times_of_any_leading_shape,
+    divergence_is_the_trace_of_the_jacobian,
+    diffusivity_is_half_the_square_of_the_diffusion,
+    autonomous_processes_do_not_change,
+    linear_drifts_are_affine,
+    transitions_solve_the_moment_equations,
+    transitions_compose,
+    transition_covariances_are_covariances,
+    the_prior_is_where_the_process_ends,
+    isotropic_coefficients_belong_together,
+    times_outside_the_horizon_are_refused,
+    what_is_no_number_is_refused,
+    comes_back_from_a_pickle,
+    langevin_drifts_descend_their_potential,
+)
+"""all laws of a forward process; those of a kind that a process is not say nothing of it"""
