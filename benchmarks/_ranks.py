@@ -8,7 +8,7 @@ import time
 import mfgpde as mfg
 
 dimension, cells, rtol = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-process, data = mfg.OrnsteinUhlenbeck(), mfg.four_blobs() if dimension == 2 else mfg.bimodal(3)
+process, data = mfg.OrnsteinUhlenbeck(), mfg.densities.four_blobs() if dimension == 2 else mfg.densities.bimodal(3)
 end = 1.0 if dimension == 2 else 0.1
 half = 5.0
 clock = time.perf_counter()

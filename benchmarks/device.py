@@ -28,7 +28,7 @@ TURNS = 3
 RATES = ((256, 2, 2), (1024, 2, 2), (2048, 2, 2), (256, 2, 4), (1024, 2, 4), (4096, 2, 4), (128, 3, 2), (384, 3, 2))
 """cells a side, dimension, order"""
 HOST_CORES = 2
-OU, VP, DATA = mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.four_blobs()
+OU, VP, DATA = mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.densities.four_blobs()
 COLUMNS = (
     "case", "cells", "device s", "host s", "× faster", "error", "steps", "launches a step", "copies a step",
     "bytes copied a step", "share of time it computes",
@@ -50,7 +50,7 @@ class Case:
 
 def density(process: Any, space: Callable[..., Any], width: float, rtol: Callable[[int], float], d: int = 2):
     """Return how to prepare a Fokker–Planck solve with a known answer."""
-    data = DATA if d == 2 else mfg.bimodal(3)
+    data = DATA if d == 2 else mfg.densities.bimodal(3)
     times = (0.0, 1.0) if process is OU else (0.02, 1.0)
 
     def prepare(n: int, backend: str) -> Solve:
@@ -95,7 +95,7 @@ def transport(n: int, backend: str) -> Solve:
     laws = load_module(Path(__file__).with_name("wasserstein_grid.py"))
     grid = mfg.CartesianGrid.cube(4.0, n, 2)
     p, q = (mfg.gaussian(*law).density(grid.points) for law in (laws.A, laws.B))
-    truth = mfg.wasserstein_gaussian(*laws.A, *laws.B)
+    truth = mfg.transport.wasserstein_gaussian(*laws.A, *laws.B)
 
     def solve() -> tuple[float, float]:
         found = mfg.back_and_forth(p, q, grid, backend=backend)  # pyright: ignore[reportArgumentType]

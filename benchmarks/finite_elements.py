@@ -92,7 +92,7 @@ def elements(ranks: int, dimension: int, cells: int, rtol: float) -> dict[str, A
 
 def volumes(target: float) -> tuple[float, int, float]:
     """Return seconds, cells a side and error of the coarsest fourth-order finite-volume solve at least as accurate."""
-    process, data = mfg.OrnsteinUhlenbeck(), mfg.four_blobs()
+    process, data = mfg.OrnsteinUhlenbeck(), mfg.densities.four_blobs()
     for cells in (128, 160, 192, 224, 256, 320, 384, 512):
         space = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, cells, 2), order=4)
         truth = mfg.marginal(process, data, 1.0)

@@ -30,18 +30,18 @@ def timed(work) -> tuple[float, Any]:
 def run(peers: bool) -> dict[str, Any]:
     """Return rows of what, size, result and seconds."""
     rng, rows = np.random.default_rng(0), []
-    law = mfg.two_rings()
+    law = mfg.densities.two_rings()
     for n, options in ((1000, {}), (1000, {"precision": "low-rank", "rank": 1}), (5000, {})):
         samples, fresh = law.sample(n, rng), law.sample(10_000, rng)
         seconds, model = timed(lambda s=samples, o=options: mfg.fit_kernel_model(s, **o))
         gap = float(np.mean(law.log_density(fresh) - model.mixture.log_density(fresh)))
         kind = options.get("precision", "full")
         rows.append((f"fit, {kind}", f"{n} centres, 2D", f"KL {gap:.3f}", seconds))
-    images, _ = mfg.digits()
+    images, _ = mfg.densities.digits()
     images = images + rng.uniform(0, 1 / 16, images.shape)
     clock = time.perf_counter()
     model = mfg.fit_kernel_model(images[:1400], precision="low-rank", rank=10)
-    held_out = mfg.held_out_log_likelihood(model.mixture, images[1400:])
+    held_out = mfg.diagnostics.held_out_log_likelihood(model.mixture, images[1400:])
     rows.append(("fit, low rank 10", "1400 digits, 64D", f"{held_out.value:.1f} nats", time.perf_counter() - clock))
     centres, points = rng.normal(size=(5000, 2)), rng.normal(size=(100_000, 2))
     mixtures = {

@@ -20,7 +20,7 @@ def run(peers: bool) -> dict[str, Any]:
     for degree, n in ((8, 10_000), (12, 100_000)):
         x = law.sample(n, rng)
         clock = time.perf_counter()
-        score = mfg.OperatorInformed(mfg.HermiteBasis(2, degree), process, x)
+        score = mfg.OperatorInformed(mfg.scores.HermiteBasis(2, degree), process, x)
         for t in np.linspace(0.02, 1.0, 50):
             score.coefficients(float(t))
         seconds = time.perf_counter() - clock
@@ -64,7 +64,9 @@ def _on_meshes(rng):
     points = rng.normal(size=(10_000, 3)) + 2 * np.eye(3)[2]
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     clock = time.perf_counter()
-    basis = mfg.FiniteElementBasis(mfg.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.sphere(1.0, 12), 2), 36)
+    basis = mfg.finite_element.FiniteElementBasis(
+        mfg.processes.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.sphere(1.0, 12), 2), 36
+    )
     score = mfg.OperatorInformed(basis, mfg.Brownian(horizon=2.0), points)
     for t in np.linspace(0.1, 2.0, 50):
         score.coefficients(float(t))
@@ -72,10 +74,10 @@ def _on_meshes(rng):
     rows = [
         ("36 functions on a sphere, P2, 50 noise levels", "10000 samples", f"loses {basis.lost.max():.0e}", seconds)
     ]
-    law, space = mfg.spiral(), mfg.FiniteElement(mfg.meshes.box((-5, -5), (5, 5), 96), 1)
+    law, space = mfg.densities.spiral(), mfg.FiniteElement(mfg.meshes.box((-5, -5), (5, 5), 96), 1)
     x, times = law.sample(1000, rng), 0.5 * np.geomspace(0.08, 0.6, 9) ** 2
     clock = time.perf_counter()
-    _, tau = mfg.DiffusionSmoother(mfg.MarkovGenerator.adapted(x, 0.5), space).fit(x, times)
+    _, tau = mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator.adapted(x, 0.5), space).fit(x, times)
     seconds = time.perf_counter() - clock
     return [
         *rows,

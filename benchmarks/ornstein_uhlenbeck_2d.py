@@ -13,7 +13,7 @@ import numpy as np
 
 import mfgpde as mfg
 
-PROCESS, DATA, END = mfg.OrnsteinUhlenbeck(), mfg.four_blobs(), 1.0
+PROCESS, DATA, END = mfg.OrnsteinUhlenbeck(), mfg.densities.four_blobs(), 1.0
 SIZES = (64, 128, 256)
 TOLERANCE = {2: 1e-3, 4: 5e-4}  # in time: below the error in space of each scheme at 256²
 Solver = Callable[[], np.ndarray]
@@ -33,7 +33,7 @@ def spectral(grid: mfg.CartesianGrid) -> Solver:
 
 def mehler(grid: mfg.CartesianGrid) -> Solver:
     """Return the exact propagation of the band-limited initial density."""
-    return lambda: mfg.propagate(PROCESS, grid, DATA.density(grid.points), 0.0, END)
+    return lambda: mfg.discretisations.propagate(PROCESS, grid, DATA.density(grid.points), 0.0, END)
 
 
 def fplanck(grid: mfg.CartesianGrid) -> Solver:

@@ -17,7 +17,7 @@ B = (np.array([0.7, -0.3]), np.array([[0.2, -0.05], [-0.05, 0.45]]))
 
 def run(peers: bool) -> dict[str, Any]:
     """Measure all sizes; return rows of problem, cells, error, bracket width, iterations and seconds."""
-    truth, rows = mfg.wasserstein_gaussian(*A, *B), []
+    truth, rows = mfg.transport.wasserstein_gaussian(*A, *B), []
     for n in (64, 64, 128, 256, 512):
         grid = mfg.CartesianGrid.cube(4.0, n, 2)
         p, q = (mfg.gaussian(*law).density(grid.points) for law in (A, B))
@@ -28,7 +28,7 @@ def run(peers: bool) -> dict[str, Any]:
     for n in (128, 256):
         grid = mfg.CartesianGrid.cube(4.0, n, 2)
         found, seconds = _timed(
-            mfg.four_blobs().density(grid.points), mfg.gaussian(0.0, 0.5, 2).density(grid.points), grid
+            mfg.densities.four_blobs().density(grid.points), mfg.gaussian(0.0, 0.5, 2).density(grid.points), grid
         )
         width = (found.upper - found.lower) / found.distance.value
         rows.append(("four blobs to a Gaussian", f"{n}²", None, width, len(found.history), seconds))
@@ -37,7 +37,7 @@ def run(peers: bool) -> dict[str, Any]:
         p, q = (mfg.gaussian(*law).density(grid.points).ravel() for law in (A, B))
         x = grid.points.reshape(-1, 2)
         clock = time.perf_counter()
-        exact = mfg.wasserstein_points(x, x, p, q)
+        exact = mfg.transport.wasserstein_points(x, x, p, q)
         rows.append(("POT, exact on atoms", "64²", abs(exact - truth), None, None, time.perf_counter() - clock))
     return {
         "title": "W₂ on grids",
@@ -47,7 +47,7 @@ def run(peers: bool) -> dict[str, Any]:
     }
 
 
-def _timed(p: np.ndarray, q: np.ndarray, grid: mfg.CartesianGrid) -> tuple[mfg.Transport, float]:
+def _timed(p: np.ndarray, q: np.ndarray, grid: mfg.CartesianGrid) -> tuple[mfg.transport.Transport, float]:
     clock = time.perf_counter()
     found = mfg.back_and_forth(p, q, grid)
     return found, time.perf_counter() - clock

@@ -19,7 +19,7 @@ from mfgpde.verify import load_module
 Prepare = Callable[[int], Callable[[], float]]
 Case = tuple[str, Sequence[int], Prepare]
 """a label, sizes, and what prepares a size: a function that solves and returns the error"""
-DATA, VP, OU = mfg.four_blobs(), mfg.VariancePreserving(), mfg.OrnsteinUhlenbeck()
+DATA, VP, OU = mfg.densities.four_blobs(), mfg.VariancePreserving(), mfg.OrnsteinUhlenbeck()
 TURNS, LONG = 3, 3.0  # best of so many, fewer where one takes this many seconds
 
 
@@ -136,7 +136,7 @@ def _ornstein_uhlenbeck(peers: bool) -> list[Case]:
 
 
 def _variance_preserving(d: int, sizes: Sequence[int]) -> list[Case]:
-    data = {1: mfg.bimodal(1), 2: DATA, 3: mfg.bimodal(3)}[d]
+    data = {1: mfg.densities.bimodal(1), 2: DATA, 3: mfg.densities.bimodal(3)}[d]
     start, end, equation = mfg.marginal(VP, data, 0.02), mfg.marginal(VP, data, 1.0), mfg.FokkerPlanck.of(VP)
 
     def prepared(space: Callable[[int], Any], rtol: Callable[[int], float]) -> Prepare:
@@ -148,7 +148,7 @@ def _variance_preserving(d: int, sizes: Sequence[int]) -> list[Case]:
 
 
 def _score(d: int, sizes: Sequence[int]) -> list[Case]:
-    data, times = mfg.bimodal(1) if d == 1 else DATA, (0.02, 1.0)
+    data, times = mfg.densities.bimodal(1) if d == 1 else DATA, (0.02, 1.0)
     start, end = (mfg.marginal(VP, data, t) for t in times)
 
     def weighed(found: np.ndarray, grid: mfg.CartesianGrid) -> float:
@@ -222,7 +222,7 @@ def _turning() -> list[Case]:
 
 def _transport(peers: bool) -> list[Case]:
     beside = load_module(Path(__file__).with_name("wasserstein_grid.py"))
-    truth = mfg.wasserstein_gaussian(*beside.A, *beside.B)
+    truth = mfg.transport.wasserstein_gaussian(*beside.A, *beside.B)
 
     def densities(n: int) -> tuple[mfg.CartesianGrid, list[np.ndarray]]:
         grid = mfg.CartesianGrid.cube(4.0, n, 2)
@@ -235,7 +235,7 @@ def _transport(peers: bool) -> list[Case]:
     def atoms(n: int) -> Callable[[], float]:
         grid, (p, q) = densities(n)
         x = grid.points.reshape(-1, 2)
-        return lambda: abs(mfg.wasserstein_points(x, x, p.ravel(), q.ravel()) - truth)
+        return lambda: abs(mfg.transport.wasserstein_points(x, x, p.ravel(), q.ravel()) - truth)
 
     return [
         ("back and forth", (32, 64, 128, 256, 512), ours),

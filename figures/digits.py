@@ -16,7 +16,7 @@ COLUMNS, RANK, TRAINING = 16, 20, 1400
 def draw(run: Mapping, out: Path) -> list[Path]:
     """Fit 1400 images, and show samples of the empirical score at t = 1e-3 and of the kernels, with their neighbours."""
     rng = np.random.default_rng(0)
-    images, _ = mfg.digits()
+    images, _ = mfg.densities.digits()
     images = images + rng.uniform(0, 1 / 16, images.shape)  # pixels of 16 grey levels, made continuous
     order = rng.permutation(len(images))
     training, fresh = images[order[:TRAINING]], images[order[TRAINING:]]
@@ -29,7 +29,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
     }
     rows, cells = [], []
     for name, cloud in clouds.items():
-        ratio = mfg.nearest_ratio(cloud, training, fresh)
+        ratio = mfg.diagnostics.nearest_ratio(cloud, training, fresh)
         shown = cloud[:COLUMNS]
         near = training[tree.query(shown)[1]]
         cells += [(f"{name}\nratio {ratio.value:.2f}", shown), ("nearest\ntraining", near)]

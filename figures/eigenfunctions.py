@@ -43,9 +43,9 @@ def draw(run: Mapping, out: Path) -> list[Path]:
                 panel.set_axis_off()
                 panel.set_title(f"{name}, λ = {pairs.values[n]:.3f}", y=0.98)
             rows += [("eigenvalue", name, k, value) for k, value in enumerate(pairs.values)]
-        process = mfg.double_well(depth=1.5, scale=np.sqrt(2.0))
+        process = mfg.processes.double_well(depth=1.5, scale=np.sqrt(2.0))
         line = mfg.FiniteElement(mfg.meshes.interval(-2.2, 2.2, 80), 3)
-        basis = mfg.FiniteElementBasis(mfg.MarkovGenerator.of(process), line, 20)
+        basis = mfg.finite_element.FiniteElementBasis(mfg.processes.MarkovGenerator.of(process), line, 20)
         last["double well"] = basis.eigenvalues
         rows += [("eigenvalue", "double well", k, value) for k, value in enumerate(basis.eigenvalues)]
         well, values = figure.add_subplot(grid[0, 3]), figure.add_subplot(grid[1, 3])

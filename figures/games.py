@@ -20,7 +20,7 @@ HALF_WIDTH = 3.5
 
 def rows():
     """Return the games with their cells and options."""
-    wide, blobs = mfg.gaussian(np.zeros(2), 0.6 * np.eye(2)), mfg.four_blobs()
+    wide, blobs = mfg.gaussian(np.zeros(2), 0.6 * np.eye(2)), mfg.densities.four_blobs()
     ou = mfg.OrnsteinUhlenbeck(horizon=1.0)
     goal = mfg.gaussian(np.array([1.2, 0.0]), 0.15 * np.eye(2))
     start = mfg.gaussian(np.array([-1.2, 0.0]), 0.15 * np.eye(2))

@@ -16,7 +16,7 @@ TIMES = (0.0, 0.01, 0.05)
 def draw(run: Mapping, out: Path) -> list[Path]:
     """Fit a spiral, draw its ellipses at three times, and effective dimensions of four data sets."""
     process, rng = mfg.OrnsteinUhlenbeck(horizon=2.0), np.random.default_rng(4)
-    model = mfg.fit_kernel_model(mfg.spiral(deviation=0.03).sample(250, rng))
+    model = mfg.fit_kernel_model(mfg.densities.spiral(deviation=0.03).sample(250, rng))
     rows = []
     with plotting.style():
         figure = plotting.Figure(figsize=(plotting.DOUBLE, 2.0))
@@ -36,12 +36,20 @@ def draw(run: Mapping, out: Path) -> list[Path]:
             panel.set_title(f"t = {t:g}")
         times = np.geomspace(1e-6, 2.0, 60)
         cases = {
-            "spiral in 20 dimensions": (mfg.embedded(mfg.spiral(deviation=0.01), 20, deviation=0.003), 500, 2),
-            "roll in 20 dimensions": (mfg.embedded(mfg.swiss_roll(deviation=0.01), 20, deviation=0.003), 1000, 3),
+            "spiral in 20 dimensions": (
+                mfg.densities.embedded(mfg.densities.spiral(deviation=0.01), 20, deviation=0.003),
+                500,
+                2,
+            ),
+            "roll in 20 dimensions": (
+                mfg.densities.embedded(mfg.densities.swiss_roll(deviation=0.01), 20, deviation=0.003),
+                1000,
+                3,
+            ),
         }
         for k, (name, (law, n, rank)) in enumerate(cases.items()):
             found = mfg.fit_kernel_model(law.sample(n, rng), precision="low-rank", rank=rank)
-            dimension = mfg.effective_dimension(found.mixture, process, times)
+            dimension = mfg.diagnostics.effective_dimension(found.mixture, process, times)
             panels[3].semilogx(times, dimension, color=plotting.COLOURS[k + 1], label=name)
             rows += [("dimension", name, t, value, "", "", "") for t, value in zip(times, dimension, strict=True)]
         for level in (1, 2):

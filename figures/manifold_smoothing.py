@@ -14,13 +14,15 @@ HALF, WIDTH, SAMPLES = 5.0, 0.5, 300
 
 def draw(run: Mapping, out: Path) -> list[Path]:
     """Smooth one set of samples of a spiral by both, draw kernels of three points; the ratios are of the recorded run."""
-    law, rows = mfg.spiral(), []
+    law, rows = mfg.densities.spiral(), []
     x = law.sample(SAMPLES, np.random.default_rng(0))
     space = mfg.FiniteElement(mfg.meshes.box((-HALF, -HALF), (HALF, HALF), 100), 1)
     times = 0.5 * np.geomspace(0.08, 0.6, 9) ** 2
     smoothers = {
-        "Euclidean": mfg.DiffusionSmoother(mfg.MarkovGenerator(), space),
-        "tensor from the data": mfg.DiffusionSmoother(mfg.MarkovGenerator.adapted(x, WIDTH), space),
+        "Euclidean": mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator(), space),
+        "tensor from the data": mfg.finite_element.DiffusionSmoother(
+            mfg.processes.MarkovGenerator.adapted(x, WIDTH), space
+        ),
     }
     grid = mfg.CartesianGrid.cube(HALF, 220, 2)
     truth = law.density(grid.points)

@@ -16,7 +16,7 @@ NAMES = {"training points": "empirical score", "kernels": "kernel score model", 
 
 def draw(run: Mapping, out: Path) -> list[Path]:
     """Sample three laws for the histograms; the curves are of the recorded run."""
-    process, law, rng = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.two_rings(), np.random.default_rng(0)
+    process, law, rng = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.densities.two_rings(), np.random.default_rng(0)
     training = law.sample(SAMPLES, rng)
     kernels = mfg.fit_kernel_model(training).score(process).at(STOP)
     clouds = {

@@ -9,9 +9,9 @@ import mfgpde as mfg
 from mfgpde.report import plotting
 
 TIMES = (0.05, 0.2, 0.5)
-PROCESS, DATA = mfg.VariancePreserving(), mfg.four_blobs()
+PROCESS, DATA = mfg.VariancePreserving(), mfg.densities.four_blobs()
 GRID = mfg.CartesianGrid.cube(4.0, 160, 2)
-WRONG = mfg.Swirl(mfg.ExactScore(PROCESS, DATA), strength=0.3, width=1.0)
+WRONG = mfg.scores.Swirl(mfg.ExactScore(PROCESS, DATA), strength=0.3, width=1.0)
 """The score of the last row: a rotation added to the exact one."""
 
 

@@ -16,7 +16,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
     """Fit 2000 points of two blobs for the first panel; the others are of the recorded run."""
     process, law = mfg.VariancePreserving(), mfg.GaussianMixture([0.5, 0.5], [[0.9], [-0.7]], [0.08, 0.12])
     samples = law.sample(2000, np.random.default_rng(1))
-    estimator = mfg.OperatorInformed(mfg.HermiteBasis(1, 10), process, samples)
+    estimator = mfg.OperatorInformed(mfg.scores.HermiteBasis(1, 10), process, samples)
     rows = []
     with plotting.style():
         figure = plotting.Figure(figsize=(plotting.DOUBLE, 4.2))

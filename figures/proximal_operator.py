@@ -27,7 +27,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
         fields[f"wells, β = {beta:g}"] = mfg.wasserstein_proximal(
             wide, wells, GRID, horizon=HORIZON, beta=beta
         ).density.values
-    law, brownian = mfg.two_moons(0.12), mfg.Brownian(horizon=1.0)
+    law, brownian = mfg.densities.two_moons(0.12), mfg.Brownian(horizon=1.0)
     fields["π"] = law.density(x)
     for beta in BETAS:
         noised = mfg.marginal(brownian, law, 2 * beta * HORIZON).density(x)

@@ -1,15 +1,35 @@
 """PDE solvers with error bars, and a court that verifies the theory of score-based and flow-based generative models.
 
-The public names are listed in `__init__.pyi`; each room is imported when a name of it is first used.
+Names that most work needs are listed in `__init__.pyi`, others are in their rooms; each is imported when first used.
 """
 
+from pathlib import Path
 from typing import Any
 
 import lazy_loader
 
 from mfgpde.core import shown
+from mfgpde.core.register import defining
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_listed, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__version__ = "0.2.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__ or name[0] == "_":
+        return _listed(name)
+    raise AttributeError(f"module 'mfgpde' has no attribute {name!r}" + _elsewhere(name))
+
+
+def _elsewhere(name: str) -> str:
+    """Return in which rooms a name is, if it is in any."""
+    here = Path(__file__).parent
+    rooms = dict.fromkeys(
+        "finite_element" if "finite_element" in path.parts else path.relative_to(here).parts[0]
+        for path in defining(here, name)
+    )
+    found = [f"mfg.{room}.{name}" for room in rooms if room in __all__]
+    return f"; it is in its room: {' or '.join(found)}" if found else ""
 
 
 def _artist(result: Any) -> Any:

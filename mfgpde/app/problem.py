@@ -22,14 +22,14 @@ PROCESSES: dict[str, Callable[..., Any]] = {
 DATA: dict[str, Callable[..., Any]] = {
     "gaussian": lambda **k: mfg.gaussian(**k),
     "gaussian-mixture": lambda **k: mfg.GaussianMixture(**k),
-    "bimodal": lambda **k: mfg.bimodal(**k),
-    "four-blobs": lambda **k: mfg.four_blobs(**k),
-    "nine-blobs": lambda **k: mfg.nine_blobs(**k),
-    "two-moons": lambda **k: mfg.two_moons(**k),
-    "two-rings": lambda **k: mfg.two_rings(**k),
-    "checkerboard": lambda **k: mfg.checkerboard(**k),
-    "spiral": lambda **k: mfg.spiral(**k),
-    "swiss-roll": lambda **k: mfg.swiss_roll(**k),
+    "bimodal": lambda **k: mfg.densities.bimodal(**k),
+    "four-blobs": lambda **k: mfg.densities.four_blobs(**k),
+    "nine-blobs": lambda **k: mfg.densities.nine_blobs(**k),
+    "two-moons": lambda **k: mfg.densities.two_moons(**k),
+    "two-rings": lambda **k: mfg.densities.two_rings(**k),
+    "checkerboard": lambda **k: mfg.densities.checkerboard(**k),
+    "spiral": lambda **k: mfg.densities.spiral(**k),
+    "swiss-roll": lambda **k: mfg.densities.swiss_roll(**k),
 }
 EQUATIONS: dict[str, Callable[..., Any]] = {
     "fokker-planck": lambda process: mfg.FokkerPlanck.of(process),

@@ -14,6 +14,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -74,13 +75,6 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(self._members))}"
         raise ValueError(f"unknown {self.what} {name!r}; {hint}")
 
-    def export(self, name: str) -> Any:
-        """Return a member by its Python name, for a room's `__getattr__`. Raises AttributeError."""
-        member = self._members.get(spoken(name))
-        if member is None or member.__name__ != name:
-            raise AttributeError(f"module {self.package!r} has no attribute {name!r}")
-        return member
-
     @property
     def public(self) -> list[str]:
         """The Python names of the members, sorted."""
@@ -93,6 +87,31 @@ def modules(package: str) -> Iterator[ModuleType]:
     for entry in pkgutil.iter_modules(folder):
         if entry.name[0] != "_" and entry.name not in NO_MEMBERS:
             yield importlib.import_module(f"{package}.{entry.name}")
+
+
+def opened(package: str) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a room: whatever its files define or are called, imported when it is asked for."""
+
+    def find(name: str) -> Any:
+        folder = Path(str(importlib.import_module(package).__path__[0]))
+        if name[0] != "_":
+            if (folder / name).is_dir() or (folder / f"{name}.py").is_file():
+                return importlib.import_module(f"{package}.{name}")
+            for path in defining(folder, name):
+                inner = ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
+                return getattr(importlib.import_module(f"{package}.{inner}"), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return find
+
+
+def defining(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the files below a folder whose top level defines a class or function of this name; nothing is imported."""
+    line = re.compile(rf"^(?:class|def) {re.escape(name)}\b", re.MULTILINE)
+    for path in sorted(folder.rglob("*.py")):
+        private = any(part[0] == "_" for part in path.relative_to(folder).parts if part != "__init__.py")
+        if not private and line.search(path.read_text(encoding="utf-8")):
+            yield path
 
 
 def spoken(name: str) -> str:

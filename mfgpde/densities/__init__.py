@@ -1,5 +1,8 @@
 """Probability densities: closed forms, data sets, grids, and their marginals under a process."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.densities.boxes import UniformBoxes
 from mfgpde.densities.contract import Density, Propagated, marginal
 from mfgpde.densities.covariances import Dense, LowRank
@@ -43,3 +46,6 @@ __all__ = [
     "two_moons",
     "two_rings",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

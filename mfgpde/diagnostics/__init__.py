@@ -1,5 +1,8 @@
 """Diagnostics: distances of fields, residuals of scores, and bounds."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.diagnostics.distances import kl_divergence, l1_distance, weighted_error
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.diagnostics.local_geometry import effective_dimension, held_out_log_likelihood, tangent_alignment
@@ -26,3 +29,6 @@ __all__ = [
     "tangent_alignment",
     "weighted_error",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

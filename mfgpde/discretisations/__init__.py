@@ -1,5 +1,8 @@
 """Discretisations: an equation in, a system of ordinary differential equations out."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.discretisations.contract import Discretisation, Semidiscrete
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_volume import FiniteVolume
@@ -7,3 +10,6 @@ from mfgpde.discretisations.resample import resample
 from mfgpde.discretisations.spectral import Spectral, propagate
 
 __all__ = ["Discretisation", "Field", "FiniteVolume", "Semidiscrete", "Spectral", "propagate", "resample"]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

@@ -1,5 +1,8 @@
 """Equations as records of their coefficients: formula first, exact solutions beside it."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.equations.continuity import Continuity
 from mfgpde.equations.fokker_planck import BackwardKolmogorov, FokkerPlanck
 from mfgpde.equations.hamilton_jacobi_bellman import HamiltonJacobiBellman, ViscousHamiltonJacobi
@@ -15,3 +18,6 @@ __all__ = [
     "ScoreFokkerPlanck",
     "ViscousHamiltonJacobi",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from mfgpde.core.register import opened
 from mfgpde.equilibria import entropic, newton, primal_dual
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.equilibrium import Equilibrium, load_equilibrium
@@ -84,3 +85,7 @@ def equilibrium(
     if found.converged:
         kept.done()
     return found
+
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

@@ -1,5 +1,8 @@
 """Games: what a density's control pays for, and the generative models that are such problems."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.games.catalogue import (
     benamou_brenier,
     crowd_motion,
@@ -49,3 +52,6 @@ __all__ = [
     "schroedinger_bridge",
     "score_based_model",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

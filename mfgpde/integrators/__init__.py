@@ -1,5 +1,8 @@
 """Time integrators: they see a system's rate, solve and mass, and know no equation."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.integrators.chebyshev import RungeKuttaChebyshev
 from mfgpde.integrators.contract import Implicit, Integrator, Split, Stabilised, System, size
 from mfgpde.integrators.controller import Controller
@@ -21,3 +24,6 @@ __all__ = [
     "System",
     "size",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

@@ -1,5 +1,8 @@
 """Forward processes: one family a file; adding one is a file and a line here."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.processes.contract import ForwardProcess, IsotropicProcess, LinearProcess, Transition
 from mfgpde.processes.generator import MarkovGenerator, clock
 from mfgpde.processes.langevin import OverdampedLangevin, double_well
@@ -24,3 +27,6 @@ __all__ = [
     "clock",
     "double_well",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

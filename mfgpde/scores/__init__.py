@@ -1,5 +1,8 @@
 """Scores: vector fields s(x, t) that stand for ∇log p_t(x)."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.scores.contract import (
     DifferentiableScore,
     DirectionalScore,
@@ -39,3 +42,6 @@ __all__ = [
     "empirical_score",
     "load_score",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

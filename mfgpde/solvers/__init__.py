@@ -1,5 +1,8 @@
 """Solving: march in time, climb the ladder of resolutions, follow characteristics."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
 from mfgpde.solvers.error import SolutionError, solve_with_error
@@ -26,3 +29,6 @@ __all__ = [
     "solve",
     "solve_with_error",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

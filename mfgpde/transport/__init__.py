@@ -1,5 +1,8 @@
 """Optimal transport distances with known accuracy."""
 
+from typing import TYPE_CHECKING
+
+from mfgpde.core.register import opened
 from mfgpde.transport.back_and_forth import Transport, back_and_forth
 from mfgpde.transport.gaussian import wasserstein_gaussian
 from mfgpde.transport.point_clouds import squared_by_blocks, wasserstein_points
@@ -13,3 +16,6 @@ __all__ = [
     "wasserstein_gaussian",
     "wasserstein_points",
 ]
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)

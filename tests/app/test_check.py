@@ -15,10 +15,10 @@ from mfgpde.app.cli import app
 SCORES = """
 import mfgpde as mfg, numpy as np
 process = mfg.OrnsteinUhlenbeck(horizon=9.0)
-_exact = mfg.ExactScore(process, mfg.bimodal(1))
+_exact = mfg.ExactScore(process, mfg.densities.bimodal(1))
 def exact(x, t): return _exact(x, t)
 def off(x, t): return 0.5 * _exact(x, t)
-_eight = mfg.ExactScore(process, mfg.bimodal(8))
+_eight = mfg.ExactScore(process, mfg.densities.bimodal(8))
 def eight(x, t): return _eight(x, t)
 def turned(x, t):
     s = _eight(x, t)
@@ -162,7 +162,7 @@ def test_a_potential_is_a_fourth_law_and_elements_agree_with_volumes(source, tmp
 
 
 def test_samples_stand_for_data(source, tmp_path):
-    samples = mfg.bimodal(1).sample(5000, np.random.default_rng(0))
+    samples = mfg.densities.bimodal(1).sample(5000, np.random.default_rng(0))
     np.savetxt(tmp_path / "samples.csv", samples, header="x", comments="")
     np.save(tmp_path / "samples.npy", samples)
     for name in ("samples.csv", "samples.npy"):
@@ -205,7 +205,9 @@ def test_bad_input_gets_a_sentence(source, tmp_path):
 
 def test_a_kernel_model_solves_its_equations_to_rounding(tmp_path, rng):
     process = mfg.OrnsteinUhlenbeck(horizon=9.0)
-    path = mfg.fit_kernel_model(mfg.bimodal(1).sample(300, rng)).save(tmp_path / "kernels.safetensors", process)
+    path = mfg.fit_kernel_model(mfg.densities.bimodal(1).sample(300, rng)).save(
+        tmp_path / "kernels.safetensors", process
+    )
     result = invoke(path, *COMMON, "--out", tmp_path / "kernels")
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "kernels" / "certificate.json").read_text())

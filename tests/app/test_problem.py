@@ -43,7 +43,7 @@ def test_games_of_the_catalogue_run(path, tmp_path):
     assert result.exit_code == 0, result.output
     assert (tmp_path / "game.png").stat().st_size > 10_000
     assert "primal − dual" in result.output
-    found = mfg.load_equilibrium(tmp_path / f"{path.stem}.nc")
+    found = mfg.equilibria.load_equilibrium(tmp_path / f"{path.stem}.nc")
     assert found.attrs["converged"]
     assert 0 <= found.attrs["primal"] - found.attrs["dual"] < 5e-3
     volume = np.prod([float(found[axis][1] - found[axis][0]) for axis in found.density.dims[1:]])
@@ -86,8 +86,8 @@ def test_examples_run_and_are_right(path, tmp_path):
     exact = law.log_density(points) if isinstance(posed.equation, mfg.LogDensity) else density
     weight = density if isinstance(posed.equation, mfg.LogDensity) else np.ones_like(density)
     field = mfg.Field(posed.discretisation, stored[-1].values)
-    scale = mfg.weighted_error(mfg.Field(posed.discretisation, 0 * exact), exact, weight)
-    assert mfg.weighted_error(field, exact, weight) < 1e-2 * scale
+    scale = mfg.diagnostics.weighted_error(mfg.Field(posed.discretisation, 0 * exact), exact, weight)
+    assert mfg.diagnostics.weighted_error(field, exact, weight) < 1e-2 * scale
 
 
 def test_two_ranks_write_one_solution_and_a_failure_ends_both(tmp_path):

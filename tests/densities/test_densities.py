@@ -11,14 +11,14 @@ from mfgpde.densities import OnGrid
 NOISE = mfg.OrnsteinUhlenbeck().transition(0.0, 0.3)
 GRID = mfg.CartesianGrid.cube(4.0, 60, 2)
 DENSITIES = {
-    "four blobs": mfg.four_blobs(),
-    "nine blobs": mfg.nine_blobs(),
-    "bimodal": mfg.bimodal(2),
-    "two rings": mfg.two_rings(),
-    "spiral": mfg.spiral(),
-    "two moons": mfg.two_moons(),
-    "checkerboard, noised": mfg.checkerboard().after(NOISE),
-    "on a grid": OnGrid(GRID, mfg.bimodal(2).density(GRID.points)),
+    "four blobs": mfg.densities.four_blobs(),
+    "nine blobs": mfg.densities.nine_blobs(),
+    "bimodal": mfg.densities.bimodal(2),
+    "two rings": mfg.densities.two_rings(),
+    "spiral": mfg.densities.spiral(),
+    "two moons": mfg.densities.two_moons(),
+    "checkerboard, noised": mfg.densities.checkerboard().after(NOISE),
+    "on a grid": OnGrid(GRID, mfg.densities.bimodal(2).density(GRID.points)),
 }
 FALSE_ALARM = 1e-4  # for all goodness-of-fit tests of this file together
 
@@ -68,7 +68,7 @@ def test_boxes_hold_their_mass(density, rng):
 
 
 def test_hessian_and_laplacian_by_differences(rng):
-    density, x, h = mfg.bimodal(3), rng.normal(size=(20, 3)), 1e-5
+    density, x, h = mfg.densities.bimodal(3), rng.normal(size=(20, 3)), 1e-5
     slopes = np.stack([(density.score(x + h * e) - density.score(x - h * e)) / (2 * h) for e in np.eye(3)], axis=-1)
     np.testing.assert_allclose(density.hessian(x), slopes, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(density.laplacian(x), np.trace(slopes, axis1=1, axis2=2), rtol=1e-6, atol=1e-6)
@@ -87,7 +87,7 @@ def test_hessian_and_laplacian_by_differences(rng):
     ids=lambda p: type(p).__name__,
 )
 def test_time_derivatives_of_marginals_by_differences(process, rng):
-    score, x, t, h = mfg.ExactScore(process, mfg.bimodal(2)), rng.normal(size=(30, 2)), 0.4, 1e-5
+    score, x, t, h = mfg.ExactScore(process, mfg.densities.bimodal(2)), rng.normal(size=(30, 2)), 0.4, 1e-5
     slope = (score.potential(x, t + h) - score.potential(x, t - h)) / (2 * h)
     np.testing.assert_allclose(score.time_derivative(x, t), slope, rtol=1e-5, atol=1e-5)
 
@@ -95,9 +95,9 @@ def test_time_derivatives_of_marginals_by_differences(process, rng):
 def test_marginals_are_the_law_of_simulated_points(rng):
     """Exact simulation of the transition against the moments of the marginal, 5 standard errors."""
     process, n = mfg.Linear(np.array([[-1.0, 2.0], [-1.5, -0.5]]), scale=0.8), 40_000
-    law = mfg.marginal(process, mfg.bimodal(2), 0.7)
+    law = mfg.marginal(process, mfg.densities.bimodal(2), 0.7)
     A, b, C = process.transition(0.0, 0.7).in_dimension(2)
-    x = mfg.bimodal(2).sample(n, rng) @ A.T + b + rng.multivariate_normal(np.zeros(2), C, n)
+    x = mfg.densities.bimodal(2).sample(n, rng) @ A.T + b + rng.multivariate_normal(np.zeros(2), C, n)
     grid = mfg.CartesianGrid.cube(7.0, 300, 2)
     for h in (lambda x: x[..., 0], lambda x: x[..., 0] * x[..., 1], lambda x: np.cos(2 * x[..., 1])):
         truth = grid.integrate(h(grid.points) * law.density(grid.points))
@@ -106,7 +106,7 @@ def test_marginals_are_the_law_of_simulated_points(rng):
 
 def test_rings_equal_the_bessel_formula():
     """A circle blurred by a Gaussian has density e^{−(r²+R²)/2σ²} I₀(rR/σ²)/(2πσ²)."""
-    rings, sigma = mfg.two_rings((1.0, 2.0), 0.1), 0.1
+    rings, sigma = mfg.densities.two_rings((1.0, 2.0), 0.1), 0.1
     r = np.linspace(0.7, 2.3, 50)
     x = np.stack((r * np.cos(0.3), r * np.sin(0.3)), axis=-1)
     formula = sum(0.5 * np.exp(-((r - R) ** 2) / (2 * sigma**2)) * ive(0, r * R / sigma**2) for R in (1.0, 2.0))
@@ -114,7 +114,7 @@ def test_rings_equal_the_bessel_formula():
 
 
 def test_the_noised_checkerboard_is_the_convolution():
-    board = mfg.checkerboard()
+    board = mfg.densities.checkerboard()
     noised, grid = board.after(mfg.Brownian(scale=0.3).transition(0.0, 1.0)), mfg.CartesianGrid.cube(2.0, 400, 2)
     p = np.exp(np.where(np.isfinite(board.log_density(grid.points)), board.log_density(grid.points), -700))
     for x in ([0.3, 0.1], [-1.2, 1.9], [2.4, 0.0]):
@@ -125,12 +125,12 @@ def test_the_noised_checkerboard_is_the_convolution():
 
 
 def test_swiss_roll_has_three_dimensions(rng):
-    assert mfg.swiss_roll().sample(10, rng).shape == (10, 3)
+    assert mfg.densities.swiss_roll().sample(10, rng).shape == (10, 3)
 
 
 def test_an_embedded_law_is_the_law_in_its_plane_and_noise_across(rng):
-    flat, frame, noise = mfg.two_moons(), mfg.isometry(2, 20, seed=3), 0.05
-    law = mfg.embedded(flat, 20, deviation=noise, seed=3)
+    flat, frame, noise = mfg.densities.two_moons(), mfg.densities.isometry(2, 20, seed=3), 0.05
+    law = mfg.densities.embedded(flat, 20, deviation=noise, seed=3)
     np.testing.assert_allclose(frame.T @ frame, np.eye(2), atol=1e-14)
     x = law.sample(5000, rng)
     along = x @ frame
@@ -140,11 +140,11 @@ def test_an_embedded_law_is_the_law_in_its_plane_and_noise_across(rng):
     expected = thick.log_density(along) - 0.5 * np.sum(across**2, axis=1) / noise**2 - 9 * np.log(2 * np.pi * noise**2)
     np.testing.assert_allclose(law.log_density(x), expected, rtol=1e-10)
     with pytest.raises(ValueError, match="above 2"):
-        mfg.embedded(flat, 2)
+        mfg.densities.embedded(flat, 2)
 
 
 def test_digits_are_images_of_ten_kinds():
-    images, which = mfg.digits()
+    images, which = mfg.densities.digits()
     assert images.shape == (1797, 64)
     assert images.min() == 0.0
     assert images.max() == 1.0
@@ -175,4 +175,4 @@ def test_bad_grid_densities():
     with pytest.raises(ValueError, match="nan at cell"):
         OnGrid(grid, np.full(grid.cells, np.nan))
     with pytest.raises(TypeError, match="solve FokkerPlanck"):
-        mfg.marginal(mfg.double_well(), mfg.bimodal(2), 0.1)
+        mfg.marginal(mfg.processes.double_well(), mfg.densities.bimodal(2), 0.1)

@@ -41,7 +41,7 @@ def test_kullback_leibler(field):
 
 def test_weighted_errors_of_scores():
     shifted = mfg.Field(SPACE, P.score(GRID.points) + 0.25)
-    assert mfg.weighted_error(shifted, P.score, P.density(GRID.points)) == pytest.approx(0.25, rel=1e-12)
+    assert mfg.diagnostics.weighted_error(shifted, P.score, P.density(GRID.points)) == pytest.approx(0.25, rel=1e-12)
 
 
 def test_what_rounding_hides_of_a_divergence(field):

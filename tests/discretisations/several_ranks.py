@@ -10,7 +10,7 @@ from mpi4py import MPI
 import mfgpde as mfg
 from mfgpde.discretisations.finite_element import _petsc
 
-process, data = mfg.VariancePreserving(), mfg.bimodal(2)
+process, data = mfg.VariancePreserving(), mfg.densities.bimodal(2)
 start = mfg.marginal(process, data, 0.2)
 found = {}
 for scheme in ("galerkin", "fitted"):
@@ -23,14 +23,16 @@ for scheme in ("galerkin", "fitted"):
     found[f"{scheme} steps"] = solution.cost["steps"]
     found[f"{scheme} gathered"] = solution.to_xarray().sizes["point"]
 found["sphere"] = mfg.eigenpairs(mfg.FiniteElement(mfg.meshes.sphere(1.0, 3), 2), 4).values.tolist()
-basis = mfg.FiniteElementBasis(mfg.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.sphere(1.0, 6), 2), 9)
+basis = mfg.finite_element.FiniteElementBasis(
+    mfg.processes.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.sphere(1.0, 6), 2), 9
+)
 points = np.random.default_rng(2).normal(size=(200, 3)) + np.eye(3)[2]
 points /= np.linalg.norm(points, axis=1)[:, None]
 informed = mfg.OperatorInformed(basis, mfg.Brownian(horizon=2.0), points, ridge=1e-3)
 found["informed"] = informed(points[:5], 0.4).ravel().tolist()
 wells = mfg.FiniteElement(mfg.meshes.box((-3, -4), (3, 4), 6), 2)
-generator = mfg.MarkovGenerator(lambda x: 2 * (x[..., 0] ** 2 - 1) ** 2 + x[..., 1] ** 2 / 2)
-rungs = mfg.adapt_eigenvalue(wells, 1, generator, max_unknowns=2000)
+generator = mfg.processes.MarkovGenerator(lambda x: 2 * (x[..., 0] ** 2 - 1) ** 2 + x[..., 1] ** 2 / 2)
+rungs = mfg.finite_element.adapt_eigenvalue(wells, 1, generator, max_unknowns=2000)
 found["adapted"] = [rung.value for rung in rungs]
 _petsc.LARGEST_DIRECT[2] = 0  # from here on by iterations
 absorbing = mfg.FiniteElement(mfg.meshes.disc(1.0, 6), 2, walls="absorbing")

@@ -54,20 +54,22 @@ def test_resampling_states_what_it_loses():
     source = mfg.FiniteElement(mfg.meshes.box((-5, -5), (5, 5), 24), 2)
     law = mfg.gaussian(0.3, 0.5, 2)
     field = mfg.Field(source, source.space.sample(source.space.project(law.density(source.grid.points))))
-    losses = [mfg.resample(field, mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, n, 2)))[1] for n in (8, 16)]
+    losses = [
+        mfg.discretisations.resample(field, mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, n, 2)))[1] for n in (8, 16)
+    ]
     assert losses[0] > 4 * losses[1] > 0
-    moved, _ = mfg.resample(field, mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 48, 2)))
+    moved, _ = mfg.discretisations.resample(field, mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 48, 2)))
     assert mfg.l1_distance(moved, law) < 5e-3
-    _, cut = mfg.resample(field, mfg.FiniteVolume(mfg.CartesianGrid((-5, -5), (0.3, 5), (48, 48))))
+    _, cut = mfg.discretisations.resample(field, mfg.FiniteVolume(mfg.CartesianGrid((-5, -5), (0.3, 5), (48, 48))))
     assert cut == pytest.approx(0.5, abs=0.01)  # half of the mass lies beyond the box
     disc = mfg.FiniteElement(mfg.meshes.disc(1.0, 4), 2)
-    outside, loss = mfg.resample(
+    outside, loss = mfg.discretisations.resample(
         mfg.Field(disc, 1 + disc.grid.points[:, 0]), mfg.FiniteVolume(mfg.CartesianGrid.cube(1.0, 64, 2))
     )
     assert outside.values[0, 0] == 0.0
     assert loss < 0.05
     vectors = mfg.Field(disc, 1.0 + disc.grid.points)
-    moved, _ = mfg.resample(vectors, mfg.FiniteVolume(mfg.CartesianGrid.cube(0.5, 8, 2)))
+    moved, _ = mfg.discretisations.resample(vectors, mfg.FiniteVolume(mfg.CartesianGrid.cube(0.5, 8, 2)))
     np.testing.assert_allclose(moved.values, 1.0 + moved.grid.points, atol=1e-12)
 
 

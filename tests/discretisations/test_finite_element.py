@@ -73,7 +73,7 @@ def test_values_at_quadrature_points_determine_the_function(degree, rng):
 
 def test_fitted_elements_keep_gibbs_densities_and_signs(rng):
     """A e^{−V} = 0 at the vertices; implicit Euler keeps positivity even where Galerkin does not."""
-    process = mfg.double_well()
+    process = mfg.processes.double_well()
     mesh = mfg.meshes.box((-2.5, -2.5), (2.5, 2.5), 12)
     fitted = mfg.FiniteElement(mesh, 1, "fitted", "reflecting")
     system = fitted.semidiscretise(mfg.FokkerPlanck.of(process))
@@ -83,10 +83,10 @@ def test_fitted_elements_keep_gibbs_densities_and_signs(rng):
     assert np.abs(system.rate(gibbs, 0.0)).max() < 1e-13 * fastest * gibbs.max()
     spike = np.zeros(len(x))
     spike[len(x) // 2] = 1.0
-    after, _ = mfg.BackwardEuler().step(system, spike, 0.0, 0.01)
+    after, _ = mfg.integrators.BackwardEuler().step(system, spike, 0.0, 0.01)
     assert after.min() >= 0
     galerkin = mfg.FiniteElement(mesh, 1, "galerkin", "reflecting").semidiscretise(mfg.FokkerPlanck.of(process))
-    other, _ = mfg.BackwardEuler().step(galerkin, spike, 0.0, 1e-4)
+    other, _ = mfg.integrators.BackwardEuler().step(galerkin, spike, 0.0, 1e-4)
     assert other.min() < -1e-4, "what the fitted scheme is for"
 
 
@@ -100,7 +100,7 @@ def test_backward_is_the_transpose(scheme, rng):
 
 
 def test_a_solution_on_a_mesh_is_saved_restarted_and_compared(tmp_path):
-    data = mfg.bimodal(1)
+    data = mfg.densities.bimodal(1)
     space = line(128, 2)
     solution = mfg.solve(LAW, space, mfg.marginal(OU, data, 0.2), (0.2, 0.5), rtol=1e-7)
     volume = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 512, 1), order=4)
@@ -209,7 +209,7 @@ def test_cole_hopf_on_an_annulus(degree):
 @pytest.mark.parametrize("scheme", ["galerkin", "fitted"])
 def test_iterative_solves_keep_mass_and_agree_with_direct_ones(scheme, monkeypatch):
     data, space = (
-        mfg.marginal(OU, mfg.bimodal(2), 0.3),
+        mfg.marginal(OU, mfg.densities.bimodal(2), 0.3),
         mfg.FiniteElement(mfg.meshes.box((-6, -6), (6, 6), 20), 1, scheme),
     )
 

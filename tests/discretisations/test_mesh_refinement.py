@@ -31,7 +31,7 @@ def l_shape(path, n=2):
 def test_adaptive_eigenvalues_on_an_l_shape_converge_at_the_best_rate(tmp_path, degree):
     """λ − λ_h ~ N^{−p} although the eigenfunction has a singular corner, where uniform refinement gives N^{−2/3}."""
     space = mfg.FiniteElement(mfg.meshes.read(l_shape(tmp_path / "L.msh")), degree)
-    rungs = mfg.adapt_eigenvalue(space, 1, max_unknowns=4000)
+    rungs = mfg.finite_element.adapt_eigenvalue(space, 1, max_unknowns=4000)
     errors = np.array([rung.value for rung in rungs]) - L_SHAPE_NEUMANN
     unknowns = np.array([rung.unknowns for rung in rungs])
     assert np.all(errors > 0), "Galerkin eigenvalues lie above"
@@ -50,18 +50,18 @@ def test_goal_oriented_refinement_of_a_stationary_expectation():
     A = np.array([[-1.0, 2.0], [-2.0, -1.0]])
     equation = mfg.FokkerPlanck(lambda x, t: x @ A.T, lambda t: 0.5, time_dependent=False)
     space = mfg.FiniteElement(mfg.meshes.box((-6, -6), (6, 6), 8), 2)
-    rungs = mfg.adapt_stationary(equation, space, lambda x: x[..., 0] ** 2, max_unknowns=3000)
+    rungs = mfg.finite_element.adapt_stationary(equation, space, lambda x: x[..., 0] ** 2, max_unknowns=3000)
     errors = [abs(rung.value - 0.5) for rung in rungs]
     assert errors[-1] < 1e-6 < 1e-3 < errors[0] + errors[1]
     assert all(error < rung.indicator for error, rung in zip(errors, rungs, strict=True))
-    law = mfg.stationary(equation, space.refined())
+    law = mfg.finite_element.stationary(equation, space.refined())
     assert mfg.l1_distance(law, mfg.gaussian(0.0, 0.5, 2)) < 0.02
     with pytest.raises(ValueError, match="do not depend on time"):
-        mfg.stationary(mfg.FokkerPlanck.of(mfg.VariancePreserving()), space)
+        mfg.finite_element.stationary(mfg.FokkerPlanck.of(mfg.VariancePreserving()), space)
 
 
 def test_a_graded_mesh_spends_its_cells_where_the_density_lives():
-    data = mfg.four_blobs()
+    data = mfg.densities.four_blobs()
     width = mfg.meshes.toward(data, 0.15, 1.5, degree=2)
     graded = mfg.FiniteElement(mfg.meshes.graded(mfg.meshes.box((-6, -6), (6, 6), 8), width), 2)
     plain = mfg.FiniteElement(mfg.meshes.box((-6, -6), (6, 6), 36), 2)

@@ -19,7 +19,7 @@ def distance(found, known):
 def test_in_the_plane_kernels_are_gaussians(rng):
     space = mfg.FiniteElement(mfg.meshes.box((-2, -2), (2, 2), 40), 2)
     x, times = 0.4 * rng.normal(size=(12, 2)), [0.005, 0.01, 0.02, 0.04]
-    smoother = mfg.DiffusionSmoother(mfg.MarkovGenerator(), space, background=0.0)
+    smoother = mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator(), space, background=0.0)
     for tau, found in zip(times, smoother(x, times), strict=True):
         assert float(found.integral()) == pytest.approx(1.0, abs=1e-12)
         known = mfg.GaussianMixture(np.ones(12), x, 2 * tau).density(found.grid.points)
@@ -31,7 +31,7 @@ def test_with_a_potential_kernels_are_mehlers(rng):
     """Ornstein–Uhlenbeck: points moved inwards and noised; π enters the weak form and the start."""
     process, space = mfg.OrnsteinUhlenbeck(horizon=2.0), mfg.FiniteElement(mfg.meshes.interval(-5, 5, 200), 3)
     x = 0.8 * rng.normal(size=(8, 1))
-    smoother = mfg.DiffusionSmoother(mfg.MarkovGenerator.of(process), space, background=0.0)
+    smoother = mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator.of(process), space, background=0.0)
     t = np.array([0.02, 0.05, 0.1, 0.3, 0.6])
     found = smoother(x, 0.5 * t)  # ∫D = t/2
     for time, field in zip(t[2:], found[2:], strict=True):
@@ -41,8 +41,10 @@ def test_with_a_potential_kernels_are_mehlers(rng):
 def test_a_tensor_stretches_kernels():
     space = mfg.FiniteElement(mfg.meshes.box((-2, -2), (2, 2), 40), 2)
     A = np.array([[1.5, 0.4], [0.4, 0.5]])
-    generator = mfg.MarkovGenerator(tensor=lambda x: np.broadcast_to(A, (len(x), 2, 2)))
-    found = mfg.DiffusionSmoother(generator, space, background=0.0)(np.zeros((1, 2)), [0.01, 0.02, 0.05])[-1]
+    generator = mfg.processes.MarkovGenerator(tensor=lambda x: np.broadcast_to(A, (len(x), 2, 2)))
+    found = mfg.finite_element.DiffusionSmoother(generator, space, background=0.0)(
+        np.zeros((1, 2)), [0.01, 0.02, 0.05]
+    )[-1]
     known = mfg.gaussian([0.0, 0.0], 2 * 0.05 * A).density(found.grid.points)
     assert distance(found, known) < 1e-2
     turned = mfg.gaussian([0.0, 0.0], 2 * 0.05 * A[::-1, ::-1]).density(found.grid.points)
@@ -54,7 +56,7 @@ def test_the_tensor_of_the_data_lies_along_them(rng):
     angle = np.pi / 6
     along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
     x = rng.uniform(-3, 3, size=(400, 1)) * along + 0.02 * rng.normal(size=(400, 1)) * across
-    generator = mfg.MarkovGenerator.adapted(x, 0.4)
+    generator = mfg.processes.MarkovGenerator.adapted(x, 0.4)
     near, far = generator.diffusion_tensor(np.array([0.3 * along, 30 * across]))
     assert along @ near @ along > 5 * (across @ near @ across)
     np.testing.assert_allclose([np.linalg.det(near), np.linalg.det(far)], 1.0)
@@ -64,7 +66,7 @@ def test_the_tensor_of_the_data_lies_along_them(rng):
 def test_the_chosen_time_is_near_the_best(rng):
     law, space = mfg.gaussian([0.2], [[0.3]]), mfg.FiniteElement(mfg.meshes.interval(-4, 4, 160), 2)
     x, times = law.sample(500, rng), 0.5 * np.geomspace(0.02, 1.0, 12) ** 2
-    smoother = mfg.DiffusionSmoother(mfg.MarkovGenerator(), space)
+    smoother = mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator(), space)
     density, tau = smoother.fit(x, times)
     truth = law.density(space.grid.points)
     errors = [distance(found, truth) for found in smoother(x, times)]
@@ -87,7 +89,9 @@ def test_curves_have_their_length_and_join_their_ends():
 
 
 def test_bad_input():
-    smoother = mfg.DiffusionSmoother(mfg.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.interval(0, 1, 20), 1))
+    smoother = mfg.finite_element.DiffusionSmoother(
+        mfg.processes.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.interval(0, 1, 20), 1)
+    )
     x = np.full((20, 1), 0.5)
     for times in ([], [0.0, 0.1], [0.2, 0.1]):
         with pytest.raises(ValueError, match="positive and rising"):
@@ -99,4 +103,4 @@ def test_bad_input():
     with pytest.raises(ValueError, match="at least 10 samples"):
         smoother.fit(x[:4], [0.1])
     with pytest.raises(ValueError, match="width must be a positive"):
-        mfg.MarkovGenerator.adapted(x, 0.0)
+        mfg.processes.MarkovGenerator.adapted(x, 0.0)

@@ -45,16 +45,16 @@ def test_expansions_interpolate(d, periodic, rng):
 )
 @pytest.mark.parametrize("d", [1, 2])
 def test_propagation_is_exact(process, d):
-    grid, data = mfg.CartesianGrid.cube(9.0, 160, d), mfg.bimodal(d)
+    grid, data = mfg.CartesianGrid.cube(9.0, 160, d), mfg.densities.bimodal(d)
     for t in (1e-4, 0.05, 0.7):  # a kernel narrower than the cells is no trouble
-        p = mfg.propagate(process, grid, data.density(grid.points), 0.0, t)
+        p = mfg.discretisations.propagate(process, grid, data.density(grid.points), 0.0, t)
         np.testing.assert_allclose(p, mfg.marginal(process, data, t).density(grid.points), atol=1e-12)
 
 
 def test_propagation_needs_an_isotropic_process():
     grid = mfg.CartesianGrid.cube(3.0, 8, 1)
     with pytest.raises(ValueError, match="no separable kernel"):
-        mfg.propagate(mfg.double_well(), grid, np.ones(8), 0.0, 0.1)
+        mfg.discretisations.propagate(mfg.processes.double_well(), grid, np.ones(8), 0.0, 0.1)
 
 
 def test_mixed_walls_are_refused():

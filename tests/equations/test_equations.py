@@ -5,7 +5,7 @@ import pytest
 
 import mfgpde as mfg
 
-OU, VP, DATA = mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.bimodal(1)
+OU, VP, DATA = mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.densities.bimodal(1)
 END = 0.4
 FINE, WAVES = mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, 256, 1)), mfg.Spectral(mfg.CartesianGrid.cube(7.0, 128, 1))
 WRAPPED = mfg.CartesianGrid.cube(np.pi, 64, 1, periodic=True)
@@ -54,26 +54,26 @@ def test_solutions(name):
     equation, exact, space, start, bound = CASES[name]
     solution = mfg.solve(equation, space, lambda x: exact(x, start), (start, END), rtol=1e-7)
     weight = mfg.marginal(VP, DATA, END).density(space.grid.points)
-    error = mfg.weighted_error(solution.at(END), lambda x: exact(x, END), weight)
+    error = mfg.diagnostics.weighted_error(solution.at(END), lambda x: exact(x, END), weight)
     scale = float(space.grid.integrate(np.abs(exact(space.grid.points, END)) * weight) / space.grid.integrate(weight))
     assert error <= bound * scale
 
 
 def test_reversed_flows_return(rng):
     x = rng.normal(size=(20, 1))
-    there, gain = mfg.flow(FLOW, x, 0.2, 0.9)
-    back, loss = mfg.flow(FLOW.reversed(1.0), there, 0.1, 0.8)
+    there, gain = mfg.solvers.flow(FLOW, x, 0.2, 0.9)
+    back, loss = mfg.solvers.flow(FLOW.reversed(1.0), there, 0.1, 0.8)
     np.testing.assert_allclose(back, x, atol=1e-7)
     np.testing.assert_allclose(gain + loss, 0, atol=1e-7)
 
 
 @pytest.mark.parametrize("process", [OU, VP, mfg.VarianceExploding(), mfg.SubVariancePreserving(), mfg.Brownian()])
 def test_the_residual_of_an_exact_score_is_rounding_and_of_a_false_one_is_not(process, rng):
-    score, x = mfg.ExactScore(process, mfg.bimodal(2)), rng.normal(size=(50, 2))
+    score, x = mfg.ExactScore(process, mfg.densities.bimodal(2)), rng.normal(size=(50, 2))
     equation = mfg.LogDensity.of(process)
     terms = np.abs(score.time_derivative(x, 0.3)) + np.abs(score.divergence(x, 0.3))
     assert np.all(np.abs(equation.residual(score, x, 0.3)) <= 1e-11 * (1 + terms))
-    false = mfg.Sum(score, mfg.Bump(0.1, (0.0, 0.0), 1.0, frequency=2.0))
+    false = mfg.scores.Sum(score, mfg.scores.Bump(0.1, (0.0, 0.0), 1.0, frequency=2.0))
     assert np.abs(equation.residual(false, x, 0.3)).max() > 1e-3
 
 

@@ -101,7 +101,7 @@ def test_both_equations_of_best_responses_are_adjoint(order, grid, rng):
     np.testing.assert_allclose(grid.volume * answer.reshape(9, -1).sum(axis=1), 1.0, rtol=1e-12)
 
 
-@pytest.mark.parametrize("cost", [mfg.PowerCost(2.0), mfg.PowerCost(1.6)], ids=["quadratic", "power"])
+@pytest.mark.parametrize("cost", [mfg.games.PowerCost(2.0), mfg.games.PowerCost(1.6)], ids=["quadratic", "power"])
 def test_the_derivative_of_the_best_response_is_exact(cost, rng):
     sweeps = Sweeps(replace(crowd(), cost=cost), GRID, 12, 2)
     rho = sweeps.first_guess()
@@ -115,7 +115,10 @@ def test_the_derivative_of_the_best_response_is_exact(cost, rng):
 
 def test_all_gaps_hold_the_optimum_of_transport():
     source, target = law([-0.6], 0.2), law([0.7], 0.4)
-    truth = 0.5 * mfg.wasserstein_gaussian(np.array([-0.6]), 0.2 * np.eye(1), np.array([0.7]), 0.4 * np.eye(1)) ** 2
+    truth = (
+        0.5
+        * mfg.transport.wasserstein_gaussian(np.array([-0.6]), 0.2 * np.eye(1), np.array([0.7]), 0.4 * np.eye(1)) ** 2
+    )
     found = mfg.equilibrium(mfg.games.benamou_brenier(source, target), GRID, steps=16, tolerance=5e-4)
     assert found.converged
     assert found.dual <= found.primal
@@ -136,7 +139,8 @@ def test_a_dual_value_never_exceeds_a_primal_one(rng):
 
 def test_bridges_close_their_gap_and_meet_both_ends():
     found = mfg.equilibrium(
-        mfg.games.schroedinger_bridge(law([-0.5, 0.1], 0.3), mfg.four_blobs(), 0.3), mfg.CartesianGrid.cube(5.0, 48, 2)
+        mfg.games.schroedinger_bridge(law([-0.5, 0.1], 0.3), mfg.densities.four_blobs(), 0.3),
+        mfg.CartesianGrid.cube(5.0, 48, 2),
     )
     assert found.converged
     assert 0 <= found.primal - found.dual <= 1e-8
@@ -216,7 +220,7 @@ def test_what_was_found_is_saved_and_an_interrupted_solve_goes_on(tmp_path):
     mfg.equilibrium(game, GRID, steps=8, tolerance=1e-9, iterations=50, checkpoint=kept)
     with pytest.raises(ValueError, match="belongs to another steps"):
         mfg.equilibrium(game, GRID, steps=9, checkpoint=kept)
-    stored = mfg.load_equilibrium(whole.save(tmp_path / "whole.nc"))
+    stored = mfg.equilibria.load_equilibrium(whole.save(tmp_path / "whole.nc"))
     np.testing.assert_allclose(stored.density.values, whole.densities)
     assert stored.attrs["primal"] == whole.primal
 
@@ -230,7 +234,7 @@ def test_bad_input_gets_a_sentence():
         mfg.equilibrium(mfg.games.linear_quadratic(law([3.9], 1.0), viscosity=0.1), GRID)
     with pytest.raises(ValueError, match="no method applies"):
         mfg.equilibrium(
-            replace(mfg.games.benamou_brenier(law([0.0], 0.3), law([0.1], 0.2)), cost=mfg.PowerCost(3.0)), GRID
+            replace(mfg.games.benamou_brenier(law([0.0], 0.3), law([0.1], 0.2)), cost=mfg.games.PowerCost(3.0)), GRID
         )
     with pytest.raises(ValueError, match=r"narrower than a cell; take at most \d+ steps"):
         mfg.equilibrium(crowd(viscosity=0.01), GRID, steps=200)
@@ -240,7 +244,7 @@ def test_bad_input_gets_a_sentence():
         mfg.equilibrium(
             mfg.games.proximal_operator(law([0.0], 0.3), lambda x: -8 * x[..., 0] ** 2, 0.1, beta=0.3), GRID, steps=2
         )
-    drawn = replace(crowd(), interaction=mfg.Nonlocal(lambda x: -0.1 * np.exp(-np.sum(x * x, axis=-1))))
+    drawn = replace(crowd(), interaction=mfg.games.Nonlocal(lambda x: -0.1 * np.exp(-np.sum(x * x, axis=-1))))
     with pytest.warns(UserWarning, match="not monotone"):
         found = mfg.equilibrium(drawn, GRID, steps=16)
     assert found.converged

@@ -17,7 +17,7 @@ def test_a_bowl_in_eight_dimensions(rng):
     d, n, shrink = 8, 4000, 1 / (1 + PULL * T)
     start = mfg.gaussian(np.linspace(-0.5, 0.5, d), 0.4 * np.eye(d))
     end = mfg.gaussian(shrink * start.means[0], (0.4 * shrink**2 + 2 * BETA * T * shrink) * np.eye(d))
-    found = mfg.proximal_by_sampling(start.sample(n, rng), bowl, horizon=T, beta=BETA, draws=400, rng=rng)
+    found = mfg.equilibria.proximal_by_sampling(start.sample(n, rng), bowl, horizon=T, beta=BETA, draws=400, rng=rng)
     square = 0.4 * d + np.sum(start.means**2)
     truth = BETA * d * np.log(1 + PULL * T) + PULL * square * shrink / 2
     assert truth in found.value
@@ -41,7 +41,7 @@ def test_the_grid_and_the_samples_agree_where_no_closed_form_is_known(rng):
 
     start, grid = mfg.gaussian(np.array([0.4, 0.2]), 0.2 * np.eye(2)), mfg.CartesianGrid.cube(4.0, 96, 2)
     known = mfg.wasserstein_proximal(start.density(grid.points), wells, grid, horizon=T, beta=BETA)
-    found = mfg.proximal_by_sampling(start.sample(4000, rng), wells, horizon=T, beta=BETA, rng=rng)
+    found = mfg.equilibria.proximal_by_sampling(start.sample(4000, rng), wells, horizon=T, beta=BETA, rng=rng)
     assert known.cost in found.value
     for f in (lambda x: x[..., 0], lambda x: x[..., 0] ** 2, lambda x: np.cos(x[..., 1])):
         assert float(grid.integrate(f(grid.points) * known.density.values)) in found.mean(f)
@@ -51,7 +51,10 @@ def test_intervals_hold_the_truth_as_often_as_they_say(rng):
     start, shrink = mfg.gaussian(0.3, 0.4, 1), 1 / (1 + PULL * T)
     truth = BETA * np.log(1 + PULL * T) + PULL * (0.4 + 0.09) * shrink / 2
     held = [
-        truth in mfg.proximal_by_sampling(start.sample(400, rng), bowl, horizon=T, beta=BETA, draws=32, rng=rng).value
+        truth
+        in mfg.equilibria.proximal_by_sampling(
+            start.sample(400, rng), bowl, horizon=T, beta=BETA, draws=32, rng=rng
+        ).value
         for _ in range(400)
     ]
     assert np.mean(held) > 0.99 - 4 * np.sqrt(0.99 * 0.01 / 400)
@@ -61,13 +64,13 @@ def test_bad_input(rng):
     x = rng.normal(size=(50, 3))
     good = {"horizon": T, "beta": BETA, "rng": rng}
     with pytest.raises(ValueError, match="must be positive"):
-        mfg.proximal_by_sampling(x, bowl, **good | {"beta": 0.0})
+        mfg.equilibria.proximal_by_sampling(x, bowl, **good | {"beta": 0.0})
     with pytest.raises(ValueError, match="at least 20"):
-        mfg.proximal_by_sampling(x[:5], bowl, **good)
+        mfg.equilibria.proximal_by_sampling(x[:5], bowl, **good)
     with pytest.raises(ValueError, match="must be finite with shape"):
-        mfg.proximal_by_sampling(x, lambda y: np.full(y.shape[:-1], np.nan), **good)
+        mfg.equilibria.proximal_by_sampling(x, lambda y: np.full(y.shape[:-1], np.nan), **good)
     with pytest.raises(ValueError, match="hardly one counts"):
-        mfg.proximal_by_sampling(x, lambda y: 1e3 * np.sum(y**2, axis=-1), **good)
+        mfg.equilibria.proximal_by_sampling(x, lambda y: 1e3 * np.sum(y**2, axis=-1), **good)
 
 
 def test_a_potential_that_falls_too_fast_is_refused():

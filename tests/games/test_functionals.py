@@ -6,17 +6,17 @@ import pytest
 import mfgpde as mfg
 from mfgpde.games import Functional
 
-LAW = mfg.bimodal(1)
+LAW = mfg.densities.bimodal(1)
 X = np.linspace(-2.5, 2.5, 41)[:, None]
 COSTS = {
-    "potential": mfg.Potential(lambda x, t: np.sin(3 * x[..., 0]) + t),
-    "relative entropy": mfg.RelativeEntropy(LAW, 0.7),
-    "entropy": mfg.RelativeEntropy(),
-    "reverse": mfg.ReverseRelativeEntropy(LAW),
-    "chi squared": mfg.ChiSquared(LAW),
-    "power 2": mfg.Power(1.5),
-    "power 3": mfg.Power(0.8, 3.0),
-    "power 1.5": mfg.Power(0.8, 1.5),
+    "potential": mfg.games.Potential(lambda x, t: np.sin(3 * x[..., 0]) + t),
+    "relative entropy": mfg.games.RelativeEntropy(LAW, 0.7),
+    "entropy": mfg.games.RelativeEntropy(),
+    "reverse": mfg.games.ReverseRelativeEntropy(LAW),
+    "chi squared": mfg.games.ChiSquared(LAW),
+    "power 2": mfg.games.Power(1.5),
+    "power 3": mfg.games.Power(0.8, 3.0),
+    "power 1.5": mfg.games.Power(0.8, 1.5),
 }
 SMOOTH = pytest.mark.parametrize("cost", COSTS.values(), ids=COSTS.keys())
 
@@ -59,7 +59,7 @@ def test_conjugates_are_suprema(cost, rng):
 
 def test_hard_costs(rng):
     y = rng.uniform(-1, 3, 41)
-    capacity, target = mfg.Capacity(1.2), mfg.Target(LAW)
+    capacity, target = mfg.games.Capacity(1.2), mfg.games.Target(LAW)
     np.testing.assert_array_equal(capacity.proximal(y, 5.0, None), np.clip(y, 0, 1.2))
     assert capacity.conjugate(np.array([2.0, -1.0]), None).tolist() == [2.4, 0.0]
     assert np.isinf(capacity.value(np.array([1.3]), None))
@@ -71,18 +71,22 @@ def test_hard_costs(rng):
 @pytest.mark.parametrize("dimension", [1, 2])
 def test_nonlocal_costs_convolve(dimension, rng):
     grid = mfg.CartesianGrid.cube(3.0, 24, dimension)
-    cost = mfg.Nonlocal(lambda x: np.exp(-np.sum(x * x, axis=-1)))
+    cost = mfg.games.Nonlocal(lambda x: np.exp(-np.sum(x * x, axis=-1)))
     c, r = cost.reference(grid.points, 0.0), rng.uniform(0, 1, grid.cells)
     flat = grid.points.reshape(-1, dimension)
     kernel = np.exp(-np.sum((flat[:, None] - flat[None]) ** 2, axis=-1))
     np.testing.assert_allclose(cost.variation(r, c).ravel(), kernel @ r.ravel() * grid.volume, atol=1e-12)
     assert cost.monotone(grid.points)
-    assert not mfg.Nonlocal(lambda x: -np.exp(-np.sum(x * x, axis=-1))).monotone(grid.points)
+    assert not mfg.games.Nonlocal(lambda x: -np.exp(-np.sum(x * x, axis=-1))).monotone(grid.points)
 
 
 def test_running_costs_are_legendre_transforms():
     speed = np.linspace(0, 7, 70_001)
-    for cost in (mfg.PowerCost(1.5), mfg.PowerCost(3.0), mfg.TabulatedCost(lambda v: v**2 / 2 + v**4 / 4, 4.0)):
+    for cost in (
+        mfg.games.PowerCost(1.5),
+        mfg.games.PowerCost(3.0),
+        mfg.games.TabulatedCost(lambda v: v**2 / 2 + v**4 / 4, 4.0),
+    ):
         slope = np.linspace(0.1, 2.5, 7)
         best = np.max(slope[:, None] * speed - cost.lagrangian(speed), axis=1)
         np.testing.assert_allclose(cost.hamiltonian(slope), best, atol=1e-6)
@@ -92,7 +96,7 @@ def test_running_costs_are_legendre_transforms():
 
 
 def test_bad_games_are_refused():
-    law, end = mfg.gaussian([0.0], [[1.0]]), mfg.Potential(lambda x, t: x[..., 0] ** 2)
+    law, end = mfg.gaussian([0.0], [[1.0]]), mfg.games.Potential(lambda x, t: x[..., 0] ** 2)
     with pytest.raises(ValueError, match="horizon must be a positive"):
         mfg.MeanFieldGame(law, end, 0.0)
     with pytest.raises(ValueError, match="viscosity must be ≥ 0"):
@@ -102,11 +106,11 @@ def test_bad_games_are_refused():
     with pytest.raises(ValueError, match="terminal must be a cost of a density"):
         mfg.MeanFieldGame(law, lambda x: x)
     with pytest.raises(ValueError, match="not convex"):
-        mfg.TabulatedCost(lambda v: np.sin(v), 3.0)
+        mfg.games.TabulatedCost(lambda v: np.sin(v), 3.0)
     with pytest.raises(ValueError, match="q > 1"):
-        mfg.PowerCost(1.0)
+        mfg.games.PowerCost(1.0)
     with pytest.raises(ValueError, match="convex power"):
-        mfg.Power(-1.0)
+        mfg.games.Power(-1.0)
     with pytest.raises(ValueError, match="hard target"):
-        mfg.MeanFieldGame(law, end, interaction=mfg.Target(law))
-    assert issubclass(mfg.Power, Functional)
+        mfg.MeanFieldGame(law, end, interaction=mfg.games.Target(law))
+    assert issubclass(mfg.games.Power, Functional)

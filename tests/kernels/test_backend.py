@@ -210,7 +210,7 @@ OTHERS = {
     "Fourier, score": (mfg.ScoreFokkerPlanck.of(mfg.VarianceExploding()), "fourier", "score"),
     "cosines, Hamilton–Jacobi": (mfg.HamiltonJacobiBellman(burgers, lambda t: 0.3), "cosines", "u"),
     "differences, Hamilton–Jacobi": (mfg.HamiltonJacobiBellman.of(TURNING), "volumes", "u"),
-    "differences, log-density": (mfg.LogDensity.of(mfg.double_well()), "volumes", "phi"),
+    "differences, log-density": (mfg.LogDensity.of(mfg.processes.double_well()), "volumes", "phi"),
     "WENO": (mfg.HamiltonJacobiBellman(eikonal, lambda t: 0.0), "weno", "u"),
     "staggered, score": (mfg.ScoreFokkerPlanck.of(mfg.OrnsteinUhlenbeck()), "volumes", "score"),
     "staggered, score, turning": (mfg.ScoreFokkerPlanck.of(TURNING), "volumes", "score"),
@@ -315,7 +315,7 @@ def test_transport_there(device):
     assert len(found["cupy"].history) == len(found["numpy"].history)
 
 
-BLOBS, GAUSSIAN = mfg.four_blobs(), mfg.gaussian(0.2, 0.4, 2)
+BLOBS, GAUSSIAN = mfg.densities.four_blobs(), mfg.gaussian(0.2, 0.4, 2)
 GAMES = {
     "entropic": mfg.MeanFieldGame(GAUSSIAN, mfg.games.RelativeEntropy(BLOBS), viscosity=0.3),
     "entropic, hard": mfg.MeanFieldGame(GAUSSIAN, mfg.games.Target(BLOBS), viscosity=0.3),
@@ -367,7 +367,7 @@ def test_backends_say_what_is_missing(fake):
     with pytest.raises(MemoryError, match="a spectral solve on"):
         mfg.Spectral(grid, backend="cupy").semidiscretise(equation)
     with pytest.raises(TypeError, match="implicit integrators solve on the host"):
-        mfg.solve(equation, small, mfg.gaussian([0, 0], 0.3 * np.eye(2)), (0, 0.1), integrator=mfg.TRBDF2())
+        mfg.solve(equation, small, mfg.gaussian([0, 0], 0.3 * np.eye(2)), (0, 0.1), integrator=mfg.integrators.TRBDF2())
 
 
 def test_without_cupy_or_a_driver(monkeypatch):

@@ -18,7 +18,7 @@ CASES = {
 def test_it_keeps_means_and_takes_noise_away(process, variance, weighting):
     """With J a wave in space and time, E λJ·n and its scatter over batches, with Z/√v and with what replaces it."""
     objective = mfg.Objective(weighting=weighting, start=5e-3, control=3)
-    steadied = jax.jit(mfg.steadied_noise(objective, process, mfg.HermiteBasis(2, 3, variance)))
+    steadied = jax.jit(mfg.learning.steadied_noise(objective, process, mfg.scores.HermiteBasis(2, 3, variance)))
     rng, batch, found = np.random.default_rng(0), 256, []
     for _ in range(400):
         x0 = LAW.sample(batch, rng)

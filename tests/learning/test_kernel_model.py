@@ -7,17 +7,17 @@ import mfgpde as mfg
 from mfgpde.learning.corrections import _Training
 from mfgpde.learning.placed_kernels import Placed
 
-LAW = mfg.two_rings()
+LAW = mfg.densities.two_rings()
 
 
 def test_the_implicit_loss_is_the_distance_of_scores_up_to_a_constant(rng):
     """E½|s|² + ∇·s + ½E|∇log p|² = ½E|s − ∇log p|², both by the same 40 000 points."""
-    p, x = mfg.bimodal(2), mfg.bimodal(2).sample(40_000, rng)
-    for q in (p, mfg.gaussian(0.2, 1.0, 2), mfg.four_blobs()):
+    p, x = mfg.densities.bimodal(2), mfg.densities.bimodal(2).sample(40_000, rng)
+    for q in (p, mfg.gaussian(0.2, 1.0, 2), mfg.densities.four_blobs()):
         gaps = 0.5 * np.sum((q.score(x) - p.score(x)) ** 2, axis=1)
         terms = 0.5 * np.sum(q.score(x) ** 2, axis=1) + q.laplacian(x) + 0.5 * np.sum(p.score(x) ** 2, axis=1)
         error = 5 * np.std(terms - gaps) / np.sqrt(len(x))
-        assert mfg.implicit_loss(q, x) + 0.5 * np.mean(np.sum(p.score(x) ** 2, axis=1)) == pytest.approx(
+        assert mfg.learning.implicit_loss(q, x) + 0.5 * np.mean(np.sum(p.score(x) ** 2, axis=1)) == pytest.approx(
             gaps.mean(), abs=error
         )
 
@@ -69,7 +69,7 @@ def test_the_training_loss_is_that_of_the_mixture(precision, parameters, rng):
     numbers = training._numbers(whole.kernels(8, 0.1, 0.8))
     points = (judge - training.middle) / training.width
     loss = float(training._loss(training.state, everything, numbers, points.astype(np.float32))) / training.unit
-    assert loss == pytest.approx(mfg.implicit_loss(mixture, judge), rel=2e-3)
+    assert loss == pytest.approx(mfg.learning.implicit_loss(mixture, judge), rel=2e-3)
     plain = whole.kernels(8, 0.1, 0.8).log_density(judge)
     assert np.abs(mixture.log_density(judge) - plain).max() > 0.05
 
@@ -144,10 +144,10 @@ def test_on_their_own_samples_ever_narrower_kernels_look_ever_better(rng):
     x = LAW.sample(100, rng)
     placed = Placed(x, np.full(100, 1 / 100), "isotropic", 0, 0.0)
     scales = (1.0, 0.3, 0.1, 0.03)
-    own = [mfg.implicit_loss(placed.kernels(5, 1.0, scale), x) for scale in scales]
+    own = [mfg.learning.implicit_loss(placed.kernels(5, 1.0, scale), x) for scale in scales]
     assert np.all(np.diff(own) < 0)
     narrow = placed.kernels(5, 1.0, 0.03)
     assert own[-1] == pytest.approx(-np.mean(2 / narrow.structure.variances()[:, 0]), rel=0.05)
     fresh = LAW.sample(2000, rng)
-    judged = [mfg.implicit_loss(placed.kernels(5, 1.0, scale), fresh) for scale in scales]
+    judged = [mfg.learning.implicit_loss(placed.kernels(5, 1.0, scale), fresh) for scale in scales]
     assert judged[-1] > judged[0]

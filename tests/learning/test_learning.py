@@ -60,7 +60,7 @@ def test_objectives_are_least_at_the_exact_score_and_differ_by_a_constant():
 @pytest.mark.parametrize("output", ["potential", "vector"])
 def test_training_finds_the_score_of_a_gaussian(output):
     samples = np.sqrt(SPREAD) * np.random.default_rng(0).normal(size=(4000, 2))
-    result = mfg.train(OU, samples, network=mfg.Network("silu", 1.0, "xt", output), widths=(32, 32), steps=1500)
+    result = mfg.train(OU, samples, network=mfg.scores.Network("silu", 1.0, "xt", output), widths=(32, 32), steps=1500)
     x = np.random.default_rng(1).normal(size=(500, 2)) * 0.5
     truth = mfg.ExactScore(OU, mfg.gaussian(0.0, SPREAD, 2))
     for t in (0.2, 1.0):
@@ -108,7 +108,10 @@ def test_training_resumes_where_it_stopped_and_the_same_seed_gives_the_same_weig
     [
         (lambda x: mfg.train(OU, x[:, 0]), "shape"),
         (lambda x: mfg.train(OU, x * np.nan), "finite"),
-        (lambda x: mfg.train(OU, x, mfg.Objective(log_residual=1.0), network=mfg.Network()), "output is a potential"),
+        (
+            lambda x: mfg.train(OU, x, mfg.Objective(log_residual=1.0), network=mfg.scores.Network()),
+            "output is a potential",
+        ),
         (lambda x: mfg.Objective("contrastive"), "matching must be"),
         (lambda x: mfg.Objective(weighting="likelihood"), "weighting must be"),
         (lambda x: mfg.Objective(score_residual=-1.0), "≥ 0"),
@@ -132,8 +135,8 @@ def test_a_base_is_what_the_network_adds_to(tmp_path, rng):
     plain, nothing = mfg.train(process, x, **known), mfg.train(process, x, base=lambda y, t: 0.0 * jnp.sum(y), **known)
     y = rng.normal(size=(20, 2))
     np.testing.assert_allclose(nothing.score(y, 0.2), plain.score(y, 0.2), rtol=1e-4, atol=1e-5)  # single precision
-    informed = mfg.OperatorInformed(mfg.HermiteBasis(2, 4), process, x)
-    base = mfg.jax_potential(informed)
+    informed = mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 4), process, x)
+    base = mfg.scores.jax_potential(informed)
     alone = mfg.JaxScore(base, 2)
     for t in (0.01, 0.2, 0.9):
         np.testing.assert_allclose(alone(y, t), informed(y, t), rtol=1e-3, atol=1e-3)  # linear between 129 times
@@ -147,6 +150,6 @@ def test_a_base_is_what_the_network_adds_to(tmp_path, rng):
     with pytest.raises(ValueError, match="base of a residual network"):
         found.save(tmp_path / "net.safetensors")
     with pytest.raises(ValueError, match="output is a potential"):
-        mfg.train(process, x, base=base, network=mfg.Network(output="vector"), **known)
+        mfg.train(process, x, base=base, network=mfg.scores.Network(output="vector"), **known)
     with pytest.raises(ValueError, match="only Hermite"):
-        mfg.jax_potential(mfg.OperatorInformed(mfg.FourierBasis(2, 1), mfg.Brownian(), x))
+        mfg.scores.jax_potential(mfg.OperatorInformed(mfg.scores.FourierBasis(2, 1), mfg.Brownian(), x))

@@ -9,7 +9,7 @@ from mfgpde.processes import clock
 REVERSIBLE = {
     "variance preserving": mfg.VariancePreserving(),
     "Ornstein–Uhlenbeck": mfg.OrnsteinUhlenbeck(horizon=2.0),
-    "double well": mfg.double_well(depth=1.5, scale=0.7),
+    "double well": mfg.processes.double_well(depth=1.5, scale=0.7),
     "linear, symmetric": mfg.Linear(np.array([[-1.0, 0.3], [0.3, -2.0]]), 0.8),
     "Brownian": mfg.Brownian(horizon=2.0),
 }
@@ -17,7 +17,7 @@ REVERSIBLE = {
 
 @pytest.mark.parametrize("process", REVERSIBLE.values(), ids=REVERSIBLE)
 def test_drift_is_minus_diffusivity_times_the_gradient(process, rng):
-    generator, x, h = mfg.MarkovGenerator.of(process), rng.normal(size=(9, 2)), 1e-5
+    generator, x, h = mfg.processes.MarkovGenerator.of(process), rng.normal(size=(9, 2)), 1e-5
     for t in (0.2, 0.9):
         slope = 0 * x if generator.gradient is None else generator.gradient(x)
         np.testing.assert_allclose(process.drift(x, t), -process.diffusivity(t) * slope, atol=1e-12)
@@ -31,8 +31,8 @@ def test_drift_is_minus_diffusivity_times_the_gradient(process, rng):
 
 def test_processes_that_are_not_reversible_are_refused():
     with pytest.raises(ValueError, match="the process turns"):
-        mfg.MarkovGenerator.of(mfg.Linear(np.array([[-1.0, 1.0], [-1.0, -1.0]])))
+        mfg.processes.MarkovGenerator.of(mfg.Linear(np.array([[-1.0, 1.0], [-1.0, -1.0]])))
     with pytest.raises(ValueError, match="reversible in no law"):
-        mfg.MarkovGenerator.of(mfg.SubVariancePreserving())
+        mfg.processes.MarkovGenerator.of(mfg.SubVariancePreserving())
     with pytest.raises(ValueError, match="depend on time"):
-        mfg.MarkovGenerator.of(mfg.Linear(lambda t: -np.eye(2)))
+        mfg.processes.MarkovGenerator.of(mfg.Linear(lambda t: -np.eye(2)))

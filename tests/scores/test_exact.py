@@ -6,9 +6,9 @@ import pytest
 import mfgpde as mfg
 from mfgpde.scores.exact import motion
 
-EXACT = mfg.ExactScore(mfg.VariancePreserving(), mfg.bimodal(2))
-BUMP = mfg.Bump(0.3, (0.5, -0.2), 0.8, frequency=3.0)
-SCORES = {"exact": EXACT, "bump": BUMP, "sum": mfg.Sum(EXACT, BUMP)}
+EXACT = mfg.ExactScore(mfg.VariancePreserving(), mfg.densities.bimodal(2))
+BUMP = mfg.scores.Bump(0.3, (0.5, -0.2), 0.8, frequency=3.0)
+SCORES = {"exact": EXACT, "bump": BUMP, "sum": mfg.scores.Sum(EXACT, BUMP)}
 H = 1e-5  # central differences: h² = 1e-10 of the third derivative, and rounding of 1e-16/h
 
 
@@ -29,7 +29,7 @@ def test_derivatives(name, rng):
 
 def test_a_swirl_is_no_gradient(rng):
     x = rng.normal(size=(40, 2))
-    swirl = mfg.Swirl(lambda x, t: 0 * x, strength=0.3, width=2.0)
+    swirl = mfg.scores.Swirl(lambda x, t: 0 * x, strength=0.3, width=2.0)
     jacobian = differences(lambda y: swirl(y, 0.0), x)
     r2 = np.sum(x * x, axis=-1)
     curl = 0.3 * np.exp(-r2 / 8) * (2 - r2 / 4)
@@ -50,8 +50,8 @@ PROCESSES = {
 def test_all_derivatives_of_the_exact_score_by_differences_of_its_values(name, rng):
     """Nothing but values s(x, t) goes into the comparison: the motion of the laws is not taken from the drift."""
     process, x, v = PROCESSES[name], rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
-    score, t = mfg.ExactScore(process, mfg.bimodal(2)), 0.35
-    values = mfg.Differenced(score, 2, step=1e-3, time_step=5e-4, end=process.horizon)
+    score, t = mfg.ExactScore(process, mfg.densities.bimodal(2)), 0.35
+    values = mfg.scores.Differenced(score, 2, step=1e-3, time_step=5e-4, end=process.horizon)
     for what in ("divergence", "jacobian", "rate", "divergence_gradient"):
         want = getattr(values, what)(x, t)
         error = max(values.uncertainty.values())
@@ -82,7 +82,7 @@ def test_laws_that_do_not_belong_to_the_drift_leave_a_residual(rng):
 
     x = rng.normal(size=(40, 2))
     for process, agrees in ((mfg.OrnsteinUhlenbeck(), True), (Quicker(), False)):
-        residual = np.abs(mfg.score_residual(process, mfg.ExactScore(process, mfg.bimodal(2)), x, 0.4)).max()
+        residual = np.abs(mfg.score_residual(process, mfg.ExactScore(process, mfg.densities.bimodal(2)), x, 0.4)).max()
         assert (residual < 1e-9) == agrees
         assert agrees or residual > 1e-2
 
@@ -108,8 +108,8 @@ def test_the_same_mixture_in_jax(kind, k, rng):
     diagonal, factors = rng.uniform(0.05, 0.3, (k, d)), 0.3 * rng.normal(size=(k, d, 1))
     structure = {
         "isotropic": diagonal[:, 0],
-        "low rank": mfg.LowRank.of(diagonal, factors),
-        "full": mfg.LowRank.of(diagonal, factors).dense(),
+        "low rank": mfg.densities.LowRank.of(diagonal, factors),
+        "full": mfg.densities.LowRank.of(diagonal, factors).dense(),
     }[kind]
     weights = rng.uniform(0, 1, k)
     weights[: k // 10] = 0
@@ -118,7 +118,7 @@ def test_the_same_mixture_in_jax(kind, k, rng):
         np.vstack((rng.normal(size=(20, d)), np.full(d, 80.0))),
     )
     with jax.enable_x64(True):
-        function, parameters = mfg.jax_log_density(law)
+        function, parameters = mfg.scores.jax_log_density(law)
         values = jax.vmap(function, (None, 0))(parameters, x)
         slopes = jax.vmap(jax.grad(function, argnums=1), (None, 0))(parameters, x)
         np.testing.assert_allclose(values, law.log_density(x), rtol=1e-10)

@@ -9,7 +9,7 @@ import mfgpde as mfg
 from mfgpde.scores.files import save_weights
 
 OU = mfg.OrnsteinUhlenbeck()
-BLOBS = mfg.four_blobs()
+BLOBS = mfg.densities.four_blobs()
 EXACT = mfg.ExactScore(OU, BLOBS)
 
 
@@ -35,7 +35,7 @@ def test_jax_derivatives_of_the_exact_score_are_exact(kind, rng):
     np.testing.assert_allclose(score.divergence(x, t), EXACT.divergence(x, t), atol=1e-10)
     np.testing.assert_allclose(np.trace(score.jacobian(x, t), axis1=1, axis2=2), EXACT.divergence(x, t), atol=1e-10)
     assert np.abs(mfg.score_residual(OU, score, x, t)).max() < 1e-8
-    assert np.abs(mfg.rotation(score, x, t)).max() < 1e-11
+    assert np.abs(mfg.diagnostics.rotation(score, x, t)).max() < 1e-11
     if kind == "potential":
         np.testing.assert_allclose(score.potential(x, t), EXACT.potential(x, t), atol=1e-11)
         np.testing.assert_allclose(score.time_derivative(x, t), EXACT.time_derivative(x, t), atol=1e-9)
@@ -52,7 +52,7 @@ def test_products_with_directions_are_those_of_the_full_jacobian(kind, rng):
         return jax.grad(log_density)(x, t) + 0.3 * jnp.stack((-x[1], x[0] ** 2))
 
     full = mfg.JaxScore(log_density if kind == "potential" else twisted, 2)
-    score = mfg.Differenced(full, 2) if kind == "differences" else full
+    score = mfg.scores.Differenced(full, 2) if kind == "differences" else full
     x, v, t = points(rng, 50), rng.standard_normal((50, 2)), 0.3
     pushed, pulled, slope = score.products(x, t, v)
     J = full.jacobian(x, t)
@@ -76,7 +76,7 @@ def test_blocks_and_shapes_do_not_matter(rng):
 
 
 def test_differences_come_with_what_they_are_off_by(rng):
-    score = mfg.Differenced(EXACT, 2)
+    score = mfg.scores.Differenced(EXACT, 2)
     x, t = points(rng), 0.3
     exact = mfg.JaxScore(log_density, 2)
     for name in ("jacobian", "rate", "divergence_gradient"):
@@ -87,7 +87,7 @@ def test_differences_come_with_what_they_are_off_by(rng):
 
 
 def test_rates_at_both_ends_of_time_stay_inside():
-    score = mfg.Differenced(lambda x, t: np.sqrt(1 - t * (1 - t)) * x, 1, start=0.0, end=1.0)
+    score = mfg.scores.Differenced(lambda x, t: np.sqrt(1 - t * (1 - t)) * x, 1, start=0.0, end=1.0)
     x = np.ones((1, 1))
     for t in (0.0, 0.001, 0.5, 0.999, 1.0):
         rate = (2 * t - 1) / (2 * np.sqrt(1 - t * (1 - t)))
@@ -99,7 +99,7 @@ def test_a_wrong_equation_has_a_residual(rng):
     other = mfg.OrnsteinUhlenbeck(rate=1.1)
     assert np.abs(mfg.score_residual(other, score, points(rng), 0.3)).max() > 0.1
     swirl = mfg.JaxScore(lambda x, t: jax.grad(log_density)(x, t) + 0.3 * jnp.stack((-x[1], x[0])), 2)
-    np.testing.assert_allclose(mfg.rotation(swirl, points(rng), 0.3), 0.3 * np.sqrt(2), atol=1e-10)
+    np.testing.assert_allclose(mfg.diagnostics.rotation(swirl, points(rng), 0.3), 0.3 * np.sqrt(2), atol=1e-10)
 
 
 def weights(rng, outputs, inputs=3, width=8):
@@ -110,7 +110,7 @@ def weights(rng, outputs, inputs=3, width=8):
 @pytest.mark.parametrize("activation", ["softplus", "tanh", "silu", "gelu", "relu", "sin"])
 def test_saved_networks_come_back(activation, rng, tmp_path):
     layers = weights(rng, 1)
-    network = mfg.Network(activation, 2.0, "tx", "potential")
+    network = mfg.scores.Network(activation, 2.0, "tx", "potential")
     path = save_weights(tmp_path / "net.safetensors", layers, network)
     x = points(rng, 5)
     found = mfg.load_score(str(path))
@@ -152,7 +152,7 @@ def test_names_in_files_become_scores(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(SOURCES)
     x = np.array([[1.0, -2.0]])
-    assert isinstance(mfg.load_score(f"{path}:good", 2), mfg.Differenced)
+    assert isinstance(mfg.load_score(f"{path}:good", 2), mfg.scores.Differenced)
     np.testing.assert_allclose(mfg.load_score(f"{path}:good", 2).divergence(x, 1.0), -1.0, atol=1e-9)
     net = mfg.load_score(f"{path}:net", 2)
     assert isinstance(net, mfg.JaxScore)
@@ -187,7 +187,7 @@ def test_bad_files_are_refused(tmp_path, rng):
     (tmp_path / "x.pt").write_bytes(b"anything")
     pickled = tmp_path / "pickled.npz"
     np.savez(pickled, W0=np.array([{"a": 1}], dtype=object))
-    short = save_weights(tmp_path / "s.safetensors", weights(rng, 2), mfg.Network())
+    short = save_weights(tmp_path / "s.safetensors", weights(rng, 2), mfg.scores.Network())
     short.write_bytes(short.read_bytes()[:-40])
     gap = tmp_path / "gap.npz"
     np.savez(gap, W0=np.ones((4, 3)), b0=np.ones(4), W1=np.ones((2, 5)), b1=np.ones(2))
@@ -206,13 +206,13 @@ def test_bad_files_are_refused(tmp_path, rng):
     ):
         with pytest.raises(ValueError, match=message):
             mfg.load_score(str(source), 2)
-    whole = save_weights(tmp_path / "w.safetensors", weights(rng, 2), mfg.Network())
+    whole = save_weights(tmp_path / "w.safetensors", weights(rng, 2), mfg.scores.Network())
     with pytest.raises(ValueError, match="dimension 2, expected 3"):
         mfg.load_score(str(whole), 3)
     with pytest.raises(ValueError, match="no potential in dimension 2"):
-        mfg.load_score(str(whole), 2, mfg.Network(output="potential"))
+        mfg.load_score(str(whole), 2, mfg.scores.Network(output="potential"))
     with pytest.raises(ValueError, match="activation must be one of"):
-        mfg.Network("elu")
+        mfg.scores.Network("elu")
     with pytest.raises(ValueError, match="scalar potential or a vector"):
         mfg.JaxScore(lambda x, t: jnp.ones(3), 2)
 
@@ -232,7 +232,7 @@ def test_pytorch_modules_agree_with_jax(rng, torch):
     arrays = {f"{kind}{k}": a for k, layer in enumerate(layers) for kind, a in zip("Wb", layer, strict=True)}
     from mfgpde.scores.files import network_score
 
-    score, other = mfg.TorchScore(module, 2), network_score(arrays, mfg.Network("tanh"))
+    score, other = mfg.TorchScore(module, 2), network_score(arrays, mfg.scores.Network("tanh"))
     x = points(rng, 11)
     for name in ("__call__", "divergence", "jacobian", "rate", "divergence_gradient"):
         np.testing.assert_allclose(getattr(score, name)(x, 0.3), getattr(other, name)(x, 0.3), atol=1e-10, err_msg=name)

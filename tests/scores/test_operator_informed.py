@@ -6,11 +6,11 @@ import pytest
 import mfgpde as mfg
 
 BASES = {
-    "Hermite, 1D": mfg.HermiteBasis(1, 9, 0.5),
-    "Hermite, 2D": mfg.HermiteBasis(2, 5, 2.0),
-    "Hermite, 4D, hyperbolic": mfg.HermiteBasis(4, 4, 1.0, "hyperbolic"),
-    "Fourier, 1D": mfg.FourierBasis(1, 4),
-    "Fourier, 2D": mfg.FourierBasis(2, 2),
+    "Hermite, 1D": mfg.scores.HermiteBasis(1, 9, 0.5),
+    "Hermite, 2D": mfg.scores.HermiteBasis(2, 5, 2.0),
+    "Hermite, 4D, hyperbolic": mfg.scores.HermiteBasis(4, 4, 1.0, "hyperbolic"),
+    "Fourier, 1D": mfg.scores.FourierBasis(1, 4),
+    "Fourier, 2D": mfg.scores.FourierBasis(2, 2),
 }
 VP = mfg.VariancePreserving()
 LAW = mfg.GaussianMixture([0.5, 0.5], [[0.8, 0.0], [-0.6, 0.5]], [0.3, 0.4])
@@ -37,23 +37,23 @@ def test_functions_are_eigenfunctions_and_products_of_gradients_close(basis, rng
 
 def test_functions_are_orthonormal():
     nodes, weights = np.polynomial.hermite_e.hermegauss(30)
-    values = mfg.HermiteBasis(1, 9, 0.5)(np.sqrt(0.5) * nodes[:, None])
+    values = mfg.scores.HermiteBasis(1, 9, 0.5)(np.sqrt(0.5) * nodes[:, None])
     np.testing.assert_allclose((values.T * weights) @ values / weights.sum(), np.eye(10), atol=1e-12)
     x = 2 * np.pi * np.arange(40)[:, None] / 40
-    waves = mfg.FourierBasis(1, 4)(x)
+    waves = mfg.scores.FourierBasis(1, 4)(x)
     np.testing.assert_allclose(waves.T @ waves / 40, np.eye(9), atol=1e-13)
 
 
 def test_the_hyperbolic_cross_is_sparse_and_closed_under_derivatives():
-    basis = mfg.HermiteBasis(4, 4, 1.0, "hyperbolic")
+    basis = mfg.scores.HermiteBasis(4, 4, 1.0, "hyperbolic")
     assert np.all(np.prod(basis.indices + 1, axis=1) <= 5)
-    assert len(basis.indices) < len(mfg.HermiteBasis(4, 4).indices) / 2
+    assert len(basis.indices) < len(mfg.scores.HermiteBasis(4, 4).indices) / 2
     assert len({tuple(n) for n in basis.indices}) == len(basis.indices)
 
 
 def test_pulled_back_averages_are_those_of_the_noised_law(rng):
     """E_{p_t} by 200 000 noised points against averages over the data alone."""
-    x, basis = LAW.sample(500, rng), mfg.HermiteBasis(2, 4)
+    x, basis = LAW.sample(500, rng), mfg.scores.HermiteBasis(2, 4)
     estimator = mfg.OperatorInformed(basis, VP, x)
     t, p = 0.3, len(basis.eigenvalues)
     m, v = float(VP.contraction(t)), float(VP.variance(t))
@@ -68,7 +68,7 @@ def test_pulled_back_averages_are_those_of_the_noised_law(rng):
 def test_gaussian_data_are_exact_up_to_their_moments(rng):
     """With linear and quadratic functions and no ridge the score is that of the Gaussian with the sample's moments."""
     x = rng.multivariate_normal([0.3, -0.2], [[0.5, 0.2], [0.2, 0.4]], 4000)
-    score = mfg.OperatorInformed(mfg.HermiteBasis(2, 2), VP, x, ridge=0.0)
+    score = mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 2), VP, x, ridge=0.0)
     fitted = mfg.ExactScore(VP, mfg.gaussian(x.mean(axis=0), np.cov(x.T, bias=True)))
     y = x[:20]
     for t in (0.01, 0.2, 0.8):
@@ -78,15 +78,17 @@ def test_gaussian_data_are_exact_up_to_their_moments(rng):
         np.testing.assert_allclose(rise, expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("basis", [mfg.HermiteBasis(2, 6), mfg.FourierBasis(2, 2)], ids=["Hermite", "Fourier"])
+@pytest.mark.parametrize(
+    "basis", [mfg.scores.HermiteBasis(2, 6), mfg.scores.FourierBasis(2, 2)], ids=["Hermite", "Fourier"]
+)
 def test_all_derivatives_are_those_of_the_values(basis, rng):
-    process = VP if isinstance(basis, mfg.HermiteBasis) else mfg.Brownian(horizon=2.0)
+    process = VP if isinstance(basis, mfg.scores.HermiteBasis) else mfg.Brownian(horizon=2.0)
     score = mfg.OperatorInformed(basis, process, LAW.sample(400, rng), ridge=1e-3)
     x, v, t = 0.7 * rng.normal(size=(15, 2)), rng.normal(size=(15, 2)), 0.4
     if np.isfinite(score.reach(t)).all():  # also where the polynomials are turned off
         x[:6] = score.reach(t) * (1 + 0.25 * rng.uniform(0.1, 0.9, size=(6, 2))) * [1, -1]
         x[4:6, 0] = 0.1
-    values = mfg.Differenced(score, 2, end=process.horizon)
+    values = mfg.scores.Differenced(score, 2, end=process.horizon)
     for what in ("jacobian", "divergence", "rate", "divergence_gradient"):
         want = getattr(values, what)(x, t)
         np.testing.assert_allclose(
@@ -102,7 +104,7 @@ def test_all_derivatives_are_those_of_the_values(basis, rng):
 
 
 def test_standard_errors_are_the_scatter_over_data_sets(rng):
-    x, t, basis = rng.normal(size=(12, 2)), 0.2, mfg.HermiteBasis(2, 3)
+    x, t, basis = rng.normal(size=(12, 2)), 0.2, mfg.scores.HermiteBasis(2, 3)
     found = [mfg.OperatorInformed(basis, VP, LAW.sample(800, rng), ridge=1e-2) for _ in range(200)]
     scatter = np.std([score(x, t) for score in found], axis=0)
     stated = np.mean([score.standard_error(x, t) for score in found], axis=0)
@@ -112,7 +114,7 @@ def test_standard_errors_are_the_scatter_over_data_sets(rng):
 def test_standard_errors_keep_their_digits_at_high_degrees(rng):
     """Degree 12 on a line: covariances of the functions reach 1e12, and a small ridge divides by next to nothing."""
     law = mfg.GaussianMixture([0.5, 0.5], [[0.9], [-0.7]], [0.08, 0.12])
-    x, t, basis = np.array([[-1.2], [-0.5], [0.0], [0.4], [1.2]]), 0.1, mfg.HermiteBasis(1, 12)
+    x, t, basis = np.array([[-1.2], [-0.5], [0.0], [0.4], [1.2]]), 0.1, mfg.scores.HermiteBasis(1, 12)
     found = [mfg.OperatorInformed(basis, VP, law.sample(1000, rng), ridge=5e-9) for _ in range(60)]
     scatter = np.std([score(x, t) for score in found], axis=0)
     stated = np.median([score.standard_error(x, t) for score in found], axis=0)
@@ -125,19 +127,19 @@ def test_the_ridge_is_near_the_best(rng):
     y = truth.sample(4000, rng)
 
     def risk(ridge):
-        score = mfg.OperatorInformed(mfg.HermiteBasis(2, 8), VP, x, ridge=ridge)
+        score = mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 8), VP, x, ridge=ridge)
         return np.mean(np.sum((score(y, t) - truth.score(y)) ** 2, axis=1))
 
     best = min(risk(r) for r in np.geomspace(1e-6, 10, 15))
     assert risk(None) < 2 * best
     assert risk(1e-6) > 2 * best
-    ranks = [mfg.OperatorInformed(mfg.HermiteBasis(2, 8), VP, x, ridge=r).rank(t) for r in (1e-6, 1e-1)]
+    ranks = [mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 8), VP, x, ridge=r).rank(t) for r in (1e-6, 1e-1)]
     assert 44 > ranks[0] > ranks[1] > 1
 
 
 def test_a_wrapped_law_on_the_circle(rng):
     """Data of a von Mises kind on the torus: the estimator tends to the score of the heat flow as n grows."""
-    process, basis = mfg.Brownian(horizon=2.0), mfg.FourierBasis(1, 4)
+    process, basis = mfg.Brownian(horizon=2.0), mfg.scores.FourierBasis(1, 4)
     x = 1.0 + 0.5 * rng.normal(size=(40_000, 1))
     score, t = mfg.OperatorInformed(basis, process, x), 0.4
     y = np.linspace(0, 2 * np.pi, 25)[:, None]
@@ -148,7 +150,7 @@ def test_a_wrapped_law_on_the_circle(rng):
 
 
 def test_far_out_the_score_is_that_of_the_stationary_law(rng):
-    score = mfg.OperatorInformed(mfg.HermiteBasis(2, 8), VP, LAW.sample(300, rng))
+    score = mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 8), VP, LAW.sample(300, rng))
     x = np.array([[50.0, -40.0], [1e6, 1e6]])
     np.testing.assert_allclose(score(x, 0.1), -x)
     near = 0.999 * score.reach(0.1)
@@ -156,13 +158,13 @@ def test_far_out_the_score_is_that_of_the_stationary_law(rng):
 
 
 def test_bad_input(rng):
-    x, basis = LAW.sample(100, rng), mfg.HermiteBasis(2, 3)
+    x, basis = LAW.sample(100, rng), mfg.scores.HermiteBasis(2, 3)
     with pytest.raises(ValueError, match=r"N\(0, 0.5 I\), the basis in N\(0, 1 I\)"):
         mfg.OperatorInformed(basis, mfg.OrnsteinUhlenbeck(), x)
     with pytest.raises(ValueError, match="no Gaussian"):
         mfg.OperatorInformed(basis, mfg.VarianceExploding(), x)
     with pytest.raises(ValueError, match="no heat flow"):
-        mfg.OperatorInformed(mfg.FourierBasis(2, 2), VP, x)
+        mfg.OperatorInformed(mfg.scores.FourierBasis(2, 2), VP, x)
     with pytest.raises(ValueError, match="shape"):
         mfg.OperatorInformed(basis, VP, x[:, :1])
     with pytest.raises(ValueError, match="at least 10 samples"):
@@ -170,24 +172,24 @@ def test_bad_input(rng):
     with pytest.raises(ValueError, match="ridge"):
         mfg.OperatorInformed(basis, VP, x, ridge=-1.0)
     with pytest.warns(UserWarning, match="which bear about 50"):
-        mfg.OperatorInformed(mfg.HermiteBasis(2, 12), VP, x)
+        mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 12), VP, x)
     for bad in ({"degree": 0}, {"variance": 0.0}, {"truncation": "square"}):
         with pytest.raises(ValueError, match=r"must be|at least"):
-            mfg.HermiteBasis(**{"dimension": 2, "degree": 3} | bad)
+            mfg.scores.HermiteBasis(**{"dimension": 2, "degree": 3} | bad)
 
 
 def test_degenerate_data_say_how_much_they_decide():
     """All samples in one point: at small t two coordinates' functions cannot be told apart."""
     line = np.linspace(-1, 1, 40)[:, None] * np.array([1.0, 1.0])
-    score = mfg.OperatorInformed(mfg.HermiteBasis(2, 4), VP, line, ridge=0.0)
+    score = mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 4), VP, line, ridge=0.0)
     with pytest.warns(UserWarning, match=r"the data decide \d+ of 14 coefficients; a ridge of"):
         score.coefficients(1e-12)
-    assert mfg.OperatorInformed(mfg.HermiteBasis(2, 4), VP, line).rank(1e-3) < 14
+    assert mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 4), VP, line).rank(1e-3) < 14
 
 
 @pytest.mark.parametrize("basis", BASES.values(), ids=BASES)
 def test_the_semigroup_composes_and_keeps_mass(basis, rng):
-    semigroup, c = mfg.Semigroup(basis), rng.normal(size=len(basis.eigenvalues))
+    semigroup, c = mfg.scores.Semigroup(basis), rng.normal(size=len(basis.eigenvalues))
     np.testing.assert_allclose(semigroup(semigroup(c, 0.3), 0.4), semigroup(c, 0.7))
     y = rng.normal(size=(5, basis.dimension))
     embedding = semigroup.embedding(y)

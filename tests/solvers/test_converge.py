@@ -45,27 +45,27 @@ def test_ladders_on_synthetic_sequences(rng):
     for _ in range(100):
         q, a, b = rng.normal(), rng.normal(), 0.3 * rng.normal()
         h = 0.25 * 0.5 ** np.arange(3)
-        ladder = mfg.Ladder((8, 16, 32), tuple(q + a * h**2 + b * h**4), 2, 0.0)
+        ladder = mfg.solvers.Ladder((8, 16, 32), tuple(q + a * h**2 + b * h**4), 2, 0.0)
         inside += q in ladder.limit
     assert inside >= 95
     h = 0.1 * 0.5 ** np.arange(4)
-    assert 2.0 in mfg.Ladder((8, 16, 32, 64), tuple(3 + h**2 + h**3), 2, 0.0).order
-    assert 2.0 in mfg.Ladder((8, 16, 32, 64), tuple(3 + h**2 + h**3), 2, 0.0).order_to(3.0)
+    assert 2.0 in mfg.solvers.Ladder((8, 16, 32, 64), tuple(3 + h**2 + h**3), 2, 0.0).order
+    assert 2.0 in mfg.solvers.Ladder((8, 16, 32, 64), tuple(3 + h**2 + h**3), 2, 0.0).order_to(3.0)
 
 
 def test_outside_the_asymptotic_range_the_bar_is_the_largest_change():
-    limit = mfg.Ladder((8, 16, 32), (1.0, 0.5, 0.45), 2, 0.0).limit
+    limit = mfg.solvers.Ladder((8, 16, 32), (1.0, 0.5, 0.45), 2, 0.0).limit
     assert limit.value == 0.45
     assert limit.error == pytest.approx(0.05)
     assert "order not seen" in limit.method
-    limit = mfg.Ladder((8, 16, 32), (1.0, 0.5, 0.9), 2, 0.0).limit
+    limit = mfg.solvers.Ladder((8, 16, 32), (1.0, 0.5, 0.9), 2, 0.0).limit
     assert limit.error >= 0.5
     assert "not asymptotic" in limit.method
 
 
 def test_a_false_equation_does_not_converge_to_the_truth():
     """Twice the diffusivity converges too, to something else: the bar does not reach the truth."""
-    data = mfg.bimodal(1)
+    data = mfg.densities.bimodal(1)
     false = mfg.FokkerPlanck(PROCESS.drift, lambda t: 2 * PROCESS.diffusivity(t), False)
 
     def distance(space):
@@ -82,24 +82,24 @@ def test_too_few_levels_are_refused():
 
 
 def test_characteristics_carry_the_exact_density(rng):
-    process, data = mfg.VariancePreserving(), mfg.bimodal(2)
+    process, data = mfg.VariancePreserving(), mfg.densities.bimodal(2)
     score = mfg.ExactScore(process, data)
     flow, x = mfg.Continuity.probability_flow(process, score), rng.normal(size=(30, 2))
-    got = mfg.log_density(flow, score.at(0.05).log_density, x, 0.05, 0.9)
+    got = mfg.solvers.log_density(flow, score.at(0.05).log_density, x, 0.05, 0.9)
     np.testing.assert_allclose(got, score.potential(x, 0.9), atol=1e-8)  # rtol 1e-10 over a stretch of about e^5
-    there, _ = mfg.flow(flow, x, 0.05, 0.9)
-    back, _ = mfg.flow(flow, there, 0.9, 0.05)
+    there, _ = mfg.solvers.flow(flow, x, 0.05, 0.9)
+    back, _ = mfg.solvers.flow(flow, there, 0.9, 0.05)
     np.testing.assert_allclose(back, x, atol=1e-7)
     with pytest.raises(ValueError, match=r"nothing|divergence"):
-        mfg.flow(mfg.Continuity(flow.velocity), x, 0.0, 0.1)
+        mfg.solvers.flow(mfg.Continuity(flow.velocity), x, 0.0, 0.1)
 
 
 def test_tabulated_fields_are_the_fields():
-    score = mfg.ExactScore(PROCESS, mfg.bimodal(2))
-    table, grid = mfg.Tabulated(score, 0.1, 1.0), mfg.CartesianGrid.cube(4.0, 16, 2)
+    score = mfg.ExactScore(PROCESS, mfg.densities.bimodal(2))
+    table, grid = mfg.scores.Tabulated(score, 0.1, 1.0), mfg.CartesianGrid.cube(4.0, 16, 2)
     for t in (0.1, 0.237, 0.8, 1.0):
         np.testing.assert_allclose(table(grid.points, t), score(grid.points, t), atol=1e-8)
     with pytest.raises(ValueError, match="asked at t = 2"):
         table(grid.points, 2.0)
     with pytest.raises(ValueError, match="not resolved"):
-        mfg.Tabulated(lambda x, t: np.sin(1e4 * t) * x, 0.0, 1.0)(grid.points, 0.5)
+        mfg.scores.Tabulated(lambda x, t: np.sin(1e4 * t) * x, 0.0, 1.0)(grid.points, 0.5)

@@ -11,7 +11,7 @@ BOX = mfg.CartesianGrid.cube(4.5, 64, 2)
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_the_exact_score_generates_the_data(dimension):
-    data, n = mfg.bimodal(dimension), {1: 128, 2: 64, 3: 32}[dimension]
+    data, n = mfg.densities.bimodal(dimension), {1: 128, 2: 64, 3: 32}[dimension]
     score, grid = mfg.ExactScore(OU, data), mfg.CartesianGrid.cube(5.0, n, dimension)
     law = mfg.marginal(OU, data, 0.1)
     sde = mfg.induced_sde(OU, score, grid, stop=0.1, rtol=1e-3)
@@ -29,7 +29,7 @@ def test_the_exact_score_generates_the_data(dimension):
 
 
 def test_the_flow_converges_at_second_order():
-    score, law = mfg.ExactScore(OU, mfg.four_blobs()), mfg.marginal(OU, mfg.four_blobs(), 0.1)
+    score, law = mfg.ExactScore(OU, mfg.densities.four_blobs()), mfg.marginal(OU, mfg.densities.four_blobs(), 0.1)
     errors = [
         mfg.l1_distance(mfg.induced_ode(OU, score, BOX.refined(k), stop=0.1, rtol=1e-6).density, law) for k in (0, 1)
     ]
@@ -40,8 +40,8 @@ def test_a_potential_gives_the_same_law_from_fewer_points():
     class Plain(mfg.ExactScore):
         has_potential = False
 
-    plain = mfg.induced_sde(OU, Plain(OU, mfg.four_blobs()), BOX, stop=0.1, rtol=1e-3)
-    known = mfg.induced_sde(OU, mfg.ExactScore(OU, mfg.four_blobs()), BOX, stop=0.1, rtol=1e-3)
+    plain = mfg.induced_sde(OU, Plain(OU, mfg.densities.four_blobs()), BOX, stop=0.1, rtol=1e-3)
+    known = mfg.induced_sde(OU, mfg.ExactScore(OU, mfg.densities.four_blobs()), BOX, stop=0.1, rtol=1e-3)
     assert known.evaluations < 0.6 * plain.evaluations
     assert mfg.l1_distance(known.density, plain.density) < 1e-2
 
@@ -67,14 +67,14 @@ def test_mass_that_runs_away_is_found_and_stated():
 
 
 def test_stages_are_stored_latest_first():
-    score = mfg.ExactScore(OU, mfg.bimodal(1))
+    score = mfg.ExactScore(OU, mfg.densities.bimodal(1))
     grid = mfg.CartesianGrid.cube(5.0, 128, 1)
     for induced in (mfg.induced_sde, mfg.induced_ode):
         law = induced(OU, score, grid, stop=0.1, times=(0.5, 9.0, 1.0))
         assert law.times == (9.0, 1.0, 0.5)
         assert len(law.stages) == 3
     sde = mfg.induced_sde(OU, score, grid, stop=0.1, times=(0.5, 1.0), rtol=1e-3)
-    truth = mfg.marginal(OU, mfg.bimodal(1), 0.5)
+    truth = mfg.marginal(OU, mfg.densities.bimodal(1), 0.5)
     assert mfg.l1_distance(mfg.Field(sde.density.discretisation, sde.stages[1]), truth) < 5e-3
     with pytest.raises(ValueError, match="times must lie in"):
         mfg.induced_ode(OU, score, grid, stop=0.5, times=(0.2,))

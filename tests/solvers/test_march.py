@@ -6,7 +6,7 @@ import pytest
 import mfgpde as mfg
 from mfgpde.solvers import grid_of, load
 
-PROCESS, DATA = mfg.OrnsteinUhlenbeck(), mfg.bimodal(1)
+PROCESS, DATA = mfg.OrnsteinUhlenbeck(), mfg.densities.bimodal(1)
 FP = mfg.FokkerPlanck.of(PROCESS)
 SPACE = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 100, 1))
 
@@ -43,7 +43,13 @@ def test_refinement_in_time_reaches_the_tolerance():
 
 
 @pytest.mark.parametrize(
-    "integrator", [mfg.TRBDF2(), mfg.BackwardEuler(), mfg.SSPRK43(), mfg.RungeKuttaChebyshev(damping=5.0)]
+    "integrator",
+    [
+        mfg.integrators.TRBDF2(),
+        mfg.integrators.BackwardEuler(),
+        mfg.integrators.SSPRK43(),
+        mfg.integrators.RungeKuttaChebyshev(damping=5.0),
+    ],
 )
 def test_integrators_agree(integrator):
     rtol = 1e-5 if integrator.order == 1 else 1e-7

@@ -18,7 +18,7 @@ def test_gaussians_lie_in_a_bracket_that_shrinks(n):
     """1.50619627 by the closed form; the bracket's width is of second order, below 1 % and 0.25 % here."""
     grid = mfg.CartesianGrid.cube(4.0, n, 2)
     found = mfg.back_and_forth(density(*A, grid), density(*B, grid), grid)
-    truth = mfg.wasserstein_gaussian(*A, *B)
+    truth = mfg.transport.wasserstein_gaussian(*A, *B)
     assert truth == pytest.approx(1.50619627, abs=1e-8)
     assert found.lower < truth < found.upper
     assert found.upper - found.lower < 1.2e-2 * truth * (64 / n) ** 2
@@ -54,9 +54,9 @@ def test_images_under_a_known_convex_potential(dimension):
 def test_pieces_that_a_law_falls_into():
     """A smooth law onto four blobs, where the map jumps: the bracket holds the value of exact transport on blocks."""
     grid = mfg.CartesianGrid.cube(4.0, 128, 2)
-    p, q = mfg.four_blobs().density(grid.points), mfg.gaussian(0.0, 0.5, 2).density(grid.points)
+    p, q = mfg.densities.four_blobs().density(grid.points), mfg.gaussian(0.0, 0.5, 2).density(grid.points)
     found = mfg.back_and_forth(p, q, grid)
-    blocks = mfg.squared_by_blocks(p, q, grid, blocks=32)
+    blocks = mfg.transport.squared_by_blocks(p, q, grid, blocks=32)
     assert found.lower**2 - blocks.error < blocks.value < found.upper**2 + blocks.error
     assert found.upper - found.lower < 0.06 * found.upper
     assert all(b >= a for a, b in zip(found.history, found.history[1:], strict=False))
@@ -101,15 +101,15 @@ def test_mass_is_carried_whole(rng):
 def test_points_agree_with_one_dimension_and_refuse_nonsense(rng):
     x, y = rng.normal(size=(40, 1)), 0.5 + 2 * rng.normal(size=(40, 1))
     exact = np.sqrt(np.mean((np.sort(x[:, 0]) - np.sort(y[:, 0])) ** 2))
-    assert mfg.wasserstein_points(x, y) == pytest.approx(exact, rel=1e-12)
+    assert mfg.transport.wasserstein_points(x, y) == pytest.approx(exact, rel=1e-12)
     with pytest.raises(ValueError, match="at most 6000"):
-        mfg.wasserstein_points(np.zeros((6001, 2)), y=np.zeros((2, 2)))
+        mfg.transport.wasserstein_points(np.zeros((6001, 2)), y=np.zeros((2, 2)))
     with pytest.raises(ValueError, match="finite values ≥ 0"):
-        mfg.wasserstein_points(x, y, p=-np.ones(40))
+        mfg.transport.wasserstein_points(x, y, p=-np.ones(40))
     with pytest.raises(ValueError, match="points must have shapes"):
-        mfg.wasserstein_points(x, np.zeros((3, 2)))
+        mfg.transport.wasserstein_points(x, np.zeros((3, 2)))
     with pytest.raises(ValueError, match="multiple of 64"):
-        mfg.squared_by_blocks(np.ones((60, 60)), np.ones((60, 60)), mfg.CartesianGrid.cube(1.0, 60, 2))
+        mfg.transport.squared_by_blocks(np.ones((60, 60)), np.ones((60, 60)), mfg.CartesianGrid.cube(1.0, 60, 2))
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_it_is_narrow_where_laws_are_a_tenth_of_a_cell_apart():
 
 
 def test_one_law_is_at_no_distance_from_itself():
-    p = mfg.four_blobs().density(mfg.CartesianGrid.cube(4.0, 40, 2).points)
+    p = mfg.densities.four_blobs().density(mfg.CartesianGrid.cube(4.0, 40, 2).points)
     found = mfg.back_and_forth(p, p, mfg.CartesianGrid.cube(4.0, 40, 2))
     assert found.lower == 0.0
     assert found.upper < 1e-6

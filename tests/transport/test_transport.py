@@ -30,7 +30,7 @@ def test_first_order_agrees_with_scipy(rng):
 
 def test_second_order_is_second_order_accurate():
     a, b = mfg.gaussian(0.5, 0.3), mfg.gaussian(-1.0, 1.0)
-    truth = mfg.wasserstein_gaussian(np.array([0.5]), np.array([[0.3]]), np.array([-1.0]), np.array([[1.0]]))
+    truth = mfg.transport.wasserstein_gaussian(np.array([0.5]), np.array([[0.3]]), np.array([-1.0]), np.array([[1.0]]))
     errors = []
     for n in (100, 200, 400):
         grid = mfg.CartesianGrid.cube(8.0, n, 1)
@@ -40,7 +40,7 @@ def test_second_order_is_second_order_accurate():
 
 def test_gaussians_in_two_dimensions():
     """Problem P5's pair."""
-    value = mfg.wasserstein_gaussian(
+    value = mfg.transport.wasserstein_gaussian(
         np.array([-0.6, 0.4]),
         np.array([[0.35, 0.1], [0.1, 0.25]]),
         np.array([0.7, -0.3]),

@@ -40,14 +40,16 @@ def energy(level, diffusivity=1.0, residual=1.0, dimensions=(1, 2)):
     T = PROCESS.horizon
     times, weights = clenshaw_curtis(T - STOP)
     for d in dimensions:
-        phi = mfg.Sum(mfg.ExactScore(PROCESS, mfg.bimodal(d)), mfg.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0))
-        prior = mfg.ExactScore(PROCESS, mfg.bimodal(d)).at(T)
+        phi = mfg.scores.Sum(
+            mfg.ExactScore(PROCESS, mfg.densities.bimodal(d)), mfg.scores.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0)
+        )
+        prior = mfg.ExactScore(PROCESS, mfg.densities.bimodal(d)).at(T)
         equation = mfg.LogDensity.of(PROCESS)
 
         def sides(space, phi=phi, prior=prior, equation=equation):
             grid = space.grid
             solution = mfg.solve(
-                mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(phi, STOP, T)), space, prior, times, rtol=1e-5
+                mfg.FokkerPlanck.reverse(PROCESS, mfg.scores.Tabulated(phi, STOP, T)), space, prior, times, rtol=1e-5
             )
             gap, forced, mean = [], [], []
             for tau, q in zip(times, solution.fields, strict=True):

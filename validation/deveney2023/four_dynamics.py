@@ -66,7 +66,7 @@ def divergences(level, scale=1.0, learned="plain"):
     tables = [symmetric_divergences(score, grid) for score in members] or [floor, floor]
     least = mfg.exact(1e-3, "ten times the floor on 64²")
     for pair in floor:
-        mean = mfg.mean_interval([table[pair] for table in tables], "mean")
+        mean = mfg.diagnostics.mean_interval([table[pair] for table in tables], "mean")
         findings.append(at_least(f"J({pair})", mean, least, resolution=1e-4))
     return Evidence(findings)
 

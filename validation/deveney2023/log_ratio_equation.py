@@ -27,9 +27,11 @@ def log_ratio(level, residual=1.0, square=1.0, dimensions=(1, 2)):
     T, run = PROCESS.horizon, PROCESS.horizon - STOP
     log_density = mfg.LogDensity.of(PROCESS)
     for d in dimensions:
-        phi = mfg.Sum(mfg.ExactScore(PROCESS, mfg.bimodal(d)), mfg.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0))
-        prior = mfg.ExactScore(PROCESS, mfg.bimodal(d)).at(T)
-        R = mfg.Tabulated(lambda x, t, phi=phi: log_density.residual(phi, x, t), STOP, T)
+        phi = mfg.scores.Sum(
+            mfg.ExactScore(PROCESS, mfg.densities.bimodal(d)), mfg.scores.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0)
+        )
+        prior = mfg.ExactScore(PROCESS, mfg.densities.bimodal(d)).at(T)
+        R = mfg.scores.Tabulated(lambda x, t, phi=phi: log_density.residual(phi, x, t), STOP, T)
 
         def hamiltonian(x, p, tau, R=R):
             t = T - tau
@@ -41,7 +43,7 @@ def log_ratio(level, residual=1.0, square=1.0, dimensions=(1, 2)):
         def error(space, phi=phi, prior=prior, own=own):
             x = space.grid.points
             q = mfg.solve(
-                mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(phi, STOP, T)),
+                mfg.FokkerPlanck.reverse(PROCESS, mfg.scores.Tabulated(phi, STOP, T)),
                 space,
                 prior,
                 (0.0, run),
@@ -53,7 +55,7 @@ def log_ratio(level, residual=1.0, square=1.0, dimensions=(1, 2)):
 
             e = mfg.solve(own, space, start, (0.0, run), rtol=3e-5).at(run)
             positive = np.maximum(q.values, TAIL * q.values.max())
-            return mfg.weighted_error(e, phi.potential(x, STOP) - np.log(positive), positive)
+            return mfg.diagnostics.weighted_error(e, phi.potential(x, STOP) - np.log(positive), positive)
 
         n = Level(level).pick({1: 64, 2: 24}, {1: 96, 2: 32}, {1: 128, 2: 48})[d]
         ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, d)), floor=1e-4)

@@ -37,10 +37,10 @@ class Scaled:
 def gap(level, disturbance=0.0, score_factor=1.0, dimensions=(1, 2)):
     findings, series, zero = [], [], mfg.exact(0.0, "the claim")
     for d in dimensions:
-        exact = mfg.ExactScore(PROCESS, mfg.bimodal(d))
-        phi = mfg.Sum(exact, mfg.Bump(disturbance, (0.5,) * d, 0.8, frequency=2.0))
+        exact = mfg.ExactScore(PROCESS, mfg.densities.bimodal(d))
+        phi = mfg.scores.Sum(exact, mfg.scores.Bump(disturbance, (0.5,) * d, 0.8, frequency=2.0))
         score = Scaled(phi, score_factor)
-        generator = mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(score, STOP, PROCESS.horizon))
+        generator = mfg.FokkerPlanck.reverse(PROCESS, mfg.scores.Tabulated(score, STOP, PROCESS.horizon))
         ode = mfg.Continuity.probability_flow(PROCESS, score)
         T, run = PROCESS.horizon, PROCESS.horizon - STOP
 
@@ -55,7 +55,7 @@ def gap(level, disturbance=0.0, score_factor=1.0, dimensions=(1, 2)):
             inside = model > 1e-10 * model.max()  # characteristics only where there is mass to speak of
             q_ode = np.zeros(space.grid.cells)
             q_ode[inside] = np.exp(
-                mfg.log_density(ode, lambda y: phi.potential(y, T) + shift, x[inside], T, STOP, rtol=1e-8)
+                mfg.solvers.log_density(ode, lambda y: phi.potential(y, T) + shift, x[inside], T, STOP, rtol=1e-8)
             )
             return [mfg.l1_distance(sde, q_ode), mfg.l1_distance(sde, model), total(np.abs(q_ode - model))]
 

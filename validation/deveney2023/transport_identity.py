@@ -25,17 +25,19 @@ def transport(level, residual=1.0, along=1.0):
     for d in Level(level).pick((1, 2), (1, 2, 3), (1, 2, 3)):
         for name, process in (("VP", mfg.VariancePreserving()), ("OU", mfg.OrnsteinUhlenbeck(horizon=2.0))):
             T = process.horizon
-            phi = mfg.Sum(mfg.ExactScore(process, mfg.bimodal(d)), mfg.Bump(0.3, (0.4,) * d, 0.9, frequency=1.5))
+            phi = mfg.scores.Sum(
+                mfg.ExactScore(process, mfg.densities.bimodal(d)), mfg.scores.Bump(0.3, (0.4,) * d, 0.9, frequency=1.5)
+            )
             prior = mfg.gaussian(0.0, process.prior_variance, d)
             ode, equation = mfg.Continuity.probability_flow(process, phi), mfg.LogDensity.of(process)
             x = np.random.default_rng(d).normal(scale=1.2, size=(40, d))
 
             def both(rtol, phi=phi, prior=prior, ode=ode, equation=equation, x=x, T=T):
-                end, R = mfg.flow(
+                end, R = mfg.solvers.flow(
                     ode, x, STOP, T, integrand=lambda y, t: equation.residual(phi, along * y, t), rtol=rtol
                 )
                 right = phi.potential(end, T) - prior.log_density(end) - residual * R
-                left = phi.potential(x, STOP) - mfg.log_density(ode, prior.log_density, x, T, STOP, rtol=rtol)
+                left = phi.potential(x, STOP) - mfg.solvers.log_density(ode, prior.log_density, x, T, STOP, rtol=rtol)
                 return left, left - right
 
             (left, defect), (_, coarse) = both(1e-10), both(1e-8)

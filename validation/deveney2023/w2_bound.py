@@ -58,7 +58,7 @@ def laws(score, grid, stop, count):
 def bound(level, factor=1.0, growth=1.0, strict=True):
     """`factor` scales the bounds; `growth` the exponent ∫L."""
     count, n = Level(level).pick(32, 48, 96), Level(level).pick(96, 128, 192)
-    score = mfg.Differenced(shifted, 2)
+    score = mfg.scores.Differenced(shifted, 2)
     found = mfg.gap_bound(PROCESS, score, *laws(score, mfg.CartesianGrid.cube(8.0, n, 2), 0.0, count))
     truth = mfg.exact(distance_of_means(), "two scalar equations, to 1e-12")
     lipschitz = found.by_lipschitz
@@ -82,8 +82,10 @@ def bound(level, factor=1.0, growth=1.0, strict=True):
         ),
     ]
     if strict:
-        mixture = mfg.Sum(mfg.ExactScore(PROCESS, mfg.bimodal(2)), mfg.Bump(0.4, (0.3, 0.3), 0.8, frequency=4.0))
-        learned = mfg.Differenced(mixture, 2, start=0.1)
+        mixture = mfg.scores.Sum(
+            mfg.ExactScore(PROCESS, mfg.densities.bimodal(2)), mfg.scores.Bump(0.4, (0.3, 0.3), 0.8, frequency=4.0)
+        )
+        learned = mfg.scores.Differenced(mixture, 2, start=0.1)
         grid = mfg.CartesianGrid.cube(5.0, 96, 2)
         sde, ode = laws(learned, grid, 0.1, count)
         transport = mfg.back_and_forth(ode.density.values.clip(0), sde.density.values.clip(0), grid)

@@ -53,11 +53,11 @@ def residuals(level, scores=None):
         rows.append([rms(mfg.score_residual(networks.PROCESS, s, x, t)) / rms(s(x, t)) for s in scores])
     early, late = np.array(rows[0]), np.array(rows[-1])
     small, factor = mfg.exact(0.1, "a tenth of the score per unit of time"), mfg.exact(3.0, "the claim")
-    growth = mfg.mean_interval(early / np.maximum(late, 1e-12), "ratio of residuals")
+    growth = mfg.diagnostics.mean_interval(early / np.maximum(late, 1e-12), "ratio of residuals")
     findings = [
         at_least(
             "residual at t = 0.05 over the score's size",
-            mfg.mean_interval(early, "rms over p_t"),
+            mfg.diagnostics.mean_interval(early, "rms over p_t"),
             small,
             resolution=0.01,
         ),

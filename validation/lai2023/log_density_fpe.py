@@ -46,7 +46,7 @@ def log_density_equation(level, divergence=1.0, diffusivity=1.0, square=1.0, dim
     findings, series = [], []
     solved = {1: ("VP", "OU", "VE"), 2: Level(level).pick(("OU",), ("VP", "OU", "VE"), tuple(PROCESSES))}
     for d in dimensions:
-        data = mfg.bimodal(d)
+        data = mfg.densities.bimodal(d)
         for name, (process, half_width) in PROCESSES.items():
             equation = equation_of(process, divergence, diffusivity, square)
             score = mfg.ExactScore(process, data)
@@ -76,7 +76,7 @@ def log_density_equation(level, divergence=1.0, diffusivity=1.0, square=1.0, dim
                 law = score.at(END)
                 solution = mfg.solve(equation, space, score.at(START), (START, END), rtol=1e-6)
                 weight = law.density(space.grid.points)
-                return mfg.weighted_error(solution.at(END), law.log_density, weight)
+                return mfg.diagnostics.weighted_error(solution.at(END), law.log_density, weight)
 
             n = Level(level).pick({1: 64, 2: 24}, {1: 64, 2: 32}, {1: 128, 2: 48})[d]
             ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d)), floor=1e-5)

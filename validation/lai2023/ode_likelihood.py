@@ -36,8 +36,8 @@ def likelihood(level, diffusivity=1.0, cross=1.0, dimensions=(1, 2)):
     T = PROCESS.horizon
     nodes, weights = legendre(T - STOP)
     for d in dimensions:
-        exact = mfg.ExactScore(PROCESS, mfg.bimodal(d))
-        learned = mfg.Sum(exact, mfg.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0))
+        exact = mfg.ExactScore(PROCESS, mfg.densities.bimodal(d))
+        learned = mfg.scores.Sum(exact, mfg.scores.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0))
         prior = mfg.gaussian(0.0, 0.6, d)
         flow = mfg.Continuity.probability_flow(PROCESS, learned)
 
@@ -45,7 +45,7 @@ def likelihood(level, diffusivity=1.0, cross=1.0, dimensions=(1, 2)):
             grid, x = space.grid, space.grid.points
 
             def log_q(t):
-                return mfg.log_density(flow, prior.log_density, x, T, t, rtol=1e-7)
+                return mfg.solvers.log_density(flow, prior.log_density, x, T, t, rtol=1e-7)
 
             def divergence(t):
                 p = exact.at(t).density(x)

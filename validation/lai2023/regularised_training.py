@@ -35,8 +35,8 @@ def improvement(level, without="plain", penalised="score_residual"):
         return np.sqrt(np.mean(np.sum(eps**2, axis=-1))), float(divergence)
 
     before, after = (np.array([numbers(s) for s in networks.ensemble(kind, level)]) for kind in (without, penalised))
-    ratio = mfg.mean_interval(after[:, 0] / before[:, 0], "paired ratio")
-    change = mfg.mean_interval(after[:, 1] - before[:, 1], "paired difference")
+    ratio = mfg.diagnostics.mean_interval(after[:, 0] / before[:, 0], "paired ratio")
+    change = mfg.diagnostics.mean_interval(after[:, 1] - before[:, 1], "paired difference")
     findings = [
         at_most("residual with penalty over that without", ratio, mfg.exact(0.5, "half"), resolution=0.01),
         at_most("KL(p‖q^ODE) with penalty − without", change, mfg.exact(0.0, "no gain"), resolution=1e-4),

@@ -57,7 +57,7 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
         def error(space):
             law = score.at(end)
             solution = mfg.solve(equation, space, score.at(start), (start, end), rtol=1e-6)
-            return mfg.weighted_error(solution.at(end), law.score, law.density(space.grid.points))
+            return mfg.diagnostics.weighted_error(solution.at(end), law.score, law.density(space.grid.points))
 
         ladder = mfg.converge(error, space, floor=1e-5, levels=levels)
         findings.append(equal(f"{label}: E_p|s − ∇log p|", ladder.limit, zero, resolution=resolution))
@@ -71,7 +71,9 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
             process, half_width = PROCESSES[name]
             n = Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d]
             space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d))
-            case(f"{name} {d}D", process, mfg.bimodal(d), space, 3, 5e-3)  # scores are of size 2 per length here
+            case(
+                f"{name} {d}D", process, mfg.densities.bimodal(d), space, 3, 5e-3
+            )  # scores are of size 2 per length here
         if d == 1 and square > 0 and find_spec("dolfinx"):  # a negative square has no solution for long
             label, estimate = _of_a_potential(level, diffusivity, square, end)
             findings.append(equal(label, estimate, zero, resolution=5e-3))
@@ -80,7 +82,7 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
             case(
                 f"Brownian {d}D torus",
                 mfg.Brownian(),
-                wrapped(mfg.bimodal(d), 6.0),
+                wrapped(mfg.densities.bimodal(d), 6.0),
                 torus,
                 2,
                 5e-3,
@@ -92,7 +94,7 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
 def _of_a_potential(level, diffusivity, square, end):
     """Return the error of s = ∇φ with φ from quadratic finite elements: the same equation, once integrated."""
     process, half_width = PROCESSES["OU"]
-    true, score = mfg.LogDensity.of(process), mfg.ExactScore(process, mfg.bimodal(1))
+    true, score = mfg.LogDensity.of(process), mfg.ExactScore(process, mfg.densities.bimodal(1))
     equation = replace(
         true, diffusivity=lambda t: diffusivity * true.diffusivity(t), square=lambda t: square * true.square(t)
     )
@@ -100,7 +102,7 @@ def _of_a_potential(level, diffusivity, square, end):
     def error(space):
         law = score.at(end)
         phi = mfg.solve(equation, space, score.at(START), (START, end), rtol=1e-6).at(end)
-        return mfg.weighted_error(phi.gradient(), law.score, law.density(space.grid.points))
+        return mfg.diagnostics.weighted_error(phi.gradient(), law.score, law.density(space.grid.points))
 
     n = Level(level).pick(32, 48, 64)
     space = mfg.FiniteElement(mfg.meshes.interval(-half_width, half_width, n), 2)

@@ -10,7 +10,7 @@ import numpy as np
 import mfgpde as mfg
 from mfgpde.verify import Level
 
-PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.four_blobs(), 0.05
+PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.densities.four_blobs(), 0.05
 SEEDS = range(6)
 OBJECTIVES = {
     "plain": mfg.Objective(),  # denoising score matching alone

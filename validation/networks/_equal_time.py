@@ -11,7 +11,7 @@ import numpy as np
 import mfgpde as mfg
 from mfgpde.verify import Level
 
-PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.two_rings(), 1e-3
+PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.densities.two_rings(), 1e-3
 STEPS, SEEDS = {200: 4000, 1000: 8000, 5000: 16000}, range(8)
 
 

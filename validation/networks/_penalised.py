@@ -13,8 +13,12 @@ import mfgpde as mfg
 from mfgpde.verify import Level
 
 PROCESS, STOP = mfg.OrnsteinUhlenbeck(horizon=10.0), 1e-2
-DATA = {"nine_blobs": mfg.nine_blobs(), "two_rings": mfg.two_rings(), "checkerboard": mfg.checkerboard()}
-NETWORK = mfg.Network("softplus", 10.0, "xt", "potential")
+DATA = {
+    "nine_blobs": mfg.densities.nine_blobs(),
+    "two_rings": mfg.densities.two_rings(),
+    "checkerboard": mfg.densities.checkerboard(),
+}
+NETWORK = mfg.scores.Network("softplus", 10.0, "xt", "potential")
 WEIGHTS = (0.0, 0.1, 1.0)
 SEEDS = range(4)
 

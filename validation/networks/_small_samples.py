@@ -11,7 +11,7 @@ import numpy as np
 import mfgpde as mfg
 from mfgpde.verify import Level
 
-PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.four_blobs(), 0.05
+PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.densities.four_blobs(), 0.05
 SAMPLES, SEEDS = 200, range(12)
 OBJECTIVES = {"few_plain": mfg.Objective(), "few_hjb": mfg.Objective(log_residual=1e-2)}
 

@@ -106,7 +106,7 @@ def smoothing(level, cases=("kernels", "curve", "plane", "sphere"), rate=1.0, tu
         ("spiral in the plane, tensor from the data", _plane(range(5 * seeds), turned) if "plane" in cases else []),
     ):
         if logs:
-            gain = mfg.mean_interval(logs, "data sets")
+            gain = mfg.diagnostics.mean_interval(logs, "data sets")
             as_good = mfg.exact(0.0, "as good")
             findings.append(at_most(f"{name}: log of the ratio of KL", gain, as_good, resolution=1e-3))
             numbers = [1.0 + k for k in range(len(logs))]
@@ -118,7 +118,11 @@ def smoothing(level, cases=("kernels", "curve", "plane", "sphere"), rate=1.0, tu
 
 def _curve(seeds, wait):
     space = mfg.FiniteElement(mfg.meshes.curve(spiral, 200), 2)
-    law, smoother, logs = OnSpiral(), mfg.DiffusionSmoother(mfg.MarkovGenerator(), space, steps=2), []
+    law, smoother, logs = (
+        OnSpiral(),
+        mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator(), space, steps=2),
+        [],
+    )
     truth, times = law.density(space.grid.points), 0.5 * np.geomspace(0.015, 0.8, 14) ** 2
     for seed in seeds:
         x = law.sample(SIZE, np.random.default_rng(seed))
@@ -131,16 +135,19 @@ def _curve(seeds, wait):
 
 
 def _plane(seeds, turned):
-    law, half = mfg.spiral(), 5.0
+    law, half = mfg.densities.spiral(), 5.0
     space = mfg.FiniteElement(mfg.meshes.box((-half, -half), (half, half), 80), 1)
-    plain, times = mfg.DiffusionSmoother(mfg.MarkovGenerator(), space, steps=1), 0.5 * np.geomspace(0.08, 0.6, 7) ** 2
+    plain, times = (
+        mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator(), space, steps=1),
+        0.5 * np.geomspace(0.08, 0.6, 7) ** 2,
+    )
     truth, logs = law.density(space.grid.points), []
     for seed in seeds:
         x = law.sample(SIZE, np.random.default_rng(seed))
-        generator = mfg.MarkovGenerator.adapted(x, 0.5)
+        generator = mfg.processes.MarkovGenerator.adapted(x, 0.5)
         if turned:
-            generator = mfg.MarkovGenerator(tensor=lambda y, A=generator.tensor: np.linalg.inv(A(y)))
-        adapted = mfg.DiffusionSmoother(generator, space, steps=1)
+            generator = mfg.processes.MarkovGenerator(tensor=lambda y, A=generator.tensor: np.linalg.inv(A(y)))
+        adapted = mfg.finite_element.DiffusionSmoother(generator, space, steps=1)
         ours, theirs = (divergence(space, truth, s.fit(x, times)[0].values) for s in (adapted, plain))
         logs.append(float(np.log(ours / theirs)))
     return logs
@@ -149,7 +156,10 @@ def _plane(seeds, turned):
 def _sphere(seeds):
     """Return the comparison on a sphere, both at their best times in hindsight: what kernels can do, without the choice's noise."""
     space, law = mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 2), OnSphere()
-    smoother, times = mfg.DiffusionSmoother(mfg.MarkovGenerator(), space, steps=1), 0.5 * np.geomspace(0.2, 0.5, 7) ** 2
+    smoother, times = (
+        mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator(), space, steps=1),
+        0.5 * np.geomspace(0.2, 0.5, 7) ** 2,
+    )
     around, truth, logs = Euclidean(space, smoother.background), law.density(space.grid.points), []
     for seed in seeds:
         x = law.sample(SIZE, np.random.default_rng(seed))
@@ -157,7 +167,7 @@ def _sphere(seeds):
         logs.append(np.log(ours / min(divergence(space, truth, d) for d in around.densities(x, times))))
     return equal(
         "sphere: log of the ratio of the best KL",
-        mfg.mean_interval(logs, "data sets"),
+        mfg.diagnostics.mean_interval(logs, "data sets"),
         mfg.exact(0.0, "nothing to gain"),
         resolution=0.1,
     )
@@ -186,7 +196,9 @@ def _kernels(rate):
     ):
         space, errors = mfg.FiniteElement(mesh, 2), []
         for steps in (6, 12):
-            smoother = mfg.DiffusionSmoother(mfg.MarkovGenerator(), space, steps, background=0.0)
+            smoother = mfg.finite_element.DiffusionSmoother(
+                mfg.processes.MarkovGenerator(), space, steps, background=0.0
+            )
             found = smoother(np.eye(space.space.gdim)[:1], [rate * t for t in times])[-1].values
             errors.append(float(space.grid.integrate(np.abs(found - exact(space.grid.points, times[-1])))))
         left = 2 * abs(errors[1] - errors[0])  # the steps from point masses are of first order

@@ -71,7 +71,7 @@ def eigenvalue_orders(level, height=1.0, degrees=(1, 2, 3), lag=0):
 
             def value(space, count=count, well=well):
                 potential = (lambda x: height * double_well(x)) if well else None
-                return mfg.eigenpairs(space, count, mfg.MarkovGenerator(potential)).values[count - 1]
+                return mfg.eigenpairs(space, count, mfg.processes.MarkovGenerator(potential)).values[count - 1]
 
             ladder = mfg.converge(
                 value, mfg.FiniteElement(mesh, max(p - lag, 1)), order=2 * p, floor=ROUNDING * truth, levels=3

@@ -28,7 +28,7 @@ PROCESS = mfg.VariancePreserving()
 LAW = mfg.GaussianMixture([0.5, 0.5], [[0.8, 0.0], [-0.6, 0.5]], [0.3, 0.4])
 
 
-class Slowed(mfg.HermiteBasis):
+class Slowed(mfg.scores.HermiteBasis):
     """A basis whose functions are not those of the process: `decay` multiplies the rates at which they fade."""
 
     decay = 1.0
@@ -38,7 +38,7 @@ class Slowed(mfg.HermiteBasis):
         return self.decay * super().extended_eigenvalues
 
 
-class SlowedElements(mfg.FiniteElementBasis):
+class SlowedElements(mfg.finite_element.FiniteElementBasis):
     """The same on a mesh."""
 
     decay = 1.0
@@ -125,13 +125,13 @@ def _rates(level, decay):
     findings = [
         equal(
             "rate in n of the square distance of two data sets' estimates",
-            mfg.mean_interval(slopes, "pairs of data sets"),
+            mfg.diagnostics.mean_interval(slopes, "pairs of data sets"),
             mfg.exact(-1.0, "averages"),
             resolution=0.3,
         ),
         at_least(
             "degree 2 to 8: log of the fall of the risk",
-            mfg.mean_interval(np.log(left[0] / left[-1]), "data sets"),
+            mfg.diagnostics.mean_interval(np.log(left[0] / left[-1]), "data sets"),
             mfg.exact(np.log(3.0), "threefold"),
             resolution=1e-3,
         ),
@@ -151,7 +151,7 @@ def _against_denoising(level, decay, ridge):
             x = LAW.sample(1000, rng)
             best = min(risk(values, t, y) for values in denoised(functions, x, t, rng, y))
             ratios.append(np.log(risk(mfg.OperatorInformed(functions, PROCESS, x, ridge), t, y) / best))
-        gain = mfg.mean_interval(ratios, "data sets")
+        gain = mfg.diagnostics.mean_interval(ratios, "data sets")
         findings.append(at_most(f"t = {t:g}: log of the risk over that of denoising", gain, as_good, resolution=1e-3))
     return findings
 
@@ -159,7 +159,7 @@ def _against_denoising(level, decay, ridge):
 def _sphere(level, decay):
     """Return the risk on a sphere, by 36 functions of finite elements, over the mean square of the score: data ∝ e^{3z}."""
     space = mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 2)
-    functions = SlowedElements(mfg.MarkovGenerator(), space, 36)
+    functions = SlowedElements(mfg.processes.MarkovGenerator(), space, 36)
     object.__setattr__(functions, "decay", decay)
     process, t, n = mfg.Brownian(horizon=2.0), 0.3, level.pick(3000, 10_000, 50_000)
     nodes, weights = legendre.leggauss(80)
@@ -186,7 +186,7 @@ def _sphere(level, decay):
         p = weights * legendre.legval(nodes, noised)
         misses = p @ np.sum((estimator(arc, t) - exact) ** 2, axis=1)
         logs.append(np.log(misses / (p @ np.sum(exact**2, axis=1))))
-    share = mfg.mean_interval(logs, "data sets")
+    share = mfg.diagnostics.mean_interval(logs, "data sets")
     return at_most("sphere, elements: log of the relative risk", share, mfg.exact(np.log(0.05), "5 %"), resolution=1e-3)
 
 

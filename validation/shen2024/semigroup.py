@@ -32,13 +32,15 @@ def embedding(level, rate=1.0):
     zero, findings, series = mfg.exact(0.0, "the claim"), [], []
     rng, grid = np.random.default_rng(1), mfg.CartesianGrid.cube(4.0, 400, 1)
     x = grid.points
-    points = mfg.bimodal(1).sample(200, rng)
+    points = mfg.densities.bimodal(1).sample(200, rng)
     degrees = Level(level).pick((10, 20, 40), (10, 20, 40, 60), (10, 20, 40, 60, 80))
     for t in (0.2, 0.6):
         known = mfg.empirical_score(PROCESS, points).at(t).density(x)
         errors = []
         for degree in degrees:
-            found = mfg.Semigroup(mfg.HermiteBasis(1, degree, KAPPA)).embedding(points).density(x, rate * t)
+            found = (
+                mfg.scores.Semigroup(mfg.scores.HermiteBasis(1, degree, KAPPA)).embedding(points).density(x, rate * t)
+            )
             errors.append(float(grid.integrate(np.abs(found - known))))
         # the next degree is smaller by e^{−10 t} or more: the last change bounds what is left
         left = mfg.Estimate(errors[-1], abs(errors[-2] - errors[-1]), mfg.Kind.EXTRAPOLATED, f"degree {degrees[-1]}")
@@ -60,15 +62,15 @@ def embedding(level, rate=1.0):
 
 def _solved(rate):
     """Return the distance of the expansion of a smooth law from a spectral solve, at one time."""
-    law, t, space = mfg.bimodal(1), 0.5, mfg.Spectral(mfg.CartesianGrid.cube(6.0, 256, 1))
+    law, t, space = mfg.densities.bimodal(1), 0.5, mfg.Spectral(mfg.CartesianGrid.cube(6.0, 256, 1))
     found = mfg.solve(mfg.FokkerPlanck.of(PROCESS), space, law, (0.0, t)).at(t)
-    basis = mfg.HermiteBasis(1, 40, KAPPA)
+    basis = mfg.scores.HermiteBasis(1, 40, KAPPA)
     nodes = mfg.CartesianGrid.cube(
         7.0, 4000, 1
     )  # moments of p_0 by the midpoint rule, exact to rounding for such widths
     moments = (basis(nodes.points) * law.density(nodes.points)[:, None]).sum(axis=0) * nodes.volume
     x = space.grid.points
-    expanded = np.exp(basis.stationary(x, 0)[0]) * (basis(x) @ mfg.Semigroup(basis)(moments, rate * t))
+    expanded = np.exp(basis.stationary(x, 0)[0]) * (basis(x) @ mfg.scores.Semigroup(basis)(moments, rate * t))
     error = float(space.grid.integrate(np.abs(expanded - found.values)))
     bar = mfg.Estimate(error, 1e-6, mfg.Kind.BOUND, "tolerance of the solve")
     return [
@@ -80,8 +82,8 @@ def _solved(rate):
 
 def _norm(points, rate):
     """Return the squared norm by pairs of points against χ² on a grid."""
-    t, grid, basis = 0.6, mfg.CartesianGrid.cube(5.0, 1000, 1), mfg.HermiteBasis(1, 60, KAPPA)
-    pairs = mfg.Semigroup(basis).embedding(points).norm_squared(rate * t)
+    t, grid, basis = 0.6, mfg.CartesianGrid.cube(5.0, 1000, 1), mfg.scores.HermiteBasis(1, 60, KAPPA)
+    pairs = mfg.scores.Semigroup(basis).embedding(points).norm_squared(rate * t)
     half = mfg.empirical_score(mfg.OrnsteinUhlenbeck(horizon=4.0), points).at(t / 2).density(grid.points)
     chi = float(grid.integrate(half**2 / np.exp(basis.stationary(grid.points, 0)[0])))
     return [
@@ -96,16 +98,16 @@ def _norm(points, rate):
 
 def _double_well(level, rate):
     """Return the distance of the finite-element expansion from a finite-volume solve, for a law in one well."""
-    process = mfg.double_well(depth=1.5, scale=np.sqrt(2.0))  # generator Δ − ∇V·∇, reflected at ±2
+    process = mfg.processes.double_well(depth=1.5, scale=np.sqrt(2.0))  # generator Δ − ∇V·∇, reflected at ±2
     cells, reach, t = Level(level).pick(200, 400, 800), 2.0, 0.4
     space = mfg.FiniteElement(mfg.meshes.interval(-reach, reach, 64), degree=3)
-    basis = mfg.FiniteElementBasis(mfg.MarkovGenerator.of(process), space, 24)
+    basis = mfg.finite_element.FiniteElementBasis(mfg.processes.MarkovGenerator.of(process), space, 24)
     start = mfg.gaussian([0.9], [[0.02]])
     line = mfg.CartesianGrid.cube(reach, cells, 1)
     solved = mfg.solve(mfg.FokkerPlanck.of(process), mfg.FiniteVolume(line), start, (0.0, t)).at(t).values
     nodes, x = mfg.CartesianGrid.cube(reach, 2000, 1), line.points
     moments = (basis(nodes.points) * start.density(nodes.points)[:, None]).sum(axis=0) * nodes.volume
-    values = np.exp(basis.stationary(x, 0)[0]) * (basis(x) @ mfg.Semigroup(basis)(moments, rate * t))
+    values = np.exp(basis.stationary(x, 0)[0]) * (basis(x) @ mfg.scores.Semigroup(basis)(moments, rate * t))
     error = float(line.integrate(np.abs(values - solved)))
     bar = mfg.Estimate(error, 2e-3, mfg.Kind.EXTRAPOLATED, f"{cells} volumes")
     return equal(
@@ -115,7 +117,9 @@ def _double_well(level, rate):
 
 def _sphere(rate):
     """Return the distance of the embedding of eight points on a sphere, by elements, from Legendre's series."""
-    basis = mfg.FiniteElementBasis(mfg.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 3), 36, 36)
+    basis = mfg.finite_element.FiniteElementBasis(
+        mfg.processes.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 3), 36, 36
+    )
     points = np.random.default_rng(3).normal(size=(8, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     grid, tau, degrees = basis.discretisation.grid, 0.3, np.arange(30)
@@ -123,7 +127,7 @@ def _sphere(rate):
     cosines = np.clip(on_sphere @ points.T, -1, 1)
     fading = (2 * degrees + 1) / (4 * np.pi) * np.exp(-degrees * (degrees + 1) * tau)
     known = sum(w * eval_legendre(k, cosines) for k, w in zip(degrees, fading, strict=True)).mean(axis=1)
-    found = mfg.Semigroup(basis).embedding(points).density(grid.points, rate * tau)
+    found = mfg.scores.Semigroup(basis).embedding(points).density(grid.points, rate * tau)
     # degree six is the first left out: |P_l| ≤ 1 bounds all that is
     bar = mfg.Estimate(
         float(grid.integrate(np.abs(found - known))), 4 * np.pi * fading[6:].sum(), mfg.Kind.BOUND, "degrees 0 to 5"

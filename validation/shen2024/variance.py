@@ -31,7 +31,7 @@ LAW = mfg.GaussianMixture([0.25] * 4, [[1.0, 1.0], [-1.0, 0.5], [0.0, -1.0], [0.
 WIDTHS, SIZE = (48, 48), 5000
 
 
-class Slowed(mfg.HermiteBasis):
+class Slowed(mfg.scores.HermiteBasis):
     """A basis whose functions are believed to fade `decay` times as fast as they do."""
 
     decay = 1.0
@@ -70,7 +70,7 @@ def spread(g):
 
 def slopes_in_noise(level):
     """Return findings and series on the variance of gradients as t → 0."""
-    rng, basis = np.random.default_rng(4), mfg.HermiteBasis(2, 4)
+    rng, basis = np.random.default_rng(4), mfg.scores.HermiteBasis(2, 4)
     estimator = mfg.OperatorInformed(basis, PROCESS, LAW.sample(SIZE, rng))
     times, blocks = (1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.6), Level(level).pick(8, 12, 16)
     variances = np.empty((2, blocks, len(times)))
@@ -83,7 +83,7 @@ def slopes_in_noise(level):
     findings = []
     for name, values, rate in zip(("denoising", "operator-informed"), variances, (-1.0, 0.0), strict=True):
         near, far = (np.log(values[:, k + 1] / values[:, k]) / np.log(v[k + 1] / v[k]) for k in (0, 1))
-        slope = mfg.mean_interval(near, "blocks of samples")
+        slope = mfg.diagnostics.mean_interval(near, "blocks of samples")
         bent = mfg.Estimate(0.0, abs(float(np.mean(far - near))), mfg.Kind.EXTRAPOLATED, "a decade further")
         leading = mfg.exact(rate, "leading term")
         findings.append(equal(f"{name}: slope of the gradient's variance in v", slope + bent, leading, resolution=0.05))
@@ -96,7 +96,7 @@ def slopes_in_noise(level):
 
 def estimators(level):
     """Return a finding and series on the estimators' scatter over data sets, over n, at one small time."""
-    t, basis, seeds, found = 0.02, mfg.HermiteBasis(2, 4), Level(level).pick(24, 40, 80), {}
+    t, basis, seeds, found = 0.02, mfg.scores.HermiteBasis(2, 4), Level(level).pick(24, 40, 80), {}
     sizes = (500, 2000, 8000)
     p, roots, v = len(basis.eigenvalues), np.sqrt(basis.eigenvalues[1:]), float(PROCESS.variance(t))
     for n in sizes:
@@ -118,7 +118,7 @@ def estimators(level):
         for k, name in enumerate(("operator-informed", "denoising"))
     ]
     logs = np.concatenate([np.log(np.array(found[n][1][1]) / np.array(found[n][1][0])) for n in sizes])
-    gain = mfg.mean_interval(logs, "groups of data sets")
+    gain = mfg.diagnostics.mean_interval(logs, "groups of data sets")
     fivefold = mfg.exact(np.log(5.0), "fivefold")
     return [at_least("t = 0.02: log of denoising's variance over ours", gain, fivefold, resolution=1e-3)], series
 
@@ -133,7 +133,7 @@ def network_gradients(level, decay):
     x = LAW.sample(SIZE, np.random.default_rng(6))
     objective = mfg.Objective(weighting="diffusion", start=START)
     trained = mfg.train(PROCESS, x, objective, widths=WIDTHS, steps=500, batch=256)
-    steadied = mfg.steadied_noise(objective, PROCESS, slowed(3, decay))
+    steadied = mfg.learning.steadied_noise(objective, PROCESS, slowed(3, decay))
     data, batch, layers = jnp.asarray(x, jnp.float32), 512, trained.layers
     times = PROCESS.horizon * jnp.linspace(0, 1, 4097) ** 2
     m, sd, D = (
@@ -166,9 +166,9 @@ def network_gradients(level, decay):
     # |E g′ − E g|² without bias: products of differences from batches that are independent
     shifts = np.stack([block.mean(axis=0) for block in np.array_split(controlled - plain, 32)])
     size = float(np.sum(controlled.mean(axis=0) ** 2))
-    shift = mfg.mean_interval(np.einsum("kp,kp->k", shifts[::2], shifts[1::2]) / size, "pairs of blocks")
+    shift = mfg.diagnostics.mean_interval(np.einsum("kp,kp->k", shifts[::2], shifts[1::2]) / size, "pairs of blocks")
     groups = zip(np.array_split(plain, 8), np.array_split(controlled, 8), strict=True)
-    fall = mfg.mean_interval([np.log(spread(c) / spread(p)) for p, c in groups], "groups of batches")
+    fall = mfg.diagnostics.mean_interval([np.log(spread(c) / spread(p)) for p, c in groups], "groups of batches")
     return [
         equal(
             "network: square of the gradient's shift by the control, over the gradient's",
@@ -201,7 +201,7 @@ def training(level):
     half_steps, controlled = [], []
     for seed in range(Level(level).pick(0, 10, 20)):
         x = LAW.sample(SIZE, np.random.default_rng(seed))
-        base = mfg.jax_potential(mfg.OperatorInformed(mfg.HermiteBasis(2, 2), PROCESS, x), start=START)
+        base = mfg.scores.jax_potential(mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 2), PROCESS, x), start=START)
 
         def trained(steps, base=None, x=x, seed=seed, **objective):
             goal = mfg.Objective(start=START, **objective)
@@ -216,13 +216,13 @@ def training(level):
     return [
         at_most(
             "base of degree 2, 1000 steps, over plain, 2000 steps: log of the risk",
-            mfg.mean_interval(half_steps, "pairs"),
+            mfg.diagnostics.mean_interval(half_steps, "pairs"),
             as_good,
             resolution=1e-3,
         ),
         at_most(
             "control of degree 3 over plain, 1000 steps: log of the risk",
-            mfg.mean_interval(controlled, "pairs"),
+            mfg.diagnostics.mean_interval(controlled, "pairs"),
             as_good,
             resolution=1e-3,
         ),

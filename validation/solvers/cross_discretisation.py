@@ -31,8 +31,8 @@ MOMENTS = {
 
 def law(space, swirl, rtol, wall=1e-6):
     """Return the generated law at the stopping time."""
-    score = mfg.Swirl(mfg.ExactScore(PROCESS, mfg.four_blobs()), 0.3 * swirl)
-    generator = mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(score, STOP, PROCESS.horizon, rtol=1e-9))
+    score = mfg.scores.Swirl(mfg.ExactScore(PROCESS, mfg.densities.four_blobs()), 0.3 * swirl)
+    generator = mfg.FokkerPlanck.reverse(PROCESS, mfg.scores.Tabulated(score, STOP, PROCESS.horizon, rtol=1e-9))
     return mfg.solve(generator, space, mfg.gaussian(0.0, 1.0, 2), (0.0, RUN), rtol=rtol, largest_wall_mass=wall).at(RUN)
 
 

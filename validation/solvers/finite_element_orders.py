@@ -34,7 +34,7 @@ def orders(level, shift=0.0):
     if level is not Level.QUICK:
         cases += [("galerkin", 3, 2, (12, 24, 48), 1e-7), ("galerkin", 1, 3, (14, 28, 56), 3e-4)]
     for scheme, degree, d, cells, rtol in cases:
-        data, label = mfg.bimodal(d), f"P{degree} {scheme}, {d}D"
+        data, label = mfg.densities.bimodal(d), f"P{degree} {scheme}, {d}D"
         before, after = mfg.marginal(PROCESS, data, START), mfg.marginal(PROCESS, data, END)
         errors, drift = [], 0.0
         w = 6.0 if d < 3 else 4.5  # where the mass is: cells are dear in space

@@ -26,7 +26,7 @@ def misplaced(equation, by):
 
 
 def spatial_errors(equation, scheme, d, cells, rtol, shift):
-    score = mfg.ExactScore(PROCESS, mfg.bimodal(d))
+    score = mfg.ExactScore(PROCESS, mfg.densities.bimodal(d))
     before, after = score.at(START), score.at(END)
     errors = []
     for n in cells:
@@ -39,9 +39,9 @@ def spatial_errors(equation, scheme, d, cells, rtol, shift):
         start = before.density if isinstance(chosen, mfg.FokkerPlanck | mfg.Continuity) else before
         field = mfg.solve(chosen, scheme(grid), start, (START, END), rtol=rtol).at(END)
         if isinstance(chosen, mfg.LogDensity):
-            errors.append(mfg.weighted_error(field, after.log_density, after.density(grid.points)))
+            errors.append(mfg.diagnostics.weighted_error(field, after.log_density, after.density(grid.points)))
         elif isinstance(chosen, mfg.ScoreFokkerPlanck):
-            errors.append(mfg.weighted_error(field, after.score, after.density(grid.points)))
+            errors.append(mfg.diagnostics.weighted_error(field, after.score, after.density(grid.points)))
         else:
             errors.append(mfg.l1_distance(field, after))
     return errors
@@ -50,7 +50,7 @@ def spatial_errors(equation, scheme, d, cells, rtol, shift):
 def time_errors(integrator, space, steps):
     """Return max-norm differences to a method of higher order (or the same, for the highest) at 8 times the steps."""
     system = space.semidiscretise(mfg.FokkerPlanck.of(PROCESS_VP))
-    start = system.start(mfg.marginal(PROCESS_VP, mfg.bimodal(1), 0.3).density)
+    start = system.start(mfg.marginal(PROCESS_VP, mfg.densities.bimodal(1), 0.3).density)
 
     def end(count, method=integrator):
         u, dt = start, 0.3 / count
@@ -58,7 +58,7 @@ def time_errors(integrator, space, steps):
             u, _ = method.step(system, u, 0.3 + k * dt, dt)
         return system.values(u)
 
-    finer = mfg.TRBDF2() if isinstance(space, mfg.FiniteVolume) and integrator.order < 3 else integrator
+    finer = mfg.integrators.TRBDF2() if isinstance(space, mfg.FiniteVolume) and integrator.order < 3 else integrator
     reference = end(8 * steps[-1], finer)
     return [float(np.abs(end(count) - reference).max()) for count in steps]
 
@@ -74,7 +74,7 @@ def orders(level, shift=0.0, only_space=False):
         mfg.LogDensity.of(PROCESS),
         mfg.ScoreFokkerPlanck.of(PROCESS),
     )
-    flow = mfg.Continuity.probability_flow(PROCESS, mfg.ExactScore(PROCESS, mfg.bimodal(1)))
+    flow = mfg.Continuity.probability_flow(PROCESS, mfg.ExactScore(PROCESS, mfg.densities.bimodal(1)))
     fv2, fv4 = mfg.FiniteVolume, lambda grid: mfg.FiniteVolume(grid, order=4)
     table = [
         ("Fokker–Planck, finite volume", fp, fv2, 1, (64, 128, 256), 2, 1e-7),
@@ -110,14 +110,14 @@ def orders(level, shift=0.0, only_space=False):
     volumes = {n: mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, 1)) for n in (24, 64, 256)}
     for integrator, where, steps in (
         (
-            mfg.RungeKuttaChebyshev(),
+            mfg.integrators.RungeKuttaChebyshev(),
             volumes[256],
             (16, 32, 64),
         ),  # many stages in every step: its asymptotic range
-        (mfg.TRBDF2(), volumes[64], (32, 64, 128)),
-        (mfg.BackwardEuler(), volumes[64], (128, 256, 512)),
-        (mfg.SSPRK43(), volumes[24], (32, 64, 128)),
-        (mfg.ETDRK4(), mfg.Spectral(mfg.CartesianGrid.cube(6.0, 64, 1)), (32, 64, 128)),
+        (mfg.integrators.TRBDF2(), volumes[64], (32, 64, 128)),
+        (mfg.integrators.BackwardEuler(), volumes[64], (128, 256, 512)),
+        (mfg.integrators.SSPRK43(), volumes[24], (32, 64, 128)),
+        (mfg.integrators.ETDRK4(), mfg.Spectral(mfg.CartesianGrid.cube(6.0, 64, 1)), (32, 64, 128)),
     ):
         name = type(integrator).__name__
         errors = time_errors(integrator, where, steps)

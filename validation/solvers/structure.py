@@ -24,15 +24,15 @@ def bound(value, error, method):
 def structure(level, well_balanced=True, mass_factor=1.0):
     n = Level(level).pick(64, 96, 128)
     zero, findings = mfg.exact(0.0, "the claim"), []
-    process, data = mfg.VariancePreserving(), mfg.nine_blobs(0.5)
+    process, data = mfg.VariancePreserving(), mfg.densities.nine_blobs(0.5)
     box = mfg.CartesianGrid.cube(6.5, n, 2)
     runs = {
         "finite volume, RKC": (mfg.FiniteVolume(box), None),
         "finite volume, backward Euler": (
             mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, n // 2, 2)),
-            mfg.BackwardEuler(),
+            mfg.integrators.BackwardEuler(),
         ),
-        "finite volume, TR-BDF2": (mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, n // 2, 2)), mfg.TRBDF2()),
+        "finite volume, TR-BDF2": (mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, n // 2, 2)), mfg.integrators.TRBDF2()),
         "finite volume of order 4": (mfg.FiniteVolume(box, order=4), None),
         "spectral": (mfg.Spectral(box), None),
     }
@@ -56,7 +56,7 @@ def structure(level, well_balanced=True, mass_factor=1.0):
             allowed = EPS if "Euler" in name else 1e-12 * float(start.density(box.points).max())
             findings.append(at_least(f"{name}: least density", least, zero, resolution=allowed))
 
-    well = mfg.double_well(depth=2.0)
+    well = mfg.processes.double_well(depth=2.0)
     equation = mfg.FokkerPlanck.of(well)
     if not well_balanced:
         equation = replace(equation, potential=None)

@@ -16,7 +16,7 @@ claim = Claim(
 @claim.measure
 def distances(level, spread=1.0, shift=1.0, monotone=True):
     n = Level(level).pick(128, 256, 1024)
-    p = mfg.bimodal(1)
+    p = mfg.densities.bimodal(1)
     line = mfg.FiniteVolume(mfg.CartesianGrid.cube(9.0, n, 1))
     findings, series = [], []
 
@@ -38,7 +38,7 @@ def distances(level, spread=1.0, shift=1.0, monotone=True):
         )
 
     a, b = mfg.gaussian(0.8, 0.5), mfg.gaussian(-0.4 * shift, (1.1 * spread) ** 2)
-    truth = mfg.exact(mfg.wasserstein_gaussian([0.8], [[0.5]], [-0.4], [[1.21]]), "closed form")
+    truth = mfg.exact(mfg.transport.wasserstein_gaussian([0.8], [[0.5]], [-0.4], [[1.21]]), "closed form")
     case("Gaussians", a.density, b.density, truth, 2)
 
     def moved(x):

@@ -38,13 +38,13 @@ def likelihood(level, diffusivity=1.0, slack=1.0, dimensions=(1, 2)):
     T = PROCESS.horizon
     times, weights = clenshaw_curtis(T - STOP)
     for d in dimensions:
-        exact = mfg.ExactScore(PROCESS, mfg.bimodal(d))
-        learned = mfg.Sum(exact, mfg.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0))
+        exact = mfg.ExactScore(PROCESS, mfg.densities.bimodal(d))
+        learned = mfg.scores.Sum(exact, mfg.scores.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0))
         prior = mfg.gaussian(0.0, 0.6, d)
 
         def sides(space, exact=exact, learned=learned, prior=prior, diffusivity=diffusivity, slack=slack):
             grid = space.grid
-            equation = mfg.FokkerPlanck.reverse(PROCESS, mfg.Tabulated(learned, STOP, T))
+            equation = mfg.FokkerPlanck.reverse(PROCESS, mfg.scores.Tabulated(learned, STOP, T))
             solution = mfg.solve(equation, space, prior, times, rtol=1e-5)
             losses, mismatches, gaps = [], [], []
             for tau, q in zip(times, solution.fields, strict=True):

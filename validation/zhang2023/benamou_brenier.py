@@ -42,7 +42,7 @@ def transport(level, time=1.0):
     sizes, tolerance = Level(level).pick(((24, 36), 2e-3), ((32, 48), 1e-3), ((48, 72), 5e-4))
     source, target = (mfg.gaussian(np.array(m), np.array(C)) for m, C in (FROM, TO))
     game = mfg.games.benamou_brenier(source, target, time)
-    exact = 0.5 * mfg.wasserstein_gaussian(*map(np.array, (*FROM, *TO))) ** 2
+    exact = 0.5 * mfg.transport.wasserstein_gaussian(*map(np.array, (*FROM, *TO))) ** 2
     middle, rows = interpolation(0.5), []
     for n in sizes:
         grid = mfg.CartesianGrid.cube(3.0, n, 2)

@@ -104,7 +104,7 @@ def step(level, horizon=1.0):
                 "xy",
             )
         )
-    blobs, spread = mfg.bimodal(1), mfg.gaussian([0.0], [[0.8]])
+    blobs, spread = mfg.densities.bimodal(1), mfg.gaussian([0.0], [[0.8]])
     n = Level(level).pick(96, 128, 256)
     found = mfg.equilibrium(
         mfg.games.normalizing_flow(spread, blobs, horizon * HORIZON),

@@ -35,7 +35,7 @@ def improvement(level, without="few_plain", penalised="few_hjb"):
         return float(grid.integrate(p * np.log(np.maximum(p, 1e-300) / np.maximum(q, 1e-12))))
 
     before, after = (np.array([divergence(s) for s in networks.ensemble(kind, level)]) for kind in (without, penalised))
-    change = mfg.mean_interval(after - before, "paired difference")
+    change = mfg.diagnostics.mean_interval(after - before, "paired difference")
     return Evidence([at_most("KL(p‖q^ODE) with penalty − without", change, mfg.exact(0.0, "no gain"), resolution=1e-4)])
 
 

@@ -41,7 +41,7 @@ def errors(dimension, cells, steps, method, viscosity, weight):
     mean, covariance, Q = CASES[dimension]
     game = mfg.MeanFieldGame(
         mfg.gaussian(mean, covariance),
-        mfg.Potential(lambda x, t: 0.5 * weight * np.einsum("...i,ij,...j->...", x, Q, x)),
+        mfg.games.Potential(lambda x, t: 0.5 * weight * np.einsum("...i,ij,...j->...", x, Q, x)),
         HORIZON,
         viscosity=viscosity * KAPPA,
     )

@@ -50,14 +50,35 @@ def game(level, divergence=1.0):
     zero, findings, series = mfg.exact(0.0, "closed form"), [], []
     ou, vp = mfg.OrnsteinUhlenbeck(horizon=1.0), mfg.VariancePreserving()
     cases = [
-        ("1D OU, entropic", ou, mfg.bimodal(1), 5.0, Level(level).pick((96, 192), (128, 256), (192, 384)), "entropic"),
-        ("2D OU, entropic", ou, mfg.four_blobs(), 5.0, Level(level).pick((64, 96), (96, 144), (96, 144)), "entropic"),
-        ("1D OU, Newton", ou, mfg.bimodal(1), 5.0, Level(level).pick((128, 256), (192, 384), (256, 512)), "newton"),
+        (
+            "1D OU, entropic",
+            ou,
+            mfg.densities.bimodal(1),
+            5.0,
+            Level(level).pick((96, 192), (128, 256), (192, 384)),
+            "entropic",
+        ),
+        (
+            "2D OU, entropic",
+            ou,
+            mfg.densities.four_blobs(),
+            5.0,
+            Level(level).pick((64, 96), (96, 144), (96, 144)),
+            "entropic",
+        ),
+        (
+            "1D OU, Newton",
+            ou,
+            mfg.densities.bimodal(1),
+            5.0,
+            Level(level).pick((128, 256), (192, 384), (256, 512)),
+            "newton",
+        ),
     ]
     if Level(level) is not Level.QUICK:
         turning = mfg.Linear(np.array([[-1.0, 0.8], [-0.8, -0.6]]), scale=1.0, offset=np.array([0.2, -0.1]))
-        cases.append(("1D VP, entropic", vp, mfg.bimodal(1), 5.0, (256, 512), "entropic"))
-        cases.append(("2D turning, Newton", turning, mfg.bimodal(2), 4.5, (96, 144), "newton"))
+        cases.append(("1D VP, entropic", vp, mfg.densities.bimodal(1), 5.0, (256, 512), "entropic"))
+        cases.append(("2D turning, Newton", turning, mfg.densities.bimodal(2), 4.5, (96, 144), "newton"))
     for name, process, data, half_width, cells, method in cases:
         tables = []
         for n in cells:

@@ -38,10 +38,10 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
 
     def on_torus(space):
         grid = space.grid
-        eta = mfg.propagate(heat, grid, np.exp(-potential(grid.points) / (2 * BETA)), 0.0, TIME)
+        eta = mfg.discretisations.propagate(heat, grid, np.exp(-potential(grid.points) / (2 * BETA)), 0.0, TIME)
         linear = -2 * BETA * exponent * np.log(eta)
         nonlinear = mfg.solve(control, space, potential, (0.0, TIME), rtol=1e-6).at(TIME)
-        return mfg.weighted_error(nonlinear, linear, np.ones(grid.cells))
+        return mfg.diagnostics.weighted_error(nonlinear, linear, np.ones(grid.cells))
 
     for d in dimensions:
         n = Level(level).pick(16, 24, 32)
@@ -59,7 +59,7 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
     if 2 in dimensions and find_spec("dolfinx"):
         findings.append(equal(*_on_a_disc(level, control, exponent), zero, resolution=1e-3))
 
-    process, data = mfg.VariancePreserving(), mfg.bimodal(1)
+    process, data = mfg.VariancePreserving(), mfg.densities.bimodal(1)
     true = mfg.HamiltonJacobiBellman.of(process)
     game = replace(
         true,
@@ -70,7 +70,7 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
         start = mfg.marginal(process, data, 0.1)
         linear = mfg.solve(mfg.FokkerPlanck.of(process), space, start, (0.1, 0.5), rtol=1e-6).at(0.5)
         U = mfg.solve(game, space, lambda x: -start.log_density(x), (0.1, 0.5), rtol=1e-6).at(0.5)
-        return mfg.weighted_error(U, -exponent * np.log(np.maximum(linear.values, 1e-300)), linear.values)
+        return mfg.diagnostics.weighted_error(U, -exponent * np.log(np.maximum(linear.values, 1e-300)), linear.values)
 
     n = Level(level).pick(64, 96, 128)
     ladder = mfg.converge(on_the_line, mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, n, 1)), floor=2e-5)
@@ -90,7 +90,7 @@ def _on_a_disc(level, control, exponent):
     def gap(space):
         eta = mfg.solve(heat, space, lambda x: np.exp(-bowl(x) / (2 * BETA)), (0.0, 0.2), rtol=1e-5).at(0.2)
         U = mfg.solve(control, space, bowl, (0.0, 0.2), rtol=1e-5).at(0.2)
-        return mfg.weighted_error(U, -2 * BETA * exponent * np.log(eta.values), np.ones(len(eta.values)))
+        return mfg.diagnostics.weighted_error(U, -2 * BETA * exponent * np.log(eta.values), np.ones(len(eta.values)))
 
     disc = mfg.meshes.disc(1.0, Level(level).pick(3, 5, 8))
     ladder = mfg.converge(gap, mfg.FiniteElement(disc, 2, walls="reflecting"), floor=1e-4)

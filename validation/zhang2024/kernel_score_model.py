@@ -50,7 +50,7 @@ def generalises(level, memorise=False, exchanged=False):
                 scores["kernels"], scores["network"] = scores["network"], scores["kernels"]
             known = {"stop": networks.STOP, "transport": 0, "count": Level(level).pick(1000, 2000, 4000), "seed": seed}
             judged = {
-                name: mfg.judge_model(score, networks.PROCESS, networks.DATA, training, **known)
+                name: mfg.diagnostics.judge_model(score, networks.PROCESS, networks.DATA, training, **known)
                 for name, score in scores.items()
             }
             logs = {name: np.log(found.kl.value) for name, found in judged.items()}
@@ -62,14 +62,20 @@ def generalises(level, memorise=False, exchanged=False):
                 curves[name].append(found.kl.value)
         zero, one = mfg.exact(0.0, "no gain"), mfg.exact(1.0, "fresh data")
         if gains:
-            gain = mfg.mean_interval(gains, "pairs")
+            gain = mfg.diagnostics.mean_interval(gains, "pairs")
             findings.append(at_most(f"{n}: log KL of kernels over network", gain, zero, resolution=1e-3))
         findings += [
             at_most(
-                f"{n}: log KL of kernels over training points", mfg.mean_interval(over, "pairs"), zero, resolution=1e-3
+                f"{n}: log KL of kernels over training points",
+                mfg.diagnostics.mean_interval(over, "pairs"),
+                zero,
+                resolution=1e-3,
             ),
             at_least(
-                f"{n}: nearest-point ratio of its samples", mfg.mean_interval(ratios, "seeds"), one, resolution=0.25
+                f"{n}: nearest-point ratio of its samples",
+                mfg.diagnostics.mean_interval(ratios, "seeds"),
+                one,
+                resolution=0.25,
             ),
         ]
     k = len(networks.SEEDS)
@@ -87,7 +93,7 @@ def _tangents(level, blind=False):
     curve = (angle / np.pi)[:, None] * np.stack((np.cos(angle), np.sin(angle)), axis=-1)
     slope = np.gradient(curve, axis=0)
     slope /= np.linalg.norm(slope, axis=1, keepdims=True)
-    tree, frame = cKDTree(curve), mfg.isometry(2, 20)
+    tree, frame = cKDTree(curve), mfg.densities.isometry(2, 20)
 
     def along(x):
         return slope[tree.query(x)[1]]
@@ -103,11 +109,11 @@ def _tangents(level, blind=False):
         )
 
     cases = {
-        "ring": (mfg.two_rings((1.0, 2.0), 0.03), on_ring, {"precision": "full"}),
-        "spiral": (mfg.spiral(deviation=0.03), lambda x: along(x)[:, :, None], {"precision": "full"}),
-        "swiss roll": (mfg.swiss_roll(deviation=0.05), on_roll, {"precision": "full"}),
+        "ring": (mfg.densities.two_rings((1.0, 2.0), 0.03), on_ring, {"precision": "full"}),
+        "spiral": (mfg.densities.spiral(deviation=0.03), lambda x: along(x)[:, :, None], {"precision": "full"}),
+        "swiss roll": (mfg.densities.swiss_roll(deviation=0.05), on_roll, {"precision": "full"}),
         "spiral in 20 dimensions": (
-            mfg.embedded(mfg.spiral(deviation=0.01), 20, deviation=0.01),
+            mfg.densities.embedded(mfg.densities.spiral(deviation=0.01), 20, deviation=0.01),
             lambda x: (along(x @ frame) @ frame.T)[:, :, None],
             {"precision": "low-rank", "rank": 1},
         ),
@@ -122,7 +128,7 @@ def _tangents(level, blind=False):
             mixture = mfg.GaussianMixture(
                 mixture.weights, mixture.means, (turned * np.linspace(1, 1.1, d)) @ np.swapaxes(turned, 1, 2)
             )
-        found = mfg.tangent_alignment(mixture, tangents(mixture.means))
+        found = mfg.diagnostics.tangent_alignment(mixture, tangents(mixture.means))
         # noise across of 0.03–0.05 at a spacing of like size tilts neighbourhoods by some degrees: cos² 10° = 0.97
         findings.append(
             at_least(f"{name}: mean cos² with the tangents", found, mfg.exact(1.0, "tangent"), resolution=0.15)

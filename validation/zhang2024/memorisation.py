@@ -19,7 +19,7 @@ claim = Claim(
     assumes=("four blobs", "Y fresh data"),
 )
 
-PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.four_blobs(), 1e-5
+PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.densities.four_blobs(), 1e-5
 
 
 def generated(score, count, rng, steps):
@@ -51,7 +51,7 @@ def memorises(level, seed=0, of_truth=False):
         training, fresh = DATA.sample(n, rng), DATA.sample(4000, rng)
         law = DATA if of_truth else mfg.GaussianMixture(np.full(n, 1 / n), training, np.full(n, 1e-10))
         samples = generated(mfg.ExactScore(PROCESS, law), count, rng, steps)
-        ratio = mfg.nearest_ratio(samples, training, fresh)
+        ratio = mfg.diagnostics.nearest_ratio(samples, training, fresh)
         findings.append(
             at_most(
                 f"{n} points: distance to the nearest, of that of fresh data",
@@ -60,9 +60,9 @@ def memorises(level, seed=0, of_truth=False):
                 resolution=0.01,
             )
         )
-        distances = [mfg.wasserstein_points(cloud, fresh[:2000]) for cloud in (samples, training)]
+        distances = [mfg.transport.wasserstein_points(cloud, fresh[:2000]) for cloud in (samples, training)]
         # shares of count/n samples a point fluctuate by their root, and travel to the neighbours: a tenth, as half of them shows
-        half = mfg.wasserstein_points(samples[: count // 2], fresh[:2000])
+        half = mfg.transport.wasserstein_points(samples[: count // 2], fresh[:2000])
         bar = max(abs(distances[0] - half), 0.1)
         repeated = mfg.Estimate(distances[0], bar, mfg.Kind.CONFIDENCE, f"{count} samples, change from half")
         empirical = mfg.Estimate(distances[1], 0.02, mfg.Kind.CONFIDENCE, "2000 fresh points")

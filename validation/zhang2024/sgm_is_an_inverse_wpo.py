@@ -29,11 +29,11 @@ def inverse(level, potential=1.0, noise=1.0):
     """`potential` multiplies V, `noise` the variance with which ρ_0 was made from π."""
     findings = []
     cases = {
-        "1D, two blobs": (mfg.bimodal(1), Level(level).pick(96, 128, 256)),
-        "2D, four blobs": (mfg.four_blobs(), Level(level).pick(72, 96, 128)),
+        "1D, two blobs": (mfg.densities.bimodal(1), Level(level).pick(96, 128, 256)),
+        "2D, four blobs": (mfg.densities.four_blobs(), Level(level).pick(72, 96, 128)),
     }
     if Level(level) is not Level.QUICK:
-        cases["3D, two blobs"] = (mfg.bimodal(3), 48)
+        cases["3D, two blobs"] = (mfg.densities.bimodal(3), 48)
     process = mfg.Brownian(horizon=HORIZON * noise)  # variance t, as that of √(2β) dW with β = ½
     for name, (law, cells) in cases.items():
         grid = mfg.CartesianGrid.cube(7.0 if law.dimension < 3 else 6.0, cells, law.dimension)
@@ -76,14 +76,14 @@ def inverse(level, potential=1.0, noise=1.0):
 
 def _sampled(level, potential, noise):
     """Return the same in six dimensions, where means over the noise stand for quadrature."""
-    law, d, rng = mfg.bimodal(6), 6, np.random.default_rng(3)
+    law, d, rng = mfg.densities.bimodal(6), 6, np.random.default_rng(3)
     process = mfg.Brownian(horizon=HORIZON * noise)
     noised = mfg.marginal(process, law, HORIZON * noise)
     start = noised.sample(Level(level).pick(8000, 16_000, 32_000), rng)
     known = {"horizon": HORIZON, "beta": BETA, "draws": 512, "rng": rng}
-    found = mfg.proximal_by_sampling(start, lambda x: -2 * BETA * potential * law.log_density(x), **known)
+    found = mfg.equilibria.proximal_by_sampling(start, lambda x: -2 * BETA * potential * law.log_density(x), **known)
     energy = float(law.weights @ (np.trace(law.covariances, axis1=1, axis2=2) + np.sum(law.means**2, axis=1)))
-    entropy = mfg.mean_interval(-2 * BETA * noised.log_density(noised.sample(200_000, rng)))
+    entropy = mfg.diagnostics.mean_interval(-2 * BETA * noised.log_density(noised.sample(200_000, rng)))
     cases = {
         "∫|x|²ρ_T": (found.mean(lambda x: np.sum(x * x, axis=-1)), mfg.exact(energy, "moments of π"), 0.3),
         "cost": (found.value, entropy, 0.3),

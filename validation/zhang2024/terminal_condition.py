@@ -56,12 +56,16 @@ def solved(level, noise=1.0, frozen=False):
     """`noise` multiplies the covariance that the process adds, `frozen` lets it add none."""
     rng, findings = np.random.default_rng(5), []
     cases = {
-        "rings, full, OU": (mfg.OrnsteinUhlenbeck(), mfg.two_rings(), {}),
-        "rings, full, turning": (TURNING, mfg.two_rings(), {}),
-        "roll, low rank, VP": (mfg.VariancePreserving(), mfg.swiss_roll(), {"precision": "low-rank", "rank": 2}),
+        "rings, full, OU": (mfg.OrnsteinUhlenbeck(), mfg.densities.two_rings(), {}),
+        "rings, full, turning": (TURNING, mfg.densities.two_rings(), {}),
+        "roll, low rank, VP": (
+            mfg.VariancePreserving(),
+            mfg.densities.swiss_roll(),
+            {"precision": "low-rank", "rank": 2},
+        ),
         "spiral in 12 dimensions, diagonal, OU": (
             mfg.OrnsteinUhlenbeck(),
-            mfg.embedded(mfg.spiral(), 12, deviation=0.1),
+            mfg.densities.embedded(mfg.densities.spiral(), 12, deviation=0.1),
             {"precision": "diagonal"},
         ),
     }
