@@ -150,7 +150,7 @@ def _play(posed: Any, out: Path | None, picture: Path | None, console: Any) -> N
     """Solve a game, write it, and say what it cost."""
     from mfgpde.report import table
 
-    found = posed.solve(progress=console.is_terminal)
+    found = posed.solve(out, progress=console.is_terminal)
     path = found.save(out or posed.output)
     console.print(table.equilibrium_table(found))
     console.print(f"{found.cost['seconds']:.1f} s. Equilibrium: {path}", highlight=False)

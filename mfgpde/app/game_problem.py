@@ -58,9 +58,9 @@ class GameProblem:
     options: Mapping[str, Any]
     output: Path
 
-    def solve(self, *, progress: bool = False) -> mfg.Equilibrium:
-        """Solve and return the equilibrium; an interrupted solve goes on from the checkpoint beside the output."""
-        kept = self.output.with_suffix(".checkpoint.npz")
+    def solve(self, out: Path | None = None, *, progress: bool = False) -> mfg.Equilibrium:
+        """Solve and return the equilibrium; an interrupted solve goes on from the checkpoint beside `out` (the output)."""
+        kept = (out or self.output).with_suffix(".checkpoint.npz")
         return mfg.equilibrium(self.game, self.grid, checkpoint=kept, progress=progress, **self.options)
 
 

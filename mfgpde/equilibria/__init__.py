@@ -48,12 +48,15 @@ def equilibrium(
     `method`: "entropic" (noise and control in one proportion, quadratic cost, local convex costs: Sinkhorn on paths, gap at
     rounding), "primal-dual" (quadratic cost, local convex costs, with or without noise: certified gap), "newton" (any
     Hamiltonian, drift and interaction with first variations). By default the first of them that applies. `tolerance` and
-    `iterations` are the method's own (gap, gap, fixed-point residual). With `checkpoint` the iterate is kept there and an
-    interrupted solve goes on from it. Other options go to the method: `start`, `order` for Newton's, and `backend` for the
-    others ("cupy" iterates on a GPU).
+    `iterations` are the method's own (gap, gap, fixed-point residual). Other options go to the method: `start`, `order` for
+    Newton's, and `backend` for the others ("cupy" iterates on a GPU).
 
-    Raises ValueError for games and grids that do not fit, with what would; a solve that does not converge returns its best
-    iterate with `converged` false.
+    With `checkpoint` the iterate is kept there and an interrupted solve goes on from it: that of the same game, laws and
+    costs included, on the same grid by the same method. A solve that does not converge returns its best iterate with
+    `converged` false.
+
+    Raises ValueError for games and grids that do not fit, with what would, and for a checkpoint of another problem, with
+    the field that differs; BlockingIOError for a checkpoint on which another run is at work.
     """
     reasons = {name: check(game) for name, (check, _) in METHODS.items()}
     if method == "auto":
@@ -70,20 +73,14 @@ def equilibrium(
     unknown = set(options) - set(inspect.signature(solver).parameters)
     if unknown:
         raise ValueError(f"{method} does not take {', '.join(sorted(unknown))}")
-    setting = {
-        "game": game.name,
-        "cells": grid.cells,
-        "lower": grid.lower,
-        "upper": grid.upper,
-        "method": method,
-        "steps": steps,
-    }
     given = {"tolerance": tolerance, "iterations": iterations}
     options |= {name: value for name, value in given.items() if value is not None}
-    kept = Checkpoint(checkpoint, setting)
-    found = solver(game, grid, steps=steps, progress=progress, checkpoint=kept, **options)
-    if found.converged:
-        kept.done()
+    decisive = {name: value for name, value in options.items() if name not in ("iterations", "backend")}
+    kept = Checkpoint(checkpoint, {"game": game, "grid": grid, "method": method, "steps": steps, **decisive})
+    with kept.held():
+        found = solver(game, grid, steps=steps, progress=progress, checkpoint=kept, **options)
+        if found.converged:
+            kept.done()
     return found
 
 

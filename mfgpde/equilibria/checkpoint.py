@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +15,55 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.files import written
+from mfgpde.core.identity import difference, identity
+from mfgpde.core.lock import locked
 
 PAUSE = 5.0  # seconds between two writings
 
 
 class Checkpoint:
-    """Arrays by name under a path, with the setting that they belong to; does nothing without a path."""
+    """Arrays by name under a path, with the identity of what they belong to; does nothing without a path.
 
-    def __init__(self, path: Path | None, setting: Mapping[str, Any]) -> None:
-        self.path, self.setting = path, json.loads(json.dumps(setting))
+    `parts` are all that decides the result: game, grid, method and its options.
+    """
+
+    def __init__(self, path: Path | None, parts: Mapping[str, Any]) -> None:
+        self.path = None if path is None else Path(path)
+        self.setting = {} if path is None else identity(**parts)
         self._written = time.monotonic()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs from the path for the block; BlockingIOError where one is at work."""
+        if self.path is None:
+            yield
+            return
+        with locked(self.path, "the checkpoint"):
+            yield
+
     def load(self) -> dict[str, Array] | None:
-        """Return what was stored, nothing if there is none; ValueError if it belongs to another problem."""
-        if self.path is None or not self.path.is_file():
+        """Return what was stored, nothing if there is none.
+
+        Raises ValueError, with the fields that differ, if it belongs to another problem, and for a file that is none.
+        """
+        if self.path is None or not self.path.exists():
             return None
-        with np.load(self.path, allow_pickle=False) as stored:
-            setting = json.loads(str(stored["setting"]))
-            if setting != self.setting:
-                names = [key for key in self.setting if setting.get(key) != self.setting[key]]
-                raise ValueError(
-                    f"{self.path} belongs to another {', '.join(names)}; remove it, or ask for what made it"
-                )
-            return {name: stored[name] for name in stored.files if name != "setting"}
+        setting, arrays = self._read(self.path)
+        apart = difference(setting, self.setting)
+        if apart:
+            raise ValueError(
+                f"{self.path} belongs to another problem, by its {apart}; remove it, or ask for what made it"
+            )
+        return arrays
+
+    def _read(self, path: Path) -> tuple[dict[str, str], dict[str, Array]]:
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                setting = json.loads(str(stored["setting"]))
+                return setting, {name: stored[name] for name in stored.files if name != "setting"}
+        except (OSError, ValueError, LookupError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as trouble:
+            reason = str(trouble).splitlines()[0] if str(trouble) else type(trouble).__name__
+            raise ValueError(f"{path} is no whole checkpoint ({reason}); remove it, or name another") from trouble
 
     def save(self, *, now: bool = False, **arrays: Array) -> None:
         """Write the iterate, at most every few seconds unless told `now`."""

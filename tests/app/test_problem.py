@@ -150,3 +150,16 @@ def test_what_was_computed_before_a_failure_is_kept(tmp_path):
     assert result.exit_code == 1
     assert "What was computed is in" in result.output
     assert mfg.load(tmp_path / "problem.nc").sizes["time"] >= 2
+
+
+def test_a_changed_game_does_not_go_on_from_the_old_ones_checkpoint(tmp_path):
+    text = (EXAMPLES / "games" / "benamou_brenier.toml").read_text().replace("tolerance = 2e-3", "tolerance = 1e-9")
+    path, out = tmp_path / "game.toml", tmp_path / "elsewhere" / "game.nc"
+    path.write_text("iterations = 25\n" + text)
+    assert invoke(path, "--out", out).exit_code == 2
+    assert out.with_suffix(".checkpoint.npz").is_file()  # beside what is written, not beside the problem
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["game.toml"]
+    path.write_text(path.read_text().replace("covariance = 0.25", "covariance = 0.3"))
+    result = invoke(path, "--out", out)
+    assert result.exit_code == 1
+    assert "belongs to another problem, by its game.initial" in " ".join(result.output.split())

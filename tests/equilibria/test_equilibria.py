@@ -218,7 +218,7 @@ def test_what_was_found_is_saved_and_an_interrupted_solve_goes_on(tmp_path):
     assert not kept.is_file()
     assert rest.cost["iterations"] < whole.cost["iterations"]
     mfg.equilibrium(game, GRID, steps=8, tolerance=1e-9, iterations=50, checkpoint=kept)
-    with pytest.raises(ValueError, match="belongs to another steps"):
+    with pytest.raises(ValueError, match=r"another problem, by its steps \(8.0 there, 9.0 here\)"):
         mfg.equilibrium(game, GRID, steps=9, checkpoint=kept)
     stored = mfg.equilibria.load_equilibrium(whole.save(tmp_path / "whole.nc"))
     np.testing.assert_allclose(stored.density.values, whole.densities)
