@@ -372,6 +372,8 @@ class _complaints:
         return None
 
     def __exit__(self, _type: object, problem: BaseException | None, _trace: object) -> None:
+        if isinstance(problem, typer.Exit):  # an exit code that was meant
+            return
         if self.ranks > 1 and problem is not None:
             from mfgpde.discretisations.finite_element import abort
 

@@ -22,3 +22,7 @@ class NotConverged(RuntimeError):
     def __init__(self, message: str, partial: Any) -> None:
         super().__init__(message)
         self.partial = partial
+
+
+class Busy(RuntimeError):
+    """Another run is at work on what this one would write."""

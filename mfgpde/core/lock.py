@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mfgpde.core.errors import Busy
+
 
 @contextmanager
 def locked(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     """Hold the lock of `path`, a file or folder that need not exist, for the block; `what` names it in the message.
 
-    The lock is an empty file `.NAME.lock` beside it, which goes with the block. Raises BlockingIOError, at once, where
+    The lock is an empty file `.NAME.lock` beside it, which goes with the block. Raises Busy, at once, where
     another run holds it.
     """
     path = Path(path)
@@ -21,7 +23,7 @@ def locked(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     place.parent.mkdir(parents=True, exist_ok=True)
     handle = _taken(place)
     if handle is None:
-        raise BlockingIOError(f"another run is at work on {what} {path}; wait for it to end, or name another")
+        raise Busy(f"another run is at work on {what} {path}; wait for it to end, or name another")
     try:
         yield
     finally:

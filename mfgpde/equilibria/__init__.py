@@ -56,7 +56,7 @@ def equilibrium(
     `converged` false.
 
     Raises ValueError for games and grids that do not fit, with what would, and for a checkpoint of another problem, with
-    the field that differs; BlockingIOError for a checkpoint on which another run is at work.
+    the field that differs; Busy for a checkpoint on which another run is at work.
     """
     reasons = {name: check(game) for name, (check, _) in METHODS.items()}
     if method == "auto":

@@ -34,7 +34,7 @@ class Checkpoint:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs from the path for the block; BlockingIOError where one is at work."""
+        """Keep other runs from the path for the block; Busy where one is at work."""
         if self.path is None:
             yield
             return

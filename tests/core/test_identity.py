@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from mfgpde.core.errors import Busy
 from mfgpde.core.identity import difference, digest, digest_of, identity
 from mfgpde.core.lock import locked
 
@@ -153,7 +154,7 @@ def test_what_has_no_identity_is_refused_by_name():
 
 def test_a_lock_is_held_by_one_and_goes_with_the_block(tmp_path):
     path = tmp_path / "kept.npz"
-    busy = pytest.raises(BlockingIOError, match=r"another run is at work on the checkpoint .*kept\.npz")
+    busy = pytest.raises(Busy, match=r"another run is at work on the checkpoint .*kept\.npz")
     with locked(path, "the checkpoint"), busy, locked(path, "the checkpoint"):
         pass
     with locked(path, "the checkpoint"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.core.errors import Busy
 from mfgpde.core.lock import locked
 from mfgpde.games import MeanFieldGame, Potential, Power, linear_quadratic
 
@@ -86,7 +87,7 @@ def test_two_runs_do_not_share_one(tmp_path):
     kept = tmp_path / "kept.npz"
     with (
         locked(kept, "the checkpoint"),
-        pytest.raises(BlockingIOError, match="another run is at work on the checkpoint"),
+        pytest.raises(Busy, match="another run is at work on the checkpoint"),
     ):
         mfg.equilibrium(game(), GRID, steps=8, checkpoint=kept)
 
