@@ -304,6 +304,23 @@ def bench(
 
 
 @app.command()
+def laws(
+    member: Annotated[str, typer.Argument(help="A class, function or instance: file.py:name or module:name.")],
+    kind: Annotated[str | None, typer.Option(help="process, density, score, …; default: by its contract.")] = None,
+) -> None:
+    """Hold somebody's process, density, score, … to the laws of its kind; exit code 1 if one is broken."""
+    from mfgpde.app import laws as court
+    from mfgpde.report import law_table
+
+    console = _console()
+    with _complaints():
+        trial = court.examined(member, kind)
+    for one, outcomes in trial.outcomes:
+        console.print(law_table.law_table(one, trial.kind, outcomes))
+    raise typer.Exit(0 if trial.kept else 1)
+
+
+@app.command()
 def doctor() -> None:
     """Examine this machine: what works, what is missing and would enable; exit code 1 if something needed fails."""
     from mfgpde.app import doctor as examiner

@@ -73,6 +73,14 @@ type Law[Member] = Callable[[Member, np.random.Generator], Iterable[Check]]
 
 
 @dataclass(frozen=True)
+class Kind[Member]:
+    """A kind of member: the contract by which it is known, and its laws. A room's `laws.KINDS` names its kinds."""
+
+    contract: type[Member]
+    laws: Sequence[Law[Member]]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a law said of a member: its name and sentence, every check, or what went wrong while it looked."""
 

@@ -20,7 +20,7 @@ from numpy.random import Generator
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.differences import gradient, slope
-from mfgpde.core.laws import Check, Law, agree, numbers, refuses, small
+from mfgpde.core.laws import Check, Kind, Law, agree, numbers, refuses, small
 from mfgpde.processes import ForwardProcess, IsotropicProcess, LinearProcess, OverdampedLangevin
 
 SHARES = (0.07, 0.4, 0.93)
@@ -309,3 +309,5 @@ LAWS: tuple[Law[ForwardProcess], ...] = (
     langevin_drifts_descend_their_potential,
 )
 """all laws of a forward process; those of a kind that a process is not say nothing of it"""
+
+KINDS = {"process": Kind(ForwardProcess, LAWS)}

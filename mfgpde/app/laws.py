@@ -1,0 +1,144 @@
+"""Somebody's own member of a room, held to the room's laws: `mfgpde laws file.py:name`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import mfgpde
+from mfgpde.core.laws import Kind, Outcome, examine, examples
+from mfgpde.verify.discover import load_module
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the laws of a kind said of members, each with its description."""
+
+    kind: str
+    outcomes: Sequence[tuple[str, Sequence[Outcome]]]
+
+    @property
+    def kept(self) -> bool:
+        """Whether every member keeps every law."""
+        return all(outcome.kept for _, outcomes in self.outcomes for outcome in outcomes)
+
+
+def examined(source: str, kind: str | None = None) -> Trial:
+    """Return what the laws say of `file.py:name` or `module:name`: a class, a function that makes members, or a member.
+
+    A class or a function is tried with its defaults and others, or with what `examples()` in its file yields.
+    Raises ValueError for a name that there is not, an unknown kind, or a member that keeps no contract; TypeError for one
+    that needs arguments and has no examples.
+    """
+    known = kinds()
+    if kind is not None and kind not in known:
+        raise ValueError(f"unknown kind {kind!r}; {_near(kind, known)}")
+    found = named(source)
+    members = [found] if _is_member(found, kind) else made(found, source)
+    if not members:
+        raise ValueError(f"examples() in the file of {source} yields none")
+    chosen = kind or _kind(members[0], source, known)
+    wrong = next((one for one in members if not isinstance(one, known[chosen].contract)), None)
+    if wrong is not None:
+        raise ValueError(f"{wrong!r} is no {chosen}: {_lacks(wrong, known[chosen].contract)}")
+    return Trial(chosen, [(described(one), examine(one, known[chosen].laws)) for one in members])
+
+
+def kinds() -> dict[str, Kind[object]]:
+    """Return the kinds that rooms have laws for, by name."""
+    found: dict[str, Kind[object]] = {}
+    for room in pkgutil.iter_modules(mfgpde.__path__, "mfgpde."):
+        if room.ispkg and room.name != "mfgpde.app" and room.name != "mfgpde.core":
+            folder = importlib.import_module(room.name).__path__
+            if any(entry.name == "laws" for entry in pkgutil.iter_modules(folder)):
+                found |= importlib.import_module(f"{room.name}.laws").KINDS
+    return found
+
+
+def named(source: str) -> object:
+    """Return what `file.py:name` or `module:name` names. Raises ValueError with the nearest names."""
+    place, _, name = source.rpartition(":")
+    if not place:
+        raise ValueError(f"give file.py:name or module:name, got {source!r}")
+    public = {key: value for key, value in vars(_module(place)).items() if key[0] != "_"}
+    if name not in public:
+        raise ValueError(f"{place} has no {name!r}; {_near(name, public)}")
+    return public[name]
+
+
+def made(make: object, source: str) -> list[object]:
+    """Return the members that a class or function makes. Raises ValueError if its own code fails."""
+    if not callable(make):
+        raise ValueError(f"{source} is {make!r}, which makes no members")
+    try:
+        return list(examples(make))
+    except TypeError:
+        raise
+    except Exception as problem:  # whatever somebody's code does
+        raise ValueError(f"{source} cannot be made: {type(problem).__name__}: {problem}") from problem
+
+
+def described(member: object) -> str:
+    """Return a member's description on one line."""
+    words = " ".join(repr(member).split())
+    return words if len(words) <= 120 else words[:117] + "…"
+
+
+def _module(place: str) -> ModuleType:
+    try:
+        if not place.endswith(".py"):
+            return importlib.import_module(place)
+        if not Path(place).is_file():
+            raise ValueError(f"there is no file {place}")
+        return load_module(Path(place))
+    except ValueError:
+        raise
+    except Exception as problem:  # whatever somebody's code does
+        raise ValueError(f"cannot import {place}: {type(problem).__name__}: {problem}") from problem
+
+
+def _is_member(found: object, kind: str | None) -> bool:
+    """Say whether what was named is a member itself: an instance, or a score that is a function of x and t."""
+    if inspect.isclass(found):
+        return False
+    return not inspect.isfunction(found) or kind == "score"
+
+
+def _kind(member: object, source: str, known: dict[str, Kind[object]]) -> str:
+    """Return the kind whose contract the member keeps; of several the one that asks for most."""
+    kept = [name for name, kind in known.items() if isinstance(member, kind.contract)]
+    if kept:
+        return max(kept, key=lambda name: len(_asked(known[name].contract)))
+    name = min(
+        known, key=lambda name: len(_missing(member, known[name].contract)) / (1 + len(_asked(known[name].contract)))
+    )
+    raise ValueError(
+        f"{source} keeps no contract; say --kind ({', '.join(known)}). Nearest is {name}: "
+        f"{_lacks(member, known[name].contract)}"
+    )
+
+
+def _asked(contract: type) -> list[str]:
+    return [name for name in dir(contract) if name[0] != "_"]
+
+
+def _missing(member: object, contract: type) -> list[str]:
+    return [name for name in _asked(contract) if name not in dir(member)]
+
+
+def _lacks(member: object, contract: type) -> str:
+    missing = _missing(member, contract)
+    if missing:
+        return f"it has no {', '.join(missing)}"
+    return f"it must be a subclass of {contract.__module__.removesuffix('.contract')}.{contract.__name__}"
+
+
+def _near(name: str, names: dict[str, object] | dict[str, Kind[object]]) -> str:
+    near = difflib.get_close_matches(name, names, 1, 0.4)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(names)) or 'none'}"
