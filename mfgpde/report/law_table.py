@@ -29,7 +29,7 @@ def law_table(member: str, kind: str, outcomes: Sequence[Outcome]) -> Table:
 def _mark(outcome: Outcome) -> Text:
     if not outcome.kept:
         return Text("✗ broken", style="bold red")
-    return Text("✓ kept", style="green") if outcome.checks else Text("– not of this kind", style="dim")
+    return Text("✓ kept", style="green") if outcome.checks else Text("–", style="dim")
 
 
 def _worst(outcome: Outcome) -> tuple[Text, str, str]:
