@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -244,16 +243,16 @@ def figures(
     list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
 ) -> None:
     """Draw paper figures from a recorded run, as PDF and PNG, with the numbers behind each; exit code 3 if these moved."""
-    from mfgpde.app import drawn, figure_data
+    from mfgpde.app import bundled, drawn, figure_data
     from mfgpde.core.progress import meter
     from mfgpde.verify import record
 
     console = _console()
     with _complaints():
-        scripts = _scripts("figures")
+        scripts = bundled.scripts("figures")
         if list_:
-            return _describe(scripts, console)
-        chosen = {name: _pick(name, scripts, "figure") for name in names or scripts}
+            return bundled.describe(scripts, console)
+        chosen = {name: bundled.pick(name, scripts, "figure") for name in names or scripts}
         stored = figure_data.read(against) if against else {}
         recorded, found = record.read_complete(run), {}
         if recorded["provenance"] != record.provenance(PACKAGE.parent):
@@ -288,10 +287,10 @@ def bench(
 
     console = _console()
     with _complaints():
-        scripts = _scripts("benchmarks")
+        scripts = bundled.scripts("benchmarks")
         if list_:
-            return _describe(scripts, console)
-        chosen = {name: _pick(name, scripts, "benchmark") for name in names or scripts}
+            return bundled.describe(scripts, console)
+        chosen = {name: bundled.pick(name, scripts, "benchmark") for name in names or scripts}
         for name, path in chosen.items():
             result = discover.load_module(path).run(peers)
             record.write(out / f"{name}.json", {**result, "provenance": record.provenance(PACKAGE.parent)})
@@ -350,33 +349,6 @@ def _console() -> Any:
     if not console.is_terminal:
         console.width = 150  # files and pipes have room
     return console
-
-
-def _describe(scripts: dict[str, Path], console: Any) -> None:
-    for name, path in scripts.items():
-        text = path.read_text(encoding="utf-8")
-        claims = sorted(set(re.findall(r'"([a-z]+(?:\d{4})?/[a-z\d-]+)"', text)))
-        sentence = text.split("\n")[0].strip('"') + (f" [dim]({', '.join(claims)})[/]" if claims else "")
-        console.print(f"[bold]{name}[/]: {sentence}", highlight=False)
-
-
-def _scripts(kind: str) -> dict[str, Path]:
-    for root in (PACKAGE.parent / kind, PACKAGE / "shipped" / kind):
-        found = sorted(path for path in root.glob("*.py") if path.name[0] != "_") if root.is_dir() else []
-        if found:
-            return {path.stem.replace("_", "-"): path for path in found}
-    raise ValueError(f"no {kind} beside or inside {PACKAGE}")
-
-
-def _pick(name: str, scripts: dict[str, Path], kind: str) -> Path:
-    import difflib
-
-    if name not in scripts:
-        near = difflib.get_close_matches(name, scripts, 1, 0.3)
-        raise ValueError(
-            f"unknown {kind} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are {', '.join(scripts)}")
-        )
-    return scripts[name]
 
 
 class _complaints:
