@@ -281,6 +281,7 @@ def bench(
     list_: Annotated[bool, typer.Option("--list", help="List the benchmarks and stop.")] = False,
 ) -> None:
     """Measure accuracy, time and bandwidth, peers beside us in the same call; report ratios, as JSON and as Markdown."""
+    from mfgpde.app import bundled
     from mfgpde.core.files import write_text
     from mfgpde.report import table
     from mfgpde.verify import discover, record
