@@ -120,8 +120,8 @@ def _row(process: LinearProcess, score: Any, x: Array, t: float, rng: np.random.
     """Return mean squares at one time: of the score, of ε (above 16 dimensions two directions drawn), of the rotation."""
     d, D = x.shape[1], float(process.diffusivity(t))
     s, f = score(x, t), process.drift(x, t)
-    slope = process.drift(np.eye(d), t) - process.drift(np.zeros((1, d)), t)
-    known = score.rate(x, t) + score.products(x, t, f - 2 * D * s)[1] + s @ slope.T
+    known = score.rate(x, t) + score.products(x, t, f - 2 * D * s)[1]
+    known = known + process.drift_vjp(x, t, s) + process.divergence_gradient(x, t)
     if d <= FEW:  # all directions, no chance
         products = [score.products(x, t, np.broadcast_to(e, x.shape)) for e in np.eye(d)]
         first = second = known - D * sum(curvature for _, _, curvature in products)
@@ -145,8 +145,7 @@ def _likelihood(
         return process.drift(y, t) - float(process.diffusivity(t)) * score(y, t)
 
     def divergence(y: Array, t: float) -> Array:
-        trace = float(process.divergence(np.zeros((1, d)), t)[0])
-        return trace - float(process.diffusivity(t)) * dot(v, score.products(y, t, v)[0])
+        return process.divergence(y, t) - float(process.diffusivity(t)) * dot(v, score.products(y, t, v)[0])
 
     end, grown = flow(Continuity(velocity, divergence), x, stop, process.horizon, rtol=1e-4)
     logs = prior_of(process, d).log_density(end) + grown

@@ -9,7 +9,6 @@ follows by carrying q_t^SDE with the ODE from t to 0 and differentiating in t; G
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
@@ -18,7 +17,8 @@ from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.diagnostics.distances import Array
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.grids import CartesianGrid
-from mfgpde.processes import LinearProcess
+from mfgpde.processes import ForwardProcess
+from mfgpde.scores import DifferentiableScore, Score
 from mfgpde.solvers import Induced
 
 VACUOUS = 1e3  # a bound that many times the size of the box says nothing
@@ -37,7 +37,7 @@ class GapBound:
     vacuous: bool
 
 
-def gap_bound(process: LinearProcess, score: Any, sde: Induced, ode: Induced) -> GapBound:
+def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced, ode: Induced) -> GapBound:
     """Return both bounds from the stages of both laws, stored at the same times on the same grid.
 
     The region of L holds 99.9 % of q_t^SDE. The bars are what half of the stages would change in the trapezoidal sums.
@@ -73,7 +73,7 @@ def _integral(values: Array, times: Array) -> Estimate:
     return Estimate(total, abs(total - rough), Kind.EXTRAPOLATED, method)
 
 
-def _score_gap(score: Any, q: Array, grid: CartesianGrid, t: float) -> Array:
+def _score_gap(score: Score, q: Array, grid: CartesianGrid, t: float) -> Array:
     """Return ∇e = s_θ − ∇log q, zero where q is below 1e-10 of its maximum: there the logarithm is noise."""
     floor = 1e-10 * q.max()
     slope = Field(FiniteVolume(grid), np.log(np.maximum(q, floor))).gradient().values
@@ -102,13 +102,12 @@ def _carried_square(q: Array, difference: Array, corners: Array, grid: Cartesian
     return float(np.sum(density * det[good] * np.sum(back**2, axis=-1)) * grid.volume)
 
 
-def _one_sided(process: LinearProcess, score: Any, q: Array, grid: CartesianGrid, t: float) -> float:
+def _one_sided(process: ForwardProcess, score: DifferentiableScore, q: Array, grid: CartesianGrid, t: float) -> float:
     """Return the largest eigenvalue of the symmetric part of ∇(−f + D s) over the region of most mass."""
     order = np.argsort(q, axis=None)[::-1]
     kept = order[: int(np.searchsorted(np.cumsum(q.ravel()[order]), MASS * q.sum())) + 1]
     x = grid.points.reshape(-1, grid.dimension)[kept]
-    slope = process.drift(np.eye(grid.dimension), t) - process.drift(np.zeros((1, grid.dimension)), t)
-    J = float(process.diffusivity(t)) * score.jacobian(x, t) - slope.T
+    J = float(process.diffusivity(t)) * score.jacobian(x, t) - process.drift_jacobian(x, t)
     return float(np.linalg.eigvalsh(0.5 * (J + np.swapaxes(J, -1, -2)))[..., -1].max())
 
 

@@ -9,7 +9,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, beside
+from mfgpde.core.differences import gradient
+
+WIDTHS = 24
+"""of differences, from the length that the noise goes to a ten-millionth of it"""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,37 @@ class ForwardProcess(ABC):
         """Return D(t) = g(t)²/2, the one place where this factor ½ is written."""
         return 0.5 * self.diffusion(t) ** 2
 
+    def drift_jacobian(self, x: Array, t: ArrayLike) -> Array:
+        """Return ∂_j f_i(x,t), shape (..., d, d), per time; here by differences over the length that the noise goes."""
+        return gradient(lambda y: self.drift(y, t), x, self._noise_length, WIDTHS)[0]
+
+    def drift_vjp(self, x: Array, t: ArrayLike, v: Array) -> Array:
+        """Return (∇f)ᵀv, Σ_i v_i ∂_j f_i(x,t), for one direction v a point, shape (..., d)."""
+        return np.einsum("...ij,...i->...j", self.drift_jacobian(x, t), v)
+
+    def divergence_gradient(self, x: Array, t: ArrayLike) -> Array:
+        """Return ∇(∇·f)(x,t), shape (..., d), per time and length; here by differences, too."""
+        return gradient(lambda y: self.divergence(y, t), x, self._noise_length, WIDTHS)[0]
+
+    @property
+    def _noise_length(self) -> float:
+        """The largest g√T at five times, the length over which drifts of its own kind vary."""
+        return float(np.max(self.diffusion(self.horizon * np.linspace(0, 1, 5)))) * float(np.sqrt(self.horizon))
+
 
 class LinearProcess(ForwardProcess):
     """A process whose drift is affine in x: all its transition laws are Gaussian."""
+
+    def drift_jacobian(self, x: Array, t: ArrayLike) -> Array:
+        """Return ∂_j f_i(t), shape (..., d, d): of an affine drift (f(ℓe_j) − f(0))/ℓ, whatever x is."""
+        origin, moment, length = 0.0 * x[..., None, :], np.asarray(t), self._noise_length
+        moment = moment[..., None] if moment.ndim else moment
+        columns = self.drift(origin + beside(length * np.eye(x.shape[-1]), x), moment) - self.drift(origin, moment)
+        return np.swapaxes(columns, -1, -2) / length
+
+    def divergence_gradient(self, x: Array, t: ArrayLike) -> Array:
+        """Return zero."""
+        return np.zeros_like(x, dtype=float)
 
     @abstractmethod
     def transition(self, s: float, t: float) -> Transition:
@@ -103,6 +135,16 @@ class IsotropicProcess(LinearProcess):
         """Return −d a(t)."""
         rate = -x.shape[-1] * np.asarray(self.relaxation(t))
         return np.broadcast_to(rate, x.shape[:-1]) if rate.ndim else np.full_like(x[..., 0], float(rate), dtype=float)
+
+    def drift_jacobian(self, x: Array, t: ArrayLike) -> Array:
+        """Return −a(t) I."""
+        a = np.asarray(self.relaxation(t))
+        unit = beside(np.eye(x.shape[-1]), x)
+        return np.broadcast_to(-(a[..., None, None] if a.ndim else float(a)) * unit, (*x.shape, x.shape[-1]))
+
+    def drift_vjp(self, x: Array, t: ArrayLike, v: Array) -> Array:
+        """Return −a(t) v."""
+        return self.drift(v, t)
 
     def transition(self, s: float, t: float) -> Transition:
         """Return factor m(t)/m(s) and covariance v(t) − (m(t)/m(s))² v(s)."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfgpde.core.arrays import Array, dot
+from mfgpde.core.arrays import Array, beside, dot
 from mfgpde.processes.contract import ForwardProcess, positive
 
 
@@ -17,7 +17,8 @@ from mfgpde.processes.contract import ForwardProcess, positive
 class OverdampedLangevin(ForwardProcess):
     """A potential V with its gradient and Laplacian; the invariant law is e^{−V}/∫e^{−V}, whatever D is.
 
-    `potential` maps (..., d) to (...), `gradient` to (..., d), `laplacian` to (...).
+    `potential` maps (..., d) to (...), `gradient` to (..., d), `laplacian` to (...). Where `hessian`, to (..., d, d), and
+    `laplacian_gradient`, ∇ΔV to (..., d), are not given, differences of `gradient` and `laplacian` stand for them.
     """
 
     potential: Callable[[Array], Array]
@@ -25,6 +26,8 @@ class OverdampedLangevin(ForwardProcess):
     laplacian: Callable[[Array], Array]
     scale: float = 1.0
     horizon: float = 1.0
+    hessian: Callable[[Array], Array] | None = None
+    laplacian_gradient: Callable[[Array], Array] | None = None
     autonomous: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -39,6 +42,20 @@ class OverdampedLangevin(ForwardProcess):
         """Return −DΔV(x)."""
         D = self.diffusivity(t)
         return -(D if D.ndim else float(D)) * self.laplacian(x)
+
+    def drift_jacobian(self, x: Array, t: ArrayLike) -> Array:
+        """Return −D∇²V(x)."""
+        if self.hessian is None:
+            return super().drift_jacobian(x, t)
+        D = self.diffusivity(t)
+        return -(D[..., None, None] if D.ndim else float(D)) * self.hessian(x)
+
+    def divergence_gradient(self, x: Array, t: ArrayLike) -> Array:
+        """Return −D∇ΔV(x)."""
+        if self.laplacian_gradient is None:
+            return super().divergence_gradient(x, t)
+        D = self.diffusivity(t)
+        return -(D[..., None] if D.ndim else float(D)) * self.laplacian_gradient(x)
 
     def diffusion(self, t: ArrayLike) -> Array:
         """Return the constant g."""
@@ -68,16 +85,30 @@ class Wells:
         y = x / self.width
         return (self.depth * (12 * y[..., 0] ** 2 - 4) + (x.shape[-1] - 1)) / self.width**2
 
+    def hessian(self, x: Array) -> Array:
+        """Return ∇²V, diagonal."""
+        y = x / self.width
+        bend = np.concatenate((self.depth * (12 * y[..., :1] ** 2 - 4), np.ones_like(y[..., 1:])), axis=-1)
+        return bend[..., None] * beside(np.eye(x.shape[-1]), x) / self.width**2
+
+    def laplacian_gradient(self, x: Array) -> Array:
+        """Return ∇ΔV."""
+        y = x / self.width
+        return np.concatenate((24 * self.depth * y[..., :1], np.zeros_like(y[..., 1:])), axis=-1) / self.width**3
+
 
 def double_well(depth: float = 1.0, scale: float = 1.0, horizon: float = 1.0, width: float = 1.0) -> OverdampedLangevin:
     """Return the Langevin process in V(x) = depth·((x₁/w)² − 1)² + ½ Σ_{i>1} (x_i/w)², with wells at x₁ = ±w, the width."""
     positive(depth=depth, width=width)
     wells = Wells(depth, width)
-    return OverdampedLangevin(wells.potential, wells.gradient, wells.laplacian, scale, horizon)
+    known = (wells.potential, wells.gradient, wells.laplacian)
+    return OverdampedLangevin(*known, scale, horizon, wells.hessian, wells.laplacian_gradient)
 
 
 def examples() -> Iterator[OverdampedLangevin]:
-    """Yield members to hold the laws to: two wells in plain units, nanometres in gigaseconds and the reverse."""
+    """Yield members to hold the laws to: two wells, with and without a Hessian; nanometres in gigaseconds, the reverse."""
     yield double_well(2.0, 0.7, 2.7)
+    wells = Wells(0.9, 1.1)
+    yield OverdampedLangevin(wells.potential, wells.gradient, wells.laplacian, 1.2)
     for length, time in ((1e-9, 1e9), (1e9, 1e-9)):
         yield double_well(0.8, 1.2 * length * time**-0.5, 2.7 * time, 0.9 * length)

@@ -94,6 +94,28 @@ def divergence_is_the_trace_of_the_jacobian(process: ForwardProcess, rng: Genera
             yield agree(where, process.divergence(x, t), trace, x.shape[-1] * error, size=size)
 
 
+def derivatives_of_the_drift_are_those_of_its_values(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """`drift_jacobian`, (∇f)ᵀv and ∇(∇·f) are what differences of drift and divergence say, at times that are arrays too.
+
+    To a millionth of the largest where the process itself takes differences, over another length.
+    """
+    x = points(process, rng)
+    v = rng.standard_normal(x.shape)
+    for t in (*times(process), process.horizon * np.linspace(0.05, 0.95, len(x))):
+        where = _at(t) if isinstance(t, float) else "at 12 times"
+        jacobian, error = gradient(lambda y, t=t: process.drift(y, t), x, 0.1 * length(process))
+        size = float(np.abs(jacobian).max())
+        error += 1e-6 * size
+        yield agree(f"Jacobian, {where}", process.drift_jacobian(x, t), jacobian, error, size=size)
+        pulled = np.einsum("nij,ni->nj", jacobian, v)
+        yield agree(
+            f"(∇f)ᵀv, {where}", process.drift_vjp(x, t, v), pulled, error * np.abs(v).sum(axis=-1).max(), size=size
+        )
+        slopes, doubt = gradient(lambda y, t=t: process.divergence(y, t), x, 0.1 * length(process))
+        unit = size / length(process)
+        yield agree(f"∇(∇·f), {where}", process.divergence_gradient(x, t), slopes, doubt + 1e-6 * unit, size=unit)
+
+
 def diffusivity_is_half_the_square_of_the_diffusion(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
     """D = g²/2, at one time and at many, g finite and positive after t = 0."""
     t = process.horizon * np.linspace(0.01, 1.0, 12)
@@ -295,6 +317,7 @@ def _replaced(process: ForwardProcess, field: str, value: float) -> object:
 LAWS: tuple[Law[ForwardProcess], ...] = (
     takes_points_and_times_of_any_leading_shape,
     divergence_is_the_trace_of_the_jacobian,
+    derivatives_of_the_drift_are_those_of_its_values,
     diffusivity_is_half_the_square_of_the_diffusion,
     autonomous_processes_do_not_change,
     linear_drifts_are_affine,

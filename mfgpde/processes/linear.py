@@ -61,6 +61,14 @@ class Linear(LinearProcess):
         trace = np.trace(self._at(self.matrix, t), axis1=-2, axis2=-1)
         return np.zeros_like(x[..., 0], dtype=float) + beside(trace, x)
 
+    def drift_jacobian(self, x: Array, t: ArrayLike) -> Array:
+        """Return A(t)."""
+        return np.broadcast_to(beside(self._at(self.matrix, t), x), (*x.shape, x.shape[-1]))
+
+    def drift_vjp(self, x: Array, t: ArrayLike, v: Array) -> Array:
+        """Return Aᵀ(t) v."""
+        return np.einsum("...ij,...i->...j", beside(self._at(self.matrix, t), v), v)
+
     def diffusion(self, t: ArrayLike) -> Array:
         """Return g(t)."""
         scale = self._at(self.scale, t)

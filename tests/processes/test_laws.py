@@ -39,6 +39,11 @@ class Negative(mfg.OrnsteinUhlenbeck):
         return -super().divergence(x, t)
 
 
+class Transposed(mfg.Linear):
+    def drift_vjp(self, x, t, v):
+        return v @ self.drift_jacobian(x, t)[0].T
+
+
 class HorizonTwice(mfg.VariancePreserving):
     def beta(self, t):
         return self.beta_min + (self.beta_max - self.beta_min) * np.asarray(t) * self.horizon
@@ -109,6 +114,7 @@ WELLS = Wells(1.5)
 BROKEN = {
     laws.takes_points_and_times_of_any_leading_shape: OneTimeOnly(),
     laws.divergence_is_the_trace_of_the_jacobian: Negative(),
+    laws.derivatives_of_the_drift_are_those_of_its_values: Transposed(np.array([[-1.0, 2.0], [0.0, -1.0]])),
     laws.diffusivity_is_half_the_square_of_the_diffusion: WholeSquare(),
     laws.autonomous_processes_do_not_change: Ageing(),
     laws.linear_drifts_are_affine: Bent(),
