@@ -118,8 +118,8 @@ def examples[Member](make: Callable[..., Member]) -> Iterator[Member]:
     """Yield members to hold the laws to.
 
     Of a class, those of its kind that its file's `examples()` yields, if any; of what needs no arguments, the defaults and
-    two more in which every float with a default is multiplied by 1.7 and 0.6, the horizon 2.7 times that; of a function
-    that needs arguments, all that its file's `examples()` yields.
+    two more in which every float with a default is multiplied by 1.7 and 0.6, the horizon 2.7 times that, and every count
+    is one and two more; of a function that needs arguments, all that its file's `examples()` yields.
     Raises TypeError for a member that needs arguments and whose file has no `examples()`.
     """
     module = sys.modules.get(make.__module__)
@@ -142,10 +142,12 @@ def examples[Member](make: Callable[..., Member]) -> Iterator[Member]:
 
 def _moved[Member](make: Callable[..., Member]) -> Iterator[Member]:
     yield make()
-    numbers = {p.name: p.default for p in _parameters(make) if isinstance(p.default, float)}  # an int is a count
-    for factor in (1.7, 0.6) if numbers else ():
+    numbers = {p.name: p.default for p in _parameters(make) if isinstance(p.default, float)}
+    counts = {p.name: p.default for p in _parameters(make) if type(p.default) is int}
+    for more, factor in enumerate((1.7, 0.6), start=1) if numbers or counts else ():
         moved = {name: factor * value for name, value in numbers.items()}
-        yield make(**(moved | ({"horizon": 2.7 * factor} if "horizon" in moved else {})))
+        moved |= {"horizon": 2.7 * factor} if "horizon" in moved else {}
+        yield make(**moved, **{name: count + more for name, count in counts.items()})
 
 
 def _parameters(make: Callable[..., object]) -> list[inspect.Parameter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,3 +88,11 @@ class UniformBoxes:
         return UniformBoxes(
             self.weights, m * self.lower + transition.offset, m * self.upper + transition.offset, deviation
         )
+
+
+def examples() -> Iterator[UniformBoxes]:
+    """Yield members to hold the laws to: two unequal boxes, sharp and blurred, from nanometres to gigametres."""
+    for unit in (1.0, 1e-9, 1e9):
+        lower, upper = unit * np.array([[-1.0, -0.5], [0.2, 0.3]]), unit * np.array([[-0.2, 1.0], [1.5, 0.6]])
+        for deviation in (0.0, 0.15 * unit):
+            yield UniformBoxes(np.array([2.0, 1.0]), lower, upper, deviation)

@@ -6,6 +6,8 @@ the continuous curve blurred by the same Gaussian to the accuracy of the trapezo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from mfgpde.densities.boxes import UniformBoxes
@@ -125,3 +127,8 @@ def _curve(parameter: np.ndarray, points: np.ndarray, deviation: float) -> Gauss
     where = np.interp((np.arange(count) + 0.5) / count * arc[-1], arc, parameter)
     means = np.stack([np.interp(where, parameter, column) for column in points.T], axis=-1)
     return GaussianMixture(np.full(count, 1 / count), means, np.full(count, deviation**2))
+
+
+def examples() -> Iterator[GaussianMixture]:
+    """Yield what to hold the laws of `embedded` to: blobs in five dimensions."""
+    yield embedded(four_blobs(), 5, deviation=0.1, seed=2)

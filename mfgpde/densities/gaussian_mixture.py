@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -151,3 +152,18 @@ def gaussian(mean: ArrayLike, covariance: ArrayLike, dimension: int = 1) -> Gaus
     mean = np.broadcast_to(np.asarray(mean, dtype=float), (np.size(mean) if np.ndim(mean) else dimension,))
     covariance = np.asarray(covariance, dtype=float)
     return GaussianMixture(np.ones(1), mean[None], covariance[None] if covariance.ndim else covariance)
+
+
+def examples() -> Iterator[GaussianMixture]:
+    """Yield members to hold the laws to: every kind of covariance, one to three dimensions, nanometres and gigametres."""
+    means = np.array([[0.4, -1.0], [1.5, 0.3], [-1.2, 0.8]])
+    shares, turned = np.array([0.5, 0.3, 0.2]), np.array([[0.5, 0.3], [0.3, 0.4]])
+    for unit in (1.0, 1e-9, 1e9):
+        yield gaussian(0.7 * unit, 0.3 * unit**2)
+        yield GaussianMixture(shares, unit * means, unit**2 * np.array([turned, 0.2 * np.eye(2), turned[::-1, ::-1]]))
+    yield GaussianMixture(shares, means, np.array([[0.3, 0.05], [0.1, 0.4], [0.2, 0.2]]))
+    yield GaussianMixture([0.7, 0.3], [[0.0, 0.0, 0.0], [1.0, -1.0, 0.5]], LowRank.of(*_crossed()))
+
+
+def _crossed() -> tuple[Array, Array]:
+    return np.full((2, 3), 0.1), np.array([[[0.5], [0.2], [0.0]], [[0.0], [-0.4], [0.3]]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,3 +83,11 @@ def place(grid: CartesianGrid, mask: np.ndarray) -> str:
     cell: tuple[int, ...] = tuple(map(int, np.argwhere(mask)[0]))
     centre = ", ".join(f"{x:.4g}" for x in grid.points[cell].tolist())
     return f"cell {cell if len(cell) != 1 else cell[0]}, x = ({centre})"
+
+
+def examples() -> Iterator[OnGrid]:
+    """Yield members to hold the laws to: a bump off the middle in one and two dimensions, and in nanometres."""
+    for unit, cells in ((1.0, (80,)), (1.0, (60, 70)), (1e-9, (60, 70))):
+        grid = CartesianGrid((-3.0 * unit,) * len(cells), (4.0 * unit,) * len(cells), cells)
+        y = grid.points / unit - 0.4
+        yield OnGrid(grid, np.exp(-0.5 * (y**2).sum(axis=-1)) * (1.2 + np.sin(2 * y[..., 0])))

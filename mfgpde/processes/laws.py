@@ -72,9 +72,9 @@ def takes_points_and_times_of_any_leading_shape(process: ForwardProcess, rng: Ge
     x = points(process, rng).reshape(3, 4, -1)
     flat = x.reshape(12, -1)
     for t in times(process):
-        yield agree(f"drift on (3, 4, d), {_at(t)}", process.drift(x, t).reshape(12, -1), process.drift(flat, t))
-        many = np.asarray(process.divergence(x, t)).reshape(12)
-        yield agree(f"divergence on (3, 4, d), {_at(t)}", many, process.divergence(flat, t))
+        yield agree(f"drift on (3, 4, d), {_at(t)}", process.drift(x, t), process.drift(flat, t).reshape(x.shape))
+        divergence = process.divergence(flat, t).reshape(3, 4)
+        yield agree(f"divergence on (3, 4, d), {_at(t)}", process.divergence(x, t), divergence)
     t = process.horizon * np.linspace(0.05, 0.95, 12)
     alone = np.stack([process.drift(flat[i : i + 1], float(t[i]))[0] for i in range(12)])
     yield agree("drift at 12 times", process.drift(flat, t), alone)

@@ -1,77 +1,11 @@
-"""Laws for every density: normalised, score is the gradient, samples follow it, marginals are right."""
+"""Densities against closed forms and convolutions, and what they refuse; the laws of all are in test_laws.py."""
 
 import numpy as np
 import pytest
 from scipy.special import ive
-from scipy.stats import chi2
 
 import mfgpde as mfg
 from mfgpde.densities import OnGrid
-
-NOISE = mfg.OrnsteinUhlenbeck().transition(0.0, 0.3)
-GRID = mfg.CartesianGrid.cube(4.0, 60, 2)
-DENSITIES = {
-    "four blobs": mfg.densities.four_blobs(),
-    "nine blobs": mfg.densities.nine_blobs(),
-    "bimodal": mfg.densities.bimodal(2),
-    "two rings": mfg.densities.two_rings(),
-    "spiral": mfg.densities.spiral(),
-    "two moons": mfg.densities.two_moons(),
-    "checkerboard, noised": mfg.densities.checkerboard().after(NOISE),
-    "on a grid": OnGrid(GRID, mfg.densities.bimodal(2).density(GRID.points)),
-}
-FALSE_ALARM = 1e-4  # for all goodness-of-fit tests of this file together
-
-
-@pytest.mark.parametrize("density", DENSITIES.values(), ids=DENSITIES)
-def test_densities_integrate_to_one(density):
-    grid = mfg.CartesianGrid.cube(5.0, 250, 2)
-    with np.errstate(divide="ignore"):  # a grid density vanishes outside its box
-        total = grid.integrate(np.exp(density.log_density(grid.points)))
-    # smooth ones to the trapezoid rule's accuracy; the interpolated one to second order in its own cells
-    assert total == pytest.approx(1.0, abs=1e-3 if isinstance(density, OnGrid) else 1e-9)
-
-
-@pytest.mark.parametrize(
-    "density", [d for d in DENSITIES.values() if not isinstance(d, OnGrid)], ids=list(DENSITIES)[:-1]
-)
-def test_scores_are_gradients(density, rng):
-    x, h = density.sample(50, rng), 1e-5
-    slope = [(density.log_density(x + h * e) - density.log_density(x - h * e)) / (2 * h) for e in np.eye(2)]
-    np.testing.assert_allclose(density.score(x), np.stack(slope, axis=-1), rtol=1e-5, atol=1e-5)  # h²·p‴ and eps/h
-
-
-@pytest.mark.parametrize("density", DENSITIES.values(), ids=DENSITIES)
-def test_samples_follow_the_density(density, rng):
-    """χ² over 36 cells of a coarse grid, their probabilities by fine quadrature."""
-    n, coarse = 20_000, 6
-    lower, upper = density.box(0.9)
-    fine = mfg.CartesianGrid(tuple(lower), tuple(upper), (240, 240))
-    mass = np.exp(density.log_density(fine.points)) * fine.volume
-    expected = mass.reshape(coarse, 40, coarse, 40).sum(axis=(1, 3)).ravel()
-    x = density.sample(n, rng)
-    counts, *_ = np.histogram2d(
-        x[:, 0], x[:, 1], bins=[np.linspace(a, b, coarse + 1) for a, b in zip(lower, upper, strict=True)]
-    )
-    seen, should = np.append(counts.ravel(), n - counts.sum()), n * np.append(expected, max(1 - expected.sum(), 1e-12))
-    keep = should > 5
-    statistic = np.sum((seen - should)[keep] ** 2 / should[keep])
-    slack = 1.05 if isinstance(density, OnGrid) else 1.0  # uniform in cells, not multilinear
-    assert chi2.sf(statistic / slack, keep.sum() - 1) > FALSE_ALARM / len(DENSITIES)
-
-
-@pytest.mark.parametrize("density", DENSITIES.values(), ids=DENSITIES)
-def test_boxes_hold_their_mass(density, rng):
-    lower, upper = density.box(0.99)
-    x = density.sample(5000, rng)
-    assert np.mean(np.all((x >= lower) & (x <= upper), axis=1)) > 0.98  # 0.99 less 7 standard errors
-
-
-def test_hessian_and_laplacian_by_differences(rng):
-    density, x, h = mfg.densities.bimodal(3), rng.normal(size=(20, 3)), 1e-5
-    slopes = np.stack([(density.score(x + h * e) - density.score(x - h * e)) / (2 * h) for e in np.eye(3)], axis=-1)
-    np.testing.assert_allclose(density.hessian(x), slopes, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(density.laplacian(x), np.trace(slopes, axis1=1, axis2=2), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -122,10 +56,6 @@ def test_the_noised_checkerboard_is_the_convolution():
         np.testing.assert_allclose(
             noised.density(np.array([x])), grid.integrate(p * kernel), rtol=2e-4
         )  # h²(z² − 1)/(24 σ²), z up to 4
-
-
-def test_swiss_roll_has_three_dimensions(rng):
-    assert mfg.densities.swiss_roll().sample(10, rng).shape == (10, 3)
 
 
 def test_an_embedded_law_is_the_law_in_its_plane_and_noise_across(rng):
