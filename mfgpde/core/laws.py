@@ -119,7 +119,7 @@ def examples[Member](make: Callable[..., Member]) -> Iterator[Member]:
 
     Of a class, those of its kind that its file's `examples()` yields, if any; of what needs no arguments, the defaults and
     two more in which every float with a default is multiplied by 1.7 and 0.6, the horizon 2.7 times that, and every count
-    is one and two more; of a function that needs arguments, all that its file's `examples()` yields.
+    is one and two more; of a function that needs arguments, what its file yields of the kind it returns.
     Raises TypeError for a member that needs arguments and whose file has no `examples()`.
     """
     module = sys.modules.get(make.__module__)
@@ -130,6 +130,9 @@ def examples[Member](make: Callable[..., Member]) -> Iterator[Member]:
         given = [one for one in given if isinstance(one, make)]
     elif not needed:
         given = []
+    elif module is not None:
+        made = vars(module).get(str(make.__annotations__.get("return")))  # annotations are strings
+        given = [one for one in given if not inspect.isclass(made) or isinstance(one, made)]
     if given:
         yield from given
     elif needed:

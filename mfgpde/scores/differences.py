@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,3 +82,13 @@ class Differenced:
         pulled = [self._slope(lambda h, e=e: dot(v, self(x + h * e, t)), self.step, "jacobian") for e in unit]
         slope = [self._slope(lambda h, e=e: along(x + h * e), wide, "divergence gradient") for e in unit]
         return pushed(x), np.stack(pulled, axis=-1), np.stack(slope, axis=-1)
+
+
+def examples() -> Iterator[Differenced]:
+    """Yield members to hold the laws to: a field that turns and changes in time, in the middle and at an end of time."""
+    yield Differenced(_turning, 2, end=1.0)
+    yield Differenced(_turning, 3)
+
+
+def _turning(x: Array, t: float) -> Array:
+    return np.sin(np.roll(x, 1, axis=-1) + t) - 0.5 * x * np.cos(2 * t)

@@ -5,8 +5,8 @@ Evaluated in blocks and in double precision whatever precision the weights were 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -59,6 +59,11 @@ def _compiled(f: Callable[..., Any], dimension: int, is_potential: bool) -> dict
     return compiled | {"products": jax.jit(jax.vmap(products, (None, 0, None, 0)))}
 
 
+def _alone(function: Callable[..., Any], _: Any, x: Any, t: Any) -> Any:
+    """Call a function that has no parameters as one that has."""
+    return function(x, t)
+
+
 class JaxScore:
     """s(x, t) from a JAX function of one point x (d,) and one time: a potential φ → () or a vector field → (d,).
 
@@ -70,7 +75,7 @@ class JaxScore:
 
     def __init__(self, function: Callable[..., Any], dimension: int, parameters: Any = None) -> None:
         self.dimension, self.parameters = dimension, parameters
-        self.function = function if parameters is not None else (lambda _, x, t: function(x, t))
+        self.function = function if parameters is not None else partial(_alone, function)
         with jax.enable_x64(True):
             try:
                 out = jax.eval_shape(self.function, parameters, jnp.zeros(dimension), jnp.zeros(()))
@@ -159,3 +164,17 @@ class JaxScore:
         if not self.has_potential:
             raise ValueError("this score is a vector field, not the gradient of a known potential")
         return self._evaluate(name, x, t)
+
+
+def examples() -> Iterator[JaxScore]:
+    """Yield members to hold the laws to: a potential and a field that is none."""
+    yield JaxScore(_hill, 2)
+    yield JaxScore(_turn, 2, jnp.array([0.3, 1.2]))
+
+
+def _hill(x: Any, t: Any) -> Any:
+    return jnp.sin(x[0] + t) * jnp.cos(2 * x[1]) - 0.5 * jnp.sum(x**2) / (1 + t)
+
+
+def _turn(parameters: Any, x: Any, t: Any) -> Any:
+    return parameters * jnp.sin(jnp.roll(x, 1) + t) - 0.5 * x

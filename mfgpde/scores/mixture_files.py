@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,10 @@ def mixture_score(arrays: dict[str, Any], stated: str, source: str) -> ExactScor
         return ExactScore(kind(**arguments), GaussianMixture(arrays["weights"], arrays["means"], structure))
     except KeyError as problem:
         raise ValueError(f"{source} lacks {problem} of a mixture; found {', '.join(sorted(arrays))}") from None
+
+
+def examples() -> Iterator[ExactScore]:
+    """Yield a member to hold the laws to: what a file of a diagonal mixture holds."""
+    arrays = {"weights": np.array([0.3, 0.7]), "means": np.array([[0.2, 1.0], [-0.5, 0.1]])}
+    arrays |= {"diagonal": np.full((2, 2), 0.2), "factors": np.zeros((2, 2, 0))}
+    yield mixture_score(arrays, '{"process": "OrnsteinUhlenbeck", "arguments": {"horizon": 2.7}}', "an example")

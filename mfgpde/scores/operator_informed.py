@@ -10,17 +10,18 @@ Written in β = Λ^{1/2} α the system tends to β = 0 with the identity for its
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
-from mfgpde.processes import ForwardProcess, MarkovGenerator
-from mfgpde.scores.eigenbasis import Eigenbasis
+from mfgpde.processes import ForwardProcess, MarkovGenerator, VariancePreserving
+from mfgpde.scores.eigenbasis import Eigenbasis, HermiteBasis
 
 FOLDS, BLOCK = 5, 8192
 RIDGES = np.geomspace(1e-12, 1e2, 57)
@@ -72,6 +73,9 @@ class OperatorInformed:
         object.__setattr__(self, "farthest", np.abs(samples).max(axis=0))
         object.__setattr__(self, "moments", self._means(np.random.default_rng(0).permutation(len(samples)) % FOLDS))
         object.__setattr__(self, "_at", lru_cache(maxsize=64)(self._solved))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.basis, self.process, self.samples, self.ridge)  # the rest follows from these
 
     def _means(self, fold: NDArray[np.int64]) -> Array:
         """Return the means of ψ over the samples of each fold, (folds, q)."""
@@ -276,3 +280,10 @@ class OperatorInformed:
 def _least_ridge(values: Array) -> float:
     """Return the least ridge that the system's errors allow: a mean of squares has no negative eigenvalues but by error."""
     return max(ROUNDING * float(values.max()), MARGIN * max(-float(values.min()), 0.0))
+
+
+def examples() -> Iterator[OperatorInformed]:
+    """Yield members to hold the laws to: two blobs in two dimensions, seen in Hermite functions of degree four."""
+    rng = np.random.default_rng(0)
+    samples = np.concatenate((rng.normal(-0.8, 0.5, (150, 2)), rng.normal(0.9, 0.4, (150, 2))))
+    yield OperatorInformed(HermiteBasis(2, 4), VariancePreserving(0.3, 4.0, 2.7), samples, ridge=1e-4)

@@ -8,24 +8,6 @@ import mfgpde as mfg
 from mfgpde.densities import OnGrid
 
 
-@pytest.mark.parametrize(
-    "process",
-    [
-        mfg.VariancePreserving(),
-        mfg.SubVariancePreserving(),
-        mfg.VarianceExploding(),
-        mfg.Brownian(),
-        mfg.OrnsteinUhlenbeck(),
-        mfg.Linear(np.array([[-1.0, 2.0], [-1.5, -0.5]]), offset=np.array([0.3, -0.2])),
-    ],
-    ids=lambda p: type(p).__name__,
-)
-def test_time_derivatives_of_marginals_by_differences(process, rng):
-    score, x, t, h = mfg.ExactScore(process, mfg.densities.bimodal(2)), rng.normal(size=(30, 2)), 0.4, 1e-5
-    slope = (score.potential(x, t + h) - score.potential(x, t - h)) / (2 * h)
-    np.testing.assert_allclose(score.time_derivative(x, t), slope, rtol=1e-5, atol=1e-5)
-
-
 def test_marginals_are_the_law_of_simulated_points(rng):
     """Exact simulation of the transition against the moments of the marginal, 5 standard errors."""
     process, n = mfg.Linear(np.array([[-1.0, 2.0], [-1.5, -0.5]]), scale=0.8), 40_000

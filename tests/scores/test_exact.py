@@ -6,25 +6,12 @@ import pytest
 import mfgpde as mfg
 from mfgpde.scores.exact import motion
 
-EXACT = mfg.ExactScore(mfg.VariancePreserving(), mfg.densities.bimodal(2))
-BUMP = mfg.scores.Bump(0.3, (0.5, -0.2), 0.8, frequency=3.0)
-SCORES = {"exact": EXACT, "bump": BUMP, "sum": mfg.scores.Sum(EXACT, BUMP)}
 H = 1e-5  # central differences: h² = 1e-10 of the third derivative, and rounding of 1e-16/h
 
 
 def differences(f, x):
     """∂f/∂x_i at points x, last axis i."""
     return np.stack([(f(x + H * e) - f(x - H * e)) / (2 * H) for e in np.eye(x.shape[-1])], axis=-1)
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_derivatives(name, rng):
-    score, x, t = SCORES[name], rng.normal(size=(40, 2)), 0.3
-    np.testing.assert_allclose(score(x, t), differences(lambda y: score.potential(y, t), x), atol=1e-7)
-    jacobian = differences(lambda y: score(y, t), x)
-    np.testing.assert_allclose(score.divergence(x, t), np.trace(jacobian, axis1=-2, axis2=-1), atol=1e-7)
-    rate = (score.potential(x, t + H) - score.potential(x, t - H)) / (2 * H)
-    np.testing.assert_allclose(score.time_derivative(x, t), rate, atol=1e-6)
 
 
 def test_a_swirl_is_no_gradient(rng):
@@ -44,23 +31,6 @@ PROCESSES = {
     "OU": mfg.OrnsteinUhlenbeck(horizon=4.0),
     "linear": mfg.Linear(np.array([[-1.0, 2.0], [-1.5, -0.5]]), offset=np.array([0.3, -0.2])),
 }
-
-
-@pytest.mark.parametrize("name", PROCESSES)
-def test_all_derivatives_of_the_exact_score_by_differences_of_its_values(name, rng):
-    """Nothing but values s(x, t) goes into the comparison: the motion of the laws is not taken from the drift."""
-    process, x, v = PROCESSES[name], rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
-    score, t = mfg.ExactScore(process, mfg.densities.bimodal(2)), 0.35
-    values = mfg.scores.Differenced(score, 2, step=1e-3, time_step=5e-4, end=process.horizon)
-    for what in ("divergence", "jacobian", "rate", "divergence_gradient"):
-        want = getattr(values, what)(x, t)
-        error = max(values.uncertainty.values())
-        assert error < 1e-2
-        np.testing.assert_allclose(getattr(score, what)(x, t), want, rtol=1e-7, atol=error)
-    products = values.products(x, t, v)
-    loose = 1e-8 + 10 * values.uncertainty["divergence gradient"]
-    for got, want in zip(score.products(x, t, v), products, strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-6, atol=loose)
 
 
 @pytest.mark.parametrize("name", PROCESSES)
