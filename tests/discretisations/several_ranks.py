@@ -30,7 +30,7 @@ points = np.random.default_rng(2).normal(size=(200, 3)) + np.eye(3)[2]
 points /= np.linalg.norm(points, axis=1)[:, None]
 informed = mfg.OperatorInformed(basis, mfg.Brownian(horizon=2.0), points, ridge=1e-3)
 found["informed"] = informed(points[:5], 0.4).ravel().tolist()
-wells = mfg.FiniteElement(mfg.meshes.box((-3, -4), (3, 4), 6), 2)
+wells = mfg.FiniteElement(mfg.meshes.box((-2.2, -3.5), (2.2, 3.5), 6), 2)
 generator = mfg.processes.MarkovGenerator(lambda x: 2 * (x[..., 0] ** 2 - 1) ** 2 + x[..., 1] ** 2 / 2)
 rungs = mfg.finite_element.adapt_eigenvalue(wells, 1, generator, max_unknowns=2000)
 found["adapted"] = [rung.value for rung in rungs]

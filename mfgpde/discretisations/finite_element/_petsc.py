@@ -75,6 +75,7 @@ class Factorised:
             ksp.setType("preonly")
             pc.setType("lu")
             pc.setFactorSolverType("mumps" if comm.size > 1 or size > 20_000 else "petsc")
+            pc.setFactorPivot(zeropivot=0.0)  # PETSc's own limit is a number in the user's units
         else:
             ksp.setType("bcgs")
             pc.setType("jacobi")

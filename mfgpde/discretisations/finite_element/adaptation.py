@@ -11,11 +11,14 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, multiply, ufl
-from mfgpde.discretisations.finite_element.eigenpairs import eigenpairs
+from mfgpde.discretisations.finite_element.eigenpairs import STEEPEST, eigenpairs, potential_at, rises
 from mfgpde.discretisations.finite_element.meshes.graded import bisected, fixed, straight
-from mfgpde.discretisations.finite_element.space import over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks, read_values
 from mfgpde.equations import FokkerPlanck
 from mfgpde.processes import MarkovGenerator
+
+STILL = 1e-14  # relative: rates of change below this share of the operator's norm are rounding
+DUAL = 1e-9  # as much for the dual solution, which grows with the shift and is wanted to a few digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,45 +42,86 @@ def adapt_eigenvalue(
     """Refine the mesh for the n-th eigenvalue of the generator (see `eigenpairs`) and return all rungs.
 
     The indicator Σ_K h_K²‖∇·(πA∇φ) + λπφ‖²_K/π + Σ_F h_F‖[πA∂_nφ]‖²_F/π is of the size of the eigenvalue's error up to a
-    constant: for a self-adjoint operator the eigenfunction is its own dual solution, so residuals enter squared.
+    constant: for a self-adjoint operator the eigenfunction is its own dual solution, so residuals enter squared. Cells in
+    which the potential is too steep are cut first. Walls that absorb hold φ, and ask no flux.
+
+    Raises RuntimeError where nothing is left to refine before the budget is spent.
     """
 
     def solve(space: Any) -> tuple[float, Array]:
-        potential, tensor = generator.potential, generator.tensor
         pairs = eigenpairs(space, n + 1, generator)
-        V = space.space.interpolated(potential or (lambda x: np.zeros(len(x))), ())
-        weight = ufl.exp(-V)
-        phi = space.space.held(pairs.functions[n])
+        inner, weight = space.space, _smooth_weight(space.space, generator)
+        phi = inner.held(pairs.functions[n])
         flux = ufl.grad(phi)
-        if tensor is not None:
-            flux = ufl.dot(space.space.interpolated(tensor, (space.space.gdim,) * 2), flux)
-        mass = float(
-            space.grid.integrate(np.exp(-(potential(space.grid.points) if potential else 0.0 * space.grid.weights)))
+        if generator.tensor is not None:
+            flux = ufl.dot(inner.interpolated(generator.tensor, (inner.gdim,) * 2), flux)
+        squares = residuals(
+            inner, weight * flux, float(pairs.values[n]) * weight * phi, weight, space.walls == "absorbing"
         )
-        squares = residuals(space.space, weight * flux, float(pairs.values[n]) * weight * phi, weight)
-        return float(pairs.values[n]), squares / mass
+        return float(pairs.values[n]), squares
 
-    return _adapted(discretisation, solve, max_unknowns, share)
+    return _adapted(_following(discretisation, generator, max_unknowns), solve, max_unknowns, share)
+
+
+def _following(discretisation: Any, generator: MarkovGenerator, max_unknowns: int) -> Any:
+    """Return the discretisation on a mesh whose cells follow the potential, as far as the budget goes."""
+    straight(discretisation.mesh)
+    while discretisation.space.size <= max_unknowns:
+        space = discretisation.space
+        steep = space.own_cells[rises(space, generator) > STEEPEST]
+        if space.comm.allreduce(len(steep)) == 0:
+            break
+        discretisation = replace(discretisation, mesh=fixed(discretisation.mesh, bisected(space.domain, steep)))
+    return discretisation
+
+
+def _smooth_weight(space: Any, generator: MarkovGenerator) -> Any:
+    """Return e^{−V}/∫e^{−V}, V interpolated, for use in forms; its exponent is centred, so that no V is too high or low."""
+    V = potential_at(generator, space.grid.points)
+    least = space.grid.minimum(V)
+    mass = float(space.grid.integrate(np.exp(least - V)))
+    held = space.interpolated(lambda x: potential_at(generator, x) - least, ())
+    return ufl.exp(-held) / mass
 
 
 def stationary(equation: FokkerPlanck, discretisation: Any) -> Field:
     """Return the stationary density of a Fokker–Planck equation whose coefficients do not depend on time, mass one.
 
-    Two steps of inverse iteration on its weak form: the second changes nothing unless there is more than one such
-    density. Raises ValueError for coefficients that depend on time.
+    Where the equation's potential is known and its Gibbs density is stationary to rounding, that; else by inverse
+    iteration on the weak form, shifted by what rounding of the operator allows, whatever the units of length and time.
+    Raises ValueError for coefficients that depend on time and for absorbing walls; RuntimeError if relaxation is so slow
+    that rounding decides how mass is shared out.
     """
     if equation.time_dependent:
         raise ValueError("a stationary density needs coefficients that do not depend on time")
+    if discretisation.walls == "absorbing":
+        raise ValueError(
+            "at absorbing walls all mass leaves in the end and no density is stationary; make the walls 'reflecting' or "
+            "'far', or take the law of those that stay from the lowest of `eigenpairs`"
+        )
     system, space = discretisation.semidiscretise(equation), discretisation.space
-    step = _almost_singular(system, 1e8)
-    u, before = np.ones(space.own), np.zeros(space.own)
+    norm, u = system.norm(0.0), np.ones(space.own)
+    if not norm > 0:
+        raise ValueError("the equation has neither drift nor noise: every density is stationary")
+    potential = equation.potential
+    if potential is not None:
+        V = read_values(lambda x: potential(x, 0.0), space.nodes[: space.own], "the potential", space.comm)
+        u = np.exp(space.grid.minimum(V) - V)
+        if system.size(system.rate(u, 0.0)) <= STILL * norm * system.size(u):
+            return Field(discretisation, system.values(u / system.mass(u)))
+    step, changes, before = _almost_singular(system, 1 / (STILL * norm)), [], np.zeros(space.own)
     for _ in range(20):
         u = step(u)
         u /= system.mass(u)
-        if system.size(u - before) <= 1e-11 * system.size(u):
+        changes.append(system.size(u - before) / system.size(u))
+        if changes[-1] <= 1e-11:
             return Field(discretisation, system.values(u))
         before = u
-    raise RuntimeError("inverse iteration did not settle: there may be several stationary densities, or none")
+    raise RuntimeError(
+        f"inverse iteration did not settle (the last changes are {changes[-2]:.1e}, {changes[-1]:.1e}): relaxation is "
+        f"slower than {1 / (STILL * norm):.1e} units of time, where rounding decides how mass is shared out between wells, "
+        "or the mesh is in several pieces; fitted elements with the equation's potential have the Gibbs density itself"
+    )
 
 
 def _almost_singular(system: Any, shift: float) -> Callable[[Array], Array]:
@@ -125,21 +169,22 @@ def _dual(equation: FokkerPlanck, space: Any, goal: Callable[[Array], Array], va
     from mfgpde.equations import BackwardKolmogorov
 
     system = space.semidiscretise(BackwardKolmogorov(equation.drift, equation.diffusivity, time_dependent=False))
-    shift = 1e4
+    shift = 1 / (DUAL * system.norm(0.0))
     u = _almost_singular(system, shift)(shift * space.space.project(goal(space.grid.points) - value))
     return Field(space, system.values(u))
 
 
-def residuals(space: Any, flux: Any, source: Any, weight: Any) -> Array:
-    """Return per own cell h²‖∇·flux + source‖²/weight + Σ_F h_F‖[flux·n]‖²/weight; walls are without flux."""
+def residuals(space: Any, flux: Any, source: Any, weight: Any, held: bool = False) -> Array:
+    """Return per own cell h²‖∇·flux + source‖²/weight + Σ_F h_F‖[flux·n]‖²/weight; walls are without flux unless held."""
     domain = space.domain
     w = ufl.TestFunction(fem.functionspace(domain, ("DG", 0)))
     n, h = ufl.FacetNormal(domain), ufl.Circumradius(domain)
     rule = {"quadrature_degree": space.quadrature_degree}
     dx, ds, dS = (measure(domain=domain, metadata=rule) for measure in (ufl.dx, ufl.ds, ufl.dS))
-    form = h**2 * (ufl.div(flux) + source) ** 2 / weight * w * dx + h * ufl.inner(flux, n) ** 2 / weight * w * ds
-    if domain.topology.dim > 0:
-        form += ufl.avg(h) * ufl.jump(flux, n) ** 2 / ufl.avg(weight) * ufl.avg(w) * dS
+    form = h**2 * ((ufl.div(flux) + source) / weight) ** 2 * weight * w * dx
+    form += ufl.avg(h) * (ufl.jump(flux, n) / ufl.avg(weight)) ** 2 * ufl.avg(weight) * ufl.avg(w) * dS
+    if not held:
+        form += h * (ufl.inner(flux, n) / weight) ** 2 * weight * w * ds
     b = fem.assemble_vector(fem.form(form))
     from dolfinx.la import InsertMode
 
@@ -159,6 +204,10 @@ def _adapted(
         value, squares = solve(discretisation)
         space = discretisation.space
         total = float(over_ranks(space.comm, squares.sum(), MPI.SUM))
+        if not np.isfinite(total):
+            raise RuntimeError(
+                f"the indicator is not a number on {space.size} unknowns; is the potential smooth there?"
+            )
         rungs.append(Adaptation(discretisation, value, total, space.size))
         everywhere = np.sort(np.concatenate(space.comm.allgather(squares)))[::-1]
         least = everywhere[min(int(np.searchsorted(np.cumsum(everywhere), share * total)), len(everywhere) - 1)]
@@ -167,4 +216,8 @@ def _adapted(
         finer = replace(discretisation, mesh=fixed(discretisation.mesh, domain))
         if finer.space.size > max_unknowns:
             return rungs
+        if finer.space.size <= space.size:
+            raise RuntimeError(
+                f"bisection of the marked cells leaves {space.size} unknowns as they are; start from a finer mesh"
+            )
         discretisation = finer

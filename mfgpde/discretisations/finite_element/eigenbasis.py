@@ -19,7 +19,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.discretisations.finite_element._petsc import MPI, fem, multiply, ufl
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs, stationary_weight
 from mfgpde.discretisations.finite_element.locate import interpolation_matrix
-from mfgpde.discretisations.finite_element.space import over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks
 from mfgpde.processes import ForwardProcess, MarkovGenerator, clock
 
 KEPT = 8  # sets of points whose places on the mesh are remembered
@@ -33,7 +33,7 @@ class FiniteElementBasis:
     that they reach four times the eigenvalue, as exact products of waves do; `lost` says what they miss. Derivatives are
     those of the elements, projected on the elements: order r is off by O(h^{degree + 1 − r}).
 
-    Raises ValueError for a count that the mesh cannot bear, and at points outside the mesh, with how many.
+    Raises ValueError for a count that the mesh cannot bear, for absorbing walls, and at points outside the mesh.
     """
 
     generator: MarkovGenerator
@@ -44,6 +44,10 @@ class FiniteElementBasis:
     _places: dict[bytes, csr_matrix] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.discretisation.walls == "absorbing":
+            raise ValueError(
+                "at absorbing walls no law is stationary, to expand scores about; make the walls 'reflecting'"
+            )
         space = self.discretisation.space
         dimension, most = space.domain.topology.dim, space.size // 2
         wanted = self.count * 2**dimension if self.extended_count is None else self.extended_count

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, multiply, petsc_forms, ufl
+from mfgpde.discretisations.finite_element.ranks import agreed, read_values
 from mfgpde.discretisations.finite_element.space import LagrangeSpace
 from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.integrators import TRBDF2, Integrator
@@ -62,7 +62,8 @@ class HamiltonJacobiSystem:
     def weak(self, u: Array, t: float) -> Array:
         """Return the right-hand side tested with all test functions of this rank."""
         t = t if self.instant is None else self.instant
-        H = np.asarray(self.equation.hamiltonian(self.space.grid.points, self.space.gradient(u), t))
+        x, p = self.space.grid.points, self.space.gradient(u)
+        H = agreed(self.space.comm, lambda: np.asarray(self.equation.hamiltonian(x, p, t)))
         result = -float(self.equation.diffusivity(t)) * multiply(self.parts[0], u) - self.space.load(H)
         if self.walls == "absorbing":
             result[self.space.wall] = 0.0
@@ -126,11 +127,15 @@ class HamiltonJacobiSystem:
     def _slopes(self, u: Array, t: float) -> Array:
         x, p = self.space.grid.points, self.space.gradient(u)
         step = 1e-4 * (1 + np.abs(p).max(initial=0.0))
-        columns = [
-            (self.equation.hamiltonian(x, p + e, t) - self.equation.hamiltonian(x, p - e, t)) / (2 * step)
-            for e in step * np.eye(self.space.gdim)
-        ]
-        return np.stack(columns, axis=-1)
+
+        def differences() -> Array:
+            columns = [
+                (self.equation.hamiltonian(x, p + e, t) - self.equation.hamiltonian(x, p - e, t)) / (2 * step)
+                for e in step * np.eye(self.space.gdim)
+            ]
+            return np.stack(columns, axis=-1)
+
+        return agreed(self.space.comm, differences)
 
     def norm(self, b: Array) -> float:
         """Return the Euclidean norm over all ranks."""
@@ -147,7 +152,7 @@ class HamiltonJacobiSystem:
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the L² projection of the initial condition."""
         x = self.space.grid.points
-        return self.space.project(checked(initial(x), x.shape[:-1], "the initial condition"))
+        return self.space.project(read_values(initial, x, "the initial condition", self.space.comm))
 
     def values(self, u: Array) -> Array:
         """Return the values at the quadrature points."""

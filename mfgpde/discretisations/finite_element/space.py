@@ -21,6 +21,7 @@ from mfgpde.discretisations.finite_element._petsc import (
     ufl,
 )
 from mfgpde.discretisations.finite_element.locate import interpolation_matrix
+from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
 
 
 class MeshPoints:
@@ -135,9 +136,12 @@ class LagrangeSpace:
         """Return the interpolant of a function of points (n, gdim), of the space's degree, for use in forms."""
         V = self.V if shape == () else fem.functionspace(self.domain, ("Lagrange", self.degree, shape))
         f = fem.Function(V)
-        f.interpolate(
-            lambda x: np.moveaxis(np.asarray(function(x[: self.gdim].T), float), 0, -1).reshape(-1, x.shape[1])
-        )
+
+        def read(x: Array) -> Array:
+            values = agreed(self.comm, lambda: np.asarray(function(x[: self.gdim].T), float))
+            return np.moveaxis(values, 0, -1).reshape(-1, x.shape[1])
+
+        f.interpolate(read)
         return f
 
     def held(self, field: Any) -> Any:
@@ -232,27 +236,7 @@ class LagrangeSpace:
         return values.reshape(*x.shape[:-1], *u.shape[1:])
 
 
-def over_ranks(comm: Any, value: Any, operation: Any) -> Array:
-    """Return the sum, least or greatest of all ranks' numbers or arrays, the same bits on every rank."""
-    mine = np.array(value, dtype=float)
-    everyone = np.empty_like(mine)
-    comm.Allreduce(mine, everyone, op=operation)
-    return everyone
-
-
 def _add() -> Any:
     from dolfinx.la import InsertMode
 
     return InsertMode.add
-
-
-def read_drift(function: Callable[[Array, float], Array], x: Array, t: float, what: str) -> Array:
-    """Return function(x, t) if it has the shape of x and is finite; else say where not."""
-    values = np.asarray(function(x, t), dtype=float)
-    if values.shape != x.shape:
-        raise ValueError(f"{what} at t = {t:g} must return shape {x.shape} on points of that shape, got {values.shape}")
-    bad = ~np.isfinite(values).all(axis=-1)
-    if bad.any():
-        where = ", ".join(f"{c:.4g}" for c in x[np.argmax(bad)])
-        raise ValueError(f"{what} at t = {t:g} returned {values[np.argmax(bad)]} at x = ({where})")
-    return values

@@ -17,9 +17,9 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
-from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, fetch, multiply, petsc_forms, ufl
-from mfgpde.discretisations.finite_element.space import LagrangeSpace, read_drift
+from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks, read_drift, read_values
+from mfgpde.discretisations.finite_element.space import LagrangeSpace
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
 from mfgpde.integrators import TRBDF2, Integrator
 from mfgpde.kernels import cpu
@@ -130,7 +130,7 @@ class TransportSystem:
     def drift(self, x: Array, t: float) -> Array:
         """Return f(x, t), checked."""
         function = self.equation.velocity if isinstance(self.equation, Continuity) else self.equation.drift
-        return read_drift(function, x, t, "the drift")
+        return read_drift(function, x, t, "the drift", self.space.comm)
 
     @cached_property
     def _convection(self) -> tuple[Any, Any]:
@@ -168,7 +168,7 @@ class TransportSystem:
         start, end = there[off], here[off]
         potential = getattr(self.equation, "potential", None)
         if potential is not None and D > 0:
-            w = np.asarray(potential(start, t)) - np.asarray(potential(end, t))
+            w = agreed(self.space.comm, lambda: np.asarray(potential(start, t)) - np.asarray(potential(end, t)))
         else:
             along = np.einsum("ij,ij->i", self.drift(0.5 * (start + end), t), end - start)
             w = along / D if D > 0 else along
@@ -208,6 +208,13 @@ class TransportSystem:
         K.scale(0.5)
         return Linear(self.space, self._mass, K, self._solve_mass, self.work, self._integrals)
 
+    def norm(self, t: float) -> float:
+        """Return the largest row of |K| over the mass on its diagonal: the norm of the operator, in units of a rate."""
+        pointers, _, entries = self.at(t).K.getValuesCSR()
+        rows = np.add.reduceat(np.abs(entries), pointers[:-1]) if self.space.own else np.zeros(0)
+        diagonal = self._mass.getDiagonal().getArray()
+        return float(over_ranks(self.space.comm, (rows / diagonal).max(initial=0.0), MPI.MAX))
+
     def mass(self, u: Array) -> float:
         """Return ∫u."""
         return float(self.space.comm.allreduce(float(self._lumped @ u)))
@@ -220,7 +227,7 @@ class TransportSystem:
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the L² projection of the initial condition; its values at the vertices if fitted."""
         x = self.space.nodes[: self.space.own] if self.fitted else self.space.grid.points
-        values = checked(initial(x), x.shape[:-1], "the initial condition")
+        values = read_values(initial, x, "the initial condition", self.space.comm)
         u = values.copy() if self.fitted else self.space.project(values)
         if self.absorbing:
             u[self.space.wall] = 0.0
