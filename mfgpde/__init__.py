@@ -3,13 +3,12 @@
 Names that most work needs are listed in `__init__.pyi`, others are in their rooms; each is imported when first used.
 """
 
-from pathlib import Path
 from typing import Any
 
 import lazy_loader
 
 from mfgpde.core import shown
-from mfgpde.core.register import defining
+from mfgpde.core.register import defines, files
 
 _listed, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = "0.2.0"
@@ -23,11 +22,8 @@ def __getattr__(name: str) -> Any:
 
 def _elsewhere(name: str) -> str:
     """Return in which rooms a name is, if it is in any."""
-    here = Path(__file__).parent
-    rooms = dict.fromkeys(
-        "finite_element" if "finite_element" in path.parts else path.relative_to(here).parts[0]
-        for path in defining(here, name)
-    )
+    places = [module.split(".")[1:] for module, path in files(__name__) if defines(path, name)]
+    rooms = dict.fromkeys("finite_element" if "finite_element" in place else place[0] for place in places)
     found = [f"mfg.{room}.{name}" for room in rooms if room in __all__]
     return f"; it is in its room: {' or '.join(found)}" if found else ""
 

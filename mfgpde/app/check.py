@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.app import problem
-from mfgpde.densities import marginal
+from mfgpde.app.tables import member
+from mfgpde.densities import DENSITIES, marginal
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.grids import CartesianGrid
-from mfgpde.processes import LinearProcess
+from mfgpde.processes import PROCESSES, LinearProcess
 from mfgpde.scores import Differenced, ExactScore, Network, load_score
 
 FEWEST_SAMPLES = 1000
@@ -54,7 +54,7 @@ def prepare(
     Raises ValueError for anything that does not fit together, in a sentence that names it.
     """
     arguments = dict(_option(text) for text in options)
-    forward = problem.made("process", {"name": process, **arguments}, problem.PROCESSES)
+    forward = member(PROCESSES, {"name": process, **arguments})
     if cells < 16 or cells % 4:
         raise ValueError(f"cells must be a multiple of 4, at least 16, got {cells}")
     if not 0 <= stop < forward.horizon:
@@ -65,7 +65,7 @@ def prepare(
         dimension = _same(dimension, samples.shape[1], data)
     elif data is not None:
         known = {"name": data} | ({"dimension": dimension} if data == "bimodal" and dimension else {})
-        density = problem.made("data", known, problem.DATA)
+        density = member(DENSITIES, known)
         dimension = _same(dimension, density.dimension, data)
     score = load_score(source, dimension, network)
     dimension = _same(dimension, score.dimension, source)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -23,27 +22,39 @@ NO_MEMBERS = {"contract", "laws"}
 
 
 class Register[Member](Mapping[str, Callable[..., Member]]):
-    """What makes the members of the room `package`, by name; files are imported when the register is first read.
+    """What makes the members of the room `package`, by name; a file is imported when a member of it is asked for.
 
     `contract` is the class or Protocol that members keep, `what` the singular noun for messages.
+
+    >>> from mfgpde.processes import PROCESSES
+    >>> PROCESSES.named("brownian")(scale=2.0)
+    Brownian(scale=2.0, horizon=1.0)
+    >>> PROCESSES.named("brownean")
+    Traceback (most recent call last):
+    ValueError: unknown process 'brownean'; did you mean 'brownian'?
     """
 
     def __init__(self, package: str, contract: type[Member], what: str) -> None:
         self.package, self.contract, self.what = package, contract, what
 
     @cached_property
-    def _members(self) -> dict[str, Callable[..., Member]]:
-        found = (member for module in modules(self.package) for member in self._in(module))
-        return {spoken(member.__name__): member for member in found}
+    def _places(self) -> dict[str, list[str]]:
+        """Return for every name on the top level of a file, as it is spoken, the modules that define it."""
+        found: dict[str, list[str]] = {}
+        for module, path in files(self.package):
+            if module.rpartition(".")[2] not in NO_MEMBERS:
+                for match in DEFINITION.finditer(path.read_text(encoding="utf-8")):
+                    found.setdefault(spoken(match[1]), []).append(module)
+        return found
 
-    def _in(self, module: ModuleType) -> Iterator[Any]:
-        for name, member in vars(module).items():
-            if (
-                name[0] != "_"
-                and getattr(member, "__module__", None) == module.__name__
-                and self._keeps(member, module)
-            ):
-                yield member
+    def _make(self, name: str) -> Callable[..., Member] | None:
+        """Return what makes the member of this name. Raises ImportError where its file needs what is not installed."""
+        for place in self._places.get(name, []):
+            module = importlib.import_module(place)
+            for label, one in vars(module).items():
+                if spoken(label) == name and getattr(one, "__module__", None) == place and self._keeps(one, module):
+                    return one
+        return None
 
     def _keeps(self, member: Any, module: ModuleType) -> bool:
         if inspect.isclass(member):
@@ -54,64 +65,78 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
         return inspect.isclass(made) and self._is(made)
 
     def _is(self, made: type) -> bool:
-        return issubclass(made, self.contract)
+        asked = getattr(self.contract, "__protocol_attrs__", None)
+        if asked is None:
+            return issubclass(made, self.contract)
+        has = {*dir(made), *getattr(made, "__dataclass_fields__", ())}  # fields without a default are no attributes
+        return asked <= has
 
     def __getitem__(self, name: str) -> Callable[..., Member]:
-        if name in self._members:
-            return self._members[name]
-        raise KeyError(name)
+        found = self._make(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
+        return (name for name in self._places if self._available(name))
+
+    def _available(self, name: str) -> bool:
+        try:
+            return self._make(name) is not None
+        except ImportError:  # an optional library is not here
+            return False
 
     def __len__(self) -> int:
-        return len(self._members)
+        return sum(1 for _ in self)
 
     def named(self, name: Any) -> Callable[..., Member]:
-        """Return what makes the member of this name. Raises ValueError that says the nearest names."""
-        if name in self._members:
-            return self._members[name]
-        near = difflib.get_close_matches(str(name), self._members, 1, 0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(self._members))}"
-        raise ValueError(f"unknown {self.what} {name!r}; {hint}")
-
-    @property
-    def public(self) -> list[str]:
-        """The Python names of the members, sorted."""
-        return sorted(member.__name__ for member in self._members.values())
+        """Return what makes the member of this name. Raises ValueError that says the nearest names, or what is missing."""
+        try:
+            found = self._make(str(name))
+        except ImportError as problem:
+            raise ValueError(f"{self.what} {name!r} needs what is not installed: {problem}") from problem
+        if found is not None:
+            return found
+        raise ValueError(f"unknown {self.what} {name!r}; {nearest(str(name), list(self))}")
 
 
-def modules(package: str) -> Iterator[ModuleType]:
-    """Import and yield the files of a room that may hold members, in order of their names."""
-    folder = importlib.import_module(package).__path__
-    for entry in pkgutil.iter_modules(folder):
-        if entry.name[0] != "_" and entry.name not in NO_MEMBERS:
-            yield importlib.import_module(f"{package}.{entry.name}")
+DEFINITION = re.compile(r"^(?:class|def) ([A-Za-z]\w*)", re.MULTILINE)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return the second half of a complaint: the known name that is nearest, or all of them."""
+    near = difflib.get_close_matches(name, known, 1, 0.4)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+
+
+def files(package: str) -> Iterator[tuple[str, Path]]:
+    """Yield module names and paths of the public files of a package and of the packages in it; nothing is imported."""
+    root = Path(str(importlib.import_module(package).__path__[0]))
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        if parts and not any(part[0] == "_" for part in parts):
+            yield ".".join((package, *parts)), path
 
 
 def opened(package: str) -> Callable[[str], Any]:
     """Return the `__getattr__` of a room: whatever its files define or are called, imported when it is asked for."""
 
     def find(name: str) -> Any:
-        folder = Path(str(importlib.import_module(package).__path__[0]))
         if name[0] != "_":
-            if (folder / name).is_dir() or (folder / f"{name}.py").is_file():
-                return importlib.import_module(f"{package}.{name}")
-            for path in defining(folder, name):
-                inner = ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
-                return getattr(importlib.import_module(f"{package}.{inner}"), name)
+            for module, path in files(package):
+                if module == f"{package}.{name}":
+                    return importlib.import_module(module)
+                if defines(path, name):
+                    return getattr(importlib.import_module(module), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return find
 
 
-def defining(folder: Path, name: str) -> Iterator[Path]:
-    """Yield the files below a folder whose top level defines a class or function of this name; nothing is imported."""
-    line = re.compile(rf"^(?:class|def) {re.escape(name)}\b", re.MULTILINE)
-    for path in sorted(folder.rglob("*.py")):
-        private = any(part[0] == "_" for part in path.relative_to(folder).parts if part != "__init__.py")
-        if not private and line.search(path.read_text(encoding="utf-8")):
-            yield path
+def defines(path: Path, name: str) -> bool:
+    """Say whether the top level of a file defines a class or function of this name."""
+    return any(match[1] == name for match in DEFINITION.finditer(path.read_text(encoding="utf-8")))
 
 
 def spoken(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mfgpde.core.register import opened
+from mfgpde.core.register import Register, opened
 from mfgpde.densities.boxes import UniformBoxes
 from mfgpde.densities.contract import Density, Propagated, marginal
 from mfgpde.densities.covariances import Dense, LowRank
@@ -23,6 +23,7 @@ from mfgpde.densities.gaussian_mixture import GaussianMixture, gaussian
 from mfgpde.densities.on_grid import OnGrid, check_density, place
 
 __all__ = [
+    "DENSITIES",
     "Dense",
     "Density",
     "GaussianMixture",
@@ -46,6 +47,8 @@ __all__ = [
     "two_moons",
     "two_rings",
 ]
+
+DENSITIES = Register(__name__, Density, "data")
 
 if not TYPE_CHECKING:  # what else its files define
     __getattr__ = opened(__name__)

@@ -2,14 +2,25 @@
 
 from typing import TYPE_CHECKING
 
-from mfgpde.core.register import opened
+from mfgpde.core.register import Register, opened
 from mfgpde.discretisations.contract import Discretisation, Semidiscrete
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_volume import FiniteVolume
 from mfgpde.discretisations.resample import resample
 from mfgpde.discretisations.spectral import Spectral, propagate
 
-__all__ = ["Discretisation", "Field", "FiniteVolume", "Semidiscrete", "Spectral", "propagate", "resample"]
+__all__ = [
+    "DISCRETISATIONS",
+    "Discretisation",
+    "Field",
+    "FiniteVolume",
+    "Semidiscrete",
+    "Spectral",
+    "propagate",
+    "resample",
+]
+
+DISCRETISATIONS = Register(__name__, Discretisation, "discretisation")
 
 if not TYPE_CHECKING:  # what else its files define
     __getattr__ = opened(__name__)

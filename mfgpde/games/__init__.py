@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mfgpde.core.register import opened
+from mfgpde.core.register import Register, opened
 from mfgpde.games.catalogue import (
     benamou_brenier,
     crowd_motion,
@@ -25,12 +25,17 @@ from mfgpde.games.functionals import (
     Target,
     cross_entropy,
 )
+from mfgpde.games.landscapes import Landscape
 from mfgpde.games.mean_field_game import MeanFieldGame, PowerCost, Quadratic, TabulatedCost
 
 __all__ = [
+    "COSTS",
+    "GAMES",
+    "LANDSCAPES",
     "Capacity",
     "ChiSquared",
     "Functional",
+    "Landscape",
     "MeanFieldGame",
     "Nonlocal",
     "Potential",
@@ -52,6 +57,10 @@ __all__ = [
     "schroedinger_bridge",
     "score_based_model",
 ]
+
+GAMES = Register(__name__, MeanFieldGame, "game")
+COSTS = Register(__name__, Functional, "cost")
+LANDSCAPES = Register(__name__, Landscape, "landscape")
 
 if not TYPE_CHECKING:  # what else its files define
     __getattr__ = opened(__name__)

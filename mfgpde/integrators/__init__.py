@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mfgpde.core.register import opened
+from mfgpde.core.register import Register, opened
 from mfgpde.integrators.chebyshev import RungeKuttaChebyshev
 from mfgpde.integrators.contract import Implicit, Integrator, Split, Stabilised, System, size
 from mfgpde.integrators.controller import Controller
@@ -12,6 +12,7 @@ from mfgpde.integrators.tr_bdf2 import TRBDF2, BackwardEuler
 
 __all__ = [
     "ETDRK4",
+    "INTEGRATORS",
     "SSPRK43",
     "TRBDF2",
     "BackwardEuler",
@@ -24,6 +25,8 @@ __all__ = [
     "System",
     "size",
 ]
+
+INTEGRATORS = Register(__name__, Integrator, "integrator")
 
 if not TYPE_CHECKING:  # what else its files define
     __getattr__ = opened(__name__)

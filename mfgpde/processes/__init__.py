@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mfgpde.core.register import opened
+from mfgpde.core.register import Register, opened
 from mfgpde.processes.contract import ForwardProcess, IsotropicProcess, LinearProcess, Transition
 from mfgpde.processes.generator import MarkovGenerator, clock
 from mfgpde.processes.langevin import OverdampedLangevin, double_well
@@ -12,6 +12,7 @@ from mfgpde.processes.variance_exploding import Brownian, VarianceExploding
 from mfgpde.processes.variance_preserving import SubVariancePreserving, VariancePreserving
 
 __all__ = [
+    "PROCESSES",
     "Brownian",
     "ForwardProcess",
     "IsotropicProcess",
@@ -27,6 +28,8 @@ __all__ = [
     "clock",
     "double_well",
 ]
+
+PROCESSES = Register(__name__, ForwardProcess, "process")
 
 if not TYPE_CHECKING:  # what else its files define
     __getattr__ = opened(__name__)

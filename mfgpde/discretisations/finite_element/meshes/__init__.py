@@ -1,5 +1,6 @@
 """Meshes: by name, from files, graded by a width; each a recipe that can be refined."""
 
+from mfgpde.core.register import Register
 from mfgpde.discretisations.finite_element.meshes.files import read
 from mfgpde.discretisations.finite_element.meshes.graded import graded, toward
 from mfgpde.discretisations.finite_element.meshes.shapes import (
@@ -13,4 +14,19 @@ from mfgpde.discretisations.finite_element.meshes.shapes import (
     torus,
 )
 
-__all__ = ["Mesh", "annulus", "box", "curve", "disc", "graded", "interval", "read", "sphere", "torus", "toward"]
+__all__ = [
+    "MESHES",
+    "Mesh",
+    "annulus",
+    "box",
+    "curve",
+    "disc",
+    "graded",
+    "interval",
+    "read",
+    "sphere",
+    "torus",
+    "toward",
+]
+
+MESHES = Register(__name__, Mesh, "mesh")
