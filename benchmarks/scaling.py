@@ -87,9 +87,8 @@ def _kernels(n: int, d: int) -> Iterator[tuple[str, int, Callable[[], Any]]]:
         4,
         lambda: cpu.limited_flux(p.reshape(shape), faces[0], False, new.reshape(shape)),
     )
-    wide = rng.random((1, n + 6, n))
-    low, high = np.empty((2, 1, n, n))
-    yield "WENO5 slopes, axis 0, 2D", 3, lambda: cpu.weno_slopes(wide, 1.0, low, high)
+    lines, found = rng.random((1, n, n)), np.empty((3, n * n, 1))
+    yield "WENO5 slopes, axis 0, 2D", 4, lambda: cpu.weno_slopes(lines, 1.0, 1, 0, found[0], found[1], found[2, :, 0])
 
 
 def _seconds(action: Callable[[], Any]) -> float:

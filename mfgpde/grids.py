@@ -87,8 +87,7 @@ class CartesianGrid:
 
     @cached_property
     def _faces(self) -> tuple[Array, ...]:
-        axes = range(self.dimension)
-        return tuple(_mesh((*self.axes[:i], self._edges(i), *self.axes[i + 1 :])) for i in axes)
+        return tuple(_mesh(self.face_axes(axis)) for axis in range(self.dimension))
 
     def face_slabs(self, axis: int) -> Iterator[tuple[slice, Array]]:
         """Yield (slice of the first axis, face centres there): a large grid in slabs of at most SLAB points, not kept."""
@@ -96,11 +95,15 @@ class CartesianGrid:
         if np.prod(shape) <= SLAB:
             yield slice(None), self.faces(axis)
             return
-        along = [self._edges(i) if i == axis else self.axes[i] for i in range(self.dimension)]
+        along = self.face_axes(axis)
         depth = max(1, SLAB * shape[0] // int(np.prod(shape)))
         for start in range(0, shape[0], depth):
             part = slice(start, min(start + depth, shape[0]))
             yield part, _mesh((along[0][part], *along[1:]))
+
+    def face_axes(self, axis: int) -> tuple[Array, ...]:
+        """Return the coordinates along each axis of the faces normal to one."""
+        return tuple(self._edges(i) if i == axis else self.axes[i] for i in range(self.dimension))
 
     def _edges(self, axis: int) -> Array:
         return np.linspace(self.lower[axis], self.upper[axis], self.cells[axis] + 1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mfgpde.core.tables import Transforms
 
 Array = NDArray[np.float64]
 Backend = Literal["auto", "numpy", "cupy"]
@@ -66,14 +69,19 @@ def namespace_of(array: Any) -> Any:
 
 
 def transforms(xp: Any) -> Any:
-    """Return the module of fast Fourier, cosine and sine transforms: SciPy's, or CuPy's functions of the same names."""
+    """Return fast Fourier, cosine and sine transforms: SciPy's, or a device's functions of the same names."""
     if xp is np:
         import scipy.fft
 
         return scipy.fft
+    return _transforms_there()
+
+
+@cache
+def _transforms_there() -> Transforms:
     import cupyx.scipy.fft  # pyright: ignore[reportMissingImports]
 
-    return cupyx.scipy.fft
+    return Transforms(cupyx.scipy.fft, device_namespace().asarray)
 
 
 def beside(values: Any, x: Any) -> Any:

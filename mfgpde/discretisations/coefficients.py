@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,8 @@ from mfgpde.discretisations.checks import checked, trouble
 from mfgpde.grids import CartesianGrid
 
 KEY = "coefficients on the device"
+SLAB = 2**23
+"""points in which a function is evaluated at once on a device"""
 
 
 @dataclass(eq=False)
@@ -31,12 +33,41 @@ class Coefficients:
         """Return function(x, t) as `xp` holds it; ValueError and TypeError, naming `what`, unless finite of that shape."""
         if self.xp is np:
             return checked(function(x, t), shape, what)
-        if not self.work:
-            few = self.xp.asarray(np.ascontiguousarray(x.reshape(-1, self.grid.dimension)[:2]))
-            self.work[KEY] = float(not trouble(lambda: function(few, t)))
-        if self.work[KEY]:
+        if self._computes_there(function, t):
             return checked(function(self._sent(x), t), shape, what)
         return self.xp.asarray(np.ascontiguousarray(checked(function(x, t), shape, what)))
+
+    def on_faces(self, function: Callable[[Array, float], Any], axis: int, t: float, what: str) -> Any:
+        """Return component `axis` of function(x, t) on all faces normal to it: slab by slab, for a large grid has no array
+        of its points; on a device they are made there from the axes.
+        """
+        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.cells))
+        there = self.xp is not np and self._computes_there(function, t)
+        values = np.empty_like(self.xp.asarray(np.zeros(1)), shape=shape)
+        for part, faces in self._face_slabs(axis) if there else self.grid.face_slabs(axis):
+            found = checked(function(faces, t), faces.shape, what)[..., axis]
+            values[part] = found if there or self.xp is np else self.xp.asarray(np.ascontiguousarray(found))
+        return values
+
+    def _face_slabs(self, axis: int) -> Iterator[tuple[slice, Any]]:
+        along = self._face_axes[axis]
+        shape = tuple(len(x) for x in along)
+        depth = max(1, SLAB * shape[0] // int(np.prod(shape)))
+        for start in range(0, shape[0], depth):
+            part = slice(start, min(start + depth, shape[0]))
+            yield part, mesh((along[0][part], *along[1:]))
+
+    @cached_property
+    def _face_axes(self) -> tuple[tuple[Any, ...], ...]:
+        """The coordinates of the faces normal to each axis, on the device."""
+        axes = range(self.grid.dimension)
+        return tuple(tuple(map(self.xp.asarray, self.grid.face_axes(axis))) for axis in axes)
+
+    def _computes_there(self, function: Callable[[Array, float], Any], t: float) -> bool:
+        if not self.work:
+            few = self.xp.asarray(np.array([[x[k] for x in self.grid.axes] for k in (0, -1)]))
+            self.work[KEY] = float(not trouble(lambda: function(few, t)))
+        return bool(self.work[KEY])
 
     def _sent(self, x: Array) -> Any:
         """Return points on the device; those of all cells stay there."""
@@ -45,6 +76,15 @@ class Coefficients:
         if self._points is None:
             self._points = self.xp.asarray(x)
         return self._points
+
+
+def mesh(axes: tuple[Any, ...]) -> Any:
+    """Return the points of a product of axes, (*sizes, d), where the axes lie."""
+    d = len(axes)
+    points = np.empty_like(axes[0], shape=(*(len(x) for x in axes), d))
+    for i, x in enumerate(axes):
+        points[..., i] = x.reshape((-1,) + (1,) * (d - 1 - i))
+    return points
 
 
 class Evaluating:

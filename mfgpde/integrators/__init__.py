@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mfgpde.core.register import Register, opened
 from mfgpde.integrators.chebyshev import RungeKuttaChebyshev
-from mfgpde.integrators.contract import Implicit, Integrator, Split, Stabilised, System, size
+from mfgpde.integrators.contract import Implicit, Integrator, Split, Stabilised, System, size, sizes
 from mfgpde.integrators.controller import Controller
 from mfgpde.integrators.etdrk4 import ETDRK4
 from mfgpde.integrators.runge_kutta import SSPRK43
@@ -24,6 +24,7 @@ __all__ = [
     "Stabilised",
     "System",
     "size",
+    "sizes",
 ]
 
 INTEGRATORS = Register(__name__, Integrator, "integrator")

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from mfgpde.core.arrays import contiguous
-from mfgpde.integrators.contract import Array, Stabilised, trapezoid_defect
+from mfgpde.integrators.contract import Array, Fused, Stabilised
 from mfgpde.kernels import stencils
 
 
@@ -33,18 +33,13 @@ class RungeKuttaChebyshev:
         inner = system.frozen(t, t + dt)
         y0 = contiguous(u)
         f0 = inner.rate(y0, t)
-        before, here = y0, y0 + weights[1, 3] * dt * f0
-        f, fused = None, getattr(inner, "stage", None)  # the stencil and the recurrence in one pass, where there is one
-        for j in range(2, stages + 1):
-            scale = weights[j] * (1, 1, 1, dt, dt)
-            new = np.empty_like(y0) if before is y0 else before  # each entry is read before it is written
-            if fused is None or not fused(y0, here, before, f0, scale, new):
-                f = inner.rate(here, t + nodes[j - 1] * dt, f)
-                levels = (y0.ravel(), here.ravel(), before.ravel(), f.ravel(), f0.ravel())
-                stencils.of(y0).recurrence(*levels, scale, new.ravel())
-            before, here = here, new
-        del before, f, f0  # three arrays that the error estimate can do without
-        return here, -0.8 * trapezoid_defect(system, u, t, here, dt)
+        new = inner.stages(y0, f0, weights, dt) if isinstance(inner, Fused) else None
+        if new is None:
+            new = _one_by_one(inner, y0, f0, weights, t + nodes * dt, dt)
+        del f0  # an array that the error estimate can do without
+        f0, f1 = system.rate(u, t), system.rate(new, t + dt)
+        _combined(y0, new, y0, f1, f0, np.array((0.8, -0.8, 0.0, 0.4 * dt, 0.4 * dt)), f1)
+        return new, f1
 
     def stages(self, reach: float) -> int:
         """Return the least number of stages whose stability interval covers `reach` = dt·ρ."""
@@ -52,6 +47,23 @@ class RungeKuttaChebyshev:
         while real_boundary(s, self.damping) < reach:
             s = int(1.1 * s) + 1
         return s
+
+
+def _one_by_one(inner: Stabilised, y0: Array, f0: Array, weights: Array, times: Array, dt: float) -> Array:
+    """Return the last stage, from the rate and the recurrence of each."""
+    before, here, f = y0, y0 + weights[1, 3] * dt * f0, None
+    for j in range(2, len(weights)):
+        new = np.empty_like(y0) if before is y0 else before  # each entry is read before it is written
+        f = inner.rate(here, times[j - 1], f)
+        _combined(y0, here, before, f, f0, weights[j] * (1, 1, 1, dt, dt), new)
+        before, here = here, new
+    return here
+
+
+def _combined(y0: Array, y1: Array, y2: Array, f1: Array, f0: Array, c: Array, out: Array) -> None:
+    """Fill out, which may be one of them, with their combination in one pass."""
+    flat = [a.reshape(-1) for a in (y0, y1, y2, f1, f0)]
+    stencils.of(y0).recurrence(*flat, c, out.reshape(-1))
 
 
 @lru_cache(maxsize=512)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mfgpde.core.arrays import contiguous, elsewhere, to_host
+from mfgpde.kernels import stencils
 
 Array = NDArray[Any]
 
@@ -35,6 +38,18 @@ class Stabilised(System, Protocol):
 
     def frozen(self, t0: float, t1: float) -> Stabilised:
         """Return a system to use over the step [t0, t1]: itself, or a time average that errs by O((t1−t0)³) a step."""
+        ...
+
+
+@runtime_checkable
+class Fused(Protocol):
+    """A stabilised system whose stages may be one pass each, over coefficients that do not change within a step."""
+
+    def stages(self, y0: Array, f0: Array, weights: Array, dt: float) -> Array | None:
+        """Return the last of y_j = c₀y₀ + c₁y_{j−1} + c₂y_{j−2} + dt(c₃ rate(y_{j−1}) + c₄f₀), or None if it cannot.
+
+        y₁ = y₀ + c₃ dt f₀, and c = weights[j].
+        """
         ...
 
 
@@ -88,3 +103,12 @@ def trapezoid_defect(system: System, u: Array, t: float, new: Array, dt: float) 
 def size(u: Array) -> float:
     """Return the root mean square of an array."""
     return float(np.sqrt(np.mean(np.abs(u) ** 2)))
+
+
+def sizes(u: Array, error: Array) -> tuple[float, float]:
+    """Return the root mean squares of both; from a device in one transfer."""
+    if not elsewhere(u):
+        return size(u), size(error)
+    real = [contiguous(a).ravel().view(np.finfo(a.dtype).dtype) for a in (u, error)]  # complex numbers as pairs
+    both = to_host(stencils.on_device().sums_of_squares(*real))[0] / u.size
+    return float(np.sqrt(both[0])), float(np.sqrt(both[1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mfgpde.integrators.contract import Array, size
+from mfgpde.integrators.contract import Array, sizes
 
 
 @dataclass
@@ -18,13 +18,14 @@ class Controller:
     rtol: float
     atol: float
     embedded_order: int
-    size: Callable[[Array], float] = size
-    """the norm; unknowns spread over several processes bring their own"""
+    sizes: Callable[[Array, Array], tuple[float, float]] = sizes
+    """the norms of a state and its error; unknowns spread over several processes bring their own"""
     previous: float = 1.0
 
     def ratio(self, u: Array, error: Array) -> float:
         """Return the error in units of the tolerance; NaN or infinity mean that the step blew up."""
-        return self.size(error) / (self.atol + self.rtol * self.size(u))
+        scale, away = self.sizes(u, error)
+        return away / (self.atol + self.rtol * scale)
 
     def factor(self, ratio: float) -> float:
         """Return by how much to change the step after one with this error ratio; small gains are not worth a change."""

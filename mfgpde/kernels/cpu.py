@@ -7,14 +7,19 @@ and the index −1 then is the last cell: one body serves both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import get_num_threads, njit, prange
+from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
 from mfgpde.kernels.games import kinetic_proximal as kinetic_proximal
 from mfgpde.kernels.transport import envelope as envelope
 from mfgpde.kernels.transport import scatter as scatter
 from mfgpde.kernels.weno import weno_slopes as weno_slopes
+
+Flags = NDArray[np.bool_]
 
 # c(w) = (w/2) coth(w/2) = Σ B_{2k} w^{2k} / (2k)!, Bernoulli numbers: for |w| ≤ 1 the tail after w²⁰ is below 1e-17.
 C1, C2, C3, C4, C5 = 1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160
@@ -120,7 +125,7 @@ def _fitted(w: float, low: float, high: float) -> float:
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, glued: Array, blocks: int, out: Array) -> None:
+def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, glued: Flags, blocks: int, out: Array) -> None:
     """Fill out = Ap from face Péclet numbers |w| ≤ 1 (0 on walls) and rate = D/h² per axis: five arrays of traffic.
 
     Each block of planes computes every flux once: the lower ones wait in a plane, a row and a line of memory.
@@ -156,7 +161,7 @@ def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, glued: Arr
                     low[k], south[k] = up, across
 
 
-def fitted(p: Array, peclet: tuple[Array, ...], rate: Array, glued: Array, out: Array) -> None:
+def fitted(p: Array, peclet: tuple[Array, ...], rate: Sequence[float], glued: Sequence[bool], out: Array) -> None:
     """Fill out = Ap from face Péclet numbers |w| ≤ 1 (0 on walls) and rate = D/h² per axis, in three dimensions."""
     w0, w1, w2 = peclet
     fitted_3d(p, w0, w1, w2, np.asarray(rate), np.asarray(glued), min(threads(), len(p)), out)

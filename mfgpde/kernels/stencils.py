@@ -9,7 +9,8 @@ import numpy as np
 
 from mfgpde.core.arrays import device_namespace
 from mfgpde.kernels import cpu
-from mfgpde.kernels.device import PRELUDE, DeviceStencils, source
+from mfgpde.kernels.device import DeviceStencils
+from mfgpde.kernels.launch import PRELUDE, source
 
 
 def of(array: Any) -> Any:

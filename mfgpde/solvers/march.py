@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.discretisations import Discretisation, Field, Semidiscrete
-from mfgpde.integrators import Controller, Integrator, size
+from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.solvers.initial import (
     Initial,
     carries_density,
@@ -75,10 +75,9 @@ class _March:
             return new, self.controller.ratio(u, error)
 
     def _first_step(self, u: Array, t: float, end: float) -> float:
-        size = self.controller.size
-        rate = size(self.system.rate(u, t))
+        scale, rate = self.controller.sizes(u, self.system.rate(u, t))
         k = self.controller.embedded_order + 1
-        guess = 0.5 * self.controller.rtol ** (1 / k) * size(u) / rate if rate > 0 else end - t
+        guess = 0.5 * self.controller.rtol ** (1 / k) * scale / rate if rate > 0 else end - t
         return min(end - t, max(guess, 1e-9 * (end - t)))
 
 
@@ -151,9 +150,7 @@ def solve(
             discretisation,
             largest_wall_mass if far else np.inf,
         )
-    march = _March(
-        system, chosen, Controller(rtol, atol, chosen.embedded_order, getattr(system, "size", size)), max_steps
-    )
+    march = _March(system, chosen, Controller(rtol, atol, chosen.embedded_order, _norms(system)), max_steps)
     clock = time.perf_counter()
     status, t = Status.DONE, float(instants[0])
     record.add(t, values, system.mass(u))
@@ -196,6 +193,12 @@ def solve(
     if throw and status is not Status.DONE:
         raise NotConverged(_advice(solution, t) + (f" ({march.trouble})" if march.trouble else ""), solution)
     return solution
+
+
+def _norms(system: Semidiscrete) -> Callable[[Array, Array], tuple[float, float]]:
+    """Return the norms of a state and its error that belong to a system: its own, or root mean squares."""
+    own = getattr(system, "size", None)
+    return sizes if own is None else lambda u, error: (own(u), own(error))
 
 
 def _scaled(bar: Meter, offset: float, share: float) -> Meter:

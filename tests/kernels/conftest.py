@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfgpde.kernels.device import DeviceStencils, signatures, source
+from mfgpde.kernels.device import DeviceStencils
+from mfgpde.kernels.launch import signatures, source
 
 FLAGS = ["-std=c++17", "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-Wno-unused-function", "-Wno-unknown-pragmas"]
 TRAPS = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-ffp-contract=off"]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from mfgpde.kernels import cpu
-from mfgpde.kernels.device import PRELUDE, signatures, source
-from mfgpde.kernels.weno import weno_slopes
+from mfgpde.kernels.launch import PRELUDE, signatures, source
 
 GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
-REGISTERS = 64  # eight blocks of 128 threads on a multiprocessor, half of what it holds: enough to hide memory
+REGISTERS = {"corrected_stage_2d": 96, "weno_slopes": 72}  # a thread of these has twenty loads in flight and more
+MOST = 64  # of the others: eight blocks of 128 threads on a multiprocessor, half of what it holds, hide memory
 
 
 def guarded(values, dtype=np.float64):
@@ -43,6 +43,24 @@ def peclet(shape, glued, rng):
     return found
 
 
+def in_stages(device, stencil, y0, change, rng):
+    """Four of Chebyshev's stages against the recurrence, written out; y_2 and on take the place of y_0 and on."""
+    weights, dt, f0, f = rng.normal(size=(5, 5)), 0.3, np.empty_like(y0), np.empty_like(y0)
+    change(y0, f0)
+    y = [y0, y0 + dt * weights[1, 3] * f0]
+    for c in weights[2:]:
+        change(y[-1], f)
+        y.append(c[0] * y0 + c[1] * y[-1] + c[2] * y[-2] + dt * (c[3] * f + c[4] * f0))
+    held = [guarded(y0), guarded(y[1]), guarded(f0), guarded(np.full_like(y0, np.nan))]
+    rows = [guarded(c) for c in weights[2:]]
+    size = np.abs(y[-1]).max()
+    last = stencil.stages(tuple(held), rows, dt)
+    np.testing.assert_allclose(last, y[-1], rtol=1e-11, atol=1e-12 * size)
+    assert all(map(unharmed, held))
+    np.testing.assert_array_equal(held[0], y0)
+    np.testing.assert_allclose(device.chebyshev(stencil, y0, f0, weights, dt), y[-1], rtol=1e-11, atol=1e-12 * size)
+
+
 def forward(p, coefficients, out):
     {1: cpu.forward_1d, 2: cpu.forward_2d, 3: cpu.forward_3d}[p.ndim](p, *coefficients, out)
 
@@ -53,22 +71,12 @@ def test_rates_of_change_and_stages(shape, glued, rng, on_host, rates):
     p, coefficients = rng.random(shape), rates(shape, glued, rng)
     want = np.empty(shape)
     forward(p, coefficients, want)
-    device = on_host()
-    ours, given, held = guarded(np.full(shape, np.nan)), [guarded(a) for a in coefficients], guarded(p)
-    getattr(device, f"forward_{len(shape)}d")(held, *given, ours)
+    ours = guarded(np.full(shape, np.nan))
+    stencil = on_host().stencil("stage", shape, *(guarded(a) for a in coefficients))
+    stencil.rate(guarded(p), ours)
     np.testing.assert_allclose(ours, want, rtol=1e-13, atol=1e-14)
     assert unharmed(ours)
-    if len(shape) == 1:
-        return
-    levels, c = [rng.random(shape) for _ in range(3)], rng.normal(size=5)
-    cpu_stage = np.empty(shape)
-    cpu.recurrence(
-        *(a.ravel() for a in (levels[0], p, levels[1], want, levels[2])), c, cpu_stage.reshape(-1)
-    )  # y0, y1, y2, f1, f0
-    ours[...] = np.nan
-    device.stage(held, tuple(given), *(guarded(a) for a in levels), c, ours)
-    np.testing.assert_allclose(ours, cpu_stage, rtol=1e-12, atol=1e-13)
-    assert unharmed(ours)
+    in_stages(on_host(), stencil, p, lambda u, out: forward(u, coefficients, out), rng)
 
 
 @pytest.mark.parametrize("glued", [(False, False, False), (True, True, True), (True, False, True)])
@@ -87,14 +95,40 @@ def test_coefficients_on_the_fly(shape, glued, rng, on_host):
     want = np.empty(shape)
     forward(p, stored, want)
     device, ours = on_host(), guarded(np.full(shape, np.nan))
-    held, given = guarded(p), tuple(guarded(a) for a in w)
-    device.fitted(held, given, rate, glued, ours)
+    stencil = device.stencil("fitted_stage", shape, *(guarded(a) for a in w), *rate, *glued)
+    stencil.rate(guarded(p), ours)
     np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
-    levels, c = [rng.random(shape) for _ in range(3)], rng.normal(size=5)
-    stage = c[0] * levels[0] + c[1] * p + c[2] * levels[1] + c[3] * want + c[4] * levels[2]
-    device.fitted_stage(held, given, rate, glued, *(guarded(a) for a in levels), c, ours)
-    np.testing.assert_allclose(ours, stage, rtol=1e-12, atol=1e-12)
     assert unharmed(ours)
+    in_stages(device, stencil, p, lambda u, out: forward(u, stored, out), rng)
+
+
+@pytest.mark.parametrize("glued", [False, True])
+@pytest.mark.parametrize("shape", [(2,), (67,), (300,), *(s for s in SHAPES if min(s) > 1)], ids=str)
+def test_fourth_order_in_one_pass(shape, glued, rng, on_host, rates):
+    p, coefficients, of_axes, w = rng.random(shape), rates(shape, glued, rng), [], []
+    for axis, n in enumerate(shape):
+        w.append(3 * rng.normal(size=tuple(k + (i == axis) for i, k in enumerate(shape))))
+        if glued:
+            np.moveaxis(w[axis], axis, 0)[n] = np.moveaxis(w[axis], axis, 0)[0]
+        of_axes += [*coefficients[2 * axis : 2 * axis + 2], w[axis]]
+
+    def change(u, out):
+        out[...] = 0.0
+        for axis, n in enumerate(shape):
+            lines = (-1, n, int(np.prod(shape[axis + 1 :])))
+            up, down, peclet = (a.reshape(-1, n + 1, lines[2]) for a in of_axes[3 * axis : 3 * axis + 3])
+            flux, better = np.empty_like(up), np.empty_like(up)
+            cpu.face_flux(u.reshape(lines), up, down, flux)
+            cpu.corrected_flux(flux, peclet, glued, better)
+            cpu.add_inflow(better, out.reshape(lines))
+
+    want, ours = np.empty(shape), guarded(np.full(shape, np.nan))
+    change(p, want)
+    stencil = on_host().stencil("corrected_stage", shape, *map(guarded, of_axes), *[glued] * len(shape))
+    stencil.rate(guarded(p), ours)
+    np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
+    assert unharmed(ours)
+    in_stages(on_host(), stencil, p, change, rng)
 
 
 @pytest.mark.parametrize("periodic", [False, True])
@@ -108,14 +142,9 @@ def test_fluxes_along_an_axis(shape, periodic, rng, on_host):
         a[:, n] = a[:, 0] = a[:, 0] if periodic else 0.0
     device = on_host()
     for name, given, start in (
-        ("face_flux", (p, up, down), np.zeros(faces)),
-        ("corrected_flux", (up, w, periodic), np.zeros(faces)),
-        ("add_inflow", (up,), rng.random(shape)),
         ("backward_axis", (p, up, down), rng.random(shape)),
         ("limited_flux", (p, w, periodic), rng.random(shape)),
     ):
-        if name == "corrected_flux" and n < 2:
-            continue  # the correction needs a neighbour on each side
         want, ours = start.copy(), guarded(start)
         getattr(cpu, name)(*given, want)
         held = [guarded(a) if isinstance(a, np.ndarray) else a for a in given]
@@ -151,14 +180,17 @@ def test_the_score_equation_along_an_axis(shape, walls, rng, on_host):
 
 @pytest.mark.parametrize("shape", [(1, 5, 1), (3, 67, 1), (1, 4, 130), (7, 9, 33)], ids=str)
 def test_slopes_that_do_not_oscillate(shape, rng, on_host):
-    outer, n, inner = shape
-    u = np.cumsum(rng.normal(size=(outer, n + 6, inner)), axis=1) + np.abs(np.linspace(-1, 1, n + 6))[:, None]
-    want, ours = np.empty((2, *shape)), [guarded(np.full(shape, np.nan)) for _ in range(2)]
-    weno_slopes(u, 7.0, *want)
-    on_host().weno_slopes(guarded(u), 7.0, *ours)
-    for a, b in zip(ours, want, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12)
-        assert unharmed(a)
+    _, n, _ = shape
+    u = np.cumsum(rng.normal(size=shape), axis=1) + np.abs(np.linspace(-1, 1, n))[:, None]
+    for walls in (0, 1, 2):
+        want = [np.full((u.size, 2), np.nan), np.full((u.size, 2), np.nan), np.full(u.size, np.nan)]
+        ours = [guarded(a) for a in want]
+        for axis in (0, 1):  # one beside the other, and Δu summed
+            cpu.weno_slopes(u, 7.0, walls, axis, *want)
+            on_host().weno_slopes(guarded(u), 7.0, walls, axis, *ours)
+        for a, b in zip(ours, want, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-10)
+            assert unharmed(a)
 
 
 @pytest.mark.parametrize("refine", [False, True])
@@ -237,6 +269,14 @@ def test_measures_in_one_pass(size, backwards, rng, on_host):
         assert np.isinf(shares[:, 4].sum())
 
 
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
+@pytest.mark.parametrize("size", [1, 256, 257, 300_000])
+def test_sums_of_squares(size, backwards, rng, on_host):
+    u, e = rng.normal(size=size), 1e-9 * rng.normal(size=size)
+    found = on_host(backwards).sums_of_squares(guarded(u), guarded(e))
+    np.testing.assert_allclose(found[0], [np.sum(u**2), np.sum(e**2)], rtol=1e-12)
+
+
 def test_a_missing_barrier_would_be_seen(rng, on_host):
     """The check of the check: without its barriers the reduction comes out wrong in one order or the other."""
     without = source().replace("        BARRIER();\n", "").replace("    BARRIER();\n", "")
@@ -254,7 +294,8 @@ def test_single_precision(rng, on_host, rates):
     want = np.empty(shape)
     cpu.forward_2d(p, *coefficients, want)
     ours = guarded(np.zeros(shape), np.float32)
-    on_host().forward_2d(guarded(p, np.float32), *(guarded(a, np.float32) for a in coefficients), ours)
+    stencil = on_host().stencil("stage", shape, *(guarded(a, np.float32) for a in coefficients))
+    stencil.rate(guarded(p, np.float32), ours)
     np.testing.assert_allclose(ours, want, atol=1e-5)
 
 
@@ -292,5 +333,5 @@ def test_nvrtc_compiles_without_warnings_and_spills(architecture, real):
     assert set(compiled) == set(signatures()), log
     assert {int(n) for n in re.findall(r"(\d+) bytes spill", log)} == {0}
     used = dict(zip(compiled, map(int, re.findall(r"Used (\d+) registers", log)), strict=True))
-    assert max(used.values()) <= REGISTERS, used
+    assert {name: n for name, n in used.items() if n > REGISTERS.get(name, MOST)} == {}
     print(used)

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+import mfgpde as mfg
 from mfgpde.core import arrays
 from mfgpde.kernels import cpu, stencils
 
@@ -29,14 +30,16 @@ def test_rates_of_change(shape, glued, rng, cupy, rates):
     want, ours = np.empty(shape), cupy.full(shape, cupy.nan)
     getattr(cpu, f"forward_{len(shape)}d")(p, *coefficients, want)
     device, held, given = stencils.on_device(), cupy.asarray(p), [cupy.asarray(a) for a in coefficients]
-    getattr(device, f"forward_{len(shape)}d")(held, *given, ours)
+    stencil = device.stencil("stage", shape, *given)
+    stencil.rate(held, ours)
     np.testing.assert_allclose(ours.get(), want, rtol=1e-13, atol=1e-13)
-    if len(shape) > 1:
-        levels, c = [rng.random(shape) for _ in range(3)], rng.normal(size=5)
-        stage = c[0] * levels[0] + c[1] * p + c[2] * levels[1] + c[3] * want + c[4] * levels[2]
-        last = cupy.asarray(levels[1])  # the output takes the place of y₂, as in the integrator
-        device.stage(held, tuple(given), cupy.asarray(levels[0]), last, cupy.asarray(levels[2]), c, last)
-        np.testing.assert_allclose(last.get(), stage, rtol=1e-12, atol=1e-12)
+    weights, dt, f = rng.normal(size=(5, 5)), 0.3, np.empty(shape)
+    y = [p, p + dt * weights[1, 3] * want]
+    for c in weights[2:]:
+        getattr(cpu, f"forward_{len(shape)}d")(y[-1], *coefficients, f)
+        y.append(c[0] * p + c[1] * y[-1] + c[2] * y[-2] + dt * (c[3] * f + c[4] * want))
+    last = device.chebyshev(stencil, held, cupy.asarray(want), weights, dt)
+    np.testing.assert_allclose(last.get(), y[-1], rtol=1e-11, atol=1e-12 * np.abs(y[-1]).max())
 
 
 @pytest.mark.parametrize("periodic", [False, True])
@@ -48,9 +51,6 @@ def test_fluxes_along_an_axis(shape, periodic, rng, cupy):
     for a in (up, down, w):
         a[:, n] = a[:, 0] = a[:, 0] if periodic else 0.0
     for name, given, start in (
-        ("face_flux", (p, up, down), np.full(faces, np.nan)),
-        ("corrected_flux", (up, w, periodic), np.full(faces, np.nan)),
-        ("add_inflow", (up,), rng.random(shape)),
         ("backward_axis", (p, up, down), rng.random(shape)),
         ("limited_flux", (p, w, periodic), rng.random(shape)),
         ("score_axis", (up, p, 3.0, 0.7), rng.random(shape)),
@@ -60,6 +60,30 @@ def test_fluxes_along_an_axis(shape, periodic, rng, cupy):
         getattr(cpu, name)(*given, want)
         getattr(device, name)(*(cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in given), ours)
         np.testing.assert_allclose(ours.get(), want, rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("glued", [False, True])
+@pytest.mark.parametrize("cells", [(1000,), (513, 1031), (65, 33, 129)], ids=str)
+def test_fourth_order(cells, glued, rng, cupy):
+    d = len(cells)
+    grid = mfg.CartesianGrid((-4.0,) * d, (4.0,) * d, cells, (glued,) * d)
+
+    def drift(x, t):
+        return np.sin(np.pi / 2 * x)
+
+    p, found = rng.random(cells), []
+    for backend in ("numpy", "cupy"):
+        space = mfg.FiniteVolume(grid, order=4, backend=backend)
+        chain = space.semidiscretise(mfg.FokkerPlanck(drift, lambda t: 0.3, time_dependent=False)).at(0.0)
+        found.append(arrays.to_host(chain.rate(p if backend == "numpy" else cupy.asarray(p), 0.0)))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-11, atol=1e-11 * np.abs(found[0]).max())
+
+
+def test_sums_of_squares(rng, cupy):
+    u, e = rng.normal(size=1_000_003), rng.normal(size=1_000_003)
+    first, again = (stencils.on_device().sums_of_squares(cupy.asarray(u), cupy.asarray(e)).get() for _ in range(2))
+    np.testing.assert_allclose(first[0], [np.sum(u**2), np.sum(e**2)], rtol=1e-12)
+    np.testing.assert_array_equal(first, again)
 
 
 def test_measures(rng, cupy):
@@ -72,11 +96,12 @@ def test_measures(rng, cupy):
 
 
 def test_slopes_and_envelopes(rng, cupy):
-    device, u = stencils.on_device(), rng.random((5, 206, 33)).cumsum(axis=1)
-    want, ours = np.empty((2, 5, 200, 33)), cupy.full((2, 5, 200, 33), cupy.nan)
-    cpu.weno_slopes(u, 7.0, *want)
-    device.weno_slopes(cupy.asarray(u), 7.0, ours[0], ours[1])
-    np.testing.assert_allclose(ours.get(), want, rtol=1e-11)
+    device, u = stencils.on_device(), rng.random((5, 200, 33)).cumsum(axis=1)
+    for walls in (0, 1, 2):
+        want, ours = np.empty((3, u.size, 1)), cupy.full((3, u.size, 1), cupy.nan)
+        cpu.weno_slopes(u, 7.0, walls, 0, want[0], want[1], want[2, :, 0])
+        device.weno_slopes(cupy.asarray(u), 7.0, walls, 0, ours[0], ours[1], ours[2, :, 0])
+        np.testing.assert_allclose(ours.get(), want, rtol=1e-10, atol=1e-10)
     f, h = rng.random((300, 517)), 0.05
     want = [np.empty_like(f), np.empty(f.shape, np.int32), np.empty_like(f)]
     cpu.envelope(f, h, True, *want)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, beside
+from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 
 Walls = Literal["far", "reflecting"]
@@ -25,21 +25,6 @@ def extended(u: Array, axis: int, periodic: bool, walls: Walls) -> Array:
     else:
         low, high = 3 * (u[0] - u[1]) + u[2], 3 * (u[-1] - u[-2]) + u[-3]
     return np.moveaxis(np.concatenate((low[None], u, high[None])), 0, axis)
-
-
-def widened(u: Array, axis: int, periodic: bool, walls: Walls) -> Array:
-    """Return u with three ghost cells at both ends of `axis`, by the same rules."""
-    u = np.moveaxis(u, axis, 0)
-    if periodic:
-        low, high = u[-3:], u[:3]
-    elif walls == "reflecting":
-        low, high = u[2::-1], u[:-4:-1]
-    else:
-        k = np.arange(1, 4)
-        shares = np.stack((0.5 * (1 + k) * (2 + k), -k * (2 + k), 0.5 * k * (1 + k)))
-        low, high = (np.tensordot(beside(shares, u), ends, axes=(0, 0)) for ends in (u[:3], u[:-4:-1]))
-        low = low[::-1]
-    return np.moveaxis(np.concatenate((low, u, high)), 0, axis)
 
 
 def gradient_and_laplacian(u: Array, grid: CartesianGrid, walls: Walls) -> tuple[Array, Array]:

@@ -107,22 +107,13 @@ class DrivenChain(Evaluating):
         if V is not None:
             ends = [(0, 0)] * axis + [(1, 1)] + [(0, 0)] * (grid.dimension - axis - 1)
             return contiguous(-np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis))
-        velocity = self._face_velocity(axis, t)
+        velocity = self.coefficients.on_faces(self.equation.drift, axis, t, f"the drift at t = {t:g}")
         if grid.periodic[axis]:
             _check_glued(velocity, axis, t)
         if self.order == 4:
             velocity = _segment_mean(velocity, axis, grid.periodic[axis])
         if D > 0:
             velocity *= h / D
-        return velocity
-
-    def _face_velocity(self, axis: int, t: float) -> Array:
-        """Return the normal drift on all faces, read slab by slab so that a large grid needs no array of its points."""
-        shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.cells))
-        velocity = np.empty_like(self.xp.asarray(np.zeros(1)), shape=shape)
-        for part, faces in self.grid.face_slabs(axis):
-            drift = self.coefficients(self.equation.drift, faces, t, faces.shape, f"the drift at t = {t:g}")
-            velocity[part] = drift[..., axis]
         return velocity
 
     def frozen(self, t0: float, t1: float) -> Chain:

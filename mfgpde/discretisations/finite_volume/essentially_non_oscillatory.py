@@ -14,14 +14,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, beside, contiguous, to_host
+from mfgpde.core.arrays import Array, contiguous, to_host
 from mfgpde.discretisations.checks import checked, computing
-from mfgpde.discretisations.finite_volume.differences import Walls, along, widened
+from mfgpde.discretisations.finite_volume.differences import Walls
 from mfgpde.discretisations.finite_volume.hamilton_jacobi import largest_slopes
 from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import SSPRK43, Integrator
 from mfgpde.kernels import stencils
+from mfgpde.kernels.weno import FAR, GLUED, MIRRORED
 
 
 @dataclass(eq=False)
@@ -43,37 +44,35 @@ class EssentiallyNonOscillatory:
         return computing(self.equation.hamiltonian, "the Hamiltonian", self.grid, self.xp)
 
     def _slopes(self, u: Array) -> tuple[Array, Array, Array]:
-        """Return p⁻, p⁺ (*cells, d) and Δu."""
-        low, high = (np.empty_like(u, shape=(*u.shape, u.ndim)) for _ in range(2))
-        laplacian = np.zeros_like(u)
+        """Return p⁻, p⁺ (*cells, d) and Δu: one pass an axis."""
+        u, kernels = contiguous(u), stencils.of(u)
+        low, high = (np.empty_like(u, shape=(u.size, u.ndim)) for _ in range(2))
+        laplacian = np.empty_like(u, shape=(u.size,))
         for axis, (n, h) in enumerate(zip(u.shape, self.grid.spacing, strict=True)):
-            wide = widened(u, axis, self.grid.periodic[axis], self.walls)
-            inner = int(np.prod(u.shape[axis + 1 :]))
-            below, above = (np.empty_like(u, shape=(u.size // (n * inner), n, inner)) for _ in range(2))
-            stencils.of(u).weno_slopes(contiguous(wide).reshape(-1, n + 6, inner), 1 / h, below, above)
-            low[..., axis], high[..., axis] = below.reshape(u.shape), above.reshape(u.shape)
-            parts = [along(wide, axis, k, k + n) for k in range(1, 6)]
-            laplacian += (16 * (parts[1] + parts[3]) - parts[0] - parts[4] - 30 * parts[2]) / (12 * h**2)
-        return low, high, laplacian
+            walls = GLUED if self.grid.periodic[axis] else MIRRORED if self.walls == "reflecting" else FAR
+            lines = u.reshape(-1, n, int(np.prod(u.shape[axis + 1 :])))
+            kernels.weno_slopes(lines, 1 / h, walls, axis, low, high, laplacian)
+        shape = (*u.shape, u.ndim)
+        return low.reshape(shape), high.reshape(shape), laplacian.reshape(u.shape)
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return DΔu − Ĥ."""
         low, high, laplacian = self._slopes(u)
         middle, D = 0.5 * (low + high), float(self.equation.diffusivity(t))
-        damping = beside(np.asarray(self._fastest(low, high, t)), u)
-        H = self.equation.hamiltonian(self.points, middle, t) - 0.5 * (high - low) @ damping
+        H = self.equation.hamiltonian(self.points, middle, t) - 0.5 * (high - low) @ self._fastest(low, high, t)
         return D * laplacian - H
 
-    def _fastest(self, low: Array, high: Array, t: float) -> list[float]:
-        """Return max|∂H/∂p_i| at the slopes from both sides."""
+    def _fastest(self, low: Array, high: Array, t: float) -> Array:
+        """Return max|∂H/∂p_i| at the slopes from both sides, where the slopes lie."""
         at_ends = [largest_slopes(lambda p: self.equation.hamiltonian(self.points, p, t), p) for p in (low, high)]
-        return [max(pair) for pair in zip(*at_ends, strict=True)]
+        return np.maximum(*at_ends)
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return Σ 16D/3h² + Σ 2 a_i/h_i with a margin of 10 %."""
         low, high, _ = self._slopes(u)
         D, spacing = float(self.equation.diffusivity(t)), self.grid.spacing
-        advective = sum(2 * a / h for a, h in zip(self._fastest(low, high, t), spacing, strict=True))
+        fastest = to_host(self._fastest(low, high, t))
+        advective = sum(2 * float(a) / h for a, h in zip(fastest, spacing, strict=True))
         return 1.1 * (advective + sum(16 * D / (3 * h**2) for h in spacing))
 
     def frozen(self, t0: float, t1: float) -> EssentiallyNonOscillatory:

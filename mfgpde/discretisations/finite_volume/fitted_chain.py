@@ -15,6 +15,7 @@ from mfgpde.core.arrays import Array, contiguous, elsewhere
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import cpu, stencils
+from mfgpde.kernels.launch import Stencil
 
 Rates = tuple[tuple[Array, ...], tuple[Array, ...]]
 
@@ -35,16 +36,21 @@ class FittedChain:
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return Au, in `out` if given."""
         out = np.empty_like(u) if out is None else out
-        stencils.of(u).fitted(contiguous(u), self.peclet, self.rates, self.grid.periodic, out)
+        if elsewhere(u):
+            self._there.rate(contiguous(u), out)
+        else:
+            cpu.fitted(contiguous(u), self.peclet, self.rates, self.grid.periodic, out)
         return out
 
-    def stage(self, y0: Array, y1: Array, y2: Array, f0: Array, c: Array, out: Array) -> bool:
-        """Fill out = c₀y₀ + c₁y₁ + c₂y₂ + c₃Ay₁ + c₄f₀ where one pass can do it; return whether it did."""
-        kernels = stencils.of(y1)
-        if not hasattr(kernels, "fitted_stage"):
-            return False
-        kernels.fitted_stage(y1, self.peclet, self.rates, self.grid.periodic, y0, y2, f0, c, out)
-        return True
+    @cached_property
+    def _there(self) -> Stencil:
+        """The same on the device: one launch a rate, and one a stage."""
+        given = (*self.peclet, *self.rates, *self.grid.periodic)
+        return stencils.on_device().stencil("fitted_stage", self.grid.cells, *given)
+
+    def stages(self, y0: Array, f0: Array, weights: Array, dt: float) -> Array | None:
+        """Return Chebyshev's last stage, where each stage is one pass; else None."""
+        return stencils.on_device().chebyshev(self._there, y0, f0, weights, dt) if elsewhere(y0) else None
 
     @cached_property
     def stored(self) -> MarkovChain:

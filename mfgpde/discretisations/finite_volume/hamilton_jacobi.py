@@ -42,8 +42,8 @@ class CentralDifferences:
         """Return Σ 4D/h² + Σ max|∂H/∂p_i|/h_i at the present gradient, with a margin of 10 %."""
         gradient, _ = gradient_and_laplacian(u, self.grid, self.walls)
         diffusive = sum(4 * float(self.equation.diffusivity(t)) / h**2 for h in self.grid.spacing)
-        slopes = largest_slopes(lambda p: self.equation.hamiltonian(self.points, p, t), gradient)
-        return 1.1 * (diffusive + sum(c / h for c, h in zip(slopes, self.grid.spacing, strict=True)))
+        slopes = to_host(largest_slopes(lambda p: self.equation.hamiltonian(self.points, p, t), gradient))
+        return 1.1 * (diffusive + sum(float(c) / h for c, h in zip(slopes, self.grid.spacing, strict=True)))
 
     def frozen(self, t0: float, t1: float) -> CentralDifferences:
         """Return itself: the stages evaluate the coefficients at their own times."""
@@ -62,8 +62,8 @@ class CentralDifferences:
         return to_host(u)
 
 
-def largest_slopes(function: Callable[[Array], Array], p: Array) -> list[float]:
-    """Return max|∂function/∂p_i| over the grid by central differences (exact for quadratics up to rounding)."""
-    step = 1e-3 * (1 + float(np.abs(p).max()))
-    moves = beside(step * np.eye(p.shape[-1]), p)
-    return [float(np.abs(function(p + e) - function(p - e)).max()) / (2 * step) for e in moves]
+def largest_slopes(function: Callable[[Array], Array], p: Array) -> Array:
+    """Return max|∂function/∂p_i| over the grid (d,), where p lies, by central differences (for quadratics exact)."""
+    step = 1e-3 * (1 + np.abs(p).max())
+    moves = step * beside(np.eye(p.shape[-1]), p)
+    return np.stack([np.abs(function(p + e) - function(p - e)).max() for e in moves]) / (2 * step)

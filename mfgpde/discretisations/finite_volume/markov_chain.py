@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
-from mfgpde.core.arrays import Array, contiguous
+from mfgpde.core.arrays import Array, contiguous, elsewhere
 from mfgpde.core.recent import Recent
 from mfgpde.grids import CartesianGrid
-from mfgpde.kernels import stencils
+from mfgpde.kernels import cpu, stencils
+from mfgpde.kernels.launch import Stencil
 
+FORWARD: tuple[Callable[..., None], ...] = (cpu.forward_1d, cpu.forward_2d, cpu.forward_3d)
 LARGEST_FACTORISED_3D = 40_000  # cells; beyond, the fill-in of a sparse LU in three dimensions outgrows the iteration
 
 
@@ -34,39 +37,47 @@ class MarkovChain:
         u = contiguous(u)
         if self.transposed:
             return self._backward(u)
+        if elsewhere(u):
+            out = np.empty_like(u) if out is None else out
+            self._there.rate(u, out)
+            return out
         if self.peclet is not None:
             return self._corrected(u, self.peclet)
         out = np.empty_like(u) if out is None else out
-        getattr(stencils.of(u), f"forward_{u.ndim}d")(u, *self._rates, out)
+        FORWARD[u.ndim - 1](u, *self._rates, out)
         return out
 
     @property
     def _rates(self) -> tuple[Array, ...]:
         return tuple(array for pair in zip(self.up, self.down, strict=True) for array in pair)
 
-    def stage(self, y0: Array, y1: Array, y2: Array, f0: Array, c: Array, out: Array) -> bool:
-        """Fill out = c₀y₀ + c₁y₁ + c₂y₂ + c₃Ay₁ + c₄f₀ where one pass can do it; return whether it did."""
-        kernels = stencils.of(y1)
-        if not hasattr(kernels, "stage") or self.transposed or self.peclet is not None or y1.ndim == 1:
-            return False
-        kernels.stage(y1, self._rates, y0, y2, f0, c, out)
-        return True
+    @cached_property
+    def _there(self) -> Stencil:
+        """The same on the device: one launch a rate, and one a stage."""
+        if self.peclet is None:
+            return stencils.on_device().stencil("stage", self.grid.cells, *self._rates)
+        faces = (a for axis in zip(self.up, self.down, self.peclet, strict=True) for a in axis)
+        return stencils.on_device().stencil("corrected_stage", self.grid.cells, *faces, *self.grid.periodic)
+
+    def stages(self, y0: Array, f0: Array, weights: Array, dt: float) -> Array | None:
+        """Return Chebyshev's last stage, where each stage is one pass; else None."""
+        if self.transposed or not elsewhere(y0):
+            return None
+        return stencils.on_device().chebyshev(self._there, y0, f0, weights, dt)
 
     def _corrected(self, u: Array, peclet: tuple[Array, ...]) -> Array:
-        out, kernels = np.zeros_like(u), stencils.of(u)
+        out = np.zeros_like(u)
         for axis, n in enumerate(u.shape):
             inner = int(np.prod(u.shape[axis + 1 :]))
             up, down, w = (a.reshape(-1, n + 1, inner) for a in (self.up[axis], self.down[axis], peclet[axis]))
             flux, better = np.empty_like(up), np.empty_like(up)
-            if inner == 1 and hasattr(kernels, "add_corrected_rows"):
+            if inner == 1:
                 glued, rows = self.grid.periodic[axis], (up[..., 0], down[..., 0], w[..., 0])
-                kernels.add_corrected_rows(
-                    u.reshape(-1, n), *rows, glued, flux[..., 0], better[..., 0], out.reshape(-1, n)
-                )
+                cpu.add_corrected_rows(u.reshape(-1, n), *rows, glued, flux[..., 0], better[..., 0], out.reshape(-1, n))
                 continue
-            kernels.face_flux(u.reshape(-1, n, inner), up, down, flux)
-            kernels.corrected_flux(flux, w, self.grid.periodic[axis], better)
-            kernels.add_inflow(better, out.reshape(-1, n, inner))
+            cpu.face_flux(u.reshape(-1, n, inner), up, down, flux)
+            cpu.corrected_flux(flux, w, self.grid.periodic[axis], better)
+            cpu.add_inflow(better, out.reshape(-1, n, inner))
         return out
 
     def _backward(self, u: Array) -> Array:
@@ -96,7 +107,11 @@ class MarkovChain:
 
         The correction multiplies a flux by at most 4/3 (δ² of alternating fluxes).
         """
-        return 2 * float(self.leaving().max()) * (1.0 if self.peclet is None else 4 / 3)
+        return 2 * self._fastest * (1.0 if self.peclet is None else 4 / 3)
+
+    @cached_property
+    def _fastest(self) -> float:
+        return float(self.leaving().max())
 
     def frozen(self, t0: float, t1: float) -> MarkovChain:
         """Return itself."""

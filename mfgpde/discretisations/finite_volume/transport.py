@@ -38,8 +38,7 @@ class LimitedUpwind(Evaluating):
         return self._recent(key, lambda: [self._velocity(axis, key) for axis in range(self.grid.dimension)])
 
     def _velocity(self, axis: int, t: float) -> Array:
-        faces = self.grid.faces(axis)
-        v = self.coefficients(self.equation.velocity, faces, t, faces.shape, f"the velocity at t = {t:g}")[..., axis]
+        v = self.coefficients.on_faces(self.equation.velocity, axis, t, f"the velocity at t = {t:g}")
         return contiguous(v / self.grid.spacing[axis]).reshape(-1, *self._shape(axis, 1))
 
     def _shape(self, axis: int, extra: int = 0) -> tuple[int, int]:

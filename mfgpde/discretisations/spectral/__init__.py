@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mfgpde.core.arrays import Array, Backend, check_backend, namespace, require_memory
+from mfgpde.core.tables import LARGEST
 from mfgpde.discretisations.contract import Semidiscrete
-from mfgpde.discretisations.spectral.bases import Basis, Cosine, Fourier
+from mfgpde.discretisations.spectral.bases import Basis, Cosine, CosineThere, Fourier
 from mfgpde.discretisations.spectral.mehler import propagate
 from mfgpde.discretisations.spectral.systems import (
     Diffusive,
@@ -51,7 +52,10 @@ class Spectral:
         return self._basis(np)
 
     def _basis(self, xp: Any) -> Basis:
-        return Fourier(self.grid, xp) if all(self.grid.periodic) else Cosine(self.grid, xp)
+        if all(self.grid.periodic):
+            return Fourier(self.grid, xp)
+        by_tables = xp is not np and max(self.grid.cells) <= LARGEST
+        return (CosineThere if by_tables else Cosine)(self.grid, xp)
 
     def semidiscretise(self, equation: Any) -> Semidiscrete:
         """Return the scheme for this equation."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import fftfreq, fftn, rfftfreq
 
 from mfgpde.core.arrays import to_host, transforms
+from mfgpde.core.tables import applied, cosine, slope
 from mfgpde.grids import CartesianGrid
 
 Array = NDArray[Any]
@@ -172,6 +173,31 @@ class Cosine:
             scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
             waves.append(scale * np.cos(angle[..., None] * np.arange(n)))
         return _contract(to_host(coefficients), waves)
+
+
+class CosineThere(Cosine):
+    """The same on a device: a derivative and its transform are one product with a table along each axis."""
+
+    @cached_property
+    def _tables(self) -> list[tuple[Array, Array]]:
+        """Values and slopes from coefficients, (points, frequencies), of each axis; by transposition back."""
+        scaled = [slope(n) * (np.pi / side) for n, side in zip(self.grid.cells, self.grid.lengths, strict=True)]
+        pairs = zip(self.grid.cells, scaled, strict=True)
+        return [(self.xp.asarray(np.ascontiguousarray(cosine(n).T)), self.xp.asarray(s)) for n, s in pairs]
+
+    def gradient(self, coefficients: Array) -> list[Array]:
+        """Return the values of ∂_i u."""
+        return [self._along(coefficients, axis, back=False) for axis in range(self.grid.dimension)]
+
+    def divergence(self, flux: list[Array]) -> Array:
+        """Return the coefficients of ∇·F, the negative adjoint of the gradient."""
+        return -sum(self._along(f, axis, back=True) for axis, f in enumerate(flux))  # pyright: ignore[reportReturnType]
+
+    def _along(self, u: Array, axis: int, *, back: bool) -> Array:
+        for i, pair in enumerate(self._tables):
+            table = pair[int(i == axis)]
+            u = applied(table.T if back else table, u, i)
+        return u
 
 
 def _contract(table: Array, waves: list[Array]) -> Array:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import to_host
+from mfgpde.core.arrays import contiguous, to_host
 from mfgpde.core.recent import Recent
 from mfgpde.discretisations.checks import checked, computing
+from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.discretisations.spectral.bases import Array, Basis
 from mfgpde.equations import Continuity, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import ETDRK4, Integrator
 
 
@@ -42,7 +45,7 @@ class Diffusive:
 
 
 @dataclass(eq=False)
-class SpectralDensity:
+class SpectralDensity(Evaluating):
     """∂_t p̂ = −(∇·(f p))^ + D Δ̂ p̂; with D = 0 the continuity equation."""
 
     equation: FokkerPlanck | Continuity
@@ -51,6 +54,16 @@ class SpectralDensity:
     default_integrator: Integrator = field(default_factory=ETDRK4)
     _recent: Recent[list[Array]] = field(default_factory=lambda: Recent(4), repr=False)
 
+    @property
+    def grid(self) -> CartesianGrid:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The grid."""
+        return self.basis.grid
+
+    @property
+    def xp(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Where the coefficients lie."""
+        return self.basis.xp
+
     def velocity(self, t: float) -> list[Array]:
         """Return f_i at cell centres, computed once per instant."""
         key = t if self.equation.time_dependent else 0.0
@@ -58,9 +71,9 @@ class SpectralDensity:
 
     def _velocity(self, t: float) -> list[Array]:
         field_at = self.equation.velocity if isinstance(self.equation, Continuity) else self.equation.drift
-        points = self.basis.grid.points
-        values = checked(field_at(points, t), points.shape, f"the drift at t = {t:g}")
-        return [self.basis.xp.asarray(np.ascontiguousarray(v)) for v in np.moveaxis(values, -1, 0)]
+        points = self.grid.points
+        values = self.coefficients(field_at, points, t, points.shape, f"the drift at t = {t:g}")
+        return [contiguous(values[..., i]) for i in range(self.grid.dimension)]
 
     def stiff(self, t0: float, t1: float) -> Array:
         """Return D·Δ on [t0, t1]."""

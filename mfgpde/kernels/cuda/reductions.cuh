@@ -34,3 +34,26 @@ extern "C" __global__ void measures(const real* __restrict__ p, const real* __re
     BARRIER();
     if (threadIdx.x < MEASURES) shares[wide(blockIdx.x) * MEASURES + threadIdx.x] = held[threadIdx.x * WIDTH];
 }
+
+// Σa and Σb, or Σa² and Σb², of every `stride`-th entry: a pair a block
+extern "C" __global__ void pair_of_sums(const real* __restrict__ a, const real* __restrict__ b, int squared,
+                                        real* __restrict__ shares, wide size, int stride) {
+    SHARED(real, held, 2 * WIDTH);
+    real first = 0, second = 0;
+    for (wide i = flat_thread(); i < size; i += wide(gridDim.x) * blockDim.x) {
+        const real u = a[i * stride], v = b[i * stride];
+        first += squared ? u * u : u;
+        second += squared ? v * v : v;
+    }
+    held[threadIdx.x] = first;
+    held[WIDTH + threadIdx.x] = second;
+    for (int half = WIDTH / 2; half > 0; half /= 2) {
+        BARRIER();
+        if (int(threadIdx.x) < half) {
+            held[threadIdx.x] += held[threadIdx.x + half];
+            held[WIDTH + threadIdx.x] += held[WIDTH + threadIdx.x + half];
+        }
+    }
+    BARRIER();
+    if (threadIdx.x < 2) shares[wide(blockIdx.x) * 2 + threadIdx.x] = held[threadIdx.x * WIDTH];
+}

@@ -57,19 +57,23 @@ extern "C" __global__ void upwind_rates(const real* __restrict__ velocity, real 
     down[i] = fmax(-v, real(0)) * inverse_spacing;
 }
 
-extern "C" __global__ void forward_1d(const real* __restrict__ p, const real* __restrict__ up, const real* __restrict__ down,
-                           real* __restrict__ out, int n) {
+// out = c₀y₀ + c₁p + c₂y₂ + dt(c₃Ap + c₄f₀), a stage of Runge–Kutta–Chebyshev in one pass; out may be y₂. With stage = 0
+// out = Ap, and c, dt and the other levels are not read
+extern "C" __global__ void stage_1d(const real* __restrict__ p, const real* __restrict__ up, const real* __restrict__ down,
+                         const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
+                         const real* __restrict__ c, real dt, int stage, int n) {
     const int i = int(flat_thread());
     if (i >= n) return;
-    const real low = p[i > 0 ? i - 1 : n - 1], high = p[i + 1 < n ? i + 1 : 0];
-    out[i] = up[i] * low - (down[i] + up[i + 1]) * p[i] + down[i + 1] * high;
+    const real low = p[i > 0 ? i - 1 : n - 1], here = p[i], high = p[i + 1 < n ? i + 1 : 0];
+    real value = up[i] * low - (down[i] + up[i + 1]) * here + down[i + 1] * high;
+    if (stage) value = c[0] * y0[i] + c[1] * here + c[2] * y2[i] + dt * (c[3] * value + c[4] * f0[i]);
+    out[i] = value;
 }
 
-// out = c₀y₀ + c₁p + c₂y₂ + c₃Ap + c₄f₀, a stage of Runge–Kutta–Chebyshev in one pass; out may be y₂. With stage = 0 out = Ap
 extern "C" __global__ void stage_2d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
                          const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ y0,
-                         const real* y2, const real* __restrict__ f0, real* out, real c0, real c1,
-                         real c2, real c3, real c4, int stage, int n, int m, int rows) {
+                         const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
+                         int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
@@ -86,7 +90,7 @@ extern "C" __global__ void stage_2d(const real* __restrict__ p, const real* __re
         value += up_w * p[row + west] + down_e * p[row + east];
         value -= (down + up_n + down_w + up_e) * here;
         if (stage)
-            value = c0 * y0[row + j] + c1 * here + c2 * y2[row + j] + c3 * value + c4 * f0[row + j];
+            value = c[0] * y0[row + j] + c[1] * here + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
         out[row + j] = value;
         south = here;
         here = north;
@@ -98,7 +102,7 @@ extern "C" __global__ void stage_2d(const real* __restrict__ p, const real* __re
 extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
                          const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ up2,
                          const real* __restrict__ down2, const real* __restrict__ y0, const real* y2,
-                         const real* __restrict__ f0, real* out, real c0, real c1, real c2, real c3, real c4,
+                         const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
                          int stage, int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = blockIdx.y;
     if (k >= l) return;
@@ -121,7 +125,7 @@ extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __re
         value += up_w * p[row + west] + down_e * p[row + east];
         value -= (down + up_a + down_s + up_n + down_w + up_e) * here;
         if (stage)
-            value = c0 * y0[row + k] + c1 * here + c2 * y2[row + k] + c3 * value + c4 * f0[row + k];
+            value = c[0] * y0[row + k] + c[1] * here + c[2] * y2[row + k] + dt * (c[3] * value + c[4] * f0[row + k]);
         out[row + k] = value;
         below = here;
         here = above;
@@ -133,8 +137,8 @@ extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __re
 // the same from face Péclet numbers |w| ≤ 1 (0 on walls) and rates D/h²: coefficients on the fly
 extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
                                 real rate0, real rate1, int glued0, int glued1, const real* __restrict__ y0,
-                                const real* y2, const real* __restrict__ f0, real* out, real c0,
-                                real c1, real c2, real c3, real c4, int stage, int n, int m, int rows) {
+                                const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
+                         int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
@@ -151,7 +155,7 @@ extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const rea
         const real right = rate1 * fitted(w1[faces + 1], here, p[row + east]);
         real value = (low - high) + (left - right);
         if (stage)
-            value = c0 * y0[row + j] + c1 * here + c2 * y2[row + j] + c3 * value + c4 * f0[row + j];
+            value = c[0] * y0[row + j] + c[1] * here + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
         out[row + j] = value;
         low = high;
         here = north;
@@ -161,8 +165,8 @@ extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const rea
 extern "C" __global__ void fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
                                 const real* __restrict__ w2, real rate0, real rate1, real rate2, int glued0, int glued1,
                                 int glued2, const real* __restrict__ y0, const real* y2,
-                                const real* __restrict__ f0, real* out, real c0, real c1, real c2, real c3,
-                                real c4, int stage, int n, int m, int l, int rows) {
+                                const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt, int stage,
+                                int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = blockIdx.y;
     if (k >= l) return;
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
@@ -184,48 +188,11 @@ extern "C" __global__ void fitted_stage_3d(const real* __restrict__ p, const rea
         const real right = rate2 * fitted(w2[face + 1], here, p[row + east]);
         real value = (low - high) + (back - fore) + (left - right);
         if (stage)
-            value = c0 * y0[row + k] + c1 * here + c2 * y2[row + k] + c3 * value + c4 * f0[row + k];
+            value = c[0] * y0[row + k] + c[1] * here + c[2] * y2[row + k] + dt * (c[3] * value + c[4] * f0[row + k]);
         out[row + k] = value;
         low = high;
         here = above;
     }
-}
-
-// flux over all faces normal to the middle axis of p (outer, n, inner): flux (outer, n + 1, inner)
-extern "C" __global__ void face_flux(const real* __restrict__ p, const real* __restrict__ up, const real* __restrict__ down,
-                          real* __restrict__ flux, wide outer, int n, int inner) {
-    const wide at = flat_thread();
-    if (at >= outer * (n + 1) * inner) return;
-    const int b = int(at % inner), i = int(at / inner % (n + 1));
-    const wide cells = at / inner / (n + 1) * n * inner + b;
-    const int low = i > 0 ? i - 1 : n - 1, high = i < n ? i : 0;
-    flux[at] = up[at] * p[cells + wide(low) * inner] - down[at] * p[cells + wide(high) * inner];
-}
-
-// the flux less its leading error (1/12)[δ²F − ½w(F₊ − F₋) + ½(w₊ − w₋)F], fading where |w| > 4
-extern "C" __global__ void corrected_flux(const real* __restrict__ flux, const real* __restrict__ peclet, int periodic,
-                               real* __restrict__ out, wide outer, int n, int inner) {
-    const wide at = flat_thread();
-    if (at >= outer * (n + 1) * inner) return;
-    const int i = int(at / inner % (n + 1));
-    if ((i == 0 || i == n) && !periodic) {
-        out[at] = real(0);
-        return;
-    }
-    const wide before = at + wide((i > 0 ? i - 1 : n - 1) - i) * inner, after = at + wide((i < n ? i + 1 : 1) - i) * inner;
-    const real f0 = flux[before], f = flux[at], f1 = flux[after];
-    const real w0 = peclet[before], w = peclet[at], w1 = peclet[after];
-    const real s = real(0.0625) * w * w;
-    const real error = f0 - 2 * f + f1 - real(0.5) * w * (f1 - f0) + real(0.5) * (w1 - w0) * f;
-    out[at] = f - error / (12 * (1 + s * s));
-}
-
-// out += F_i − F_{i+1} along the middle axis of out (outer, n, inner)
-extern "C" __global__ void add_inflow(const real* __restrict__ flux, real* __restrict__ out, wide outer, int n, int inner) {
-    const wide at = flat_thread();
-    if (at >= outer * n * inner) return;
-    const wide face = at + at / (wide(n) * inner) * inner;
-    out[at] += flux[face] - flux[face + inner];
 }
 
 // out += Aᵀu along the middle axis of u (outer, n, inner)
@@ -239,10 +206,9 @@ extern "C" __global__ void backward_axis(const real* __restrict__ u, const real*
     out[at] += up[face + inner] * (u[high] - u[at]) + down[face] * (u[low] - u[at]);
 }
 
-// out = c₀y₀ + c₁y₁ + c₂y₂ + c₃f₁ + c₄f₀
-extern "C" __global__ void recurrence(const real* __restrict__ y0, const real* __restrict__ y1, const real* __restrict__ y2,
-                           const real* __restrict__ f1, const real* __restrict__ f0, real c0, real c1, real c2, real c3,
-                           real c4, real* __restrict__ out, wide size) {
+// out = c₀y₀ + c₁y₁ + c₂y₂ + c₃f₁ + c₄f₀; out may be one of them
+extern "C" __global__ void recurrence(const real* y0, const real* y1, const real* y2, const real* f1, const real* f0, real c0,
+                           real c1, real c2, real c3, real c4, real* out, wide size) {
     const wide i = flat_thread();
     if (i < size) out[i] = c0 * y0[i] + c1 * y1[i] + c2 * y2[i] + c3 * f1[i] + c4 * f0[i];
 }

@@ -14,18 +14,30 @@ __device__ __forceinline__ real weighed(real a, real b, real c, real d, real e) 
     return sixth * (w0 * q0 + w1 * q1 + w2 * q2) / (w0 + w1 + w2);
 }
 
-// slopes from below and above along the middle axis of u (outer, n + 6, inner), which has three more cells at both ends
-extern "C" __global__ void weno_slopes(const real* __restrict__ u, real inverse_spacing, real* __restrict__ low,
-                                       real* __restrict__ high, wide outer, int n, int inner) {
+// cell k of a line of n, beyond its ends glued (walls = 0), mirrored (1), or on a parabola through three cells (2)
+__device__ __forceinline__ real cell(const real* __restrict__ line, int k, int n, wide stride, int walls) {
+    if (k >= 0 && k < n) return line[wide(k) * stride];
+    if (walls == 0) return line[wide((k + n) % n) * stride];
+    if (walls == 1) return line[wide(k < 0 ? -1 - k : 2 * n - 1 - k) * stride];
+    const int away = k < 0 ? -k : k - n + 1;
+    const wide first = k < 0 ? 0 : wide(n - 1) * stride, step = k < 0 ? stride : -stride;
+    const real j = real(away), outer = real(0.5) * (1 + j) * (2 + j), middle = -j * (2 + j), inner = real(0.5) * j * (1 + j);
+    return outer * line[first] + middle * line[first + step] + inner * line[first + 2 * step];
+}
+
+// along the middle axis of u (outer, n, inner): slopes from below and above at [cell, axis] of d components, and Δu summed
+extern "C" __global__ void weno_slopes(const real* __restrict__ u, real inverse_spacing, int walls, real* __restrict__ low,
+                                       real* __restrict__ high, real* __restrict__ laplacian, int d, int axis, wide outer,
+                                       int n, int inner) {
     const wide at = flat_thread();
     if (at >= outer * n * inner) return;
-    const real* line = u + at + at / (wide(n) * inner) * 6 * inner;
-    real d[6], here = line[0];
-    for (int k = 0; k < 6; ++k) {
-        const real next = line[wide(k + 1) * inner];
-        d[k] = (next - here) * inverse_spacing;
-        here = next;
-    }
-    low[at] = weighed(d[0], d[1], d[2], d[3], d[4]);
-    high[at] = weighed(d[5], d[4], d[3], d[2], d[1]);
+    const int i = int(at / inner % n);
+    const real* line = u + at / (wide(n) * inner) * n * inner + at % inner;
+    real v[7], e[6];
+    for (int k = 0; k < 7; ++k) v[k] = cell(line, i + k - 3, n, inner, walls);
+    for (int k = 0; k < 6; ++k) e[k] = (v[k + 1] - v[k]) * inverse_spacing;
+    low[at * d + axis] = weighed(e[0], e[1], e[2], e[3], e[4]);
+    high[at * d + axis] = weighed(e[5], e[4], e[3], e[2], e[1]);
+    const real bent = (16 * (v[2] + v[4]) - v[1] - v[5] - 30 * v[3]) * (inverse_spacing * inverse_spacing / 12);
+    laplacian[at] = axis ? laplacian[at] + bent : bent;
 }
