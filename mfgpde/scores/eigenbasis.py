@@ -25,7 +25,10 @@ Truncation = Literal["total", "hyperbolic"]
 class Eigenbasis(Protocol):
     """What an operator-informed score needs of a generator's eigenfunctions; the constant, λ = 0, comes first."""
 
-    dimension: int
+    @property
+    def dimension(self) -> int:
+        """The dimension d."""
+        ...
 
     @property
     def eigenvalues(self) -> Array:
