@@ -115,9 +115,12 @@ def _kind(member: object, source: str, known: dict[str, Kind[object]]) -> str:
     kept = [name for name, kind in known.items() if isinstance(member, kind.contract)]
     if kept:
         return max(kept, key=lambda name: len(_asked(known[name].contract)))
-    name = min(
-        known, key=lambda name: len(_missing(member, known[name].contract)) / (1 + len(_asked(known[name].contract)))
-    )
+    share = {
+        name: len(_missing(member, kind.contract)) / len(_asked(kind.contract))
+        for name, kind in known.items()
+        if _asked(kind.contract)
+    }
+    name = min(share, key=lambda name: share[name])
     raise ValueError(
         f"{source} keeps no contract; say --kind ({', '.join(known)}). Nearest is {name}: "
         f"{_lacks(member, known[name].contract)}"

@@ -248,7 +248,7 @@ def _ratio(density: Density, centres: Array, rng: Generator) -> Array:
 def _transitions(d: int, unit: float, rng: Generator) -> dict[str, Transition]:
     turn = np.linalg.qr(rng.standard_normal((d, d)))[0]
     spread = turn @ np.diag(0.2 + 0.3 * np.arange(d) / d) @ turn.T
-    offset = unit * (0.3 + 0.2 * np.arange(d))
+    offset = np.linspace(0.3 * unit, 0.7 * unit, d)
     return {
         "numbers": Transition(0.6, 0.25 * unit, 0.4 * unit**2),
         "matrices": Transition(0.7 * turn, offset, unit**2 * 0.5 * (spread + spread.T)),
