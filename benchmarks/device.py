@@ -60,7 +60,7 @@ def density(process: Any, space: Callable[..., Any], width: float, rtol: Callabl
 
         def solve() -> tuple[float, float]:
             found = mfg.solve(equation, where, start, times, rtol=rtol(n), largest_wall_mass=1e-3)
-            error = float(np.abs(found.at(times[1]).values - truth).sum() / truth.sum())
+            error = float(np.abs(found.at(times[1]).at_points - truth).sum() / truth.sum())
             return error, found.cost["steps"] + found.cost["rejected"]
 
         return solve

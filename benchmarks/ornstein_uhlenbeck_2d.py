@@ -22,7 +22,7 @@ Solver = Callable[[], np.ndarray]
 def finite_volume(grid: mfg.CartesianGrid, order: int) -> Solver:
     """Return a solve by finite volumes; coefficients are computed anew each time."""
     equation, space = mfg.FokkerPlanck.of(PROCESS), mfg.FiniteVolume(grid, order=order)
-    return lambda: mfg.solve(equation, space, DATA, (0.0, END), rtol=TOLERANCE[order]).at(END).values
+    return lambda: mfg.solve(equation, space, DATA, (0.0, END), rtol=TOLERANCE[order]).at(END).at_points
 
 
 def spectral(grid: mfg.CartesianGrid) -> Solver:

@@ -74,7 +74,11 @@ def _density(
     times: tuple[float, float],
     rtol: float,
 ):
-    truth = end.density(space.grid.points)
+    truth = (
+        mfg.densities.cell_means(end, space.grid)
+        if isinstance(space, mfg.FiniteVolume)
+        else end.density(space.grid.points)
+    )
 
     def solve() -> float:
         found = mfg.solve(equation, space, start, times, rtol=rtol, largest_wall_mass=1e-3).at(times[1]).values
@@ -173,7 +177,7 @@ def _score(d: int, sizes: Sequence[int]) -> list[Case]:
         space, equation = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, n, d)), mfg.FokkerPlanck.of(VP)
 
         def solve() -> float:
-            found = mfg.solve(equation, space, start, times, rtol=1e-4, largest_wall_mass=1e-3).at(1.0).values
+            found = mfg.solve(equation, space, start, times, rtol=1e-4, largest_wall_mass=1e-3).at(1.0).at_points
             return weighed(space.gradient(np.log(np.maximum(found, 1e-300))), space.grid)
 
         return solve
@@ -210,7 +214,7 @@ def _turning() -> list[Case]:
                 references[other] = fine()
             here = space(n)
             truth = references[other](here.grid.points)
-            return lambda: float(np.abs(found(here, rtol(n)).values - truth).sum() / truth.sum())
+            return lambda: float(np.abs(found(here, rtol(n)).at_points - truth).sum() / truth.sum())
 
         return prepare
 

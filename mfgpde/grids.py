@@ -103,15 +103,18 @@ class CartesianGrid:
 
     def face_axes(self, axis: int) -> tuple[Array, ...]:
         """Return the coordinates along each axis of the faces normal to one."""
-        return tuple(self._edges(i) if i == axis else self.axes[i] for i in range(self.dimension))
+        return tuple(self.edges[i] if i == axis else self.axes[i] for i in range(self.dimension))
 
-    def _edges(self, axis: int) -> Array:
-        return np.linspace(self.lower[axis], self.upper[axis], self.cells[axis] + 1)
+    @cached_property
+    def edges(self) -> tuple[Array, ...]:
+        """The ends of the cells along each axis, walls included."""
+        ends = zip(self.lower, self.upper, self.cells, strict=True)
+        return tuple(np.linspace(a, b, n + 1) for a, b, n in ends)
 
     @cached_property
     def corners(self) -> Array:
         """The corners of all cells, shape (*(cells + 1), d)."""
-        return _mesh(tuple(self._edges(axis) for axis in range(self.dimension)))
+        return _mesh(self.edges)
 
     def contains(self, x: Array) -> NDArray[np.bool_]:
         """Say which points (..., d) lie in the closed box."""

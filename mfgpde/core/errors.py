@@ -14,6 +14,8 @@ class Status(StrEnum):
     NOT_FINITE = "the solution stopped being finite"
     TOO_MANY_STEPS = "the step budget was spent before the final time"
     MASS_AT_WALL = "mass reached the wall of the domain"
+    MASS_MOVED = "mass changed although none may leave"
+    UNRESOLVED = "ripples reached the wall: the cells do not resolve the solution"
 
 
 class NotConverged(RuntimeError):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from mfgpde.core.register import Register, opened
 from mfgpde.densities.boxes import UniformBoxes
+from mfgpde.densities.cell_means import Averaged, Wrapped, cell_means
 from mfgpde.densities.contract import Density, Propagated, marginal
 from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.densities.datasets import (
@@ -24,6 +25,7 @@ from mfgpde.densities.on_grid import OnGrid, check_density, place
 
 __all__ = [
     "DENSITIES",
+    "Averaged",
     "Dense",
     "Density",
     "GaussianMixture",
@@ -31,7 +33,9 @@ __all__ = [
     "OnGrid",
     "Propagated",
     "UniformBoxes",
+    "Wrapped",
     "bimodal",
+    "cell_means",
     "check_density",
     "checkerboard",
     "digits",

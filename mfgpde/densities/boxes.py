@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp, ndtri, softmax
+from scipy.special import log_ndtr, logsumexp, ndtr, ndtri, softmax
 
 from mfgpde.core.arrays import Array
+from mfgpde.densities.cell_means import periods
+from mfgpde.grids import CartesianGrid
 from mfgpde.processes import Transition
 
 
@@ -68,6 +70,30 @@ class UniformBoxes:
         slope = np.exp(-0.5 * a**2 - normal - logs) - np.exp(-0.5 * b**2 - normal - logs)
         return np.einsum("...k,...ki->...i", share, slope)
 
+    def cell_means(self, grid: CartesianGrid) -> Array:
+        """Return the means of p over the cells of a grid, wrapped along glued axes, shape (*cells)."""
+        lower, upper = self.box(1 - 1e-15)
+        means = np.zeros(grid.cells)
+        for shift in periods(grid, lower, upper):
+            shares = [self._shares(grid, axis, shift[axis]) for axis in range(self.dimension)]
+            letters = "abc"[: self.dimension]
+            spec = ",".join(f"k{letter}" for letter in letters)
+            means += np.einsum(f"k,{spec}->{letters}", self.weights / self.weights.sum(), *shares, optimize=True)
+        return means
+
+    def _shares(self, grid: CartesianGrid, axis: int, shift: float) -> Array:
+        """Return the means over the cells of an axis, moved by `shift`, of each box's blurred indicator per length."""
+        edges = grid.edges[axis] + shift
+        lower, upper = self.lower[:, axis, None], self.upper[:, axis, None]
+        if self.deviation == 0:
+            inside = np.clip(edges, lower, upper)
+            return np.diff(inside, axis=1) / (grid.spacing[axis] * (upper - lower))
+        rising = _ramp((edges - lower) / self.deviation) - _ramp((edges - upper) / self.deviation)
+        falling = _ramp((upper - edges) / self.deviation) - _ramp((lower - edges) / self.deviation)
+        left = edges[1:] + edges[:-1] < lower + upper  # of the middle, where `rising` is a sum of small tails
+        found = np.where(left, np.diff(rising, axis=1), -np.diff(falling, axis=1))
+        return np.maximum(found, 0.0) * self.deviation / (grid.spacing[axis] * (upper - lower))
+
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points, shape (n, d)."""
         which = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
@@ -88,6 +114,11 @@ class UniformBoxes:
         return UniformBoxes(
             self.weights, m * self.lower + transition.offset, m * self.upper + transition.offset, deviation
         )
+
+
+def _ramp(z: Array) -> Array:
+    """Return ∫_{−∞}^z Φ = zΦ(z) + φ(z)."""
+    return z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
 
 
 def examples() -> Iterator[UniformBoxes]:

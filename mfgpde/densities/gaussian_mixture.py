@@ -10,7 +10,11 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from mfgpde.core.arrays import Array
+from mfgpde.densities.cell_means import Wrapped
 from mfgpde.densities.covariances import Dense, LowRank
+from mfgpde.densities.gauss_points import averages
+from mfgpde.densities.gaussian_cells import resolving, separable_means
+from mfgpde.grids import CartesianGrid
 from mfgpde.processes import Transition
 
 
@@ -116,6 +120,15 @@ class GaussianMixture:
     def hessian(self, x: Array) -> Array:
         """Return ∇²log p(x), shape (..., d, d)."""
         return np.stack([self.products(x, e)[0] for e in np.eye(self.dimension)], axis=-1)
+
+    def cell_means(self, grid: CartesianGrid) -> Array:
+        """Return the means of p over the cells of a grid, wrapped along glued axes, shape (*cells)."""
+        if self.dimension != grid.dimension:
+            raise ValueError(f"a law in dimension {self.dimension} has no means over cells in {grid.dimension}")
+        C = self.covariances
+        if np.array_equal(C, C * np.eye(self.dimension)):
+            return separable_means(self.weights, self.means, np.sqrt(self.structure.variances()), grid)
+        return averages(Wrapped(self, grid), grid, resolving(self.means, C))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points, shape (n, d)."""

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
 from mfgpde.core.arrays import Array
+from mfgpde.densities.cell_means import periods
 from mfgpde.grids import CartesianGrid
 
 
@@ -34,6 +35,27 @@ class OnGrid:
         interpolate = RegularGridInterpolator(self.grid.axes, self.values, bounds_error=False, fill_value=None)
         centred = np.clip(x, [a[0] for a in self.grid.axes], [a[-1] for a in self.grid.axes])
         return np.where(self.grid.contains(x), interpolate(centred), 0.0)
+
+    def cell_means(self, grid: CartesianGrid) -> Array:
+        """Return the means over the cells of a grid, (*cells): the values on its own, exact means of p on another."""
+        if grid == self.grid:
+            return self.values.copy()
+        means, lower, upper = np.zeros(grid.cells), np.array(self.grid.lower), np.array(self.grid.upper)
+        for shift in periods(grid, lower, upper):
+            part = self.values
+            for axis in range(grid.dimension):
+                part = np.moveaxis(np.tensordot(self._shares(grid, axis, shift[axis]), part, axes=(1, axis)), 0, axis)
+            means += part
+        return means
+
+    def _shares(self, grid: CartesianGrid, axis: int, shift: float) -> Array:
+        """Return the means over cells of an axis, moved by `shift`, of the function 1 at one centre and 0 at the others."""
+        edges = grid.edges[axis] + shift
+        u = (edges[:, None] - self.grid.axes[axis]) / self.grid.spacing[axis]
+        rising, falling = (1 - np.clip(-u, 0, 1)) ** 2 / 2, (1 - np.clip(u, 0, 1)) ** 2 / 2
+        rising[:, 0] = 0.5 - np.clip(-u[:, 0], 0, 0.5)  # flat from the outermost centres to the walls
+        falling[:, -1] = 0.5 - np.clip(u[:, -1], 0, 0.5)
+        return np.diff(rising - falling, axis=0) * self.grid.spacing[axis] / grid.spacing[axis]
 
     def log_density(self, x: Array) -> Array:
         """Return log p(x), shape (...); −∞ where the density is zero."""

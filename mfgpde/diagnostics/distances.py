@@ -7,18 +7,27 @@ from collections.abc import Callable
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.densities import Density
-from mfgpde.discretisations import Field
+from mfgpde.densities import Density, cell_means
+from mfgpde.discretisations import Field, means_of
 
 Reference = Field | Density | Callable[[Array], Array] | Array
 
 
 def values_of(reference: Reference, field: Field) -> Array:
-    """Return a reference's values at the cells of a field: another field, a density, a function, or plain values."""
-    if isinstance(reference, Field):
-        return reference.values if reference.grid == field.grid else reference(field.grid.points)
+    """Return of a reference what the field holds, values at points or means over cells; plain values stay as they are.
+
+    The reference is another field, a density, or a function.
+    """
     if isinstance(reference, np.ndarray):
         return reference
+    if isinstance(reference, Field):
+        same = reference.grid == field.grid
+        if same and reference.means == field.means:
+            return reference.values
+        values = reference.at_points if same else reference(field.grid.points)
+        return means_of(values, field.grid) if field.means else values
+    if field.means:
+        return cell_means(reference, field.grid)
     if isinstance(reference, Density):
         return np.exp(reference.log_density(field.grid.points))
     return reference(field.grid.points)

@@ -15,7 +15,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.diagnostics.distances import Array
-from mfgpde.discretisations import Field, FiniteVolume
+from mfgpde.discretisations import Field, FiniteVolume, centres_of
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import ForwardProcess
 from mfgpde.scores import DifferentiableScore, Score
@@ -49,7 +49,7 @@ def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced,
         )
     grid: CartesianGrid = sde.density.grid
     times = np.array([sde.stop, *sde.times[::-1]])
-    laws = [np.maximum(sde.density.values, 0.0), *sde.stages[::-1]]
+    laws = [np.maximum(centres_of(means, grid), 0.0) for means in (sde.density.values, *sde.stages[::-1])]
     places = [grid.corners, *ode.stages[::-1]]
     D = np.array([float(process.diffusivity(t)) for t in times])
     gaps, carried, lipschitz = [], [], []

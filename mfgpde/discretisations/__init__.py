@@ -6,6 +6,7 @@ from mfgpde.core.register import Register, opened
 from mfgpde.discretisations.contract import Discretisation, Semidiscrete
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_volume import FiniteVolume
+from mfgpde.discretisations.means import centres_of, coarsened, means_of
 from mfgpde.discretisations.resample import resample
 from mfgpde.discretisations.spectral import Spectral, propagate
 
@@ -16,6 +17,9 @@ __all__ = [
     "FiniteVolume",
     "Semidiscrete",
     "Spectral",
+    "centres_of",
+    "coarsened",
+    "means_of",
     "propagate",
     "resample",
 ]

@@ -15,11 +15,11 @@ class Semidiscrete(System, Protocol):
     default_integrator: Integrator
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
-        """Return the unknowns of an initial condition given as a function of points."""
+        """Return the unknowns of an initial condition, a function of points that may know its means over cells."""
         ...
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres, (*cells) or (*cells, d)."""
+        """Return the values at the domain's points, (*cells) or (*cells, d); of densities by volumes, means over cells."""
         ...
 
 

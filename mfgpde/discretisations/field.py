@@ -11,18 +11,28 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations.contract import Discretisation
+from mfgpde.discretisations.means import centres_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Field(Shown):
-    """A scalar (*cells) or vector (*cells, d) field given by its values at cell centres, or quadrature points of a mesh."""
+    """A scalar (*cells) or vector (*cells, d) field given by its values at cell centres, or quadrature points of a mesh.
+
+    With `means` the values are means over the cells of a grid: so finite volumes hold densities.
+    """
 
     discretisation: Discretisation
     values: Array
+    means: bool = False
 
     def __call__(self, x: Array) -> Array:
         """Return the field at points x (..., d)."""
-        return self.discretisation.interpolate(self.values, x)
+        return self.discretisation.interpolate(self.at_points, x)
+
+    @property
+    def at_points(self) -> Array:
+        """The values at the domain's points: `values`, or what has them as its means, to fourth order."""
+        return centres_of(self.values, self.grid) if self.means else self.values
 
     @property
     def grid(self) -> Any:
@@ -49,9 +59,9 @@ class Field(Shown):
 
     def gradient(self) -> Field:
         """Return the gradient of a scalar field, a vector field on the same points."""
-        return Field(self.discretisation, self.discretisation.gradient(self.values))
+        return Field(self.discretisation, self.discretisation.gradient(self.at_points))
 
     def expectation(self, function: Array | Callable[[Array], Array]) -> float:
-        """Return ∫ h p for this density p and a function h of points, or its values at the cells."""
+        """Return ∫ h p for this density p and a function h of points, or its values at the domain's points."""
         values = function(self.grid.points) if callable(function) else function
-        return float(self.grid.integrate(values * self.values))
+        return float(self.grid.integrate(values * self.at_points))

@@ -17,10 +17,11 @@ def resample(field: Field, target: Discretisation) -> tuple[Field, float]:
     moved = Field(target, values)
     x = field.grid.points
     inside = np.all((x >= np.asarray(target.grid.lower)) & (x <= np.asarray(target.grid.upper)), axis=-1)
-    back = np.zeros_like(field.values)
+    known = field.at_points
+    back = np.zeros_like(known)
     back[inside] = np.nan_to_num(np.asarray(moved(x[inside])), nan=0.0)
 
     def total(v: np.ndarray) -> float:
         return float(field.grid.integrate(np.abs(v) if v.ndim == inside.ndim else np.linalg.norm(v, axis=-1)))
 
-    return moved, total(field.values - back) / total(field.values)
+    return moved, total(known - back) / total(known)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
-from mfgpde.discretisations import Discretisation, Field
+from mfgpde.discretisations import Discretisation, Field, coarsened
 from mfgpde.solvers.initial import Initial
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution
@@ -41,9 +41,9 @@ def solve_with_error(
 ) -> SolutionError:
     """Solve, and estimate the error at every stored time and cell; arguments as in `solve`.
 
-    With u_h on this grid and u_{h/2} on the refined one, read off at the same points by an interpolation of higher order,
-    the error of u_h is (u_h − u_{h/2})·2^p/(2^p − 1) + o(h^p); of a spectral solution, u_N − u_{2N}. The error in time is
-    the change when the tolerance is divided by ten.
+    With u_h on this grid and u_{h/2} on the refined one, read off at the same points by an interpolation of higher order
+    (means over cells: as means over blocks of them), the error of u_h is (u_h − u_{h/2})·2^p/(2^p − 1) + o(h^p); of a
+    spectral solution, u_N − u_{2N}. The error in time is the change when the tolerance is divided by ten.
     """
     solution = solve(equation, discretisation, initial, times, rtol=rtol, **options)
     finer = solve(equation, discretisation.refined(), initial, times, rtol=rtol, **options)
@@ -53,9 +53,12 @@ def solve_with_error(
     points = discretisation.grid.points
 
     def difference(a: Field, values: Array, scale: float) -> Field:
-        return Field(discretisation, scale * (a.values - values))
+        return Field(discretisation, scale * (a.values - values), a.means)
+
+    def read(fine: Field) -> Array:
+        return coarsened(fine.values, discretisation.grid.cells) if fine.means else fine(points)
 
     pairs = list(zip(solution.fields, finer.fields, tighter.fields, strict=True))
-    space = tuple(difference(coarse, fine(points), factor) for coarse, fine, _ in pairs)
+    space = tuple(difference(coarse, read(fine), factor) for coarse, fine, _ in pairs)
     time = tuple(difference(coarse, tight.values, 1.0) for coarse, _, tight in pairs)
     return SolutionError(solution, space, time)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from mfgpde.processes import LinearProcess
 from mfgpde.solvers.march import solve
 
 GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
+LOOKS = 9
+"""times at which the walls of a box are looked at, both ends included"""
+MOST_CELLS = 2**23
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,44 +97,42 @@ def induced_sde(
 ) -> Induced:
     """Return the law of the generating SDE at t = stop, on `grid`; `backend="cupy"` marches on a GPU.
 
-    Mass that reaches the walls of the box on a grid four times coarser makes it grow, 1.5, 2, 3 and 4 times around its
-    middle, until growing on changes the mass inside `grid` by less than `largest_leak`; the solve then runs in that box at
-    full resolution. `leak` is the mass outside `grid`, or at its walls. The score is evaluated once per stage, on all
-    points in one batch; one with a known potential at cell centres only. `rtol` is per step: at 1e-2 the law is off by
-    some 5e-4.
+    The march runs on a box around `grid`, cells of the same size and place, and is cropped to `grid` at the end: wide
+    enough for all of the prior but a tenth of `largest_leak`, then 1.5, 2, 3 and 4 times as wide as long as, on a grid four
+    times coarser, mass at its walls changes what is inside `grid` by more than `largest_leak`. `leak` is what of the whole
+    law, one, is not in `grid`. The score is evaluated once per stage, on all points in one batch; one with a known
+    potential at cell centres only. `rtol` is per step: at 1e-2 the law is off by some 5e-4.
+
+    Raises ValueError where that box would have more than 2²³ cells.
     """
     counted, clock = Counted(score), time.perf_counter()
     equation = FokkerPlanck.reverse(process, counted)  # pyright: ignore[reportArgumentType]
     start, run, stored = prior_of(process, grid.dimension), process.horizon - stop, _stored(process, stop, times)
 
-    def laws(box: CartesianGrid, tolerance: float, instants: tuple[float, ...], meter: bool = False) -> list[Array]:
+    def laws(box: CartesianGrid, tolerance: float, instants: Sequence[float], meter: bool = False) -> list[Array]:
         space = FiniteVolume(box, order=order, backend=backend)  # pyright: ignore[reportArgumentType]
         after = (0.0, *(process.horizon - t for t in instants if t < process.horizon), run)
         solution = solve(equation, space, start, after, rtol=tolerance, largest_wall_mass=1.0, progress=meter)
         return [field.values for field in solution.fields]
 
-    coarse = replace(grid, cells=tuple(max(16, n // 4) for n in grid.cells))
-    factor, inside = 1.0, np.nan
+    around = _around(grid, *start.box(1 - 0.1 * largest_leak))
+    coarse, looked = _coarser(around), (process.horizon - run * np.linspace(0, 1, LOOKS)[1:-1]).tolist()
+    chosen, inside = around, np.nan
     for trial in GROWTH:
         box = _grown(coarse, trial)
-        values = laws(box, 2 * rtol, ())[-1]
-        if trial == 1.0 and box.outer_share(values) <= largest_leak:
+        found = laws(box, 2 * rtol, looked)
+        if trial == 1.0 and max(box.outer_share(values) for values in found) <= largest_leak:
             break
-        before, inside = inside, _share_inside(values, box, coarse)
+        before, inside = inside, _mass_inside(found[-1], box, grid)
         if trial > 1.5 and abs(inside - before) <= largest_leak:
             break  # the box before was wide enough
-        factor = trial
-    box = _grown(grid, factor)
-    found = laws(box, rtol, stored, progress)
-    values = found[-1]
-    share = _share_inside(values, box, grid)
-    leak = 1.0 - share if factor > 1 else box.outer_share(values)
-    density = Field(FiniteVolume(grid, order=order), _cut(values, box, grid))  # pyright: ignore[reportArgumentType]
+        chosen = _grown(around, trial)
+    found = laws(chosen, rtol, stored, progress)
+    density = Field(FiniteVolume(grid, order=order), _cut(found[-1], chosen, grid), means=True)  # pyright: ignore[reportArgumentType]
+    leak = 1.0 - float(density.integral())
     stages = found[:-1] if stored and stored[0] == process.horizon else found[1:-1]
-    stages = tuple(_cut(stage, box, grid) for stage in stages)
-    return Induced(
-        density, max(leak, 0.0), stop, stored, stages, counted.points, counted.seconds, time.perf_counter() - clock
-    )
+    stages = tuple(_cut(stage, chosen, grid) for stage in stages)
+    return Induced(density, leak, stop, stored, stages, counted.points, counted.seconds, time.perf_counter() - clock)
 
 
 def _stored(process: LinearProcess, stop: float, times: Sequence[float]) -> tuple[float, ...]:
@@ -142,12 +144,17 @@ def _stored(process: LinearProcess, stop: float, times: Sequence[float]) -> tupl
 
 
 def _cut(values: Array, box: CartesianGrid, grid: CartesianGrid) -> Array:
-    inner = tuple(slice((m - n) // 2, (m - n) // 2 + n) for n, m in zip(grid.cells, box.cells, strict=True))
-    return np.ascontiguousarray(values[inner])
+    """Return the part on `grid`, whose cells are cells of the box."""
+    first = [round((a - c) / h) for a, c, h in zip(grid.lower, box.lower, grid.spacing, strict=True)]
+    return np.ascontiguousarray(values[tuple(slice(k, k + n) for k, n in zip(first, grid.cells, strict=True))])
 
 
-def _share_inside(values: Array, box: CartesianGrid, grid: CartesianGrid) -> float:
-    return float(grid.integrate(_cut(values, box, grid))) / float(box.integrate(values))
+def _mass_inside(values: Array, box: CartesianGrid, grid: CartesianGrid) -> float:
+    """Return the mass in `grid`, whatever the cells."""
+    for axis, edges in enumerate(box.edges):
+        overlap = np.diff(np.clip(edges, grid.lower[axis], grid.upper[axis]))
+        values = np.tensordot(overlap, values, axes=(0, 0))
+    return float(values)
 
 
 def induced_ode(
@@ -179,13 +186,14 @@ def induced_ode(
             return (process.drift(x, t) - process.diffusivity(t) * s).ravel()
 
         ends = (*reversed(stored), process.horizon) if process.horizon not in stored else tuple(reversed(stored))
+        reach = rtol * np.broadcast_to(grid.lengths, shape).ravel()
         run = solve_ivp(
-            velocity, (stop, process.horizon), corners.ravel(), method="RK45", rtol=rtol, atol=rtol, t_eval=ends
+            velocity, (stop, process.horizon), corners.ravel(), method="RK45", rtol=rtol, atol=reach, t_eval=ends
         )
     if not run.success:
         raise RuntimeError(f"the probability flow stopped at t = {run.t[-1]:g}: {run.message}")
     masses = _image_masses(run.y[:, -1].reshape(shape), prior_of(process, grid.dimension))
-    density = Field(FiniteVolume(grid), masses / grid.volume)
+    density = Field(FiniteVolume(grid), masses / grid.volume, means=True)
     stages = tuple(run.y[:, k].reshape(shape) for k in reversed(range(len(stored))))
     leak = 1.0 - float(masses.sum())
     return Induced(density, leak, stop, stored, stages, counted.points, counted.seconds, time.perf_counter() - clock)
@@ -212,11 +220,31 @@ def _image_masses(corners: Array, prior: GaussianMixture) -> Array:
     return total
 
 
+def _around(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:
+    """Return the grid with as many more cells at its walls as reach the corners of a box; ValueError if too many."""
+    axes = list(zip(grid.lower, grid.upper, grid.spacing, grid.periodic, strict=True))
+    below = [0 if glued else max(0, ceil((a - low) / h)) for (a, _, h, glued), low in zip(axes, lower, strict=True)]
+    above = [0 if glued else max(0, ceil((high - b) / h)) for (_, b, h, glued), high in zip(axes, upper, strict=True)]
+    return _padded(grid, below, above)
+
+
 def _grown(grid: CartesianGrid, factor: float) -> CartesianGrid:
     """Return the box `factor` times as wide about the same middle, cells of the same size and place."""
-    extra = tuple(round((factor - 1) * n / 2) for n in grid.cells)
-    lower = tuple(a - k * h for a, k, h in zip(grid.lower, extra, grid.spacing, strict=True))
-    upper = tuple(b + k * h for b, k, h in zip(grid.upper, extra, grid.spacing, strict=True))
-    return replace(
-        grid, lower=lower, upper=upper, cells=tuple(n + 2 * k for n, k in zip(grid.cells, extra, strict=True))
-    )
+    extra = [0 if glued else round((factor - 1) * n / 2) for n, glued in zip(grid.cells, grid.periodic, strict=True)]
+    return _padded(grid, extra, extra)
+
+
+def _padded(grid: CartesianGrid, below: list[int], above: list[int]) -> CartesianGrid:
+    cells = tuple(n + i + j for n, i, j in zip(grid.cells, below, above, strict=True))
+    if np.prod(cells, dtype=float) > MOST_CELLS:
+        raise ValueError(
+            f"the law needs a box of {' × '.join(map(str, cells))} cells on its way from the prior to {grid.cells} cells; "
+            "give a wider box with wider cells, a process whose prior is narrower, or use induced_ode"
+        )
+    lower = tuple(a - k * h for a, k, h in zip(grid.lower, below, grid.spacing, strict=True))
+    upper = tuple(b + k * h for b, k, h in zip(grid.upper, above, grid.spacing, strict=True))
+    return replace(grid, lower=lower, upper=upper, cells=cells)
+
+
+def _coarser(grid: CartesianGrid) -> CartesianGrid:
+    return replace(grid, cells=tuple(max(16, n // 4) for n in grid.cells))

@@ -1,19 +1,24 @@
-"""Checks before the first step: times, coefficients, and an initial condition that the grid can carry."""
+"""The start of a solve: what a discretisation is given of it, and whether it is a density that the box holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.densities import Density, check_density
-from mfgpde.discretisations import Discretisation, Field
+from mfgpde.densities import Density, Wrapped, cell_means, check_density
+from mfgpde.discretisations import Discretisation, Field, FiniteVolume, coarsened, means_of
 from mfgpde.discretisations.contract import Domain
 from mfgpde.equations import Continuity, FokkerPlanck, LogDensity, ScoreFokkerPlanck
+from mfgpde.grids import CartesianGrid
 
 Initial = Density | Field | Callable[[Array], Array]
+LARGEST_LOSS = 1e-4
+"""by how much the mass of a start may differ from the one expected, relative"""
+GROWTH = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0)
 
 
 def carries_density(equation: Any) -> bool:
@@ -21,43 +26,21 @@ def carries_density(equation: Any) -> bool:
     return isinstance(equation, FokkerPlanck | Continuity)
 
 
-def checked_times(equation: Any, times: Sequence[float] | Array) -> Array:
-    """Return the times as an array: finite, strictly increasing, within the horizon."""
-    array = np.atleast_1d(np.asarray(times, dtype=float))
-    if array.ndim != 1 or array.size < 2:
-        raise ValueError(f"times must name a start and at least one later time, got {times!r}")
-    if not np.isfinite(array).all() or not np.all(np.diff(array) > 0):
-        raise ValueError(f"times must be finite and strictly increasing, got {times!r}; sort them and drop doubles")
-    horizon = getattr(equation, "horizon", np.inf)
-    if array[0] < 0 or array[-1] > horizon * (1 + 1e-12):
-        raise ValueError(
-            f"times must lie in [0, {horizon:g}] (the horizon of the process), got [{array[0]:g}, {array[-1]:g}]"
-        )
-    return array
+def holds_means(equation: Any, discretisation: Discretisation) -> bool:
+    """Say whether the fields of a solve are means over cells."""
+    return carries_density(equation) and isinstance(discretisation, FiniteVolume)
 
 
-def check_diffusivity(equation: Any, times: Array, inviscid: bool = False) -> None:
-    """Raise ValueError where D(t) is negative, not a number, or, unless `inviscid`, zero over whole intervals."""
-    if not hasattr(equation, "diffusivity"):
-        return
-    middles = 0.5 * (times[1:] + times[:-1])
-    for t in np.sort(np.concatenate((times, middles))):
-        D = np.asarray(equation.diffusivity(float(t)), dtype=float)
-        if D.ndim or not np.isfinite(D) or D < 0 or (D == 0 and t in middles and not inviscid):
-            without = "FiniteVolume(grid, order=5)" if hasattr(equation, "hamiltonian") else "Continuity"
-            raise ValueError(
-                f"the diffusivity must be a positive number, got {D} at t = {t:g}; "
-                f"for a flow without noise use {without}"
-            )
+def initial_function(equation: Any, initial: Initial, grid: Domain) -> Callable[[Array], Array]:
+    """Return the initial condition as a function of points, reading a Density as the equation needs it.
 
-
-def initial_function(equation: Any, initial: Initial) -> Callable[[Array], Array]:
-    """Return the initial condition as a function of points, reading a Density as the equation needs it."""
+    A density on a grid is wrapped along glued axes, and knows its means over cells; so does a field.
+    """
     if isinstance(initial, Field):
-        return lambda x: initial.values if x is initial.grid.points else initial(x)
+        return _Known(initial)
     if isinstance(initial, Density):
         if carries_density(equation):
-            return lambda x: np.exp(initial.log_density(x))
+            return Wrapped(initial, grid) if isinstance(grid, CartesianGrid) else _pointwise(initial)
         if isinstance(equation, LogDensity):
             return initial.log_density
         if isinstance(equation, ScoreFokkerPlanck):
@@ -72,30 +55,148 @@ def initial_function(equation: Any, initial: Initial) -> Callable[[Array], Array
     return initial
 
 
-def check_initial_density(values: Array, initial: Initial, discretisation: Discretisation, largest: float) -> None:
-    """Raise ValueError for a density that is no density, or that the box cuts off; name a box that would do."""
-    grid = discretisation.grid
-    check_density(values, grid)
-    cut = 0.0
-    if isinstance(initial, Density) and not any(grid.periodic):
-        cut = max(0.0, 1 - float(grid.integrate(values)))
-    share = grid.outer_share(values) if getattr(discretisation, "walls", "far") == "far" else 0.0
-    if share > largest or cut > max(largest, 1e-3):
-        lower, upper = initial.box(1 - 1e-9) if isinstance(initial, Density) else needed_box(values, grid)
+def _pointwise(law: Density) -> Callable[[Array], Array]:
+    return lambda x: np.exp(law.log_density(x))
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """A field as a start: its own values where it is known, else what lies between."""
+
+    field: Field
+
+    def __call__(self, x: Array) -> Array:
+        return self.field.at_points if x is self.field.grid.points else self.field(x)
+
+    def cell_means(self, grid: CartesianGrid) -> Array:
+        """Return the field's own means on its grid, means of blocks on one that is a part of it, else by quadrature."""
+        source, values = self.field.grid, self.field.values
+        if not isinstance(source, CartesianGrid) or replace(source, cells=grid.cells) != grid:
+            return cell_means(self.field, grid)
+        if any(m % n for n, m in zip(grid.cells, source.cells, strict=True)):
+            return cell_means(self.field, grid)
+        return coarsened(values if self.field.means else means_of(values, source), grid.cells)
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A density before the first step: as it was given, as a function, and as the discretisation holds it."""
+
+    initial: Initial
+    function: Callable[[Array], Array]
+    discretisation: Discretisation
+    values: Array
+    mass: float
+
+    def check(self, largest: float, expected: float | None) -> None:
+        """Raise ValueError for what is no density, what the box cuts off, and what has another mass; say what would help.
+
+        `largest` is the share of the mass allowed in the outermost cells of far walls, `expected` the mass that the start
+        must have up to `LARGEST_LOSS`, None for any.
+        """
+        grid = self.discretisation.grid
+        means = isinstance(self.discretisation, FiniteVolume)
+        values = self.values if means else np.asarray(self.function(grid.points))
+        rounding = np.abs(values) < 1e-15 * np.abs(values).max(initial=0.0)  # from centres back to means, in far tails
+        check_density(np.where(rounding, np.abs(values), values), grid)
+        share = grid.outer_share(self.values) if getattr(self.discretisation, "walls", "far") == "far" else 0.0
+        off = 0.0 if expected is None else abs(self.mass - expected) / expected
+        if share <= largest and off <= LARGEST_LOSS:
+            return
+        cut = self._sticks_out()
+        if cut or share > largest:
+            raise ValueError(
+                f"the initial density reaches the wall of [{corner(grid.lower)}] × [{corner(grid.upper)}]: {share:.2g} "
+                f"of its mass in the outermost cells (allowed {largest:.0e}), its integral {self.mass:.4g}; "
+                + self._box(largest)
+            )
         raise ValueError(
-            f"the initial density reaches the wall of [{_corner(grid.lower)}] × [{_corner(grid.upper)}]: "
-            f"{share:.2g} of its mass in the outermost cells, {cut:.2g} outside (allowed {largest:.0e}); "
-            f"a box from ({_corner(lower)}) to ({_corner(upper)}) would do"
+            f"the initial density has mass {self.mass:.4g} on {grid.cells} cells, expected {expected:g}; "
+            + self._cure(expected or 1.0)
+        )
+
+    def _sticks_out(self) -> bool:
+        if not isinstance(self.initial, Density) or not isinstance(self.discretisation.grid, CartesianGrid):
+            return False
+        lower, upper = self.initial.box(1 - LARGEST_LOSS)
+        return _beyond(lower, upper, self.discretisation.grid) and self.mass < 1 - LARGEST_LOSS
+
+    def _box(self, largest: float) -> str:
+        grid = self.discretisation.grid
+        if isinstance(self.initial, Density):
+            lower, upper = map(np.asarray, self.initial.box(1 - 1e-9))
+            if isinstance(grid, CartesianGrid) and not _beyond(lower, upper, grid):
+                return f"the box holds the law, its outermost cells of {corner(_widths(grid))} are too wide: more cells"
+            return f"a box from ({corner(lower)}) to ({corner(upper)}) would do"
+        found = box_that_does(self.function, grid, largest) if isinstance(grid, CartesianGrid) else None
+        if found is None:
+            return (
+                f"no box up to {GROWTH[-1]:g} times as wide would do, its tails are too heavy for far walls: "
+                "take walls='reflecting' (they are real), or a larger largest_wall_mass"
+            )
+        return f"a box from ({corner(found.lower)}) to ({corner(found.upper)}) would do"
+
+    def _cure(self, expected: float) -> str:
+        if isinstance(self.initial, Density):
+            lower, upper = map(np.asarray, self.initial.box(0.9))
+            return (
+                f"9/10 of the law lie from ({corner(lower)}) to ({corner(upper)}), which cells of "
+                f"({corner(_widths(self.discretisation.grid))}) do not resolve: take more cells, or FiniteVolume"
+            )
+        return (
+            f"divide it by {self.mass / expected:.6g} if it is not normalised, or take more cells if it is; "
+            "for an unknown that is no probability say mass=None"
         )
 
 
+def box_that_does(function: Callable[[Array], Array], grid: CartesianGrid, largest: float) -> CartesianGrid | None:
+    """Return a wider box, as many cells on it, in whose outermost ones a function has at most `largest` of ∫|.|.
+
+    The next wider box must not hold more. None if there is no such box, or the function is not finite there.
+    """
+    held, last = 0.0, None
+    for factor in GROWTH:
+        wide = _widened(grid, factor)
+        with np.errstate(all="ignore"):
+            values = np.asarray(function(wide.points))
+        if values.shape != grid.cells or not np.isfinite(values).all():
+            return None
+        total = float(wide.integrate(np.abs(values)))
+        if last is not None and abs(total - held) <= LARGEST_LOSS * held:
+            return last
+        held, last = total, wide if wide.outer_share(values) <= largest else None
+    return None
+
+
+def _widened(grid: CartesianGrid, factor: float) -> CartesianGrid:
+    ends = zip(grid.lower, grid.upper, grid.periodic, strict=True)
+    pads = [0.0 if glued else 0.5 * (factor - 1) * (b - a) for a, b, glued in ends]
+    lower = tuple(a - pad for a, pad in zip(grid.lower, pads, strict=True))
+    return replace(grid, lower=lower, upper=tuple(b + pad for b, pad in zip(grid.upper, pads, strict=True)))
+
+
 def needed_box(values: Array, grid: Domain) -> tuple[Array, Array]:
-    """Return mean ± 7 standard deviations per axis: at least a Gaussian's mass up to 3e-12."""
+    """Return mean ± 7 standard deviations per axis, a Gaussian's mass up to 3e-12; if that is here, half as wide again."""
     mass = np.abs(values)[..., None] / float(grid.integrate(np.abs(values)))
     mean = grid.integrate(mass * grid.points)
     deviation = np.sqrt(grid.integrate(mass * (grid.points - mean) ** 2))
-    return np.minimum(mean - 7 * deviation, grid.lower), np.maximum(mean + 7 * deviation, grid.upper)
+    lower, upper = np.asarray(grid.lower), np.asarray(grid.upper)
+    pad = 0.25 * (upper - lower)
+    if not _beyond(mean - 7 * deviation, mean + 7 * deviation, grid):
+        return lower - pad, upper + pad
+    return np.minimum(mean - 7 * deviation, lower), np.maximum(mean + 7 * deviation, upper)
 
 
-def _corner(numbers: Any) -> str:
+def _beyond(lower: Array, upper: Array, grid: Any) -> bool:
+    """Say whether a box reaches beyond a wall that is not glued."""
+    glued = np.asarray(grid.periodic or (False,) * len(lower), dtype=bool)
+    return bool(np.any(((lower < grid.lower) | (upper > grid.upper)) & ~glued))
+
+
+def _widths(grid: Any) -> Array:
+    return np.asarray(grid.spacing) if isinstance(grid, CartesianGrid) else np.array([])
+
+
+def corner(numbers: Any) -> str:
+    """Return numbers as a message says them."""
     return ", ".join(f"{x:.3g}" for x in numbers)

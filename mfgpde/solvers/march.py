@@ -14,16 +14,12 @@ from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.discretisations import Discretisation, Field, Semidiscrete
 from mfgpde.integrators import Controller, Integrator, sizes
-from mfgpde.solvers.initial import (
-    Initial,
-    carries_density,
-    check_diffusivity,
-    check_initial_density,
-    checked_times,
-    initial_function,
-    needed_box,
-)
+from mfgpde.solvers.initial import Initial, Start, carries_density, corner, holds_means, initial_function, needed_box
+from mfgpde.solvers.posed import check_diffusivity, checked_times
 from mfgpde.solvers.solution import Solution
+
+ROUNDING = 1e-9, 1e-12
+"""of its mass that a conservative solve may gain or lose, and as much again a step"""
 
 
 @dataclass
@@ -81,23 +77,47 @@ class _March:
         return min(end - t, max(guess, 1e-9 * (end - t)))
 
 
+COLUMNS = ("mass", "minimum", "wall", "leak")
+
+
 @dataclass
 class _Record:
     """What a march leaves behind."""
 
     discretisation: Discretisation
     density: bool
+    means: bool
+    absorbing: bool
+    expected: float | None
     times: list[float] = field(default_factory=list)
     fields: list[Field] = field(default_factory=list)
-    conserved: dict[str, list[float]] = field(default_factory=lambda: {"mass": [], "minimum": [], "wall": []})
+    conserved: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
 
     def add(self, t: float, values: Array, mass: float) -> None:
         """Store one time."""
         self.times.append(t)
-        self.fields.append(Field(self.discretisation, np.array(values)))
+        self.fields.append(Field(self.discretisation, np.array(values), self.means))
         self.conserved["mass"].append(mass)
+        self.conserved["leak"].append(self._leak(mass))
         self.conserved["minimum"].append(self.discretisation.grid.minimum(values))
         self.conserved["wall"].append(self.discretisation.grid.outer_share(values) if self.density else 0.0)
+
+    def _leak(self, mass: float) -> float:
+        """Return what is missing from the mass expected: outside the box at the start, then through absorbing walls."""
+        first = self.conserved["mass"][0]
+        start = 0.0 if not self.density or self.expected is None else self.expected - first
+        return start + (first - mass if self.absorbing else 0.0)
+
+    def status(self, steps: int, largest_wall_mass: float) -> Status:
+        """Return what the last stored time says of the solve."""
+        mass, wall, least = (self.conserved[name] for name in ("mass", "wall", "minimum"))
+        allowed = (ROUNDING[0] + steps * ROUNDING[1]) * abs(mass[0])
+        if self.density and not self.absorbing and abs(mass[-1] - mass[0]) > allowed:
+            return Status.MASS_MOVED
+        if wall[-1] <= largest_wall_mass:
+            return Status.DONE
+        ripples = least[-1] < -largest_wall_mass * float(np.abs(self.fields[-1].values).max())
+        return Status.UNRESOLVED if ripples else Status.MASS_AT_WALL
 
 
 def solve(
@@ -110,6 +130,7 @@ def solve(
     rtol: float = 1e-6,
     atol: float = 0.0,
     largest_wall_mass: float = 1e-6,
+    mass: float | None = 1.0,
     max_steps: int = 1_000_000,
     progress: bool = False,
     throw: bool = True,
@@ -125,6 +146,7 @@ def solve(
         rtol: local error per step relative to rms(u); the adaptive step obeys rms(error) ≤ atol + rtol·rms(u).
         atol: absolute part of the same bound, in units of u.
         largest_wall_mass: share of a density's mass allowed in the outermost cells of far walls.
+        mass: the mass that the start of a density must have, to 1e-4; None for an unknown that is no probability.
         max_steps: budget of accepted and rejected steps.
         progress: draw a meter.
         throw: raise on failure; otherwise return the part computed, its `status` saying why it ended.
@@ -137,19 +159,14 @@ def solve(
     system = discretisation.semidiscretise(equation)
     check_diffusivity(equation, instants, getattr(system, "inviscid", False))
     chosen = integrator or system.default_integrator
-    function = initial_function(equation, initial)
+    function = initial_function(equation, initial, discretisation.grid)
     u = system.start(function)
-    density = carries_density(equation)
-    far = density and getattr(discretisation, "walls", "far") == "far"
-    record = _Record(discretisation, density)
+    density, walls = carries_density(equation), getattr(discretisation, "walls", "far")
+    largest = largest_wall_mass if density and walls == "far" else np.inf
+    record = _Record(discretisation, density, holds_means(equation, discretisation), walls == "absorbing", mass)
     values = system.values(u)
     if density:
-        check_initial_density(
-            np.asarray(function(discretisation.grid.points)),
-            initial,
-            discretisation,
-            largest_wall_mass if far else np.inf,
-        )
+        Start(initial, function, discretisation, values, system.mass(u)).check(largest, mass)
     march = _March(system, chosen, Controller(rtol, atol, chosen.embedded_order, _norms(system)), max_steps)
     clock = time.perf_counter()
     status, t = Status.DONE, float(instants[0])
@@ -160,15 +177,14 @@ def solve(
             tick = _scaled(bar, (t - instants[0]) / span, (end - t) / span) if progress else silent
             u, status = march.advance(u, t, end, tick)
             values = system.values(u)
-            mass = system.mass(u)
-            if status is Status.DONE and not (np.isfinite(mass) and np.isfinite(values).all()):
+            if status is Status.DONE and not (np.isfinite(system.mass(u)) and np.isfinite(values).all()):
                 status = Status.NOT_FINITE
             if status is not Status.DONE:
                 break
             t = end
-            record.add(t, values, mass)
-            if far and record.conserved["wall"][-1] > largest_wall_mass:
-                status = Status.MASS_AT_WALL
+            record.add(t, values, system.mass(u))
+            status = record.status(march.steps + march.rejected, largest)
+            if status is not Status.DONE:
                 break
     solution = Solution(
         equation,
@@ -206,13 +222,20 @@ def _scaled(bar: Meter, offset: float, share: float) -> Meter:
 
 
 def _advice(solution: Solution, t: float) -> str:
-    what, cells = solution.provenance["equation"], solution.discretisation.grid.cells
-    where = f"{what} on {cells} cells: {solution.status} at t = {t:g}"
+    what, grid = solution.provenance["equation"], solution.discretisation.grid
+    where = f"{what} on {grid.cells} cells: {solution.status} at t = {t:g}"
+    wall, least, mass = (solution.conserved[name] for name in ("wall", "minimum", "mass"))
     if solution.status is Status.MASS_AT_WALL:
-        lower, upper = needed_box(solution.fields[-1].values, solution.discretisation.grid)
-        corners = [", ".join(f"{x:.3g}" for x in corner) for corner in (lower, upper)]
-        share = solution.conserved["wall"][-1]
-        return f"{where} ({share:.2g} of it); a box from ({corners[0]}) to ({corners[1]}) would do at this time"
+        lower, upper = needed_box(solution.fields[-1].values, grid)
+        return f"{where} ({wall[-1]:.2g} of it); try a box from ({corner(lower)}) to ({corner(upper)})"
+    if solution.status is Status.UNRESOLVED:
+        peak = float(np.max(solution.fields[-1].values))
+        return f"{where} (from {least[-1]:.2g} to {peak:.2g}): take more cells, or FiniteVolume(grid), which stays positive"
+    if solution.status is Status.MASS_MOVED:
+        return (
+            f"{where}, from {mass[0]:.6g} to {mass[-1]:.6g}: does the drift jump at a glued wall, or the equation take it? "
+            "The fields up to there are in `.partial`"
+        )
     return (
         f"{where}; the fields up to there are in `.partial`. Try a finer grid, a smaller rtol, or another integrator."
     )

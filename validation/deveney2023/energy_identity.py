@@ -53,7 +53,7 @@ def energy(level, diffusivity=1.0, residual=1.0, dimensions=(1, 2)):
             )
             gap, forced, mean = [], [], []
             for tau, q in zip(times, solution.fields, strict=True):
-                t, log_q = T - tau, np.log(np.maximum(q.values, TAIL * q.values.max()))
+                t, log_q = T - tau, np.log(np.maximum(q.at_points, TAIL * q.values.max()))
                 gradient = np.stack(
                     np.gradient(log_q, *grid.spacing) if grid.dimension > 1 else [np.gradient(log_q, *grid.spacing)],
                     axis=-1,

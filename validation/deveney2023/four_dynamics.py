@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
+from mfgpde.discretisations import means_of
 from mfgpde.verify import Claim, Evidence, Level, at_least, equal, load_module
 
 claim = Claim(
@@ -31,10 +32,10 @@ def laws(score, grid):
     process, stop = networks.PROCESS, networks.STOP
     phi = score.potential(grid.points, stop)
     found = {
-        "data": mfg.marginal(process, networks.DATA, stop).density(grid.points),
+        "data": mfg.densities.cell_means(mfg.marginal(process, networks.DATA, stop), grid),
         "SDE": mfg.induced_sde(process, score, grid, stop=stop, order=4, rtol=1e-3).density.values,
         "ODE": mfg.induced_ode(process, score, grid, stop=stop).density.values,
-        "e^φ": np.exp(phi - phi.max()),
+        "e^φ": means_of(np.exp(phi - phi.max()), grid),
     }
     found = {name: np.maximum(values, EMPTY) for name, values in found.items()}
     return {name: values / grid.integrate(values) for name, values in found.items()}

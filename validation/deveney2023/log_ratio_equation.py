@@ -54,7 +54,7 @@ def log_ratio(level, residual=1.0, square=1.0, dimensions=(1, 2)):
                 return phi.potential(y, T) - prior.log_density(y)
 
             e = mfg.solve(own, space, start, (0.0, run), rtol=3e-5).at(run)
-            positive = np.maximum(q.values, TAIL * q.values.max())
+            positive = np.maximum(q.at_points, TAIL * q.values.max())
             return mfg.diagnostics.weighted_error(e, phi.potential(x, STOP) - np.log(positive), positive)
 
         n = Level(level).pick({1: 64, 2: 24}, {1: 96, 2: 32}, {1: 128, 2: 48})[d]

@@ -84,7 +84,7 @@ def orders(level, shift=0.0, only_space=False):
             fp,
             fv2,
             3,
-            level.pick((16, 32, 64), (16, 32, 64), (24, 48, 96)),
+            (24, 48, 96),
             2,
             1e-5,
         ),

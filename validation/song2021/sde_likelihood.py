@@ -49,7 +49,7 @@ def likelihood(level, diffusivity=1.0, slack=1.0, dimensions=(1, 2)):
             losses, mismatches, gaps = [], [], []
             for tau, q in zip(times, solution.fields, strict=True):
                 t = T - tau
-                p, values = exact.at(t).density(grid.points), np.maximum(q.values, TAIL * q.values.max())
+                p, values = exact.at(t).density(grid.points), np.maximum(q.at_points, TAIL * q.values.max())
                 slope = mfg.Field(space, np.log(values)).gradient().values
                 s = learned(grid.points, t)
                 for found, other in ((losses, exact(grid.points, t)), (mismatches, slope)):

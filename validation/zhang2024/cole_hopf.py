@@ -70,7 +70,8 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
         start = mfg.marginal(process, data, 0.1)
         linear = mfg.solve(mfg.FokkerPlanck.of(process), space, start, (0.1, 0.5), rtol=1e-6).at(0.5)
         U = mfg.solve(game, space, lambda x: -start.log_density(x), (0.1, 0.5), rtol=1e-6).at(0.5)
-        return mfg.diagnostics.weighted_error(U, -exponent * np.log(np.maximum(linear.values, 1e-300)), linear.values)
+        density = np.maximum(linear.at_points, 1e-300)
+        return mfg.diagnostics.weighted_error(U, -exponent * np.log(density), density)
 
     n = Level(level).pick(64, 96, 128)
     ladder = mfg.converge(on_the_line, mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, n, 1)), floor=2e-5)

@@ -2,7 +2,8 @@
 
 Face flux F = (D/h)[B(−w) p_left − B(w) p_right], w = v h/D, B(w) = w/(e^w − 1): positive, conservative, second order,
 and exact for the Gibbs density when w is the difference of potentials. With order 4 the leading error of the flux,
-itself a combination of fluxes, is taken off: equilibria stay exact, positivity is no longer guaranteed.
+itself a combination of fluxes, is taken off: equilibria stay exact, positivity is no longer guaranteed. Its unknowns are
+values at centres; fields are means over cells with both orders.
 Scharfetter, Gummel, IEEE Trans. ED 16 (1969).
 """
 
@@ -16,10 +17,12 @@ import numpy as np
 
 from mfgpde.core.arrays import Array, contiguous, to_host
 from mfgpde.core.recent import Recent
+from mfgpde.densities import cell_means
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fastest_departures, fitted, upwind
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
+from mfgpde.discretisations.means import centres_of, means_of
 from mfgpde.equations import BackwardKolmogorov, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, RungeKuttaChebyshev
@@ -137,10 +140,13 @@ class DrivenChain(Evaluating):
         return float(self.grid.integrate(u))
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
-        """Return the values of the initial condition at cell centres."""
-        values = np.ascontiguousarray(checked(initial(self.grid.points), self.grid.cells, "the initial condition"))
-        return self.xp.asarray(values)
+        """Return the means of a density over cells (order 4: the values at centres that go with them), else values."""
+        values = checked(initial(self.grid.points), self.grid.cells, "the initial condition")
+        if isinstance(self.equation, FokkerPlanck):
+            values = cell_means(initial, self.grid)
+            values = centres_of(values, self.grid) if self.order == 4 else values
+        return self.xp.asarray(np.ascontiguousarray(values))
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres, on the host."""
-        return to_host(u)
+        """Return the means over cells (of an expectation: values at their centres), on the host."""
+        return means_of(to_host(u), self.grid) if self.order == 4 else to_host(u)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array, contiguous, to_host
 from mfgpde.core.recent import Recent
+from mfgpde.densities import cell_means
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.equations import Continuity
@@ -58,9 +59,10 @@ class LimitedUpwind(Evaluating):
         return float(self.grid.integrate(u))
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
-        """Return the values of the initial condition at cell centres."""
-        return self.xp.asarray(checked(initial(self.grid.points), self.grid.cells, "the initial condition"))
+        """Return the means of the initial density over cells."""
+        checked(initial(self.grid.points), self.grid.cells, "the initial condition")
+        return self.xp.asarray(cell_means(initial, self.grid))
 
     def values(self, u: Array) -> Array:
-        """Return the values at cell centres, on the host."""
+        """Return the means over cells, on the host."""
         return to_host(u)
