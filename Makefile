@@ -2,13 +2,16 @@
 LEVEL ?= quick
 PYTHON := .venv/bin/python
 
-.PHONY: validate test lint figures docs bench baseline clean
+.PHONY: validate test test-all lint figures docs bench baseline clean
 
 validate: .venv/ready
 	@.venv/bin/mfgpde validate --level $(LEVEL)
 
 test: .venv/ready
-	@$(PYTHON) -m pytest -q -n auto
+	@$(PYTHON) -m pytest -q -n auto -m "not slow" $(OPTIONS)
+
+test-all: .venv/ready
+	@$(PYTHON) -m pytest -q -n auto $(OPTIONS)
 
 lint: .venv/ready
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright

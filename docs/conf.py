@@ -4,6 +4,8 @@
 """
 
 import ast
+import importlib
+import inspect
 import re
 import shutil
 from importlib.metadata import version as installed
@@ -12,6 +14,7 @@ from pathlib import Path
 from docutils import nodes
 
 import mfgpde
+from mfgpde.core.register import Register
 from mfgpde.report.formulas import mathml
 from mfgpde.verify import discover
 
@@ -68,22 +71,38 @@ def statements() -> str:
     return "\n".join(parts)
 
 
+def public() -> dict[str, list[str]]:
+    """Return every public name by the room that has it: those at the top, then each room's own and its members."""
+    rooms = {"mfgpde": [name for name in mfgpde.__all__ if not inspect.ismodule(getattr(mfgpde, name))]}
+    for label in sorted(name for name in mfgpde.__all__ if inspect.ismodule(getattr(mfgpde, name))):
+        room = getattr(mfgpde, label)
+        listed = [name for name in room.__all__ if not isinstance(getattr(room, name), Register)]
+        members = [make.__name__ for one in vars(room).values() if isinstance(one, Register) for make in one.values()]
+        rooms[room.__name__] = sorted({*listed, *members})
+    return rooms
+
+
 def interface() -> str:
-    """Return the page of public names, room by room, in the order of `mfgpde/__init__.pyi`."""
-    stub = (Path(mfgpde.__file__).with_name("__init__.pyi")).read_text(encoding="utf-8")
-    rooms: dict[str, list[str]] = {}
-    for room, name in re.findall(r"^from \.(\w+) import (\w+) as", stub, re.MULTILINE):
-        rooms.setdefault(room, []).append(name)
-    lines = ["Interface", "=========", "", "``import mfgpde as mfg``: all names below are ``mfg.name``.", ""]
-    for room, names in rooms.items():
-        title = room.replace("_", " ")
+    """Return the page of public names, room by room."""
+    lines = [
+        "Interface",
+        "=========",
+        "",
+        "``import mfgpde as mfg``: what most work needs is at the top, the rest in its room.",
+        "",
+    ]
+    for place, names in public().items():
+        title = "mfg" if place == "mfgpde" else f"mfg.{place.rpartition('.')[2]}"
         lines += [title, "-" * len(title), ""]
+        room = importlib.import_module(place)
         for name in names:
-            found = getattr(mfgpde, name)
+            found = getattr(room, name)
             if isinstance(found, type):
-                lines += [f".. autoclass:: mfgpde.{name}", "   :members:", "   :no-index-entry:", ""]
+                lines += [f".. autoclass:: {place}.{name}", "   :members:", "   :no-index-entry:", ""]
             elif callable(found):
-                lines += [f".. autofunction:: mfgpde.{name}", ""]
+                lines += [f".. autofunction:: {place}.{name}", ""]
+            elif inspect.ismodule(found):
+                lines += [f".. automodule:: {found.__name__}", "   :members:", "   :no-index-entry:", ""]
     return "\n".join(lines)
 
 
@@ -118,7 +137,7 @@ def plainly(app, what, name, obj, options, lines) -> None:
     """Show docstrings as they are written: blocks with indented lines as they stand, no marks but backticks."""
     found = []
     for block in "\n".join(lines).strip().split("\n\n"):
-        if re.search(r"^\s", block, re.MULTILINE):
+        if block.startswith(">>>") or re.search(r"^\s", block, re.MULTILINE):
             found += ["::", "", *(f"   {line}" for line in block.splitlines()), ""]
             continue
         pieces = " ".join(block.splitlines()).replace("``", "`").split("`")

@@ -8,15 +8,17 @@ from typing import Any
 import lazy_loader
 
 from mfgpde.core import shown
+from mfgpde.core.optional import told
 from mfgpde.core.register import defines, files
+from mfgpde.core.version import __version__ as __version__
 
 _listed, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__ or name[0] == "_":
-        return _listed(name)
+        with told():
+            return _listed(name)
     raise AttributeError(f"module 'mfgpde' has no attribute {name!r}" + _elsewhere(name))
 
 

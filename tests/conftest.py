@@ -28,7 +28,7 @@ def torch():
     """Return PyTorch; skip where it is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch deprecates parts of itself on import
-        return pytest.importorskip("torch", reason="PyTorch is optional: pip install mfgpde[torch]")
+        return pytest.importorskip("torch", reason="PyTorch is optional: pip install torch")
 
 
 @pytest.fixture

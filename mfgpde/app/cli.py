@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mfgpde.app.complaints import Complaints
 from mfgpde.core import threads
 
 PACKAGE = Path(__file__).parents[1]
@@ -33,8 +34,20 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder for results and r
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Parallel processes; 0: one per core.")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from mfgpde.core.version import __version__
+
+        typer.echo(f"mfgpde {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def about() -> None:
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
+    ] = False,
+) -> None:
     """PDE solvers with error bars, and a court for the theory of score-based and flow-based generative models."""
 
 
@@ -55,7 +68,7 @@ def validate(
     from mfgpde.verify.claim import Level
 
     console = _console()
-    with _complaints():
+    with Complaints():
         entries = discover.select(targets or [], discover.suite_root(PACKAGE, Path.cwd()))
         if list_:
             return _list(entries, console)
@@ -119,7 +132,7 @@ def solve(
     from mfgpde.report import table
 
     console, ranks = _console(), int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
-    with _complaints(ranks):
+    with Complaints(ranks):
         from mfgpde.app import game_problem
         from mfgpde.app import problem as problems
 
@@ -186,7 +199,7 @@ def check(
     from mfgpde.report import table
 
     console = _console()
-    with _complaints():
+    with Complaints():
         from mfgpde.app import check as trials
         from mfgpde.diagnostics.by_sampling import certify_by_sampling
         from mfgpde.diagnostics.certificate import certify
@@ -248,7 +261,7 @@ def figures(
     from mfgpde.verify import record
 
     console = _console()
-    with _complaints():
+    with Complaints():
         scripts = bundled.scripts("figures")
         if list_:
             return bundled.describe(scripts, console)
@@ -287,7 +300,7 @@ def bench(
     from mfgpde.verify import discover, record
 
     console = _console()
-    with _complaints():
+    with Complaints():
         scripts = bundled.scripts("benchmarks")
         if list_:
             return bundled.describe(scripts, console)
@@ -313,7 +326,7 @@ def laws(
     from mfgpde.report import law_table
 
     console = _console()
-    with _complaints():
+    with Complaints():
         trial = court.examined(member, kind)
     for one, outcomes in trial.outcomes:
         console.print(law_table.law_table(one, trial.kind, outcomes))
@@ -350,34 +363,6 @@ def _console() -> Any:
     if not console.is_terminal:
         console.width = 150  # files and pipes have room
     return console
-
-
-class _complaints:
-    """Turns bad input and interruptions into one clear sentence and an exit code, on all ranks at once."""
-
-    def __init__(self, ranks: int = 1) -> None:
-        self.ranks = ranks
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, problem: BaseException | None, _trace: object) -> None:
-        if isinstance(problem, typer.Exit):  # an exit code that was meant
-            return
-        if self.ranks > 1 and problem is not None:
-            from mfgpde.discretisations.finite_element import abort
-
-            typer.echo(f"error: {type(problem).__name__}: {problem}", err=True)
-            abort()  # the other ranks may be waiting for this one
-        if isinstance(problem, KeyboardInterrupt):
-            typer.echo("\ninterrupted; what is finished is kept, the same command goes on from there", err=True)
-            raise typer.Exit(130) from None
-        if isinstance(problem, OSError):
-            typer.echo(f"error: cannot write or read {problem.filename}: {problem.strerror}", err=True)
-            raise typer.Exit(1) from None
-        if isinstance(problem, ValueError | TypeError | RuntimeError | ImportError):
-            typer.echo(f"error: {problem}", err=True)
-            raise typer.Exit(1) from None
 
 
 def main() -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import mfgpde
 from mfgpde.core.laws import Kind, Outcome, examine, examples
 from mfgpde.verify.discover import load_module
 
@@ -53,11 +51,9 @@ def examined(source: str, kind: str | None = None) -> Trial:
 def kinds() -> dict[str, Kind[object]]:
     """Return the kinds that rooms have laws for, by name."""
     found: dict[str, Kind[object]] = {}
-    for room in pkgutil.iter_modules(mfgpde.__path__, "mfgpde."):
-        if room.ispkg and room.name != "mfgpde.app" and room.name != "mfgpde.core":
-            folder = importlib.import_module(room.name).__path__
-            if any(entry.name == "laws" for entry in pkgutil.iter_modules(folder)):
-                found |= importlib.import_module(f"{room.name}.laws").KINDS
+    for path in sorted(Path(__file__).parents[1].glob("*/laws.py")):
+        if path.parent.name not in ("app", "core"):
+            found |= importlib.import_module(f"mfgpde.{path.parent.name}.laws").KINDS
     return found
 
 

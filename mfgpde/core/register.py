@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mfgpde.core.optional import told
+
 NO_MEMBERS = {"contract", "laws"}
 """files of a room that hold no members"""
 
@@ -50,7 +52,8 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
     def _make(self, name: str) -> Callable[..., Member] | None:
         """Return what makes the member of this name. Raises ImportError where its file needs what is not installed."""
         for place in self._places.get(name, []):
-            module = importlib.import_module(place)
+            with told():
+                module = importlib.import_module(place)
             for label, one in vars(module).items():
                 if spoken(label) == name and getattr(one, "__module__", None) == place and self._keeps(one, module):
                     return one
@@ -94,7 +97,7 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
         try:
             found = self._make(str(name))
         except ImportError as problem:
-            raise ValueError(f"{self.what} {name!r} needs what is not installed: {problem}") from problem
+            raise ValueError(f"{self.what} {name!r}: {problem}") from problem
         if found is not None:
             return found
         raise ValueError(f"unknown {self.what} {name!r}; {nearest(str(name), list(self))}")
@@ -125,10 +128,10 @@ def opened(package: str) -> Callable[[str], Any]:
     def find(name: str) -> Any:
         if name[0] != "_":
             for module, path in files(package):
-                if module == f"{package}.{name}":
-                    return importlib.import_module(module)
-                if defines(path, name):
-                    return getattr(importlib.import_module(module), name)
+                if module == f"{package}.{name}" or defines(path, name):
+                    with told():
+                        found = importlib.import_module(module)
+                    return found if module == f"{package}.{name}" else getattr(found, name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return find

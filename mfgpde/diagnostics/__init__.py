@@ -7,18 +7,14 @@ from mfgpde.diagnostics.distances import kl_divergence, l1_distance, weighted_er
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.diagnostics.local_geometry import effective_dimension, held_out_log_likelihood, tangent_alignment
 from mfgpde.diagnostics.memorisation import nearest_ratio
-from mfgpde.diagnostics.model_comparison import Judged, compare_models, judge_model
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
 
 __all__ = [
     "GapBound",
-    "Judged",
-    "compare_models",
     "effective_dimension",
     "gap_bound",
     "held_out_log_likelihood",
-    "judge_model",
     "kl_divergence",
     "l1_distance",
     "log_density_residual",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.optional import told
 from mfgpde.discretisations import Field
 from mfgpde.grids import CartesianGrid
 from mfgpde.report import plotting
@@ -16,7 +17,7 @@ def picture(field: Field, path: str | Path, *, title: str = "") -> Path:
     """Draw a scalar field to an image file (.png; grids also .pdf) and return its path. Collective on a mesh.
 
     Grids in three dimensions are shown by their integral along the last axis. Meshes need PyVista
-    (`pip install "mfgpde[pictures]"`); raises ImportError without it, ValueError for vector fields.
+    (`pip install pyvista`); raises ImportError without it, ValueError for vector fields.
     """
     path = Path(path)
     if isinstance(field.grid, CartesianGrid):
@@ -84,8 +85,6 @@ def _on_mesh(field: Field, path: Path, title: str) -> None:
 
 
 def _pyvista() -> Any:
-    try:
+    with told():
         import pyvista
-    except ImportError as problem:
-        raise ImportError('pictures of meshes need PyVista: pip install "mfgpde[pictures]"') from problem
     return pyvista

@@ -19,7 +19,7 @@ __all__ = ["Figure", "Line2D", "claim_in", "ladder_figure", "save", "style"]
 SINGLE, DOUBLE = 3.4, 7.0  # column widths in inches, as most journals set them
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#333333")
 MARKERS = "osD^vP*X"
-OUTCOMES = {"holds": "#1a7f37", "undecided": "#bf8700", "refuted": "#cf222e", "broken": "#8250df"}
+OUTCOMES = {"holds": "#1a7f37", "undecided": "#bf8700", "refuted": "#cf222e", "broken": "#8250df", "skipped": "#6e7781"}
 STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,

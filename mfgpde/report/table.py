@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-COLOURS = {"holds": "green", "undecided": "yellow", "refuted": "bold red", "broken": "bold magenta"}
-MARKS = {"holds": "✓", "undecided": "?", "refuted": "✗", "broken": "!"}
+COLOURS = {"holds": "green", "undecided": "yellow", "refuted": "bold red", "broken": "bold magenta", "skipped": "dim"}
+MARKS = {"holds": "✓", "undecided": "?", "refuted": "✗", "broken": "!", "skipped": "–"}
 
 
 def verdict_table(run: Mapping[str, Any]) -> Table:

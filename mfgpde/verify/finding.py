@@ -17,6 +17,8 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
     REFUTED = "refuted"
     BROKEN = "broken"
+    SKIPPED = "skipped"
+    """not judged: it needs a library that is not installed"""
 
 
 @dataclass(frozen=True)

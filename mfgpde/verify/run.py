@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from mfgpde.core import threads
+from mfgpde.core.optional import explained
 from mfgpde.core.progress import meter
 from mfgpde.verify import discover, record
 from mfgpde.verify.claim import Claim, Evidence, Level
 from mfgpde.verify.finding import Outcome
 from mfgpde.verify.judge import Verdict, judge, reason
 from mfgpde.verify.power import detects
-
-WORST_FIRST = [Outcome.BROKEN, Outcome.REFUTED, Outcome.UNDECIDED, Outcome.HOLDS]
 
 
 def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
     except Exception as problem:
         return {
             **data,
-            **_broken(problem),
+            **_failed(problem),
             "title": entry.id,
             "statement": "",
             "seconds": time.perf_counter() - clock,
@@ -49,9 +48,12 @@ def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
     try:
         evidence = claim.run_measure(level, seed)
         controls = {name: _attempt(claim, name, level) for name in claim.controls}
+        for outcome in controls.values():
+            if isinstance(outcome, ImportError) and explained(outcome):
+                raise outcome
         verdict = judge(evidence, controls, detects(claim, evidence, level, seed))
     except Exception as problem:
-        return {**data, **described, **_broken(problem), "seconds": time.perf_counter() - clock}
+        return {**data, **described, **_failed(problem), "seconds": time.perf_counter() - clock}
     return {
         **data,
         **described,
@@ -70,7 +72,12 @@ def _attempt(claim: Claim, name: str, level: Level) -> Evidence | Exception:
         return problem
 
 
-def _broken(problem: Exception) -> dict[str, Any]:
+def _failed(problem: Exception) -> dict[str, Any]:
+    """Return the outcome of an exception: skipped where an optional library is missing, else broken."""
+    words = explained(problem) if isinstance(problem, ImportError) else None
+    if words is not None:
+        reason = f"skipped, because {words}"
+        return {"outcome": Outcome.SKIPPED.value, "margin": None, "detects": {}, "reason": reason}
     trace = "".join(traceback.format_exception(problem, limit=-6))
     return {
         "outcome": Outcome.BROKEN.value,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.optional import told
 
 with contextlib.suppress(ModuleNotFoundError):
     import dolfinx_solver  # noqa: F401  # makes its own MPI visible before dolfinx asks for one
@@ -25,7 +26,7 @@ ufl: Any
 MPI: Any
 PETSc: Any
 SLEPc: Any
-try:
+with told():
     import basix
     import basix.ufl
     import dolfinx.fem.petsc as petsc_forms
@@ -34,11 +35,6 @@ try:
     from mpi4py import MPI
     from petsc4py import PETSc
     from slepc4py import SLEPc
-except ImportError as problem:
-    raise ImportError(
-        "finite elements need DOLFINx, which is not here: `pip install dolfinx-solver-real` on Linux x86-64, "
-        "or `conda install -c conda-forge fenics-dolfinx` elsewhere; everything else works without it"
-    ) from problem
 
 __all__ = ["MPI", "PETSc", "SLEPc", "basix", "fem", "geometry", "mesh", "petsc_forms", "ufl"]
 

@@ -1,0 +1,61 @@
+"""Libraries that some of the work needs and most does not: what each is for, and how to get it, when it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LEARNING = "learned scores, their derivatives and training", "pip install jax optax safetensors"
+ELEMENTS = (
+    "finite elements",
+    "`pip install dolfinx-solver-real meshio` (Linux x86-64), `conda install -c conda-forge fenics-dolfinx meshio`",
+)
+LIBRARIES: dict[str, tuple[str, str]] = {
+    "jax": LEARNING,
+    "jaxlib": LEARNING,
+    "optax": LEARNING,
+    "equinox": ("scores that are Equinox modules", "pip install equinox"),
+    "safetensors": ("weights in .safetensors", "pip install safetensors"),
+    "torch": ("scores that are PyTorch modules", "pip install torch"),
+    "ot": ("transport of point clouds", "pip install pot"),
+    "sklearn": ("the data set of digits", "pip install scikit-learn"),
+    "pyvista": ("pictures of meshes", "pip install pyvista"),
+    "meshio": ("mesh files", "pip install meshio"),
+    **dict.fromkeys(("dolfinx", "dolfinx_solver", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py"), ELEMENTS),
+}
+"""by the name under which each is imported: what needs it, and what to do"""
+
+
+class MissingLibrary(ModuleNotFoundError):
+    """Something was asked for whose library is not installed; everything else works without it."""
+
+
+def explained(problem: ImportError) -> MissingLibrary | None:
+    """Return a failed import of an optional library in a sentence that says what to do; None if it is another failure."""
+    if isinstance(problem, MissingLibrary):
+        return problem
+    library = (problem.name or "").partition(".")[0]
+    if not isinstance(problem, ModuleNotFoundError) or library not in LIBRARIES:
+        return None
+    what, cure = LIBRARIES[library]
+    return MissingLibrary(
+        f"{what}: this needs {library}, which is not installed: {cure}; all else works without", name=library
+    )
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn a failed import of an optional library inside the block into a MissingLibrary that says what to do.
+
+    >>> with told():
+    ...     raise ModuleNotFoundError("No module named 'ot'", name="ot")
+    Traceback (most recent call last):
+    mfgpde.core.optional.MissingLibrary: transport of point clouds: ot is not installed: pip install pot; all else works
+    """
+    try:
+        yield
+    except ImportError as problem:
+        words = explained(problem)
+        if words is None or words is problem:
+            raise
+        raise words from problem
