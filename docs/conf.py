@@ -14,7 +14,7 @@ from pathlib import Path
 from docutils import nodes
 
 import mfgpde
-from mfgpde.core.register import Register
+from mfgpde.core.register import Register, defines, files
 from mfgpde.report.formulas import mathml
 from mfgpde.verify import discover
 
@@ -72,14 +72,24 @@ def statements() -> str:
 
 
 def public() -> dict[str, list[str]]:
-    """Return every public name by the room that has it: those at the top, then each room's own and its members."""
+    """Return every public name by the room that has it: those at the top, each room's own, its members, its files' own."""
     rooms = {"mfgpde": [name for name in mfgpde.__all__ if not inspect.ismodule(getattr(mfgpde, name))]}
     for label in sorted(name for name in mfgpde.__all__ if inspect.ismodule(getattr(mfgpde, name))):
         room = getattr(mfgpde, label)
         listed = [name for name in room.__all__ if not isinstance(getattr(room, name), Register)]
         members = [make.__name__ for one in vars(room).values() if isinstance(one, Register) for make in one.values()]
-        rooms[room.__name__] = sorted({*listed, *members})
+        rooms[room.__name__] = sorted({*listed, *members, *stated(room.__name__)})
     return rooms
+
+
+def stated(room: str) -> list[str]:
+    """Return the names that files of a room list as their own public ones, in an `__all__`."""
+    found = []
+    for _, path in files(room):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body if path.name != "__init__.py" else ():
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+                found += [name for name in ast.literal_eval(node.value) if defines(path, name)]
+    return found
 
 
 def interface() -> str:
