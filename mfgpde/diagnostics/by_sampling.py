@@ -21,7 +21,7 @@ from mfgpde.diagnostics.certificate import PROBES, Certificate, probe, stages
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.equations import Continuity
 from mfgpde.processes import LinearProcess
-from mfgpde.solvers import Counted, flow, prior_of
+from mfgpde.solvers import CountedDirections, flow, prior_of
 from mfgpde.transport import wasserstein_gaussian
 
 GROUPS = 16
@@ -50,7 +50,7 @@ def certify_by_sampling(
     Raises ValueError for a score that is not finite, before anything long.
     """
     clock = time.perf_counter()
-    counted, rng = Counted(score), np.random.default_rng(seed)
+    counted, rng = CountedDirections(score), np.random.default_rng(seed)
     prior = prior_of(process, dimension)
     start = prior.sample(trajectories, rng)
     probe(counted, start[:PROBES], process, stop)

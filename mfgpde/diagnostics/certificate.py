@@ -18,6 +18,7 @@ from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
+from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain
 from mfgpde.solvers import Induced, induced_ode, induced_sde, prior_of, solve
 from mfgpde.transport import Transport, back_and_forth, squared_by_blocks, wasserstein
 
@@ -42,7 +43,7 @@ class Certificate:
 
 def certify(
     process: LinearProcess,
-    score: Any,
+    score: DifferentiableScore,
     grid: CartesianGrid,
     *,
     data: Field | None = None,
@@ -86,7 +87,7 @@ def certify(
     tell("distances")
     if data is not None:
         laws["data"], coarse["data"] = data, _halved(data, half)
-    if getattr(score, "has_potential", False):
+    if isinstance(score, PotentialScore):
         laws["e^φ"], coarse["e^φ"] = (_model(score, box, stop) for box in (grid, half))
     distances = {f"{a}–{b}": _distances(laws, coarse, a, b) for a, b in combinations(PAIRED, 2) if {a, b} <= set(laws)}
     second = _by_elements(process, score, sde.density, stop, elements) if elements else None
@@ -134,7 +135,7 @@ def stages(process: LinearProcess, stop: float) -> tuple[float, ...]:
     return tuple((stop + (process.horizon - stop) * share**2).tolist())
 
 
-def probe(score: Any, x: Array, process: LinearProcess, stop: float) -> None:
+def probe(score: Score, x: Array, process: LinearProcess, stop: float) -> None:
     """Evaluate a score on points (..., d) at three times; ValueError says where it fails."""
     for t in (stop, 0.5 * process.horizon, process.horizon):
         values = np.asarray(score(x, float(t)))
@@ -146,13 +147,13 @@ def probe(score: Any, x: Array, process: LinearProcess, stop: float) -> None:
             raise ValueError(f"the score is {values[bad][0]} at x = ({where}), t = {t:g}")
 
 
-def _model(score: Any, grid: CartesianGrid, stop: float) -> Field:
+def _model(score: PotentialScore, grid: CartesianGrid, stop: float) -> Field:
     """Return the network's own density e^φ, normalised in the box."""
     phi = score.potential(grid.points, stop)
     return _positive(Field(FiniteVolume(grid), np.exp(phi - phi.max())))
 
 
-def _by_elements(process: LinearProcess, score: Any, sde: Field, stop: float, cells: int) -> dict[str, Any]:
+def _by_elements(process: LinearProcess, score: Score, sde: Field, stop: float, cells: int) -> dict[str, Any]:
     """Return how far the SDE's law by quadratic finite elements, at the cells' middles, is from that by finite volumes."""
     from mfgpde.discretisations.finite_element import FiniteElement, meshes
 
@@ -239,7 +240,7 @@ def known_kl(p: Field, q: Field) -> tuple[float, float]:
 
 
 def _residuals(
-    process: LinearProcess, score: Any, sde: Induced, grid: CartesianGrid, stop: float
+    process: LinearProcess, score: DifferentiableScore, sde: Induced, grid: CartesianGrid, stop: float
 ) -> list[dict[str, Any]]:
     """Return root mean squares over q_t^SDE of the residuals and of the rotation, on a grid of about 64 cells a side."""
     step = max(1, min(grid.cells) // 64)
@@ -256,10 +257,10 @@ def _residuals(
 
         row = {"t": float(t), "score": rms(score(x, t)), "score residual": rms(score_residual(process, score, x, t))}
         row["rotation"] = rms(rotation(score, x, t))
-        if getattr(score, "has_potential", False):
+        if isinstance(score, PotentialScore):
             R = log_density_residual(process, score, x, t)
             row["log-density residual"] = rms(R - float(np.sum(weight * R)))
-        if hasattr(score, "uncertainty"):
+        if isinstance(score, Uncertain):
             row["uncertainty of the derivatives"] = max(score.uncertainty.values())
         rows.append(row)
     return rows

@@ -3,19 +3,24 @@
 from typing import TYPE_CHECKING
 
 from mfgpde.core.register import opened
+from mfgpde.equations.backward_kolmogorov import BackwardKolmogorov
 from mfgpde.equations.continuity import Continuity
-from mfgpde.equations.fokker_planck import BackwardKolmogorov, FokkerPlanck
-from mfgpde.equations.hamilton_jacobi_bellman import HamiltonJacobiBellman, ViscousHamiltonJacobi
+from mfgpde.equations.contract import Diffusing, Equation, Unknown, ViscousHamiltonJacobi
+from mfgpde.equations.fokker_planck import FokkerPlanck
+from mfgpde.equations.hamilton_jacobi_bellman import HamiltonJacobiBellman
 from mfgpde.equations.log_density import LogDensity
 from mfgpde.equations.score_fokker_planck import ScoreFokkerPlanck
 
 __all__ = [
     "BackwardKolmogorov",
     "Continuity",
+    "Diffusing",
+    "Equation",
     "FokkerPlanck",
     "HamiltonJacobiBellman",
     "LogDensity",
     "ScoreFokkerPlanck",
+    "Unknown",
     "ViscousHamiltonJacobi",
 ]
 

@@ -9,36 +9,56 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mfgpde.equations.fokker_planck import Array, VectorField
+from mfgpde.core.arrays import Array
+from mfgpde.equations.contract import Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
 from mfgpde.scores import DivergenceScore
 
 
 @dataclass(frozen=True, eq=False)
-class Continuity:
+class Continuity(Equation):
     """∂_t p = −∇·(v p) with velocity v(x,t) and, where known, its divergence ∇·v."""
 
     velocity: VectorField
-    divergence: VectorField | None = None
+    divergence: ScalarField | None = None
     time_dependent: bool = True
     horizon: float = math.inf
-    linear: ClassVar[bool] = True
+    unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
     @classmethod
     def probability_flow(cls, process: ForwardProcess, score: DivergenceScore) -> Continuity:
         """Return the probability-flow equation in process time t: v = f − D s. — arXiv:2011.13456, eq. (13)."""
-
-        def velocity(x: Array, t: float) -> Array:
-            return process.drift(x, t) - float(process.diffusivity(t)) * score(x, t)
-
-        def divergence(x: Array, t: float) -> Array:
-            return process.divergence(x, t) - float(process.diffusivity(t)) * score.divergence(x, t)
-
-        return cls(velocity, divergence, horizon=process.horizon)
+        flow = _ProbabilityFlow(process, score)
+        return cls(flow.velocity, flow.divergence, horizon=process.horizon)
 
     def reversed(self, horizon: float) -> Continuity:
         """Return the same flow run backwards, in generation time τ = horizon − t."""
-        forward = self.divergence
-        back = None if forward is None else (lambda x, tau: -forward(x, horizon - tau))
-        return Continuity(lambda x, tau: -self.velocity(x, horizon - tau), back, self.time_dependent, horizon)
+        back = _Reversed(self.velocity, horizon)
+        divergence = None if self.divergence is None else _Reversed(self.divergence, horizon)
+        return Continuity(back, divergence, self.time_dependent, horizon)
+
+
+@dataclass(frozen=True, eq=False)
+class _ProbabilityFlow:
+    """v = f − D s."""
+
+    process: ForwardProcess
+    score: DivergenceScore
+
+    def velocity(self, x: Array, t: float) -> Array:
+        return self.process.drift(x, t) - float(self.process.diffusivity(t)) * self.score(x, t)
+
+    def divergence(self, x: Array, t: float) -> Array:
+        return self.process.divergence(x, t) - float(self.process.diffusivity(t)) * self.score.divergence(x, t)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reversed:
+    """−g(x, horizon − τ)."""
+
+    forward: VectorField | ScalarField
+    horizon: float
+
+    def __call__(self, x: Array, tau: float) -> Array:
+        return -self.forward(x, self.horizon - tau)

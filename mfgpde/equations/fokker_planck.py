@@ -1,4 +1,4 @@
-"""Fokker–Planck:  ∂_t p = −∇·(f p) + D Δp,  and its dual, Kolmogorov's backward equation  ∂_t u = f·∇u + D Δu.
+"""Fokker–Planck:  ∂_t p = −∇·(f p) + D Δp.
 
 Exact solutions: for a linear process and a Gaussian mixture p_0, `densities.marginal(process, p_0, t)`;
 for f = −D∇V the Gibbs density e^{−V}/∫e^{−V} does not change.
@@ -7,22 +7,17 @@ for f = −D∇V the Gibbs density e^{−V}/∫e^{−V} does not change.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mfgpde.core.arrays import Array, dot
+from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess, IsotropicProcess, OverdampedLangevin
-from mfgpde.scores import Score
-
-VectorField = Callable[[Array, float], Array]
-"""A function of points (..., d) and one time, returning (..., d)."""
-Diffusivity = Callable[[float], Any]
-"""A function of time, returning a number ≥ 0, length² per time."""
+from mfgpde.scores import PotentialScore, Score
 
 
 @dataclass(frozen=True, eq=False)
-class FokkerPlanck:
+class FokkerPlanck(Equation):
     """∂_t p = −∇·(f p) + D Δp with drift f(x,t) and diffusivity D(t).
 
     `potential` V(x, t), if given, says that f = −D∇V: discretisations then take differences of V instead of f, which keeps
@@ -32,17 +27,16 @@ class FokkerPlanck:
     drift: VectorField
     diffusivity: Diffusivity
     time_dependent: bool = True
-    potential: Callable[[Array, float], Array] | None = None
+    potential: ScalarField | None = None
     horizon: float = math.inf
-    linear: ClassVar[bool] = True
+    unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
     @classmethod
     def of(cls, process: ForwardProcess) -> FokkerPlanck:
         """Return the equation of the marginals p_t of a forward process, in process time t."""
-        V = process.potential if isinstance(process, OverdampedLangevin) else None
-        potential = None if V is None else (lambda x, t: V(x))
-        return cls(process.drift, process.diffusivity, not process.autonomous, potential, process.horizon)
+        V = potential_of(process)
+        return cls(process.drift, process.diffusivity, not process.autonomous, V, process.horizon)
 
     @classmethod
     def reverse(cls, process: ForwardProcess, score: Score) -> FokkerPlanck:
@@ -50,37 +44,54 @@ class FokkerPlanck:
 
         ∂_τ q = −∇·((−f + 2D s) q) + D Δq, all coefficients at t = T − τ. — arXiv:2011.13456, eq. (6).
         """
-        end = process.horizon
+        back = _Reverse(process, score)
+        V = None
+        if isinstance(process, IsotropicProcess) and isinstance(score, PotentialScore):
+            V = _ReversePotential(process, score)
+        return cls(back.drift, back.diffusivity, potential=V, horizon=process.horizon)
 
-        def drift(x: Array, tau: float) -> Array:
-            t = end - tau
-            return 2 * float(process.diffusivity(t)) * score(x, t) - process.drift(x, t)
 
-        def potential(x: Array, tau: float) -> Array:
-            t = end - tau
-            pull = 0.5 * float(process.relaxation(t) / process.diffusivity(t))  # pyright: ignore[reportAttributeAccessIssue]
-            return -2 * score.potential(x, t) - pull * dot(x, x)  # pyright: ignore[reportAttributeAccessIssue]
-
-        known = getattr(score, "has_potential", False) and isinstance(process, IsotropicProcess)
-        return cls(
-            drift, lambda tau: process.diffusivity(end - tau), potential=potential if known else None, horizon=end
-        )
+def potential_of(process: ForwardProcess) -> ScalarField | None:
+    """Return V(x, t) with drift −D∇V where the process has one that is the same at all times."""
+    return _Still(process) if isinstance(process, OverdampedLangevin) else None
 
 
 @dataclass(frozen=True, eq=False)
-class BackwardKolmogorov:
-    """∂_t u = f·∇u + D Δu: u(x,t) = E[u_0(X_t) | X_0 = x] for an autonomous process."""
+class _Still:
+    """V of a Langevin process as a function of time, too."""
 
-    drift: VectorField
-    diffusivity: Diffusivity
-    time_dependent: bool = True
-    potential: Callable[[Array, float], Array] | None = None
-    horizon: float = math.inf
-    linear: ClassVar[bool] = True
-    conservative: ClassVar[bool] = False
+    process: OverdampedLangevin
 
-    @classmethod
-    def of(cls, process: ForwardProcess) -> BackwardKolmogorov:
-        """Return the backward equation of a forward process."""
-        forward = FokkerPlanck.of(process)
-        return cls(forward.drift, forward.diffusivity, forward.time_dependent, forward.potential, forward.horizon)
+    def __call__(self, x: Array, t: float) -> Array:
+        return self.process.potential(x)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reverse:
+    """Drift 2D s − f and diffusivity D at t = T − τ."""
+
+    process: ForwardProcess
+    score: Score
+
+    def time(self, tau: float) -> float:
+        return max(self.process.horizon - tau, 0.0)  # not below by a rounding
+
+    def drift(self, x: Array, tau: float) -> Array:
+        t = self.time(tau)
+        return 2 * float(self.process.diffusivity(t)) * self.score(x, t) - self.process.drift(x, t)
+
+    def diffusivity(self, tau: float) -> Array:
+        return self.process.diffusivity(self.time(tau))
+
+
+@dataclass(frozen=True, eq=False)
+class _ReversePotential:
+    """V = −2φ − a|x|²/2D at t = T − τ, for a process with drift −a x and a score ∇φ."""
+
+    process: IsotropicProcess
+    score: PotentialScore
+
+    def __call__(self, x: Array, tau: float) -> Array:
+        t = max(self.process.horizon - tau, 0.0)
+        pull = 0.5 * float(self.process.relaxation(t) / self.process.diffusivity(t))
+        return -2 * self.score.potential(x, t) - pull * dot(x, x)

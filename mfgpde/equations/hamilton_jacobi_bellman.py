@@ -9,35 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from mfgpde.core.arrays import dot
-from mfgpde.equations.fokker_planck import Array, Diffusivity
+from mfgpde.core.arrays import Array, dot
+from mfgpde.equations.contract import Diffusivity, Equation, Unknown
 from mfgpde.processes import ForwardProcess
 
 
-class ViscousHamiltonJacobi(Protocol):
-    """Any scalar equation ∂_t u = D Δu − H(x, ∇u, t)."""
-
-    @property
-    def diffusivity(self) -> Diffusivity:
-        """D(t) ≥ 0."""
-        ...
-
-    @property
-    def hamiltonian(self) -> Callable[[Array, Array, float], Array]:
-        """H(x, p, t): points (..., d), gradients (..., d) and a time to (...)."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
-class HamiltonJacobiBellman:
+class HamiltonJacobiBellman(Equation):
     """∂_t u = D Δu − H(x, ∇u, t) with Hamiltonian H(x, p, t), running costs included, and diffusivity D(t)."""
 
     hamiltonian: Callable[[Array, Array, float], Array]
     diffusivity: Diffusivity
     horizon: float = math.inf
-    linear: ClassVar[bool] = False
+    unknown: ClassVar[Unknown] = Unknown.VALUE
     conservative: ClassVar[bool] = False
 
     @classmethod
@@ -46,9 +32,15 @@ class HamiltonJacobiBellman:
 
         The control enters as g v with cost ½|v|² + ∇·f; minimising over v gives H = D|p|² + f·p − ∇·f.
         """
+        return cls(_ValueFunction(process), process.diffusivity, process.horizon)
 
-        def hamiltonian(x: Array, p: Array, t: float) -> Array:
-            control = float(process.diffusivity(t)) * dot(p, p)
-            return control + dot(process.drift(x, t), p) - process.divergence(x, t)
 
-        return cls(hamiltonian, process.diffusivity, process.horizon)
+@dataclass(frozen=True, eq=False)
+class _ValueFunction:
+    """H = D|p|² + f·p − ∇·f."""
+
+    process: ForwardProcess
+
+    def __call__(self, x: Array, p: Array, t: float) -> Array:
+        control = float(self.process.diffusivity(t)) * dot(p, p)
+        return control + dot(self.process.drift(x, t), p) - self.process.divergence(x, t)

@@ -6,26 +6,25 @@ arXiv:2210.04296, proposition 3.1 (its scalar form). Exact solution: φ = log p_
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mfgpde.core.arrays import dot
-from mfgpde.equations.fokker_planck import Array, Diffusivity, VectorField
+from mfgpde.core.arrays import Array, dot
+from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
 from mfgpde.scores import PotentialScore
 
 
 @dataclass(frozen=True, eq=False)
-class LogDensity:
+class LogDensity(Equation):
     """∂_tφ = D Δφ + Q|∇φ|² − f·∇φ − ∇·f with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem)."""
 
     drift: VectorField
-    divergence: Callable[[Array, float], Array]
+    divergence: ScalarField
     diffusivity: Diffusivity
     square: Diffusivity
     horizon: float = math.inf
-    linear: ClassVar[bool] = False
+    unknown: ClassVar[Unknown] = Unknown.LOGARITHM
     conservative: ClassVar[bool] = False
 
     @classmethod

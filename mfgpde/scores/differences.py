@@ -25,7 +25,6 @@ class Differenced:
     time_step: float = 1e-3
     start: float = 0.0
     end: float = np.inf
-    has_potential: bool = False
     uncertainty: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, x: Array, t: float) -> Array:

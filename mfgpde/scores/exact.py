@@ -34,8 +34,6 @@ class ExactScore:
     process: LinearProcess
     data: GaussianMixture
 
-    has_potential = True
-
     _laws: Recent[GaussianMixture] = field(default_factory=lambda: Recent(8), init=False, repr=False)
 
     def at(self, t: float) -> GaussianMixture:

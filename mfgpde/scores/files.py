@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.files import written
+from mfgpde.scores.contract import DifferentiableScore
 
 ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "relu", "sin")
 
@@ -174,27 +175,27 @@ def _imported(place: str, name: str) -> Any:
             module = importlib.import_module(place)
         except ImportError as problem:
             raise ValueError(f"cannot import {place}: {problem}") from problem
-    if not hasattr(module, name):
+    try:
+        return getattr(module, name)
+    except AttributeError:
         public = ", ".join(key for key in vars(module) if not key.startswith("_"))
-        raise ValueError(f"{place} has no {name!r}; it has {public}")
-    return getattr(module, name)
+        raise ValueError(f"{place} has no {name!r}; it has {public}") from None
 
 
 def _adapted(found: Any, source: str, dimension: int | None) -> Any:
     """Return a score with derivatives from whatever a name stands for."""
     from mfgpde.scores.differences import Differenced
+    from mfgpde.scores.torch_score import Module, TorchScore
 
-    if all(hasattr(found, verb) for verb in ("divergence", "jacobian", "rate", "divergence_gradient")):
+    if isinstance(found, DifferentiableScore):
         return found
     if not callable(found):
         raise ValueError(f"{source} is {type(found).__name__}, which cannot be called as s(x, t)")
     if dimension is None:
         raise ValueError(f"{source} does not say its dimension; give --dimension, or data")
-    family = {cls.__module__.split(".")[0] for cls in type(found).__mro__}
-    if "torch" in family:
-        from mfgpde.scores.torch_score import TorchScore
-
+    if isinstance(found, Module):
         return TorchScore(found, dimension)
+    family = {cls.__module__.split(".")[0] for cls in type(found).__mro__}
     function: Any = found
     if "equinox" in family or traceable(function, dimension):
         from mfgpde.scores.jax_score import JaxScore

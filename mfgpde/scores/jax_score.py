@@ -6,7 +6,8 @@ Evaluated in blocks and in double precision whatever precision the weights were 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -17,40 +18,58 @@ from mfgpde.core.arrays import Array, contiguous, elsewhere, namespace_of
 
 MOST, MOST_THERE = 4096, 2**18  # points a call, on the host and on a device
 
+Function = Callable[..., jax.Array]
+"""of one point and one time, of a tree of parameters before them where there is one"""
+Tree = object
+"""any nesting of arrays"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Alone:
+    """A function that has no parameters, as one that does not read them."""
+
+    function: Function
+
+    def __call__(self, _: Tree, x: jax.Array, t: jax.Array) -> jax.Array:
+        return self.function(x, t)
+
 
 @lru_cache(maxsize=64)
-def _compiled(f: Callable[..., Any], dimension: int, is_potential: bool) -> dict[str, Callable[..., Any]]:
+def _compiled(f: Function, dimension: int, is_potential: bool) -> dict[str, Callable[..., Any]]:
     """Return functions of parameters, a block of points and one time, compiled when first used."""
-    s = jax.grad(f, argnums=1) if is_potential else f
+    s: Function = jax.grad(f, argnums=1) if is_potential else f
 
-    def jacobian(p: Any, x: Any, t: Any) -> Any:
+    def jacobian(p: Tree, x: jax.Array, t: jax.Array) -> jax.Array:
         return jax.jacfwd(s, argnums=1)(p, x, t)
 
-    def divergence(p: Any, x: Any, t: Any) -> Any:
+    def divergence(p: Tree, x: jax.Array, t: jax.Array) -> jax.Array:
         if is_potential:  # forward over forward: no tape
 
-            def along(e: Any) -> Any:
+            def along(e: jax.Array) -> jax.Array:
                 return jax.jvp(lambda y: jax.jvp(lambda z: f(p, z, t), (y,), (e,))[1], (x,), (e,))[1]
 
             return jnp.sum(jax.vmap(along)(jnp.eye(dimension)))
         return jnp.trace(jacobian(p, x, t))
 
-    def pieces(p: Any, x: Any, t: Any) -> Any:
+    def rate(p: Tree, x: jax.Array, t: jax.Array) -> jax.Array:
+        return jax.jvp(lambda u: s(p, x, u), (t,), (jnp.ones_like(t),))[1]
+
+    def pieces(p: Tree, x: jax.Array, t: jax.Array) -> tuple[jax.Array, ...]:
         value, slope = jax.value_and_grad(f, argnums=(1, 2))(p, x, t)
         return value, slope[1], slope[0], divergence(p, x, t)
 
-    def products(p: Any, x: Any, t: Any, v: Any) -> Any:
-        def along(y: Any) -> Any:  # vᵀJ(y)v
+    def products(p: Tree, x: jax.Array, t: jax.Array, v: jax.Array) -> tuple[jax.Array, ...]:
+        def along(y: jax.Array) -> jax.Array:  # vᵀJ(y)v
             return v @ jax.jvp(lambda z: s(p, z, t), (y,), (v,))[1]
 
         pushed = jax.jvp(lambda z: s(p, z, t), (x,), (v,))[1]
         return pushed, jax.vjp(lambda z: s(p, z, t), x)[1](v)[0], jax.grad(along)(x)
 
-    one = {
+    one: dict[str, Callable[..., Any]] = {
         "score": s,
         "divergence": divergence,
         "jacobian": jacobian,
-        "rate": lambda p, x, t: jax.jvp(lambda u: s(p, x, u), (t,), (jnp.ones_like(t),))[1],
+        "rate": rate,
         "divergence_gradient": jax.grad(divergence, argnums=1),
     }
     if is_potential:
@@ -59,36 +78,52 @@ def _compiled(f: Callable[..., Any], dimension: int, is_potential: bool) -> dict
     return compiled | {"products": jax.jit(jax.vmap(products, (None, 0, None, 0)))}
 
 
-def _alone(function: Callable[..., Any], _: Any, x: Any, t: Any) -> Any:
-    """Call a function that has no parameters as one that has."""
-    return function(x, t)
+def _shape(function: Function, dimension: int) -> tuple[int, ...]:
+    """Return () for a potential and (d,) for a vector field; ValueError for all else."""
+    with jax.enable_x64(True):
+        try:
+            out = jax.eval_shape(function, jnp.zeros(dimension), jnp.zeros(()))
+        except Exception as problem:  # whatever a user's function meets
+            raise ValueError(
+                f"the JAX score does not accept one point of shape ({dimension},) and one time: {problem}"
+            ) from problem
+    shape = out.shape if isinstance(out, jax.ShapeDtypeStruct) else None
+    if shape not in ((), (dimension,)):
+        raise ValueError(f"a JAX score must return a scalar potential or a vector ({dimension},), got shape {shape}")
+    return shape
 
 
 class JaxScore:
     """s(x, t) from a JAX function of one point x (d,) and one time: a potential φ → () or a vector field → (d,).
 
-    Which of both is read off its output. With `parameters` (any tree of arrays) the function is called as
-    function(parameters, x, t), and scores that share it share what was compiled. Offers what residuals need: divergence,
-    Jacobian, ∂_t s, ∇(∇·s), and, from a potential, φ and ∂_tφ. Raises ValueError for a function that returns neither, or
-    does not accept such arguments.
+    Which of both is read off its output: of a potential it is a `JaxPotential`. With `parameters` (any tree of arrays) the
+    function is called as function(parameters, x, t), and scores that share it share what was compiled. Offers what
+    residuals need: divergence, Jacobian, ∂_t s, ∇(∇·s). Raises ValueError for a function that returns neither, or does not
+    accept such arguments.
     """
 
-    def __init__(self, function: Callable[..., Any], dimension: int, parameters: Any = None) -> None:
-        self.dimension, self.parameters = dimension, parameters
-        self.function = function if parameters is not None else partial(_alone, function)
-        with jax.enable_x64(True):
-            try:
-                out = jax.eval_shape(self.function, parameters, jnp.zeros(dimension), jnp.zeros(()))
-            except Exception as problem:
-                raise ValueError(
-                    f"the JAX score does not accept one point of shape ({dimension},) and one time: {problem}"
-                ) from problem
-        shape = getattr(out, "shape", None)
-        if shape not in ((), (dimension,)):
+    is_potential = False
+
+    def __new__(cls, function: Function, dimension: int, parameters: Tree = None) -> JaxScore:
+        """Make a potential of a function that returns a number."""
+        asked = function if parameters is None else lambda x, t: function(parameters, x, t)
+        potential = _shape(asked, dimension) == ()
+        if cls is JaxScore:
+            return object.__new__(JaxPotential if potential else JaxScore)
+        if potential != cls.is_potential:
             raise ValueError(
-                f"a JAX score must return a scalar potential or a vector ({dimension},), got shape {shape}"
+                f"{cls.__name__} is for a function that returns a {'scalar' if cls.is_potential else 'vector'}; "
+                "JaxScore takes both"
             )
-        self.has_potential = shape == ()
+        return super().__new__(cls)
+
+    def __init__(self, function: Function, dimension: int, parameters: Tree = None) -> None:
+        self.dimension, self.parameters = dimension, parameters
+        self.function = function if parameters is not None else _Alone(function)
+
+    def __reduce__(self) -> tuple[type[JaxScore], tuple[Function, int, Tree]]:
+        function = self.function.function if isinstance(self.function, _Alone) else self.function
+        return type(self), (function, self.dimension, self.parameters)
 
     def _evaluate(self, name: str, x: Array, t: float, *more: Array) -> Any:
         if x.shape[-1] != self.dimension:
@@ -99,7 +134,7 @@ class JaxScore:
         count = len(flat[0])
         pieces = max(-(-count // MOST), 1)
         block_size = -(-count // pieces)  # equal blocks: one shape, one compilation
-        results, parts = [], _compiled(self.function, self.dimension, self.has_potential)
+        results, parts = [], _compiled(self.function, self.dimension, self.is_potential)
         with jax.enable_x64(True):
             time = jnp.asarray(float(t))
             for k in range(pieces):
@@ -111,9 +146,9 @@ class JaxScore:
         joined = jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
         return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]).astype(float), joined)
 
-    def _evaluate_there(self, name: str, x: Any, t: float, *more: Any) -> Any:
+    def _evaluate_there(self, name: str, x: Array, t: float, *more: Array) -> Any:
         """Do the same on a device: points and values change hands by DLPack, without copies; JAX must know the device."""
-        xp, parts = namespace_of(x), _compiled(self.function, self.dimension, self.has_potential)
+        xp, parts = namespace_of(x), _compiled(self.function, self.dimension, self.is_potential)
         flat = [contiguous(a).reshape(-1, self.dimension) for a in (x, *more)]
         results = []
         with jax.enable_x64(True):
@@ -148,22 +183,23 @@ class JaxScore:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d), without any full Jacobian."""
         return self._evaluate("products", x, t, v)
 
+
+class JaxPotential(JaxScore):
+    """s = ∇φ of a potential φ written in JAX."""
+
+    is_potential = True
+
     def potential(self, x: Array, t: float) -> Array:
-        """Return φ(x, t); ValueError for a vector field."""
-        return self._of_potential("potential", x, t)
+        """Return φ(x, t)."""
+        return self._evaluate("potential", x, t)
 
     def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
-        return self._of_potential("time_derivative", x, t)
+        return self._evaluate("time_derivative", x, t)
 
     def pieces(self, x: Array, t: float) -> tuple[Array, Array, Array, Array]:
         """Return φ, ∂_tφ, ∇φ and Δφ in one pass."""
-        return self._of_potential("pieces", x, t)
-
-    def _of_potential(self, name: str, x: Array, t: float) -> Any:
-        if not self.has_potential:
-            raise ValueError("this score is a vector field, not the gradient of a known potential")
-        return self._evaluate(name, x, t)
+        return self._evaluate("pieces", x, t)
 
 
 def examples() -> Iterator[JaxScore]:
@@ -172,9 +208,9 @@ def examples() -> Iterator[JaxScore]:
     yield JaxScore(_turn, 2, jnp.array([0.3, 1.2]))
 
 
-def _hill(x: Any, t: Any) -> Any:
+def _hill(x: jax.Array, t: jax.Array) -> jax.Array:
     return jnp.sin(x[0] + t) * jnp.cos(2 * x[1]) - 0.5 * jnp.sum(x**2) / (1 + t)
 
 
-def _turn(parameters: Any, x: Any, t: Any) -> Any:
+def _turn(parameters: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
     return parameters * jnp.sin(jnp.roll(x, 1) + t) - 0.5 * x

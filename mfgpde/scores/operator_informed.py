@@ -51,8 +51,6 @@ class OperatorInformed:
     clock: Callable[[float], float] = field(init=False, repr=False)
     _at: Callable[[float], tuple[Array, Array, Array, float]] = field(init=False, repr=False)
 
-    has_potential = True
-
     def __post_init__(self) -> None:
         samples = np.asarray(self.samples, dtype=float)
         d, p = self.basis.dimension, len(self.basis.eigenvalues)

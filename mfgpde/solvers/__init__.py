@@ -5,18 +5,22 @@ from typing import TYPE_CHECKING
 from mfgpde.core.register import opened
 from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
+from mfgpde.solvers.counted import Counted, CountedDirections, CountedPotential, counted
 from mfgpde.solvers.error import SolutionError, solve_with_error
-from mfgpde.solvers.induced import Counted, Induced, induced_ode, induced_sde, prior_of
+from mfgpde.solvers.induced import Induced, induced_ode, induced_sde, prior_of
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 
 __all__ = [
     "Counted",
+    "CountedDirections",
+    "CountedPotential",
     "Induced",
     "Ladder",
     "Solution",
     "SolutionError",
     "converge",
+    "counted",
     "flow",
     "grid_of",
     "induced_ode",

@@ -10,6 +10,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.discretisations import Discretisation, Field, coarsened
+from mfgpde.equations import Equation
 from mfgpde.solvers.initial import Initial
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution
@@ -31,7 +32,7 @@ class SolutionError:
 
 
 def solve_with_error(
-    equation: Any,
+    equation: Equation,
     discretisation: Discretisation,
     initial: Initial,
     times: Any,

@@ -7,10 +7,9 @@ the probability-flow ODE velocity −f + D s (in generation time). — arXiv:201
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -23,6 +22,8 @@ from mfgpde.discretisations.checks import checked
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
+from mfgpde.scores import Score
+from mfgpde.solvers.counted import counted
 from mfgpde.solvers.march import solve
 
 GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
@@ -49,33 +50,6 @@ class Induced:
     seconds: float
 
 
-@dataclass(eq=False)
-class Counted:
-    """A score that counts its points and seconds; everything else is the score's own."""
-
-    score: Any
-    points: int = 0
-    seconds: float = 0.0
-    attributes: tuple[str, ...] = field(default=("potential", "divergence", "jacobian", "products"), repr=False)
-
-    def _timed(self, function: Callable[..., Any], x: Array, t: float, *more: Array) -> Any:
-        clock = time.perf_counter()
-        values = function(x, t, *more)
-        self.seconds += time.perf_counter() - clock
-        self.points += int(np.prod(x.shape[:-1]))
-        return values
-
-    def __call__(self, x: Array, t: float) -> Array:
-        """Return s(x, t)."""
-        return self._timed(self.score, x, t)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.score, name)
-        if name in self.attributes:
-            return lambda x, t, *more: self._timed(found, x, t, *more)
-        return found
-
-
 def prior_of(process: LinearProcess, dimension: int) -> GaussianMixture:
     """Return the Gaussian from which generation starts."""
     _, mean, covariance = process.prior().in_dimension(dimension)
@@ -84,7 +58,7 @@ def prior_of(process: LinearProcess, dimension: int) -> GaussianMixture:
 
 def induced_sde(
     process: LinearProcess,
-    score: Any,
+    score: Score,
     grid: CartesianGrid,
     *,
     stop: float = 0.0,
@@ -105,8 +79,8 @@ def induced_sde(
 
     Raises ValueError where that box would have more than 2²³ cells.
     """
-    counted, clock = Counted(score), time.perf_counter()
-    equation = FokkerPlanck.reverse(process, counted)  # pyright: ignore[reportArgumentType]
+    observed, clock = counted(score), time.perf_counter()
+    equation = FokkerPlanck.reverse(process, observed)
     start, run, stored = prior_of(process, grid.dimension), process.horizon - stop, _stored(process, stop, times)
 
     def laws(box: CartesianGrid, tolerance: float, instants: Sequence[float], meter: bool = False) -> list[Array]:
@@ -132,7 +106,7 @@ def induced_sde(
     leak = 1.0 - float(density.integral())
     stages = found[:-1] if stored and stored[0] == process.horizon else found[1:-1]
     stages = tuple(_cut(stage, chosen, grid) for stage in stages)
-    return Induced(density, leak, stop, stored, stages, counted.points, counted.seconds, time.perf_counter() - clock)
+    return Induced(density, leak, stop, stored, stages, observed.points, observed.seconds, time.perf_counter() - clock)
 
 
 def _stored(process: LinearProcess, stop: float, times: Sequence[float]) -> tuple[float, ...]:
@@ -159,7 +133,7 @@ def _mass_inside(values: Array, box: CartesianGrid, grid: CartesianGrid) -> floa
 
 def induced_ode(
     process: LinearProcess,
-    score: Any,
+    score: Score,
     grid: CartesianGrid,
     *,
     stop: float = 0.0,
@@ -174,7 +148,7 @@ def induced_ode(
     is missing from one is outside the box, and is returned as `leak`. Second order in the cell width, no divergence is
     needed; cells are negative where the image folds over, which finer cells cure.
     """
-    counted, clock = Counted(score), time.perf_counter()
+    observed, clock = counted(score), time.perf_counter()
     corners = grid.corners
     shape, stored = corners.shape, _stored(process, stop, times)
     with meter("flow", show=progress) as bar:
@@ -182,7 +156,7 @@ def induced_ode(
         def velocity(t: float, y: Array) -> Array:
             x = y.reshape(shape)
             bar((t - stop) / (process.horizon - stop), f"t = {t:.4g}")
-            s = checked(counted(x, t), shape, f"the score at t = {t:g}")
+            s = checked(observed(x, t), shape, f"the score at t = {t:g}")
             return (process.drift(x, t) - process.diffusivity(t) * s).ravel()
 
         ends = (*reversed(stored), process.horizon) if process.horizon not in stored else tuple(reversed(stored))
@@ -196,7 +170,7 @@ def induced_ode(
     density = Field(FiniteVolume(grid), masses / grid.volume, means=True)
     stages = tuple(run.y[:, k].reshape(shape) for k in reversed(range(len(stored))))
     leak = 1.0 - float(masses.sum())
-    return Induced(density, leak, stop, stored, stages, counted.points, counted.seconds, time.perf_counter() - clock)
+    return Induced(density, leak, stop, stored, stages, observed.points, observed.seconds, time.perf_counter() - clock)
 
 
 def _image_masses(corners: Array, prior: GaussianMixture) -> Array:

@@ -12,7 +12,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.densities import Density, Wrapped, cell_means, check_density
 from mfgpde.discretisations import Discretisation, Field, FiniteVolume, coarsened, means_of
 from mfgpde.discretisations.contract import Domain
-from mfgpde.equations import Continuity, FokkerPlanck, LogDensity, ScoreFokkerPlanck
+from mfgpde.equations import Equation, Unknown
 from mfgpde.grids import CartesianGrid
 
 Initial = Density | Field | Callable[[Array], Array]
@@ -21,17 +21,17 @@ LARGEST_LOSS = 1e-4
 GROWTH = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0)
 
 
-def carries_density(equation: Any) -> bool:
+def carries_density(equation: Equation) -> bool:
     """Say whether the unknown is a density (positive, of mass one)."""
-    return isinstance(equation, FokkerPlanck | Continuity)
+    return equation.unknown is Unknown.DENSITY
 
 
-def holds_means(equation: Any, discretisation: Discretisation) -> bool:
+def holds_means(equation: Equation, discretisation: Discretisation) -> bool:
     """Say whether the fields of a solve are means over cells."""
     return carries_density(equation) and isinstance(discretisation, FiniteVolume)
 
 
-def initial_function(equation: Any, initial: Initial, grid: Domain) -> Callable[[Array], Array]:
+def initial_function(equation: Equation, initial: Initial, grid: Domain) -> Callable[[Array], Array]:
     """Return the initial condition as a function of points, reading a Density as the equation needs it.
 
     A density on a grid is wrapped along glued axes, and knows its means over cells; so does a field.
@@ -39,24 +39,14 @@ def initial_function(equation: Any, initial: Initial, grid: Domain) -> Callable[
     if isinstance(initial, Field):
         return _Known(initial)
     if isinstance(initial, Density):
-        if carries_density(equation):
-            return Wrapped(initial, grid) if isinstance(grid, CartesianGrid) else _pointwise(initial)
-        if isinstance(equation, LogDensity):
-            return initial.log_density
-        if isinstance(equation, ScoreFokkerPlanck):
-            return initial.score
-        raise TypeError(
-            f"{type(equation).__name__} starts from a function of points, got the density {type(initial).__name__}"
-        )
+        if carries_density(equation) and isinstance(grid, CartesianGrid):
+            return Wrapped(initial, grid)
+        return equation.read(initial)
     if not callable(initial):
         raise TypeError(
             f"initial must be a Density, a Field or a function of points (..., d), got {type(initial).__name__}"
         )
     return initial
-
-
-def _pointwise(law: Density) -> Callable[[Array], Array]:
-    return lambda x: np.exp(law.log_density(x))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.discretisations import Discretisation, Field, Semidiscrete
+from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.solvers.initial import Initial, Start, carries_density, corner, holds_means, initial_function, needed_box
 from mfgpde.solvers.posed import check_diffusivity, checked_times
@@ -121,7 +121,7 @@ class _Record:
 
 
 def solve(
-    equation: Any,
+    equation: Equation,
     discretisation: Discretisation,
     initial: Initial,
     times: Sequence[float] | Array,

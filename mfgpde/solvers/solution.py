@@ -16,6 +16,7 @@ from mfgpde.core.errors import Status
 from mfgpde.core.files import written
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Field
+from mfgpde.equations import Equation
 from mfgpde.grids import CartesianGrid
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Solution(Shown):
     """Fields at `times`; `conserved` holds mass, minimum and wall mass at each of them; `cost` counts work."""
 
-    equation: Any
+    equation: Equation
     discretisation: Discretisation
     times: Array
     fields: tuple[Field, ...]

@@ -13,7 +13,7 @@ from mfgpde.scores import Bump, Sum, laws
 from mfgpde.scores.contract import DivergenceScore
 
 REGISTER = Register("mfgpde.scores", DivergenceScore, "score")
-MISSING = {"torch-score"} if importlib.util.find_spec("torch") is None else set()
+MISSING = {"torch-score", "torch-potential"} if importlib.util.find_spec("torch") is None else set()
 MEMBERS = [(f"{n} {k}", one) for n in REGISTER if n not in MISSING for k, one in enumerate(examples(REGISTER[n]))]
 
 

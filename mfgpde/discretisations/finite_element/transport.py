@@ -108,7 +108,7 @@ class TransportSystem:
     @cached_property
     def _integrals(self) -> Array | None:
         """The integrals of the basis functions; None where mass is not conserved."""
-        return None if self.absorbing or isinstance(self.equation, BackwardKolmogorov) else self._lumped
+        return None if self.absorbing or not self.equation.conservative else self._lumped
 
     @cached_property
     def _lumped(self) -> Array:

@@ -1,0 +1,71 @@
+"""Scores that count what is asked of them: points, and seconds; each keeps the abilities that its users need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfgpde.core.arrays import Array
+from mfgpde.scores import DirectionalScore, PotentialScore, Score
+
+
+@dataclass(eq=False)
+class Counted:
+    """A score that counts its points and seconds."""
+
+    score: Score
+    points: int = 0
+    seconds: float = 0.0
+
+    def _timed[Values](self, evaluate: Callable[[], Values], x: Array) -> Values:
+        clock = time.perf_counter()
+        values = evaluate()
+        self.seconds += time.perf_counter() - clock
+        self.points += int(np.prod(x.shape[:-1]))
+        return values
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return s(x, t)."""
+        return self._timed(lambda: self.score(x, t), x)
+
+
+@dataclass(eq=False)
+class CountedPotential(Counted):
+    """The same of a score with a potential."""
+
+    score: PotentialScore
+
+    def divergence(self, x: Array, t: float) -> Array:
+        """Return ∇·s."""
+        return self._timed(lambda: self.score.divergence(x, t), x)
+
+    def potential(self, x: Array, t: float) -> Array:
+        """Return φ."""
+        return self._timed(lambda: self.score.potential(x, t), x)
+
+    def time_derivative(self, x: Array, t: float) -> Array:
+        """Return ∂_tφ."""
+        return self._timed(lambda: self.score.time_derivative(x, t), x)
+
+
+@dataclass(eq=False)
+class CountedDirections(Counted):
+    """The same of a score with derivatives along directions."""
+
+    score: DirectionalScore
+
+    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+        """Return Jv, Jᵀv and ∇(vᵀJv)."""
+        return self._timed(lambda: self.score.products(x, t, v), x)
+
+    def rate(self, x: Array, t: float) -> Array:
+        """Return ∂_t s."""
+        return self._timed(lambda: self.score.rate(x, t), x)
+
+
+def counted(score: Score) -> Counted:
+    """Return a score that counts, and that has a potential where this one has."""
+    return CountedPotential(score) if isinstance(score, PotentialScore) else Counted(score)
