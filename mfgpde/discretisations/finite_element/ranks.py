@@ -9,9 +9,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations.checks import checked
-from mfgpde.discretisations.finite_element._petsc import MPI
-
-__all__ = ["MPI", "agreed", "over_ranks", "read_drift", "read_values"]
+from mfgpde.discretisations.finite_element._petsc import MPI as MPI
 
 
 def over_ranks(comm: Any, value: Any, operation: Any) -> Array:
