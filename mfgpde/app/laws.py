@@ -49,11 +49,13 @@ def examined(source: str, kind: str | None = None) -> Trial:
 
 
 def kinds() -> dict[str, Kind[object]]:
-    """Return the kinds that rooms have laws for, by name."""
+    """Return the kinds that rooms have laws for, by name; where several speak of one kind, all their laws."""
     found: dict[str, Kind[object]] = {}
     for path in sorted(Path(__file__).parents[1].glob("*/laws.py")):
         if path.parent.name not in ("app", "core"):
-            found |= importlib.import_module(f"mfgpde.{path.parent.name}.laws").KINDS
+            for name, kind in importlib.import_module(f"mfgpde.{path.parent.name}.laws").KINDS.items():
+                others = found[name].laws if name in found else ()
+                found[name] = Kind(kind.contract, (*others, *kind.laws))
     return found
 
 

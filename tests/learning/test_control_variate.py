@@ -28,8 +28,11 @@ def test_it_keeps_means_and_takes_noise_away(process, variance, weighting):
         np.testing.assert_allclose(x, process.contraction(t)[:, None] * x0 + sd * z, atol=2e-5)
         weight = 2 * process.diffusivity(t) if weighting == "diffusion" else 1.0
         J = np.stack((np.cos(x[:, 0] + 0.3 * x[:, 1]), np.sin(x[:, 1]) * np.exp(-t)), axis=1)
-        found.append([np.mean(weight * np.sum(J * n, axis=1)) for n in (z / sd, noise)])
-    plain, controlled = np.array(found).T
+        along = -np.sin(x[:, 0] + 0.3 * x[:, 1]) + np.cos(x[:, 1]) * np.exp(-t)
+        found.append([*(np.mean(weight * np.sum(J * n, axis=1)) for n in (z / sd, noise)), np.mean(weight * along)])
+    plain, controlled, divergence = np.array(found).T
+    off = controlled - divergence  # E J·Z/√v = E ∇·J, by integration by parts
+    assert abs(off.mean()) < 4 * off.std() / 20
     shift = controlled - plain
     assert abs(shift.mean()) < 4 * shift.std() / 20, "unbiased"
     assert abs(controlled.mean()) > 4 * shift.std() / 20, "of a mean that is seen"

@@ -86,3 +86,12 @@ def test_masses_that_double_precision_hardly_holds_do_no_harm():
     narrow, shifted = (np.exp(-0.5 * ((x - m) / 0.08) ** 2) for m in (0.0, 0.5))
     assert (narrow[narrow > 0].min() < 1e-300) or (narrow == 0).any()
     assert mfg.wasserstein(narrow, shifted, grid) == pytest.approx(0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.6])
+def test_extrapolated_blocks_are_nearer_than_what_their_bar_allows(ratio):
+    """W₂ of N(0, s²I) and N(0, (rs)²I) is √2 (1 − r)s; of what blocks of 1/20 of the box add to it most is taken off."""
+    grid, s = mfg.CartesianGrid.cube(4.0, 80, 2), 0.9
+    laws = (mfg.gaussian(np.zeros(2), v * np.eye(2)) for v in (s**2, (ratio * s) ** 2))
+    found = mfg.transport.squared_by_blocks(*(law.density(grid.points) * grid.volume for law in laws), grid, blocks=20)
+    assert abs(found.value - 2 * ((1 - ratio) * s) ** 2) < found.error

@@ -1,5 +1,7 @@
 """The judge cannot lie: tables of outcomes, controls, power; and its error rates by simulation."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,12 @@ def test_evidence_needs_distinct_findings():
         Evidence([])
     with pytest.raises(ValueError, match="distinct"):
         Evidence([equal("f", ZERO, ZERO, resolution=1.0)] * 2)
+
+
+def test_margins_are_counted_in_error_bars():
+    """δ − excess is 0.3, or −0.7, and the bars together 0.1."""
+    left, right = Estimate(1.0, 0.06, Kind.BOUND, "by hand"), Estimate(1.2, 0.04, Kind.BOUND, "by hand")
+    assert equal("near", left, right, resolution=0.5).margin == pytest.approx(3.0)
+    assert equal("near", left, Estimate(1.9, 0.04, Kind.BOUND, "by hand"), resolution=0.2).margin == pytest.approx(-7.0)
+    sure = Estimate(1.0, 0.0, Kind.BOUND, "by hand")
+    assert equal("sure", sure, sure, resolution=0.5).margin == math.inf

@@ -1,0 +1,193 @@
+"""Laws of equations: what a process makes of them is solved by its own exact solutions, forwards and in reverse.
+
+Exact solutions are log p_t of a Gaussian mixture, for a process with Gaussian transitions, and −V for Langevin's, whose
+drift has a divergence that is not constant. Derivatives that the solution does not say are taken by differences; its rate
+is that of transition laws differentiated numerically, and all laws hold to 1e-8 of the largest term. They are laws of a
+process, beside those of its own room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from mfgpde.core.arrays import Array, dot
+from mfgpde.core.differences import gradient, slope
+from mfgpde.core.laws import Check, Kind, Law, agree
+from mfgpde.densities import GaussianMixture
+from mfgpde.equations.continuity import Continuity
+from mfgpde.equations.fokker_planck import BackwardKolmogorov, FokkerPlanck
+from mfgpde.equations.hamilton_jacobi_bellman import HamiltonJacobiBellman
+from mfgpde.equations.log_density import LogDensity
+from mfgpde.equations.score_fokker_planck import ScoreFokkerPlanck
+from mfgpde.processes import ForwardProcess, LinearProcess, OverdampedLangevin
+from mfgpde.processes.laws import dimension, length, points, times
+from mfgpde.scores import ExactScore
+
+SOLVED = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Gibbs:
+    """The score −∇V of the law e^{−V} that a Langevin process keeps."""
+
+    process: OverdampedLangevin
+
+    def __call__(self, x: Array, t: float, /) -> Array:
+        """Return −∇V."""
+        return -self.process.gradient(x)
+
+    def potential(self, x: Array, t: float) -> Array:
+        """Return −V."""
+        return -self.process.potential(x)
+
+    def divergence(self, x: Array, t: float) -> Array:
+        """Return −ΔV."""
+        return -self.process.laplacian(x)
+
+    def time_derivative(self, x: Array, t: float) -> Array:
+        """Return zero."""
+        return np.zeros(x.shape[:-1])
+
+    def rate(self, x: Array, t: float) -> Array:
+        """Return zero."""
+        return np.zeros_like(x)
+
+
+def exact_score(process: ForwardProcess) -> ExactScore | Gibbs | None:
+    """Return the score of an exact solution: two Gaussians noised, or the law that stays; of other processes none."""
+    if isinstance(process, OverdampedLangevin):
+        return Gibbs(process)
+    if not isinstance(process, LinearProcess):
+        return None
+    d, size = dimension(process), length(process)
+    means = size * np.stack((np.linspace(-1.0, 0.5, d), np.linspace(1.2, 0.7, d)))
+    return ExactScore(process, GaussianMixture([0.4, 0.6], means, size**2 * np.array([0.3, 0.5])))
+
+
+def _vanishes(case: str, terms: list[Array], error: float = 0.0) -> Check:
+    size = max(float(np.abs(term).max()) for term in terms)
+    return agree(case, np.sum(terms, axis=0), np.zeros(terms[0].shape), error + SOLVED * size, size=size)
+
+
+def _moments(process: ForwardProcess, rng: Generator) -> Iterator[tuple[ExactScore | Gibbs, Array, float, str]]:
+    score = exact_score(process)
+    if score is not None:
+        x = points(process, rng)
+        for t in times(process):
+            yield score, x, t, f"t = {t:.3g}"
+
+
+def _divergence(field, x: Array, t: float, process: ForwardProcess) -> tuple[Array, float]:
+    jacobian, error = gradient(lambda y: field(y, t), x, 0.1 * length(process))
+    return np.trace(jacobian, axis1=-2, axis2=-1), x.shape[-1] * error
+
+
+def marginals_solve_fokker_planck(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """With p = e^φ: ∂_tφ + ∇·f + f·∇φ = D(Δφ + |∇φ|²), f and D those of `FokkerPlanck.of`, ∇·f by differences."""
+    equation = FokkerPlanck.of(process)
+    for score, x, t, where in _moments(process, rng):
+        s, D = score(x, t), float(equation.diffusivity(t))
+        spread, error = _divergence(equation.drift, x, t, process)
+        terms = [score.time_derivative(x, t), spread, dot(equation.drift(x, t), s), -D * score.divergence(x, t)]
+        yield _vanishes(where, [*terms, -D * dot(s, s)], error)
+        if equation.potential is not None:
+            found, error = gradient(lambda y, t=t: equation.potential(y, t), x, 0.1 * length(process))
+            yield agree(f"−D∇V, {where}", equation.drift(x, t), -D * found, D * error)
+
+
+def generation_brings_marginals_back(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """With q(τ) = p(T − τ): ∂_τφ + ∇·b + b·∇φ = D(Δφ + |∇φ|²), b and D those of `FokkerPlanck.reverse`.
+
+    Where it states a potential, b = −D∇ of it, by differences.
+    """
+    for score, x, t, where in _moments(process, rng):
+        equation, tau = FokkerPlanck.reverse(process, score), process.horizon - t
+        s, D = score(x, t), float(equation.diffusivity(tau))
+        spread, error = _divergence(equation.drift, x, tau, process)
+        terms = [-score.time_derivative(x, t), spread, dot(equation.drift(x, tau), s), -D * score.divergence(x, t)]
+        yield _vanishes(where, [*terms, -D * dot(s, s)], error)
+        if equation.potential is not None:
+            found, error = gradient(lambda y, tau=tau, e=equation: e.potential(y, tau), x, 0.1 * length(process))
+            yield agree(f"−D∇V, {where}", equation.drift(x, tau), -D * found, D * error)
+
+
+def marginals_are_carried_by_the_probability_flow(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """∂_tφ + ∇·v + v·∇φ = 0 for v of `Continuity.probability_flow`; ∇·v by differences; reversed twice it is itself."""
+    for score, x, t, where in _moments(process, rng):
+        flow, end = Continuity.probability_flow(process, score), process.horizon
+        v, (spread, error) = flow.velocity(x, t), _divergence(flow.velocity, x, t, process)
+        yield _vanishes(where, [score.time_derivative(x, t), spread, dot(v, score(x, t))], error)
+        if flow.divergence is not None:
+            size = float(np.abs(process.divergence(x, t)).max())
+            yield agree(f"∇·v, {where}", flow.divergence(x, t), spread, error, size=size)
+        back = flow.reversed(end)
+        yield agree(f"reversed, {where}", back.velocity(x, end - t), -v, SOLVED * float(np.abs(v).max()))
+        twice = back.reversed(end)
+        yield agree(f"reversed twice, {where}", twice.velocity(x, t), v, SOLVED * float(np.abs(v).max()))
+        if flow.divergence is not None and back.divergence is not None:
+            yield agree(
+                f"∇·v reversed, {where}", back.divergence(x, end - t), -spread, error, size=float(np.abs(spread).max())
+            )
+
+
+def logarithms_solve_their_equation(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """`LogDensity.of` has no residual at φ, and −φ solves `HamiltonJacobiBellman.of`: ∂_tU = DΔU − H(x, ∇U, t)."""
+    for score, x, t, where in _moments(process, rng):
+        equation, value = LogDensity.of(process), HamiltonJacobiBellman.of(process)
+        s, rate, bend = score(x, t), score.time_derivative(x, t), score.divergence(x, t)
+        D = float(process.diffusivity(t))
+        sizes = (rate, D * bend, D * dot(s, s), dot(process.drift(x, t), s), process.divergence(x, t))
+        size = max(float(np.abs(term).max()) for term in sizes)
+        residual = equation.residual(score, x, t)
+        yield agree(f"log-density, {where}", residual, 0 * residual, SOLVED * size, size=size)
+        right = -float(value.diffusivity(t)) * bend - value.hamiltonian(x, -s, t)
+        yield agree(f"value function, {where}", -rate, right, SOLVED * size, size=size)
+
+
+def scores_solve_their_equation(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """∂_t s = ∇[D∇·s + |s|² D − f·s − ∇·f], the bracket of `ScoreFokkerPlanck.of`, by its differences in x."""
+    equation = ScoreFokkerPlanck.of(process)
+    for score, x, t, where in _moments(process, rng):
+        D = float(equation.diffusivity(t))
+        spreading, first = gradient(lambda y, s=score, t=t, D=D: D * s.divergence(y, t), x, 0.1 * length(process))
+        moving, second = gradient(lambda y, s=score, t=t: equation.transport(y, s(y, t), t), x, 0.1 * length(process))
+        yield _vanishes(where, [-score.rate(x, t), spreading, moving], first + second)
+
+
+def expectations_solve_the_backward_equation(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """u(x, t) = E[cos k·X_t | X_0 = x] solves ∂_t u = f·∇u + DΔu of `BackwardKolmogorov.of`, for an autonomous process.
+
+    E cos k·X = e^{−½kᵀQk} cos k·(Fx + b); its derivatives in x by hand, in t by differences.
+    """
+    if not (isinstance(process, LinearProcess) and process.autonomous):
+        return
+    d, x = dimension(process), points(process, rng)
+    equation, k = BackwardKolmogorov.of(process), np.linspace(1.0, 0.5, d) / length(process)
+
+    def wave(t: float) -> tuple[Array, Array, Array]:
+        F, b, Q = process.transition(0.0, t).in_dimension(d)
+        return np.exp(-0.5 * k @ Q @ k) * np.exp(1j * ((x @ F.T + b) @ k)), F.T @ k, x
+
+    for t in times(process):
+        value, q, _ = wave(t)
+        rate, error = slope(lambda h, t=t: wave(t + h)[0].real, 0.3 * min(t, process.horizon - t))
+        rise = -value.imag[:, None] * q
+        terms = [dot(equation.drift(x, t), rise), -float(equation.diffusivity(t)) * (q @ q) * value.real]
+        yield _vanishes(f"t = {t:.3g}", [-rate, *terms], error)
+
+
+LAWS: tuple[Law[ForwardProcess], ...] = (
+    marginals_solve_fokker_planck,
+    generation_brings_marginals_back,
+    marginals_are_carried_by_the_probability_flow,
+    logarithms_solve_their_equation,
+    scores_solve_their_equation,
+    expectations_solve_the_backward_equation,
+)
+"""all laws of equations; of a process without exact solutions they say nothing"""
+
+KINDS = {"process": Kind(ForwardProcess, LAWS)}
