@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mfgpde.integrators import ETDRK4, SSPRK43, TRBDF2, BackwardEuler, RungeKuttaChebyshev
+from mfgpde.integrators import ETDRK4, SSPRK43, TRBDF2, BackwardEuler, Controller, RungeKuttaChebyshev
 from mfgpde.integrators.chebyshev import _coefficients, real_boundary
 from mfgpde.integrators.etdrk4 import phi
 
@@ -163,3 +163,17 @@ def test_phi_functions_in_extended_precision():
     np.testing.assert_allclose(first[~close], np.expm1(z[~close]) / z[~close], rtol=1e-15)
     np.testing.assert_allclose(second[~close] * z[~close] + 1, first[~close], rtol=1e-12)
     np.testing.assert_allclose(third[~close] * z[~close] + 0.5, second[~close], rtol=1e-12)
+
+
+@pytest.mark.parametrize("embedded", [1, 2, 3])
+def test_the_controller_is_gustafssons(embedded):
+    """0.9 r^{−0.7/k} r₋^{0.4/k} after an accepted step, 0.9 r^{−1/k} after a rejected one, k the order + 1."""
+    k, controller = embedded + 1, Controller(1e-6, 0.0, embedded)
+    assert controller.factor(0.05) == pytest.approx(0.9 * 0.05 ** (-0.7 / k))  # 1.52 for k = 4: a gain worth a change
+    assert controller.factor(0.9) == pytest.approx(0.9 * 0.9 ** (-0.7 / k) * 0.05 ** (0.4 / k))
+    assert controller.factor(4.0) == pytest.approx(0.9 * 4.0 ** (-1 / k))
+    assert controller.factor(0.9) == pytest.approx(
+        0.9 * 0.9 ** (-0.7 / k) * 0.9 ** (0.4 / k)
+    )  # the rejected one forgotten
+    assert controller.factor(1e-30) == 5.0
+    assert controller.factor(float("nan")) == 0.2
