@@ -94,8 +94,9 @@ def marginals_solve_fokker_planck(process: ForwardProcess, rng: Generator) -> It
         spread, error = _divergence(equation.drift, x, t, process)
         terms = [score.time_derivative(x, t), spread, dot(equation.drift(x, t), s), -D * score.divergence(x, t)]
         yield _vanishes(where, [*terms, -D * dot(s, s)], error)
-        if equation.potential is not None:
-            found, error = gradient(lambda y, t=t: equation.potential(y, t), x, 0.1 * length(process))
+        known = equation.potential
+        if known is not None:
+            found, error = gradient(lambda y, V=known, t=t: V(y, t), x, 0.1 * length(process))
             yield agree(f"−D∇V, {where}", equation.drift(x, t), -D * found, D * error)
 
 
@@ -110,8 +111,9 @@ def generation_brings_marginals_back(process: ForwardProcess, rng: Generator) ->
         spread, error = _divergence(equation.drift, x, tau, process)
         terms = [-score.time_derivative(x, t), spread, dot(equation.drift(x, tau), s), -D * score.divergence(x, t)]
         yield _vanishes(where, [*terms, -D * dot(s, s)], error)
-        if equation.potential is not None:
-            found, error = gradient(lambda y, tau=tau, e=equation: e.potential(y, tau), x, 0.1 * length(process))
+        known = equation.potential
+        if known is not None:
+            found, error = gradient(lambda y, V=known, t=tau: V(y, t), x, 0.1 * length(process))
             yield agree(f"−D∇V, {where}", equation.drift(x, tau), -D * found, D * error)
 
 
