@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -162,16 +163,20 @@ def _play(posed: Any, out: Path | None, picture: Path | None, console: Any) -> N
     """Solve a game, write it, and say what it cost."""
     from mfgpde.report import table
 
-    found = posed.solve(out, progress=console.is_terminal)
-    path = found.save(out or posed.output)
-    console.print(table.equilibrium_table(found))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        refined = posed.solve(out, progress=console.is_terminal)
+    found, path = refined.finest, refined.save(out or posed.output)
+    console.print(table.equilibrium_table(found, refined.optimal_cost))
     console.print(f"{found.cost['seconds']:.1f} s. Equilibrium: {path}", highlight=False)
     if picture is not None:
         from mfgpde.report import plotting
 
         plotting.equilibrium_panels(found).savefig(picture, dpi=200)
+    for remark in said:
+        console.print(f"[yellow]![/] {remark.message}", highlight=False)
     if not found.converged:
-        console.print("[yellow]![/] not converged: the best iterate was written; the same command goes on from there")
+        console.print("The same command goes on from there.")
         raise typer.Exit(2)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mfgpde.app.tables import called, member, one_of
-from mfgpde.equilibria import Equilibrium, equilibrium
+from mfgpde.equilibria import RefinedEquilibrium, refined_equilibrium
 from mfgpde.games import GAMES, MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
@@ -25,10 +25,10 @@ class GameProblem:
     options: Mapping[str, Any]
     output: Path
 
-    def solve(self, out: Path | None = None, *, progress: bool = False) -> Equilibrium:
-        """Solve and return the equilibrium; an interrupted solve goes on from the checkpoint beside `out` (the output)."""
+    def solve(self, out: Path | None = None, *, progress: bool = False) -> RefinedEquilibrium:
+        """Solve, on coarser grids too for the cost's bar; what is interrupted goes on from the checkpoint beside `out`."""
         kept = (out or self.output).with_suffix(".checkpoint.npz")
-        return equilibrium(self.game, self.grid, checkpoint=kept, progress=progress, **self.options)
+        return refined_equilibrium(self.game, self.grid, checkpoint=kept, progress=progress, **self.options)
 
 
 def is_game(path: Path) -> bool:

@@ -19,12 +19,14 @@ from scipy.linalg import solve_banded
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
 from mfgpde.core.arrays import Array
-from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
-from mfgpde.games import MeanFieldGame, Nonlocal
+from mfgpde.equilibria.equilibrium import Equilibrium, drift_on, initial_on, position_cost, reference_on
+from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
 FLOOR = 1e-6
 """of the largest initial density, below which first variations are those at the floor: tails carry no signal"""
+NEGATIVE = 1e-5
+"""mass below zero that is spoken of"""
 
 
 class Sweeps:
@@ -37,11 +39,9 @@ class Sweeps:
         self.middles = 0.5 * (self.times[1:] + self.times[:-1])
         self.initial = initial_on(game, grid)
         self.floor = FLOOR * float(self.initial.max())
-        x = grid.points
-        self.running = [
-            np.zeros(grid.cells) if game.running is None else np.asarray(game.running(x, t)) for t in self.middles
-        ]
-        self.drift = [game.velocity_of_drift(x, float(t)) for t in self.middles]
+        self.unit = game.unit(grid.lengths)
+        self.running = [position_cost(game.running, "running cost", grid, float(t)) for t in self.middles]
+        self.drift = [drift_on(game, grid, float(t)) for t in self.middles]
         self.kappa = [game.kappa(float(t)) for t in self.middles]
         self.gain = [game.control_gain(float(t)) for t in self.middles]
         self.known = [
@@ -58,6 +58,7 @@ class Sweeps:
         self.minus_laplacian = sum(_along(grid, axis, _second(n, h)) for axis, (n, h) in shapes)
         self.fixed = [self._drifting(b) + k * self.minus_laplacian for b, k in zip(self.drift, self.kappa, strict=True)]
         self.spectrum = _spectrum(grid)
+        self.slowest = 1e-14 * max(grid.lengths) / game.horizon  # slopes below are taken as flat
         self.values = np.zeros((count + 1, *grid.cells))
         self.operators: list[Any] = []
 
@@ -97,7 +98,7 @@ class Sweeps:
         """Return gH′p/|p|, by which the control lowers the value, and H(g|p|)."""
         size = self.gain[k] * np.sqrt(np.einsum("...i,...i->...", p, p))
         factor = self.gain[k] ** 2 * np.divide(
-            self.game.cost.speed(size), size, out=np.ones_like(size), where=size > 1e-14
+            self.game.cost.speed(size), size, out=np.ones_like(size), where=size > self.slowest
         )
         return factor[..., None] * p, self.game.cost.hamiltonian(size)
 
@@ -151,7 +152,7 @@ class Sweeps:
             late = self.values[k + 1]
             U = late.copy() if k == self.count - 1 else 2 * late - self.values[k + 2]
             defect, A = self._defect(U, late, charges[k], k)
-            if not np.abs(defect).max() < 1e3 * (1 + np.abs(late).max()):
+            if not np.abs(defect).max() < 1e3 * (self.unit + np.abs(late).max()):
                 U = late.copy()
                 defect, A = self._defect(U, late, charges[k], k)
             for _ in range(60):
@@ -163,7 +164,7 @@ class Sweeps:
                         break
                     share *= 0.5
                 U = U - share * change
-                if np.abs(change).max() <= 1e-10 * (1 + np.abs(U).max()):
+                if np.abs(change).max() <= 1e-10 * (self.unit + np.abs(U).max()):
                     break
             else:
                 where = f"τ = {self.times[k]:.3g}"
@@ -228,8 +229,8 @@ class Sweeps:
         if self.order == 1:
             slope = np.where(p == 0, 0.0, slope)
         size = g * np.sqrt(np.einsum("...i,...i->...", p, p))
-        safe, eps = np.maximum(size, 1e-14), 1e-5
-        ratio = np.where(size > 1e-14, self.game.cost.speed(safe) / safe, 1.0)
+        safe, eps = np.maximum(size, self.slowest), 1e-5
+        ratio = np.where(size > self.slowest, self.game.cost.speed(safe) / safe, 1.0)
         bend = (self.game.cost.speed(safe * (1 + eps)) - self.game.cost.speed(safe * (1 - eps))) / (2 * eps * safe)
         along = np.einsum("...i,...i->...", p, slope) * (g / safe) ** 2
         return g**2 * (ratio[..., None] * slope + ((bend - ratio) * along)[..., None] * p)
@@ -261,22 +262,25 @@ class Sweeps:
             ]
         total, bregman = {"interaction": 0.0, "terminal": 0.0}, 0.0
         for f, w, c, k in parts:
-            a, b = np.maximum(answer[k], 0.0), np.maximum(rho[k], self.floor)
-            total["terminal" if k == -1 else "interaction"] += w * float(grid.integrate(f.value(a, c)))
-            slack = f.value(a, c) - f.value(b, c) - f.variation(b, c) * (a - b)
+            a, b = answer[k], np.maximum(rho[k], self.floor)
+            paid = f.value(a if f.linear or not f.local else np.maximum(a, 0.0), c)
+            total["terminal" if k == -1 else "interaction"] += w * float(grid.integrate(paid))
+            slack = paid - f.value(b, c) - f.variation(b, c) * (a - b)  # the bound holds where a is negative, too
             bregman += w * float(grid.integrate(slack))
-        convex = not isinstance(game.interaction, Nonlocal) or game.interaction.monotone(grid.points)
-        bregman = abs(bregman) if convex else np.inf  # of costs that are not convex it bounds nothing
-        if not done:
+        missing = float(np.maximum(-answer, 0.0).reshape(len(answer), -1).sum(axis=1).max() * grid.volume)
+        if missing > NEGATIVE:
             warnings.warn(
-                f"Newton's method stopped at a residual of {history[-1]:.1e}; the best iterate is returned",
-                stacklevel=3,
+                f"densities are negative down to {answer.min():.1e}, {missing:.1e} of mass in all: steps or cells are too "
+                "coarse for centred differences; take more of them, or order=1",
+                stacklevel=4,
             )
+        bregman = bregman if game.monotone(grid.points) else np.inf  # of costs that are not convex it bounds nothing
         costs = {"kinetic": kinetic, "running": running, **total}
         primal = sum(costs.values())
         residuals = {
             "fixed point, L1": history[-1],
             "gap": bregman,
+            "negative mass": missing,
             "mass": float(np.abs(answer.reshape(len(answer), -1).sum(axis=1) * grid.volume - 1).max()),
         }
         rounds = len(history) - 1

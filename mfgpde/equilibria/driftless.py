@@ -8,34 +8,34 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, dot
+from mfgpde.equilibria.equilibrium import position_cost
 from mfgpde.games import MeanFieldGame
+from mfgpde.games.differences import laplacian, slopes
 from mfgpde.grids import CartesianGrid
 
 
 def potential_cost(game: MeanFieldGame, grid: CartesianGrid, t: float) -> Array:
     """Return V/g², what the drift adds to the value function."""
-    V = game.drift_potential
-    return np.zeros(grid.cells) if V is None else np.asarray(V(grid.points, t)) / game.control_gain(t) ** 2
+    return position_cost(game.drift_potential, "potential of the drift", grid, t) / game.control_gain(t) ** 2
 
 
 def running_cost(game: MeanFieldGame, grid: CartesianGrid, t: float) -> Array:
     """Return ℓ + |∇V|²/2g² − ∂_τ(V/g²) − κΔV/g², derivatives by differences of order four."""
-    x = grid.points
-    total = np.zeros(grid.cells) if game.running is None else np.asarray(game.running(x, t), dtype=float)
-    if total.shape != grid.cells or not np.isfinite(total).all():
-        raise ValueError(f"the running cost must be finite with shape {grid.cells}, got {total.shape}")
-    V = game.drift_potential
+    x, V = grid.points, game.drift_potential
+    total = position_cost(game.running, "running cost", grid, t)
     if V is None:
         return total
-    g2, h = game.control_gain(t) ** 2, 1e-3 * max(1.0, max(grid.lengths) / 8)
-    middle = V(x, t)
-    for e in np.eye(grid.dimension):
-        far2, far1, near1, near2 = (V(x + k * h * e, t) for k in (-2, -1, 1, 2))
-        slope = (8 * (near1 - far1) - (near2 - far2)) / (12 * h)
-        bend = (16 * (near1 + far1) - (near2 + far2) - 30 * middle) / (12 * h * h)
-        total = total + (0.5 * slope**2 - game.kappa(t) * bend) / g2
-    return total - _rate(lambda s: V(x, s) / game.control_gain(s) ** 2, t, game.horizon)
+    g2 = game.control_gain(t) ** 2
+    potential_cost(game, grid, t)  # finite
+    slope, bend = slopes(lambda y: V(y, t), x, grid.lengths), laplacian(lambda y: V(y, t), x, grid.lengths)
+    total = total + (0.5 * dot(slope, slope) - game.kappa(t) * bend) / g2
+    total = total - _rate(lambda s: V(x, s) / game.control_gain(s) ** 2, t, game.horizon)
+    if not np.isfinite(total).all():
+        raise ValueError(
+            f"the potential of the drift must have finite derivatives in the box, and does not at τ = {t:.3g}"
+        )
+    return total
 
 
 def _rate(f: Callable[[float], Array], t: float, end: float) -> Array:

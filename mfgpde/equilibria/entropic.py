@@ -12,7 +12,6 @@ without cancellation.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from mfgpde.equilibria.anderson import Mixer
 from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
-from mfgpde.equilibria.heat import RESOLVED, Heat
+from mfgpde.equilibria.noisy_steps import NoisySteps
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
@@ -37,8 +36,9 @@ def solves(game: MeanFieldGame) -> str:
         return "the drift is not given as a gradient"
     if game.discount > 0:
         return "costs are discounted"
-    if game.interaction is not None and not game.interaction.local:
-        return "the interaction is not local"
+    for name, (cost, _) in game.costs_of_density.items():
+        if not cost.local:
+            return f"the {name} is not local"
     if (
         game.interaction is not None
         and not game.interaction.smooth
@@ -58,24 +58,26 @@ def solve_entropic(
     grid: CartesianGrid,
     *,
     steps: int | None = None,
-    tolerance: float = 1e-8,
+    tolerance: float | None = None,
     iterations: int = 2000,
     start: Array | None = None,
     checkpoint: Checkpoint | None = None,
     backend: Backend = "numpy",
     progress: bool = False,
 ) -> Equilibrium:
-    """Return the equilibrium; sweeps end when the duality gap is below `tolerance` (absolute), or after `iterations`.
+    """Return the equilibrium; sweeps end when the duality gap is below `tolerance`, or after `iterations`.
 
+    `tolerance` is absolute; the default is 1e-8 of the game's unit of cost.
     `steps` defaults to as many as the grid resolves, at most 64. `start` are densities (N + 1, *cells) to begin with.
     `backend="cupy"` iterates on a GPU; what the game is made of is evaluated on the host.
     """
     clock = time.perf_counter()
+    tolerance = 1e-8 * game.unit(grid.lengths) if tolerance is None else tolerance
     reason = solves(game)
     if reason or any(grid.periodic):
         raise ValueError(f"entropy minimisation needs another game: {reason or 'axes are glued'}")
     xp = namespace(backend)
-    paths = _Paths.of(game, grid, steps, xp)
+    paths = NoisySteps.of(game, grid, steps, xp)
     held = 28 * 8 * len(paths.times) * int(np.prod(grid.cells))
     require_memory(xp, held, f"a game of {len(paths.times) - 1} steps on {grid.cells} cells")
     sweep = _Sweeps(game, grid, paths, start, xp)
@@ -97,6 +99,10 @@ def solve_entropic(
                 mixer = Mixer()
                 sweep.resume(plain)
                 gap = sweep.gap()
+            if np.isnan(gap):
+                raise RuntimeError(
+                    f"after {k} sweeps the gap is not a number: the costs exclude what the noise must do"
+                )
             history.append(gap)
             bar(
                 min(1.0, np.log10(max(gap, 1e-300)) / np.log10(max(tolerance, 1e-300))) if gap < 1 else 0.0,
@@ -109,42 +115,12 @@ def solve_entropic(
     return sweep.equilibrium(history, history[-1] <= tolerance, time.perf_counter() - clock)
 
 
-@dataclass(frozen=True, eq=False)
-class _Paths:
-    """Times with equal variance between them, the noise of one step, that variance, and γ."""
-
-    times: Array
-    weights: Array
-    noise: Heat
-    variance: float
-    gamma: float
-
-    @classmethod
-    def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int | None, xp: Any) -> _Paths:
-        fine = np.linspace(0, game.horizon, 4097)
-        rate = np.array([game.kappa(t) for t in fine])
-        total = np.concatenate(([0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(fine))))
-        available = 2 * total[-1] / (RESOLVED * max(grid.spacing)) ** 2
-        most = int(available)
-        if most < 1 or (steps is not None and steps > most):
-            finer = int(np.ceil(max(grid.cells) * np.sqrt((steps or 1) / max(available, 1e-12))))
-            raise ValueError(
-                f"the noise of one of {steps or 1} steps is narrower than a cell; take at most {most} steps on this grid, "
-                f"or at least {finer} cells a side"
-            )
-        count = steps or min(most, 64)
-        times = np.interp(np.linspace(0, total[-1], count + 1), total, fine)
-        gaps = np.diff(times)
-        weights = 0.5 * (np.concatenate((gaps, [0.0])) + np.concatenate(([0.0], gaps)))
-        variance = 2 * total[-1] / count
-        gamma = 2 * game.kappa(0.0) / game.control_gain(0.0) ** 2
-        return cls(times, weights, Heat.on(grid, variance, xp), variance, gamma)
-
-
 class _Sweeps:
     """Dual potentials at all times, in units of γ: `fixed` by costs of position, `moved` by those of the density."""
 
-    def __init__(self, game: MeanFieldGame, grid: CartesianGrid, paths: _Paths, start: Array | None, xp: Any) -> None:
+    def __init__(
+        self, game: MeanFieldGame, grid: CartesianGrid, paths: NoisySteps, start: Array | None, xp: Any
+    ) -> None:
         self.game, self.grid, self.paths = game, grid, paths
         self.count = len(paths.times) - 1
         self.log_initial = xp.asarray(np.log(np.maximum(initial_on(game, grid), 1e-300)))
@@ -289,7 +265,7 @@ class _Sweeps:
         kept_log = float(self.grid.integrate(keep * r * np.log(np.maximum(keep, 1e-300))))
         primal = present + kept_log - (1 - missing) * np.log(max(1 - missing, 1e-300)) + missing * max(joined, 0.0)
         dual = -float(self.grid.integrate(self.ahead[0] * start)) - float(self.grid.integrate(self.moved[-1] * target))
-        return gamma * abs(primal - dual)
+        return gamma * (primal - dual)
 
     def _behind_kept(self, keep: Array) -> Array:
         """Return log β_0 of the law that keeps a share of what ends at each point."""
@@ -359,9 +335,7 @@ def _sent(known: Any, xp: Any) -> Any:
 
 def _left(cost: Any, r: Array, u: Array, known: Any, grid: CartesianGrid) -> float:
     """Return ∫ f(r) + f*(u) − u r ≥ 0."""
-    return abs(
-        float(grid.integrate(cost.value(r, known) + cost.conjugate(u, known) - u * r))
-    )  # negative only by rounding
+    return float(grid.integrate(cost.value(r, known) + cost.conjugate(u, known) - u * r))
 
 
 def _both(log_a: Array, start: Array, costs: tuple[tuple[Functional, float, Any], ...]) -> Array:

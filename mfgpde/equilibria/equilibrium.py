@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.interpolate import RegularGridInterpolator
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.files import written
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Field, FiniteVolume
+from mfgpde.equilibria import paths
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
@@ -52,7 +52,7 @@ class Equilibrium(Shown):
         facts = {
             "on": f"{box(self.grid)}, {len(self.times) - 1} steps to {self.times[-1]:g}",
             "by": self.method,
-            "optimal cost": str(self.optimal_cost),
+            "cost of the discrete problem": str(self.discrete_optimum),
             "gap": f"{self.primal - self.dual:.2e}",
             "converged": "yes" if self.converged else "no",
         }
@@ -60,17 +60,20 @@ class Equilibrium(Shown):
 
     @property
     def gap(self) -> Estimate:
-        """Primal − dual as an excess over zero, with its own size as the bar: the optimal cost lies between both."""
-        gap = self.primal - self.dual
-        return Estimate(0.5 * gap, 0.5 * abs(gap), Kind.BOUND, f"duality gap, {self.method}")
+        """Primal − dual as an excess over zero, with its own size as the bar: the discrete optimum lies between both."""
+        gap = max(self.primal - self.dual, 0.0)  # negative by rounding at most: `equilibrium` fails otherwise
+        return Estimate(0.5 * gap if np.isfinite(gap) else 0.0, 0.5 * gap, Kind.BOUND, f"duality gap, {self.method}")
 
     @property
-    def optimal_cost(self) -> Estimate:
-        """The optimal cost of the discrete problem: the middle of [dual, primal]."""
-        middle = 0.5 * (self.primal + self.dual)
-        return Estimate(
-            middle, 0.5 * abs(self.primal - self.dual), Kind.BOUND, f"between dual and primal, {self.method}"
-        )
+    def discrete_optimum(self) -> Estimate:
+        """The optimal cost of the *discrete* problem, the middle of [dual, primal]; the primal one, if nothing bounds it.
+
+        How far it is from that of the continuous problem this does not say: `optimal_cost` does, from several grids.
+        """
+        if np.isinf(self.dual):
+            return Estimate(self.primal, np.inf, Kind.BOUND, f"a cost that is reached, no bound below, {self.method}")
+        middle, half = 0.5 * (self.primal + self.dual), max(0.5 * (self.primal - self.dual), 0.0)
+        return Estimate(middle, half, Kind.BOUND, f"between dual and primal of the discrete problem, {self.method}")
 
     def density(self, k: int = -1) -> Field:
         """Return ρ at times[k]."""
@@ -88,7 +91,13 @@ class Equilibrium(Shown):
 
     @cached_property
     def _slopes(self) -> Array:
-        found = [np.gradient(self.values, h, axis=axis + 1) for axis, h in enumerate(self.grid.spacing)]
+        """Centred differences of the value, even about walls as in the solvers: half as steep in the cells beside them."""
+        found = []
+        for axis, h in enumerate(self.grid.spacing):
+            beside = [(0, 0)] * self.values.ndim
+            beside[axis + 1] = (1, 1)
+            wide = np.moveaxis(np.pad(self.values, beside, mode="edge"), axis + 1, 0)
+            found.append(np.moveaxis((wide[2:] - wide[:-2]) / (2 * h), 0, axis + 1))
         return np.stack(found, axis=-1)
 
     @property
@@ -102,34 +111,12 @@ class Equilibrium(Shown):
         return float(self.densities.min())
 
     def trajectories(self, x: Array, *, rng: np.random.Generator | None = None, substeps: int = 4) -> Array:
-        """Return the optimal paths from x (n, d), shape (N + 1, n, d): dX = (b + g v) dτ + √(2κ) dW.
+        """Return the optimal paths from x (n, d), shape (N + 1, n, d): dX = (b + g v) dτ + √(2κ) dW, reflected at walls.
 
-        Heun's scheme between the times; the control is linear between grid points and times.
+        Heun's scheme between the times; the control is linear between grid points and times, and zero across walls.
+        Raises ValueError for points outside the box.
         """
-        game, paths = self.game, [np.asarray(x, dtype=float)]
-        noisy = not game.first_order
-        rng = rng or np.random.default_rng(0)
-        fields = [
-            RegularGridInterpolator(self.grid.axes, self.control(k), bounds_error=False, fill_value=None)
-            for k in range(len(self.times))
-        ]
-        for k, (start, end) in enumerate(zip(self.times, self.times[1:], strict=False)):
-            y = paths[-1]
-            for j in range(substeps):
-                shares = (j / substeps, (j + 1) / substeps)
-                instants = [float(start + s * (end - start)) for s in shares]
-                dt = instants[1] - instants[0]
-
-                def velocity(z: Array, share: float, t: float, k: int = k) -> Array:
-                    v = (1 - share) * fields[k](z) + share * fields[k + 1](z)
-                    return game.velocity_of_drift(z, t) + game.control_gain(t) * v
-
-                kick = np.sqrt(2 * game.kappa(instants[0]) * dt) * rng.standard_normal(y.shape) if noisy else 0.0
-                first = velocity(y, shares[0], instants[0])
-                second = velocity(y + dt * first + kick, shares[1], instants[1])
-                y = y + 0.5 * dt * (first + second) + kick
-            paths.append(y)
-        return np.stack(paths)
+        return paths.trajectories(self, x, rng or np.random.default_rng(0), substeps)
 
     def to_xarray(self) -> xarray.Dataset:
         """Return density and value as labelled arrays (time, x, y, z); the rest as attributes."""
@@ -171,6 +158,26 @@ def initial_on(game: MeanFieldGame, grid: CartesianGrid, largest_loss: float = 1
             f"{grid.lower} to {grid.upper}, or refine it"
         )
     return values / mass
+
+
+def position_cost(cost: Callable[[Array, float], Array] | None, name: str, grid: CartesianGrid, t: float) -> Array:
+    """Return a cost of position at the grid's points, nothing being zero; ValueError where it is not finite."""
+    if cost is None:
+        return np.zeros(grid.cells)
+    values = np.asarray(cost(grid.points, t), dtype=float)
+    if values.shape != grid.cells or not np.isfinite(values).all():
+        bad = f"{values.shape}" if values.shape != grid.cells else f"{values[~np.isfinite(values)][0]}"
+        raise ValueError(f"the {name} must be finite with shape {grid.cells}, got {bad} at τ = {t:.3g}")
+    return values
+
+
+def drift_on(game: MeanFieldGame, grid: CartesianGrid, t: float) -> Array:
+    """Return b at the grid's points; ValueError where it is not finite."""
+    position_cost(game.drift_potential, "potential of the drift", grid, t)
+    values = game.velocity_of_drift(grid.points, t, grid.lengths)
+    if values.shape != grid.points.shape or not np.isfinite(values).all():
+        raise ValueError(f"the drift must be finite with shape {grid.points.shape}, got {values.shape} at τ = {t:.3g}")
+    return values
 
 
 def reference_on(cost: Functional, grid: CartesianGrid, t: float) -> Any:

@@ -32,8 +32,9 @@ def solves(game: MeanFieldGame) -> str:
         return "the running cost is not quadratic"
     if game.drift is not None:
         return "the drift is not given as a gradient"
-    if game.interaction is not None and not game.interaction.local:
-        return "the interaction is not local"
+    for name, (cost, _) in game.costs_of_density.items():
+        if not cost.local:
+            return f"the {name} is not local"
     if (
         game.interaction is not None
         and not game.interaction.smooth
@@ -50,19 +51,21 @@ def solve_primal_dual(
     grid: CartesianGrid,
     *,
     steps: int | None = None,
-    tolerance: float = 1e-4,
+    tolerance: float | None = None,
     iterations: int = 4000,
     start: Array | None = None,
     checkpoint: Checkpoint | None = None,
     backend: Backend = "numpy",
     progress: bool = False,
 ) -> Equilibrium:
-    """Return the equilibrium; ends when primal − dual is below `tolerance` (absolute), or after `iterations`.
+    """Return the equilibrium; ends when primal − dual is below `tolerance`, or after `iterations`.
 
+    `tolerance` is absolute; the default is 1e-4 of the game's unit of cost.
     `backend="cupy"` iterates on a GPU; what the game is made of is evaluated on the host.
     `steps` defaults to a quarter of the largest number of cells a side, at least 16. `start` are densities (N + 1, *cells).
     """
     clock = time.perf_counter()
+    tolerance = 1e-4 * game.unit(grid.lengths) if tolerance is None else tolerance
     reason = solves(game)
     if reason or any(grid.periodic):
         raise ValueError(f"the primal-dual method needs another game: {reason or 'axes are glued'}")
@@ -101,11 +104,11 @@ def solve_primal_dual(
     shift = primal - sum(costs.values())
     residuals = {
         "gap": primal - dual,
-        "transport": float(np.abs(problem.transport(rho, momenta)).max()),
+        "transport": problem.pace * float(np.abs(problem.transport(rho, momenta)).max()),
         "mass": float(np.abs(rho.reshape(len(rho), -1).sum(axis=1) * grid.volume - 1).max()),
     }
     done = history[-1] <= tolerance
-    count = EVERY * len(history)
+    count = k
     return Equilibrium(
         game, grid, problem.nodes, to_host(rho), values, primal - shift, dual - shift, costs, residuals,
         f"primal-dual, {problem.steps} steps, {count} iterations", done, tuple(history),
@@ -125,9 +128,10 @@ class _State:
         self.on_means = [np.zeros_like(m) for m in self.momenta]
         self.roots = [np.zeros_like(m) for m in self.momenta]
         self.scale = grid.dimension + 1.0  # weight of densities in the norm: as many copies see each
-        self.sigma = float(self.rho.max()) / problem.dt
+        self.sigma = float(self.rho.max()) / (problem.dt * float(problem.price.mean()))
         self.adapt = 1.0
         self.moved = (1.0, 1.0)
+        self.units = (problem.game.unit(grid.lengths), (8 / max(grid.lengths)) ** grid.dimension)
         self.phi = np.zeros_like(self.on_nodes)
 
     def arrays(self) -> dict[str, Array]:
@@ -191,7 +195,8 @@ class _State:
             self.on_nodes[k - 1] += RELAXED * change
             size[1] += float(np.sum(change**2))
         self.rho = self.rho + RELAXED * (rho - self.rho)
-        self.moved = (np.sqrt(size[0]) / sigma, np.sqrt(size[1]) / tau)
+        cost, density = self.units
+        self.moved = (np.sqrt(size[0]) / (sigma * cost), np.sqrt(size[1]) / (tau * density))
 
     def balance(self) -> None:
         """Change the step where primal and dual variables move at different paces; less and less, so that it settles."""

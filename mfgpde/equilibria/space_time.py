@@ -37,7 +37,7 @@ class SpaceTime:
     initial: Array
     kappa: Array
     price: Array
-    """of kinetic energy at half steps: e^{−rτ}/g²"""
+    """of kinetic energy at half steps: e^{−rτ}/g², and the square of the pace over that of time"""
     linear: Sequence[Array]
     """costs of position at nodes, weights included"""
     pieces: Sequence[Pieces]
@@ -45,6 +45,8 @@ class SpaceTime:
     end: Array | None
     """the density at the last node, if it is prescribed"""
     spectrum: Array
+    pace: float
+    """velocities are in units of it, times in those of 1/pace: densities and momenta are of one size whatever the user's"""
 
     @classmethod
     def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int, xp: Any = np) -> SpaceTime:
@@ -76,8 +78,9 @@ class SpaceTime:
         for axis, (n, h) in enumerate(zip(grid.cells, grid.spacing, strict=True)):
             shape = [n if i == axis else 1 for i in range(grid.dimension)]
             spectrum = spectrum + ((2 - 2 * np.cos(np.pi * np.arange(n) / n)) / h**2).reshape(shape)
-        kappa = np.array([game.kappa(t) for t in middles])
-        price = np.array([np.exp(-game.discount * t) / game.control_gain(t) ** 2 for t in middles])
+        pace = max(grid.lengths) / 8 / game.horizon
+        kappa = np.array([game.kappa(t) for t in middles]) / pace
+        price = pace * np.array([np.exp(-game.discount * t) / game.control_gain(t) ** 2 for t in middles])
         initial, spectrum, linear = (
             xp.asarray(initial_on(game, grid)),
             xp.asarray(spectrum),
@@ -85,7 +88,7 @@ class SpaceTime:
         )
         pieces = [[(f, w, c if c is None else xp.asarray(c)) for f, w, c in costs] for costs in pieces]
         end = None if end is None else xp.asarray(end)
-        return cls(game, grid, nodes, initial, kappa, price, linear, pieces, end, spectrum)
+        return cls(game, grid, nodes, initial, kappa, price, linear, pieces, end, spectrum, pace)
 
     @property
     def steps(self) -> int:
@@ -94,8 +97,8 @@ class SpaceTime:
 
     @property
     def dt(self) -> float:
-        """The step."""
-        return float(self.nodes[1])
+        """The step, in units of 1/pace."""
+        return self.pace * float(self.nodes[1])
 
     @property
     def fixed_end(self) -> bool:
@@ -266,7 +269,9 @@ class SpaceTime:
             return shift + w * float(self.grid.integrate(f.conjugate((u - shift) / w, c)))
 
         middle = float(np.sum(u * near) / np.sum(near))
-        spread = float(np.sqrt(np.sum((u - middle) ** 2 * near) / np.sum(near))) + 1e-12
+        spread = (
+            float(np.sqrt(np.sum((u - middle) ** 2 * near) / np.sum(near))) + 1e-12 * float(np.abs(u).max()) + 1e-300
+        )
         best = minimize_scalar(
             bound, bounds=(-3 * spread, 3 * spread), method="bounded", options={"xatol": 1e-4 * spread}
         )
@@ -307,7 +312,7 @@ class SpaceTime:
         inner = 0.5 * (phi[1:] + phi[:-1])
         game, grid = self.game, self.grid
         running = [running_cost(game, grid, float(t)) for t in (0.0, game.horizon)]
-        weights = 0.5 * self.dt * np.array([1.0, np.exp(-game.discount * game.horizon)])
+        weights = 0.5 * float(self.nodes[1]) * np.array([1.0, np.exp(-game.discount * game.horizon)])
         running = [beside(r, phi) for r in running]
         first, last = ends[0] + weights[0] * running[0], ends[1] - weights[1] * running[1]
         found = np.concatenate((first[None], inner, last[None]))

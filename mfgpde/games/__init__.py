@@ -17,7 +17,6 @@ from mfgpde.games.contract import Functional, RunningCost
 from mfgpde.games.functionals import (
     Capacity,
     ChiSquared,
-    Nonlocal,
     Potential,
     Power,
     RelativeEntropy,
@@ -27,6 +26,7 @@ from mfgpde.games.functionals import (
 )
 from mfgpde.games.landscapes import Landscape
 from mfgpde.games.mean_field_game import MeanFieldGame, PowerCost, Quadratic, TabulatedCost
+from mfgpde.games.nonlocal_cost import Nonlocal
 
 __all__ = [
     "COSTS",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+
 from mfgpde.core.arrays import Array
 
 
@@ -31,6 +33,13 @@ class Functional:
     hard: ClassVar[bool] = False
     local: ClassVar[bool] = True
     smooth: ClassVar[bool] = True
+
+    def monotone(self, x: Array, t: float) -> bool:
+        """Say whether F is convex among densities of one mass at points x of a grid: here by f″ ≥ 0, where there is one."""
+        if self.linear or not self.smooth:
+            return True
+        known, shape = self.reference(x, t), x.shape[:-1]
+        return all(float(np.min(self.curvature(np.full(shape, r), known))) >= 0 for r in np.geomspace(1e-9, 1e9, 19))
 
     def reference(self, x: Array, t: float) -> Any:
         """Return what is known at points x (..., d) and time t, computed once."""

@@ -64,7 +64,8 @@ class Potential(Functional):
 
     def conjugate(self, u: Array, c: Array) -> Array:
         """Return 0 where u ≤ g, infinity elsewhere."""
-        return np.where(u <= c + 1e-13 * np.maximum(np.abs(c), 1.0), 0.0, np.inf)
+        slack = 1e-13 * max(float(np.abs(c).max()), float(np.abs(u).max()))
+        return np.where(u <= c + slack, 0.0, np.inf)
 
 
 def cross_entropy(law: Density) -> Potential:
@@ -78,6 +79,10 @@ class RelativeEntropy(Functional):
 
     law: Density | None = None
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < np.inf:
+            raise ValueError(f"an entropy is convex, and has proximal maps, for a weight > 0, got {self.weight}")
 
     def reference(self, x: Array, t: float) -> Array:
         """Return log π."""
@@ -220,7 +225,7 @@ class Power(Functional):
             power = np.maximum(r, TINY) ** (q - 2)
             step = (r + s * power * r - y) / (1 + s * (q - 1) * power)
             r = np.maximum(r - step, 0.1 * r)
-            if not y.size or float(np.abs(step).max()) <= 1e-15 * (1 + float(y.max())):
+            if not y.size or float(np.abs(step).max()) <= 1e-15 * float(y.max()):
                 break
         return r
 
@@ -293,38 +298,3 @@ class Target(Functional):
     def conjugate(self, u: Array, c: Array) -> Array:
         """Return u π."""
         return u * np.exp(c)
-
-
-@dataclass(frozen=True, eq=False)
-class Nonlocal(Functional):
-    """F = ½∫∫ k(x − y) ρ(x) ρ(y) dx dy for an even kernel k, by fast convolution on the grid."""
-
-    kernel: Callable[[Array], Array]
-    local = False
-
-    def reference(self, x: Array, t: float) -> Any:
-        """Return the kernel's transform on twice the grid and the cell volume."""
-        shape = x.shape[:-1]
-        spacing = [
-            float(np.take(x[..., i], 1, axis=i).flat[0] - np.take(x[..., i], 0, axis=i).flat[0])
-            for i in range(x.shape[-1])
-        ]
-        offsets = [h * (np.fft.fftfreq(2 * n) * 2 * n) for n, h in zip(shape, spacing, strict=True)]
-        values = np.asarray(self.kernel(np.stack(np.meshgrid(*offsets, indexing="ij"), axis=-1)), dtype=float)
-        return np.fft.rfftn(values), float(np.prod(spacing))
-
-    def variation(self, r: Array, c: tuple[Array, float]) -> Array:
-        """Return k ∗ ρ."""
-        transform, volume = c
-        double = tuple(2 * n for n in r.shape)
-        whole = np.fft.irfftn(np.fft.rfftn(r, double, axes=range(r.ndim)) * transform, double, axes=range(r.ndim))
-        return volume * whole[tuple(slice(n) for n in r.shape)]
-
-    def value(self, r: Array, c: tuple[Array, float]) -> Array:
-        """Return ½ ρ (k ∗ ρ), whose integral is the cost."""
-        return 0.5 * r * self.variation(r, c)
-
-    def monotone(self, x: Array) -> bool:
-        """Say whether the kernel is positive semidefinite on this grid: then the cost is convex."""
-        transform, _ = self.reference(x, 0.0)
-        return bool(transform.real.min() >= -1e-9 * np.abs(transform).max())

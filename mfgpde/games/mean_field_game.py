@@ -9,7 +9,7 @@ Optimality: −∂_τU + rU − b·∇U + H(−g∇U) − κΔU = ℓ + δI/δρ
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,7 +18,8 @@ import numpy as np
 from mfgpde.core.arrays import Array, dot
 from mfgpde.densities import Density
 from mfgpde.games.contract import Functional, RunningCost
-from mfgpde.games.functionals import Nonlocal, Potential
+from mfgpde.games.differences import slopes
+from mfgpde.games.functionals import Potential
 
 Coefficient = float | Callable[[float], float]
 ScalarField = Callable[[Array, float], Array]
@@ -123,8 +124,8 @@ class MeanFieldGame:
     A drift that is a gradient is given as `drift_potential` V(x, τ), b = −∇V, which more solvers understand; any other as
     `drift`. `discount` r ≥ 0 needs a horizon long enough to stand for infinity if that is meant.
 
-    Raises ValueError for horizon ≤ 0, κ < 0, r < 0, two drifts, or costs that are no functionals. Warns (UserWarning) about
-    an interaction that is not monotone: equilibria need not be unique.
+    Raises ValueError for horizon ≤ 0, κ < 0, r < 0, two drifts, or costs that are no functionals. Solvers
+    warn (UserWarning) about costs that are not monotone: equilibria need not be unique.
     """
 
     initial: Density
@@ -176,37 +177,55 @@ class MeanFieldGame:
         """Whether the running cost is ½|v|²."""
         return isinstance(self.cost, Quadratic)
 
-    def check_on(self, x: Array) -> None:
-        """Look at the costs on a grid: a terminal cost without lower bound, or an interaction that is not monotone."""
+    def unit(self, lengths: Sequence[float]) -> float:
+        """Return a cost typical of a box with these sides: that of crossing an eighth of it, ℓ²/T · mean of 1/g².
+
+        Tolerances that are not given are multiples of it, so that a game in other units is solved equally well.
+        """
+        gains = [self.control_gain(t) for t in np.linspace(0, self.horizon, 17)]
+        return (max(lengths) / 8) ** 2 / self.horizon * float(np.mean(np.power(gains, -2.0)))
+
+    @property
+    def costs_of_density(self) -> dict[str, tuple[Functional, float]]:
+        """The terminal cost and the interaction, with the time that each is looked at."""
+        found = {"terminal cost": (self.terminal, self.horizon)}
+        return found if self.interaction is None else found | {"interaction": (self.interaction, 0.0)}
+
+    def monotone(self, x: Array) -> bool:
+        """Say whether all costs of the density are convex at fixed mass on a grid: then there is one equilibrium."""
+        return all(cost.monotone(x, t) for cost, t in self.costs_of_density.values())
+
+    def check_on(self, x: Array, lengths: Sequence[float]) -> None:
+        """Look at the costs on a grid: a terminal cost without lower bound, or costs that are not monotone."""
         if isinstance(self.terminal, Potential):
             g = self.terminal.reference(x, self.horizon)
-            if _falls_outwards(g, x):
+            if _falls_outwards(g, x, self.unit(lengths) * (8 / max(lengths)) ** 2):
                 warnings.warn(
                     "the terminal cost falls towards the walls: on the whole space it may have no lower bound, and the "
                     "equilibrium then depends on the box",
                     stacklevel=3,
                 )
-        if isinstance(self.interaction, Nonlocal) and not self.interaction.monotone(x):
-            warnings.warn(
-                "the interaction is not monotone (its kernel is not positive semidefinite): equilibria need not be unique",
-                stacklevel=3,
-            )
+        for name, (cost, t) in self.costs_of_density.items():
+            if not cost.monotone(x, t):
+                warnings.warn(
+                    f"the {name} is not monotone (not convex among densities of one mass): equilibria need not be unique, "
+                    "and nothing bounds the optimal cost from below",
+                    stacklevel=3,
+                )
 
-    def velocity_of_drift(self, x: Array, t: float, eps: float = 1e-5) -> Array:
-        """Return b at points (..., d); from the potential by central differences of relative width `eps`."""
+    def velocity_of_drift(self, x: Array, t: float, lengths: Sequence[float]) -> Array:
+        """Return b at points (..., d) of a box with these sides; from the potential by differences."""
         if self.drift is not None:
             return np.asarray(self.drift(x, t), dtype=float)
-        if self.drift_potential is None:
-            return np.zeros_like(x)
-        h = eps * max(1.0, float(np.abs(x).max()))
         V = self.drift_potential
-        columns = [(V(x + h * e, t) - V(x - h * e, t)) / (2 * h) for e in np.eye(x.shape[-1])]
-        return -np.stack(columns, axis=-1)
+        return np.zeros_like(x) if V is None else -slopes(lambda y: V(y, t), x, lengths)
 
 
-def _falls_outwards(g: Array, x: Array) -> bool:
-    """Say whether g has its least value at a wall and keeps falling there faster than linearly."""
+def _falls_outwards(g: Array, x: Array, price: float) -> bool:
+    """Say whether g is least at a wall and falls by more than the way there costs, price·|x|²/2 from the box's middle."""
     low = np.unravel_index(int(np.argmin(g)), g.shape)
     at_wall = any(i in (0, n - 1) for i, n in zip(low, g.shape, strict=True))
-    radius = np.sqrt(dot(x, x))
-    return at_wall and float(g.flat[int(np.argmax(radius))]) < float(np.median(g)) - 10 * np.ptp(radius)
+    away = x - 0.5 * (x.reshape(-1, x.shape[-1])[0] + x.reshape(-1, x.shape[-1])[-1])
+    farthest = np.unravel_index(int(np.argmax(dot(away, away))), g.shape)
+    way = 0.5 * price * float(dot(away[farthest], away[farthest]))
+    return at_wall and float(np.median(g) - g[farthest]) > way

@@ -55,17 +55,18 @@ def solution_table(solution: Any) -> Table:
     return table
 
 
-def equilibrium_table(found: Any) -> Table:
-    """Return what an equilibrium costs, between which bounds, and what its residuals are."""
-    table = Table(title=found.game.name, title_justify="left", header_style="bold", caption=found.method)
+def equilibrium_table(found: Any, cost: Any) -> Table:
+    """Return what an equilibrium costs in the continuum, the bounds of the discrete problem, and its residuals."""
+    table = Table(title=found.game.name, title_justify="left", header_style="bold", caption=cost.method)
     table.add_column("", min_width=30)
     table.add_column("value", justify="right")
-    rows = {"primal": found.primal, "dual": found.dual, "primal − dual": found.primal - found.dual}
+    table.add_row("optimal cost", str(cost))
+    rows = {"discrete primal": found.primal, "discrete dual": found.dual, "primal − dual": found.primal - found.dual}
     rows |= {f"cost: {name}": value for name, value in found.costs.items()}
     rows |= {f"residual: {name}": value for name, value in found.residuals.items() if name != "gap"}
     rows["least density"] = found.minimum
     for name, value in rows.items():
-        table.add_row(name, f"{value:.6g}" if name in ("primal", "dual") or "cost" in name else f"{value:.2e}")
+        table.add_row(name, f"{value:.6g}" if name.startswith(("discrete", "cost")) else f"{value:.2e}")
     return table
 
 

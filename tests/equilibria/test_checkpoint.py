@@ -10,6 +10,7 @@ from mfgpde.core.errors import Busy
 from mfgpde.core.lock import locked
 from mfgpde.games import MeanFieldGame, Potential, Power, linear_quadratic
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*not converged:UserWarning")  # solves are interrupted on purpose
 GRID = mfg.CartesianGrid.cube(5.0, 40, 1)
 
 

@@ -76,8 +76,8 @@ def test_nonlocal_costs_convolve(dimension, rng):
     flat = grid.points.reshape(-1, dimension)
     kernel = np.exp(-np.sum((flat[:, None] - flat[None]) ** 2, axis=-1))
     np.testing.assert_allclose(cost.variation(r, c).ravel(), kernel @ r.ravel() * grid.volume, atol=1e-12)
-    assert cost.monotone(grid.points)
-    assert not mfg.games.Nonlocal(lambda x: -np.exp(-np.sum(x * x, axis=-1))).monotone(grid.points)
+    assert cost.monotone(grid.points, 0.0)
+    assert not mfg.games.Nonlocal(lambda x: -np.exp(-np.sum(x * x, axis=-1))).monotone(grid.points, 0.0)
 
 
 def test_running_costs_are_legendre_transforms():

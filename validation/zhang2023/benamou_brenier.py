@@ -50,9 +50,13 @@ def transport(level, time=1.0):
         k = len(found.times) // 2
         rows.append((found, float(grid.integrate(np.abs(found.densities[k] - middle.density(grid.points))))))
     (rough, rough_law), (fine, fine_law) = rows
-    bar = abs(fine.optimal_cost.value - rough.optimal_cost.value) + fine.optimal_cost.error + rough.optimal_cost.error
+    bar = (
+        abs(fine.discrete_optimum.value - rough.discrete_optimum.value)
+        + fine.discrete_optimum.error
+        + rough.discrete_optimum.error
+    )
     cost = mfg.Estimate(
-        fine.optimal_cost.value, bar, mfg.Kind.EXTRAPOLATED, f"gap, and change from {sizes[0]}² to {sizes[1]}²"
+        fine.discrete_optimum.value, bar, mfg.Kind.EXTRAPOLATED, f"gap, and change from {sizes[0]}² to {sizes[1]}²"
     )
     # the density is where the cost is flat: an L¹ error of the root of the gap
     near = mfg.Estimate(

@@ -50,7 +50,7 @@ def inverse(level, potential=1.0, noise=1.0):
         value = float(np.abs(found.value.values + 2 * BETA * noised.log_density(x))[near].max())
         entropy = -2 * BETA * float(grid.integrate(start * noised.log_density(x)))
         game = mfg.equilibrium(mfg.games.proximal_operator(noised, V, HORIZON, beta=BETA), grid, steps=2)
-        cost = mfg.exact(game.optimal_cost.value, game.method)
+        cost = mfg.exact(game.discrete_optimum.value, game.method)
         zero = mfg.exact(0.0, "closed form")
         # sums over the lattice are exact to rounding for the blobs' widths, in 3D to 1e-4; mass beyond the walls is 1e-6
         size = 1e-4 if law.dimension < 3 else 5e-3

@@ -1,0 +1,128 @@
+"""What a game costs in the continuum: the same game on three grids, steps refined along, and what their change says.
+
+A gap bounds the optimum of a discrete problem; how far that is from the continuous one only other grids tell. With the
+costs c_0, c_1, c_2 on grids each about twice as fine, of second order in h and dt:
+where the changes have one sign and shrink by 2^{3/2} or more,
+    c_2 + δ ± 2 max(|δ|, |c_1 − c_0|/12),   δ = (c_2 − c_1)/3,
+which holds what is left of a first order under the second one, and none at all; where they at least halve,
+c_2 ± max(3/2 |c_2 − c_1|, |c_1 − c_0|/8); else c_2 ± twice the largest change. The gaps are added.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.files import written
+from mfgpde.core.shown import Shown
+from mfgpde.equilibria.equilibrium import Equilibrium
+from mfgpde.equilibria.noisy_steps import most_steps
+from mfgpde.equilibria.solve import Method, equilibrium
+from mfgpde.games import MeanFieldGame
+from mfgpde.grids import CartesianGrid
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RefinedEquilibrium(Shown):
+    """An equilibrium on the grid asked for, `finest`, and the costs on that grid and coarser ones, with `cells` a side.
+
+    `missing` says why there are no coarser ones.
+    """
+
+    finest: Equilibrium
+    cells: Sequence[int]
+    costs: Sequence[Estimate]
+    missing: str = ""
+
+    @property
+    def optimal_cost(self) -> Estimate:
+        """The optimal cost of the continuous problem in the box; nothing is known of it without coarser grids."""
+        sizes = "/".join(map(str, self.cells)) + " cells a side"
+        if self.missing:
+            return Estimate(self.costs[-1].value, np.inf, Kind.EXTRAPOLATED, f"{sizes} only: {self.missing}")
+        values = [cost.value for cost in self.costs]
+        gaps = 5 / 3 * max(cost.error for cost in self.costs)  # what extrapolation makes of them
+        rounding = 1e-13 * sum(map(abs, self.finest.costs.values()))
+        value, bar = _extrapolated(*values)
+        return Estimate(value, bar + gaps + rounding, Kind.EXTRAPOLATED, f"{self.finest.method}; {sizes}")
+
+    def summary(self) -> tuple[str, dict[str, str]]:
+        """Return what the finest equilibrium says, and the cost in the continuum."""
+        title, facts = self.finest.summary()
+        return title, {"optimal cost": str(self.optimal_cost), **facts}
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the finest equilibrium with the cost in the continuum, its bar and method in the attributes."""
+        cost = self.optimal_cost
+        known = {"optimal_cost": cost.value, "optimal_cost_error": cost.error, "optimal_cost_method": cost.method}
+        return self.finest.to_xarray().assign_attrs(known)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write NetCDF 4 through a temporary file beside `path`; return the path."""
+        path = Path(path)
+        with written(path) as part:
+            self.to_xarray().to_netcdf(part, engine="h5netcdf")
+        return path
+
+
+def optimal_cost(game: MeanFieldGame, grid: CartesianGrid, *, method: Method = "auto", **options: Any) -> Estimate:
+    """Return the optimal cost of the continuous game in the box of a grid, with a bar from that grid and two coarser ones.
+
+    Options are those of `equilibrium`, for the given grid. Walls are part of the problem: mass that touches them makes it
+    another one than that of the whole space. Where costs are not convex it is the cost of the equilibrium that was found.
+    Raises what `equilibrium` raises.
+    """
+    return refined_equilibrium(game, grid, method=method, **options).optimal_cost
+
+
+def refined_equilibrium(
+    game: MeanFieldGame, grid: CartesianGrid, *, method: Method = "auto", start: Any = None, **options: Any
+) -> RefinedEquilibrium:
+    """Return the equilibrium on a grid, and its costs on grids of half and a quarter of the cells a side, steps along.
+
+    What goes wrong on a coarser grid, as noise that it does not resolve, leaves the cost without a bar, and is said there.
+    """
+    finest = equilibrium(game, grid, method=method, start=start, **options)
+    costs, cells, missing = [finest.discrete_optimum], [max(grid.cells)], ""
+    coarser = {name: value for name, value in options.items() if name not in ("checkpoint", "steps")}
+    for k in (1, 2):
+        coarse = replace(grid, cells=tuple(max(4, round(n / 2**k)) for n in grid.cells))
+        try:
+            found = _coarse(finest, coarse, k, coarser)
+        except (ValueError, RuntimeError) as trouble:
+            missing = f"on {max(coarse.cells)} cells {trouble}"
+            break
+        costs, cells = [found.discrete_optimum, *costs], [max(coarse.cells), *cells]
+    return RefinedEquilibrium(finest, cells, costs, missing)
+
+
+def _coarse(finest: Equilibrium, grid: CartesianGrid, k: int, options: dict[str, Any]) -> Equilibrium:
+    """Solve on a coarser grid by the same method, without its warnings: those of the finest are for the user."""
+    game, steps = finest.game, max(2, round((len(finest.times) - 1) / 2**k))
+    name = finest.method.split(",")[0]
+    method: Method = "newton" if "Newton" in name else "entropic" if name == "entropic" else "primal-dual"
+    if method == "entropic":
+        steps = max(1, min(steps, most_steps(game, grid)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return equilibrium(game, grid, method=method, steps=steps, **options)
+
+
+def _extrapolated(coarsest: float, middle: float, finest: float) -> tuple[float, float]:
+    """Return the cost in the continuum and its bar, from costs on three grids."""
+    change, earlier = finest - middle, middle - coarsest
+    if change * earlier > 0 and abs(change) * 2**1.5 <= abs(earlier):
+        return finest + change / 3, 2 * max(abs(change) / 3, abs(earlier) / 12)
+    if abs(change) <= 0.5 * abs(earlier):
+        return finest, max(1.5 * abs(change), abs(earlier) / 8)
+    return finest, 2 * max(abs(change), abs(earlier))
