@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.register import opened
 from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.finite_element import meshes
 from mfgpde.discretisations.finite_element._petsc import MPI
@@ -105,3 +106,7 @@ class FiniteElement:
     def refined(self, k: int = 1) -> FiniteElement:
         """Return the same elements on 2^k times as many cells along each side."""
         return replace(self, mesh=self.mesh.refined(k))
+
+
+if not TYPE_CHECKING:  # what else its files define
+    __getattr__ = opened(__name__)
