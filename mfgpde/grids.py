@@ -18,7 +18,7 @@ SLAB = 2**20  # points of a slab: tens of megabytes
 class CartesianGrid:
     """The box ∏[lower_i, upper_i] cut into `cells` equal cells per axis; unknowns live at cell centres.
 
-    `periodic` says per axis whether opposite walls are glued; by default none are.
+    `periodic` says per axis whether the box repeats itself; by default it does along none.
     """
 
     lower: tuple[float, ...]
@@ -129,8 +129,8 @@ class CartesianGrid:
         return float(values.min())
 
     def outer_share(self, values: Array) -> float:
-        """Return the share of ∫|values| in the outermost cells of the walls that are not glued."""
-        inner = values[tuple(slice(None) if glued else slice(1, -1) for glued in self.periodic)]
+        """Return the share of ∫|values| in the outermost cells of the walls that are not periodic."""
+        inner = values[tuple(slice(None) if periodic else slice(1, -1) for periodic in self.periodic)]
         total = float(np.abs(values).sum())
         return (total - float(np.abs(inner).sum())) / total if total > 0 else 0.0
 

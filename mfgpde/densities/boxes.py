@@ -71,7 +71,7 @@ class UniformBoxes:
         return np.einsum("...k,...ki->...i", share, slope)
 
     def cell_means(self, grid: CartesianGrid) -> Array:
-        """Return the means of p over the cells of a grid, wrapped along glued axes, shape (*cells)."""
+        """Return the means of p over the cells of a grid, wrapped along periodic axes, shape (*cells)."""
         lower, upper = self.box(1 - 1e-15)
         means = np.zeros(grid.cells)
         for shift in periods(grid, lower, upper):

@@ -1,7 +1,7 @@
 """Means of a density over the cells of a grid: what a finite volume holds, whether or not its cells resolve the density.
 
 Exactly where the law knows how (differences of Φ for Gaussians along the axes, overlaps of boxes), else by Gauss points
-that refine where rules disagree. Across glued walls the law is wrapped: what lies outside comes in at the other side.
+that refine where rules disagree. Across periodic walls the law is wrapped: what lies outside comes in at the other side.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mfgpde.densities.gauss_points import Resolved, averages
 from mfgpde.grids import CartesianGrid
 
 WIDEST = 64
-"""images on each side of a glued axis; a law that needs more is flat there to rounding, unless its tails are heavy"""
+"""images on each side of a periodic axis; a law that needs more is flat there to rounding, unless its tails are heavy"""
 
 
 @runtime_checkable
@@ -28,7 +28,7 @@ class Averaged(Protocol):
     """A law whose means over cells are known, or found in a way of its own."""
 
     def cell_means(self, grid: CartesianGrid) -> Array:
-        """Return the means over all cells, (*cells), wrapped along glued axes."""
+        """Return the means over all cells, (*cells), wrapped along periodic axes."""
         ...
 
 
@@ -46,7 +46,7 @@ def cell_means(law: Averaged | Density | Callable[[Array], Array], grid: Cartesi
 
 @dataclass(frozen=True, eq=False)
 class Wrapped:
-    """A density as a function of the points of a box: the sum over its images along the glued axes."""
+    """A density as a function of the points of a box: the sum over its images along the periodic axes."""
 
     law: Density
     grid: CartesianGrid
@@ -68,10 +68,10 @@ class Wrapped:
 
 
 def periods(grid: CartesianGrid, lower: Array, upper: Array) -> list[Array]:
-    """Return the translations by whole periods of the glued axes that carry the box onto a part of [lower, upper]."""
+    """Return the translations by whole periods of the periodic axes that carry the box onto a part of [lower, upper]."""
     ranges = []
-    for axis, (side, glued) in enumerate(zip(grid.lengths, grid.periodic, strict=True)):
-        if not glued:
+    for axis, (side, periodic) in enumerate(zip(grid.lengths, grid.periodic, strict=True)):
+        if not periodic:
             ranges.append([0.0])
             continue
         first = int(np.floor((lower[axis] - grid.lower[axis]) / side))

@@ -28,7 +28,7 @@ def separable_means(weights: Array, means: Array, deviations: Array, grid: Carte
 
 
 def _shares(grid: CartesianGrid, axis: int, means: Array, deviations: Array) -> Array:
-    """Return the mass of N(m_k, σ_k²) in every cell of an axis, (k, n), wrapped if that is glued."""
+    """Return the mass of N(m_k, σ_k²) in every cell of an axis, (k, n), wrapped if that is periodic."""
     edges = grid.edges[axis]
     if not grid.periodic[axis]:
         return _between(edges, means, deviations)

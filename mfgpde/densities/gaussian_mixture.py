@@ -122,7 +122,7 @@ class GaussianMixture:
         return np.stack([self.products(x, e)[0] for e in np.eye(self.dimension)], axis=-1)
 
     def cell_means(self, grid: CartesianGrid) -> Array:
-        """Return the means of p over the cells of a grid, wrapped along glued axes, shape (*cells)."""
+        """Return the means of p over the cells of a grid, wrapped along periodic axes, shape (*cells)."""
         if self.dimension != grid.dimension:
             raise ValueError(f"a law in dimension {self.dimension} has no means over cells in {grid.dimension}")
         C = self.covariances

@@ -48,7 +48,7 @@ class Domain(Protocol):
 
     @property
     def periodic(self) -> tuple[bool, ...]:
-        """Which axes are glued; meshes have no axes."""
+        """Which axes are periodic; meshes have no axes."""
         ...
 
     def integrate(self, values: Array) -> Array:

@@ -17,9 +17,9 @@ SHARE = 1 / 24
 
 def means_of(values: Array, grid: CartesianGrid) -> Array:
     """Return means over cells from values at their centres, (*cells) or (*cells, d)."""
-    for axis, glued in enumerate(grid.periodic):
+    for axis, periodic in enumerate(grid.periodic):
         wide = np.moveaxis(values, axis, 0)
-        ends = (wide[-1:], wide[:1]) if glued else (wide[:1], wide[-1:])
+        ends = (wide[-1:], wide[:1]) if periodic else (wide[:1], wide[-1:])
         flux = np.diff(np.concatenate((ends[0], wide, ends[1])), axis=0)
         values = np.moveaxis(wide + SHARE * np.diff(flux, axis=0), 0, axis)
     return np.ascontiguousarray(values)
@@ -27,9 +27,9 @@ def means_of(values: Array, grid: CartesianGrid) -> Array:
 
 def centres_of(means: Array, grid: CartesianGrid) -> Array:
     """Return values at centres from means over cells; `means_of` gives them back to rounding."""
-    for axis, glued in enumerate(grid.periodic):
+    for axis, periodic in enumerate(grid.periodic):
         lines = np.moveaxis(means, axis, 0)
-        solved = _solve(lines.reshape(len(lines), -1), glued).reshape(lines.shape)
+        solved = _solve(lines.reshape(len(lines), -1), periodic).reshape(lines.shape)
         means = np.moveaxis(solved, 0, axis)
     return np.ascontiguousarray(means)
 
@@ -40,11 +40,11 @@ def coarsened(means: Array, cells: tuple[int, ...]) -> Array:
     return means.reshape(shape).mean(axis=tuple(range(1, 2 * len(cells), 2)))
 
 
-def _solve(lines: Array, glued: bool) -> Array:
+def _solve(lines: Array, periodic: bool) -> Array:
     n = len(lines)
     bands = np.full((3, n), SHARE)
     bands[1] = 1 - 2 * SHARE
-    if not glued:
+    if not periodic:
         bands[1, [0, -1]] += SHARE
         return solve_banded((1, 1), bands, lines)
     pivot = -bands[1, 0]  # the corners are a rank-one term: Sherman and Morrison

@@ -1,7 +1,7 @@
 """Stencils in Numba. A finite-volume density is a Markov chain on cells: `up` and `down` are jump rates over faces.
 
 Face i along an axis lies between cells i−1 and i; `up[i]` carries mass from i−1 to i, `down[i]` back, per time.
-Axes have one more face than cells. No-flux walls have zero rates; glued walls store the same rates at both ends,
+Axes have one more face than cells. No-flux walls have zero rates; periodic walls store the same rates at both ends,
 and the index −1 then is the last cell: one body serves both.
 """
 
@@ -125,7 +125,7 @@ def _fitted(w: float, low: float, high: float) -> float:
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, glued: Flags, blocks: int, out: Array) -> None:
+def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, periodic: Flags, blocks: int, out: Array) -> None:
     """Fill out = Ap from face Péclet numbers |w| ≤ 1 (0 on walls) and rate = D/h² per axis: five arrays of traffic.
 
     Each block of planes computes every flux once: the lower ones wait in a plane, a row and a line of memory.
@@ -134,24 +134,24 @@ def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, glued: Fla
     for block in prange(blocks):
         start, stop = np.int64(block) * n // blocks, (np.int64(block) + 1) * n // blocks
         plane, south, line = np.empty((m, l)), np.empty(l), np.empty(l + 1)
-        below = p[start - 1 if start > 0 else (n - 1 if glued[0] else 0)]
+        below = p[start - 1 if start > 0 else (n - 1 if periodic[0] else 0)]
         for j in range(m):
             for k in range(l):
                 plane[j, k] = rate[0] * _fitted(w0[start, j, k], below[j, k], p[start, j, k])
         for i in range(start, stop):
-            above = p[i + 1 if i + 1 < n else (0 if glued[0] else i)]
-            before, first, w = p[i, m - 1 if glued[1] else 0], p[i, 0], w1[i, 0]
+            above = p[i + 1 if i + 1 < n else (0 if periodic[0] else i)]
+            before, first, w = p[i, m - 1 if periodic[1] else 0], p[i, 0], w1[i, 0]
             for k in range(l):
                 south[k] = rate[1] * _fitted(w[k], before[k], first[k])
             for j in range(m):
                 here, north, high, low = (
                     p[i, j],
-                    p[i, j + 1 if j + 1 < m else (0 if glued[1] else j)],
+                    p[i, j + 1 if j + 1 < m else (0 if periodic[1] else j)],
                     above[j],
                     plane[j],
                 )
                 wa, wn, w, o = w0[i + 1, j], w1[i, j + 1], w2[i, j], out[i, j]
-                line[0] = rate[2] * _fitted(w[0], here[l - 1], here[0]) if glued[2] else 0.0
+                line[0] = rate[2] * _fitted(w[0], here[l - 1], here[0]) if periodic[2] else 0.0
                 line[l] = line[0]
                 for k in range(1, l):
                     line[k] = rate[2] * _fitted(w[k], here[k - 1], here[k])
@@ -161,14 +161,14 @@ def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, glued: Fla
                     low[k], south[k] = up, across
 
 
-def fitted(p: Array, peclet: tuple[Array, ...], rate: Sequence[float], glued: Sequence[bool], out: Array) -> None:
+def fitted(p: Array, peclet: tuple[Array, ...], rate: Sequence[float], periodic: Sequence[bool], out: Array) -> None:
     """Fill out = Ap from face Péclet numbers |w| ≤ 1 (0 on walls) and rate = D/h² per axis, in three dimensions."""
     w0, w1, w2 = peclet
-    fitted_3d(p, w0, w1, w2, np.asarray(rate), np.asarray(glued), min(threads(), len(p)), out)
+    fitted_3d(p, w0, w1, w2, np.asarray(rate), np.asarray(periodic), min(threads(), len(p)), out)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def largest_departure(w: Array, glued: bool) -> float:
+def largest_departure(w: Array, periodic: bool) -> float:
     """Return the largest rate of leaving a cell along the middle axis of w (outer, n + 1, inner), in units of D/h²."""
     outer, faces, inner = w.shape
     largest = 0.0
@@ -176,8 +176,8 @@ def largest_departure(w: Array, glued: bool) -> float:
         for i in range(faces - 1):
             for b in range(inner):
                 low, high = w[a, i, b], w[a, i + 1, b]
-                down = _even_part(low) - 0.5 * low if glued or i > 0 else 0.0
-                up = _even_part(high) + 0.5 * high if glued or i < faces - 2 else 0.0
+                down = _even_part(low) - 0.5 * low if periodic or i > 0 else 0.0
+                up = _even_part(high) + 0.5 * high if periodic or i < faces - 2 else 0.0
                 largest = max(largest, down + up)
     return largest
 
@@ -350,7 +350,7 @@ def score_axis(s: Array, drift: Array, spread: float, square: float, out: Array)
 def face_slopes(u: Array, inverse_spacing: float, periodic: bool, far: bool, out: Array) -> None:
     """Fill ∂u/∂x on all faces normal to the middle axis of u (outer, n, inner), out (outer, n + 1, inner).
 
-    Walls are glued (`periodic`), mirror, or have a parabola through three cells beyond them (`far`).
+    Walls are `periodic`, mirror, or have a parabola through three cells beyond them (`far`).
     """
     outer, n, inner = u.shape
     for ai in prange(outer * (n + 1)):

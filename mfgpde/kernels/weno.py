@@ -10,7 +10,7 @@ from numba import njit, prange
 
 from mfgpde.core.arrays import Array
 
-GLUED, MIRRORED, FAR = 0, 1, 2
+PERIODIC, MIRRORED, FAR = 0, 1, 2
 """what lies beyond the ends of a line: its other end, its image, or a parabola through its last three cells"""
 
 
@@ -32,7 +32,7 @@ def _cell(u: Array, a: int, i: int, b: int, walls: int) -> float:
     n = u.shape[1]
     if 0 <= i < n:
         return u[a, i, b]
-    if walls == GLUED:
+    if walls == PERIODIC:
         return u[a, i % n, b]
     if walls == MIRRORED:
         return u[a, -1 - i if i < 0 else 2 * n - 1 - i, b]

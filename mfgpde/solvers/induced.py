@@ -197,14 +197,20 @@ def _image_masses(corners: Array, prior: GaussianMixture) -> Array:
 def _around(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:
     """Return the grid with as many more cells at its walls as reach the corners of a box; ValueError if too many."""
     axes = list(zip(grid.lower, grid.upper, grid.spacing, grid.periodic, strict=True))
-    below = [0 if glued else max(0, ceil((a - low) / h)) for (a, _, h, glued), low in zip(axes, lower, strict=True)]
-    above = [0 if glued else max(0, ceil((high - b) / h)) for (_, b, h, glued), high in zip(axes, upper, strict=True)]
+    below = [
+        0 if periodic else max(0, ceil((a - low) / h)) for (a, _, h, periodic), low in zip(axes, lower, strict=True)
+    ]
+    above = [
+        0 if periodic else max(0, ceil((high - b) / h)) for (_, b, h, periodic), high in zip(axes, upper, strict=True)
+    ]
     return _padded(grid, below, above)
 
 
 def _grown(grid: CartesianGrid, factor: float) -> CartesianGrid:
     """Return the box `factor` times as wide about the same middle, cells of the same size and place."""
-    extra = [0 if glued else round((factor - 1) * n / 2) for n, glued in zip(grid.cells, grid.periodic, strict=True)]
+    extra = [
+        0 if periodic else round((factor - 1) * n / 2) for n, periodic in zip(grid.cells, grid.periodic, strict=True)
+    ]
     return _padded(grid, extra, extra)
 
 

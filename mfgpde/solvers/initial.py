@@ -34,7 +34,7 @@ def holds_means(equation: Equation, discretisation: Discretisation) -> bool:
 def initial_function(equation: Equation, initial: Initial, grid: Domain) -> Callable[[Array], Array]:
     """Return the initial condition as a function of points, reading a Density as the equation needs it.
 
-    A density on a grid is wrapped along glued axes, and knows its means over cells; so does a field.
+    A density on a grid is wrapped along periodic axes, and knows its means over cells; so does a field.
     """
     if isinstance(initial, Field):
         return _Known(initial)
@@ -160,7 +160,7 @@ def box_that_does(function: Callable[[Array], Array], grid: CartesianGrid, large
 
 def _widened(grid: CartesianGrid, factor: float) -> CartesianGrid:
     ends = zip(grid.lower, grid.upper, grid.periodic, strict=True)
-    pads = [0.0 if glued else 0.5 * (factor - 1) * (b - a) for a, b, glued in ends]
+    pads = [0.0 if periodic else 0.5 * (factor - 1) * (b - a) for a, b, periodic in ends]
     lower = tuple(a - pad for a, pad in zip(grid.lower, pads, strict=True))
     return replace(grid, lower=lower, upper=tuple(b + pad for b, pad in zip(grid.upper, pads, strict=True)))
 
@@ -178,9 +178,9 @@ def needed_box(values: Array, grid: Domain) -> tuple[Array, Array]:
 
 
 def _beyond(lower: Array, upper: Array, grid: Any) -> bool:
-    """Say whether a box reaches beyond a wall that is not glued."""
-    glued = np.asarray(grid.periodic or (False,) * len(lower), dtype=bool)
-    return bool(np.any(((lower < grid.lower) | (upper > grid.upper)) & ~glued))
+    """Say whether a box reaches beyond a wall that is not periodic."""
+    periodic = np.asarray(grid.periodic or (False,) * len(lower), dtype=bool)
+    return bool(np.any(((lower < grid.lower) | (upper > grid.upper)) & ~periodic))
 
 
 def _widths(grid: Any) -> Array:

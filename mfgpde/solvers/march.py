@@ -233,8 +233,8 @@ def _advice(solution: Solution, t: float) -> str:
         return f"{where} (from {least[-1]:.2g} to {peak:.2g}): take more cells, or FiniteVolume(grid), which stays positive"
     if solution.status is Status.MASS_MOVED:
         return (
-            f"{where}, from {mass[0]:.6g} to {mass[-1]:.6g}: does the drift jump at a glued wall, or the equation take it? "
-            "The fields up to there are in `.partial`"
+            f"{where}, from {mass[0]:.6g} to {mass[-1]:.6g}: does the drift jump at a periodic wall, or the equation "
+            "take it? The fields up to there are in `.partial`"
         )
     return (
         f"{where}; the fields up to there are in `.partial`. Try a finer grid, a smaller rtol, or another integrator."

@@ -123,5 +123,5 @@ def grid_of(array: xarray.DataArray) -> CartesianGrid:
     if "point" in array.dims:
         raise ValueError("this solution lives on a mesh, whose points are the coordinates of the array")
     cells = tuple(array.sizes[name] for name in ("x", "y", "z") if name in array.sizes)
-    lower, upper, glued = (tuple(np.atleast_1d(array.attrs[key])) for key in ("lower", "upper", "periodic"))
-    return CartesianGrid(lower, upper, cells, tuple(bool(p) for p in glued))
+    lower, upper, periodic = (tuple(np.atleast_1d(array.attrs[key])) for key in ("lower", "upper", "periodic"))
+    return CartesianGrid(lower, upper, cells, tuple(bool(p) for p in periodic))

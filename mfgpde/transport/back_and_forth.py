@@ -58,7 +58,7 @@ def back_and_forth(
     points found by parabolas; its bar reaches the far end of the certified bracket [lower, upper]. `backend="cupy"` climbs
     on a GPU; the bracket is found on the host.
 
-    Raises ValueError for other dimensions, unequal spacing of the axes, glued axes, negative or vanishing densities.
+    Raises ValueError for other dimensions, unequal spacing of the axes, periodic axes, negative or vanishing densities.
     """
     d = grid.dimension
     h = grid.spacing[0]

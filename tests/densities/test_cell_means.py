@@ -1,4 +1,4 @@
-"""Means over cells: mass one whatever the cells, the mean of finer means, wrapped where walls are glued."""
+"""Means over cells: mass one whatever the cells, the mean of finer means, wrapped where walls are periodic."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_a_law_is_averaged_not_sampled():
 
 @QUICK
 @given(mean=st.floats(-30, 30), deviation=st.floats(1e-4, 40), side=st.floats(0.5, 10))
-def test_laws_are_wrapped_around_glued_axes(mean, deviation, side):
+def test_laws_are_wrapped_around_periodic_axes(mean, deviation, side):
     """The wrapped normal: mass one, first Fourier coefficient e^{iμ − σ²/2} in units of the circle, up to the cells'."""
     circle = mfg.CartesianGrid((0.0,), (side,), (64,), (True,))
     means = cell_means(mfg.gaussian(mean, deviation**2, 1), circle)
@@ -82,9 +82,9 @@ def test_every_law_is_wrapped(name):
     assert float(torus.integrate(cell_means(LAWS[name], torus))) == pytest.approx(1.0, abs=2e-6)
 
 
-@pytest.mark.parametrize("glued", [(True, False), (False, True)])
-def test_means_and_centres_are_inverse_and_of_fourth_order(glued, rng):
-    grid = mfg.CartesianGrid((0.0, 0.0), (1.0, 2.0), (20, 17), glued)
+@pytest.mark.parametrize("periodic", [(True, False), (False, True)])
+def test_means_and_centres_are_inverse_and_of_fourth_order(periodic, rng):
+    grid = mfg.CartesianGrid((0.0, 0.0), (1.0, 2.0), (20, 17), periodic)
     values = rng.random(grid.cells)
     np.testing.assert_allclose(means_of(centres_of(values, grid), grid), values, atol=1e-14)
     assert centres_of(values, grid).sum() == pytest.approx(values.sum())

@@ -117,8 +117,8 @@ def test_scores_stay_gradients(rng):
     assert np.abs(curl).max() < 1e-11 * np.abs(sx).max() / grid.spacing[0]
 
 
-def test_a_drift_that_jumps_across_glued_walls_is_refused():
-    with pytest.raises(ValueError, match="jumps by 6 across the glued walls of axis 0"):
+def test_a_drift_that_jumps_across_periodic_walls_is_refused():
+    with pytest.raises(ValueError, match="jumps by 6 across the periodic walls of axis 0"):
         system(1, 20, periodic=True).rate(np.ones(20), 0.0)
 
 

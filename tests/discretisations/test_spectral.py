@@ -60,7 +60,7 @@ def test_propagation_needs_an_isotropic_process():
 def test_mixed_walls_are_refused():
     with pytest.raises(ValueError, match="along all axes or along none"):
         mfg.Spectral(mfg.CartesianGrid((0, 0), (1, 1), (8, 8), (True, False)))
-    with pytest.raises(ValueError, match="glued along all axes"):
+    with pytest.raises(ValueError, match="periodic along all axes"):
         mfg.Spectral(mfg.CartesianGrid.cube(1.0, 8, 1)).semidiscretise(mfg.ScoreFokkerPlanck.of(mfg.Brownian()))
 
 

@@ -66,14 +66,14 @@ def on_host():
     return stencils_on_host
 
 
-def jump_rates(shape, glued, rng):
-    """Return up and down of each axis, one after the other, with walls or glued ends."""
+def jump_rates(shape, periodic, rng):
+    """Return up and down of each axis, one after the other, with walls or periodic ends."""
     found = []
     for axis, n in enumerate(shape):
         for _ in range(2):
             a = rng.random(tuple(k + (i == axis) for i, k in enumerate(shape)))
             ends = np.moveaxis(a, axis, 0)
-            ends[n] = ends[0] = ends[0] if glued else 0.0
+            ends[n] = ends[0] = ends[0] if periodic else 0.0
             found.append(a)
     return found
 

@@ -32,13 +32,13 @@ def unharmed(array):
     return np.isnan(room[:GUARD]).all() and np.isnan(room[-GUARD:]).all()
 
 
-def peclet(shape, glued, rng):
+def peclet(shape, periodic, rng):
     """Return face Péclet numbers |w| ≤ 1 of each axis."""
     found = []
     for axis, n in enumerate(shape):
         w = rng.uniform(-1, 1, tuple(k + (i == axis) for i, k in enumerate(shape)))
         ends = np.moveaxis(w, axis, 0)
-        ends[n] = ends[0] = ends[0] if glued[axis] else 0.0
+        ends[n] = ends[0] = ends[0] if periodic[axis] else 0.0
         found.append(w)
     return found
 
@@ -65,10 +65,10 @@ def forward(p, coefficients, out):
     {1: cpu.forward_1d, 2: cpu.forward_2d, 3: cpu.forward_3d}[p.ndim](p, *coefficients, out)
 
 
-@pytest.mark.parametrize("glued", [False, True])
+@pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("shape", [(1,), (67,), (300,), *SHAPES], ids=str)
-def test_rates_of_change_and_stages(shape, glued, rng, on_host, rates):
-    p, coefficients = rng.random(shape), rates(shape, glued, rng)
+def test_rates_of_change_and_stages(shape, periodic, rng, on_host, rates):
+    p, coefficients = rng.random(shape), rates(shape, periodic, rng)
     want = np.empty(shape)
     forward(p, coefficients, want)
     ours = guarded(np.full(shape, np.nan))
@@ -79,36 +79,36 @@ def test_rates_of_change_and_stages(shape, glued, rng, on_host, rates):
     in_stages(on_host(), stencil, p, lambda u, out: forward(u, coefficients, out), rng)
 
 
-@pytest.mark.parametrize("glued", [(False, False, False), (True, True, True), (True, False, True)])
+@pytest.mark.parametrize("periodic", [(False, False, False), (True, True, True), (True, False, True)])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_coefficients_on_the_fly(shape, glued, rng, on_host):
-    glued, p = glued[: len(shape)], rng.random(shape)
-    w, rate = peclet(shape, glued, rng), rng.uniform(0.5, 2, len(shape))
+def test_coefficients_on_the_fly(shape, periodic, rng, on_host):
+    periodic, p = periodic[: len(shape)], rng.random(shape)
+    w, rate = peclet(shape, periodic, rng), rng.uniform(0.5, 2, len(shape))
     stored = []
     for axis, a in enumerate(w):
         pair = [np.empty(a.size), np.empty(a.size)]
         cpu.jump_rates(a.ravel(), rate[axis], *pair)
         for b in (b.reshape(a.shape) for b in pair):
-            if not glued[axis]:
+            if not periodic[axis]:
                 np.moveaxis(b, axis, 0)[[0, -1]] = 0.0
             stored.append(b)
     want = np.empty(shape)
     forward(p, stored, want)
     device, ours = on_host(), guarded(np.full(shape, np.nan))
-    stencil = device.stencil("fitted_stage", shape, *(guarded(a) for a in w), *rate, *glued)
+    stencil = device.stencil("fitted_stage", shape, *(guarded(a) for a in w), *rate, *periodic)
     stencil.rate(guarded(p), ours)
     np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
     assert unharmed(ours)
     in_stages(device, stencil, p, lambda u, out: forward(u, stored, out), rng)
 
 
-@pytest.mark.parametrize("glued", [False, True])
+@pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("shape", [(2,), (67,), (300,), *(s for s in SHAPES if min(s) > 1)], ids=str)
-def test_fourth_order_in_one_pass(shape, glued, rng, on_host, rates):
-    p, coefficients, of_axes, w = rng.random(shape), rates(shape, glued, rng), [], []
+def test_fourth_order_in_one_pass(shape, periodic, rng, on_host, rates):
+    p, coefficients, of_axes, w = rng.random(shape), rates(shape, periodic, rng), [], []
     for axis, n in enumerate(shape):
         w.append(3 * rng.normal(size=tuple(k + (i == axis) for i, k in enumerate(shape))))
-        if glued:
+        if periodic:
             np.moveaxis(w[axis], axis, 0)[n] = np.moveaxis(w[axis], axis, 0)[0]
         of_axes += [*coefficients[2 * axis : 2 * axis + 2], w[axis]]
 
@@ -119,12 +119,12 @@ def test_fourth_order_in_one_pass(shape, glued, rng, on_host, rates):
             up, down, peclet = (a.reshape(-1, n + 1, lines[2]) for a in of_axes[3 * axis : 3 * axis + 3])
             flux, better = np.empty_like(up), np.empty_like(up)
             cpu.face_flux(u.reshape(lines), up, down, flux)
-            cpu.corrected_flux(flux, peclet, glued, better)
+            cpu.corrected_flux(flux, peclet, periodic, better)
             cpu.add_inflow(better, out.reshape(lines))
 
     want, ours = np.empty(shape), guarded(np.full(shape, np.nan))
     change(p, want)
-    stencil = on_host().stencil("corrected_stage", shape, *map(guarded, of_axes), *[glued] * len(shape))
+    stencil = on_host().stencil("corrected_stage", shape, *map(guarded, of_axes), *[periodic] * len(shape))
     stencil.rate(guarded(p), ours)
     np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
     assert unharmed(ours)
@@ -153,7 +153,7 @@ def test_fluxes_along_an_axis(shape, periodic, rng, on_host):
         assert unharmed(ours), name
 
 
-@pytest.mark.parametrize("walls", ["glued", "mirror", "far"])
+@pytest.mark.parametrize("walls", ["periodic", "mirror", "far"])
 @pytest.mark.parametrize("shape", [(1, 4, 1), (3, 67, 1), (1, 4, 130), (7, 9, 33)], ids=str)
 def test_the_score_equation_along_an_axis(shape, walls, rng, on_host):
     outer, n, inner = shape
@@ -162,7 +162,7 @@ def test_the_score_equation_along_an_axis(shape, walls, rng, on_host):
     mean = 0.5 * (low + high)
     want = start + 3.0 * (high - low) + 0.7 * mean**2 - f * mean
     before, after = {
-        "glued": (u[:, -1:], u[:, :1]),
+        "periodic": (u[:, -1:], u[:, :1]),
         "mirror": (u[:, :1], u[:, -1:]),
         "far": (3 * (u[:, :1] - u[:, 1:2]) + u[:, 2:3], 3 * (u[:, -1:] - u[:, -2:-1]) + u[:, -3:-2]),
     }[walls]
@@ -170,7 +170,7 @@ def test_the_score_equation_along_an_axis(shape, walls, rng, on_host):
     for kernels, hold in ((cpu, np.array), (on_host(), guarded)):
         out, faces = hold(start), hold(np.full_like(s, np.nan))
         kernels.score_axis(hold(s), hold(f), 3.0, 0.7, out)
-        kernels.face_slopes(hold(u), 9.0, walls == "glued", walls == "far", faces)
+        kernels.face_slopes(hold(u), 9.0, walls == "periodic", walls == "far", faces)
         np.testing.assert_allclose(out, want, rtol=1e-13, atol=1e-14)
         np.testing.assert_allclose(faces, slopes, rtol=1e-12, atol=1e-13)
         if hold is guarded:

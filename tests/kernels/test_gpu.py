@@ -23,10 +23,10 @@ def cupy():
         pytest.skip(str(problem))
 
 
-@pytest.mark.parametrize("glued", [False, True])
+@pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("shape", [(1000,), (513, 1031), (1, 40), (40, 1), (65, 33, 129)], ids=str)
-def test_rates_of_change(shape, glued, rng, cupy, rates):
-    p, coefficients = rng.random(shape), rates(shape, glued, rng)
+def test_rates_of_change(shape, periodic, rng, cupy, rates):
+    p, coefficients = rng.random(shape), rates(shape, periodic, rng)
     want, ours = np.empty(shape), cupy.full(shape, cupy.nan)
     getattr(cpu, f"forward_{len(shape)}d")(p, *coefficients, want)
     device, held, given = stencils.on_device(), cupy.asarray(p), [cupy.asarray(a) for a in coefficients]
@@ -62,11 +62,11 @@ def test_fluxes_along_an_axis(shape, periodic, rng, cupy):
         np.testing.assert_allclose(ours.get(), want, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
-@pytest.mark.parametrize("glued", [False, True])
+@pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("cells", [(1000,), (513, 1031), (65, 33, 129)], ids=str)
-def test_fourth_order(cells, glued, rng, cupy):
+def test_fourth_order(cells, periodic, rng, cupy):
     d = len(cells)
-    grid = mfg.CartesianGrid((-4.0,) * d, (4.0,) * d, cells, (glued,) * d)
+    grid = mfg.CartesianGrid((-4.0,) * d, (4.0,) * d, cells, (periodic,) * d)
 
     def drift(x, t):
         return np.sin(np.pi / 2 * x)

@@ -71,8 +71,8 @@ def structure(level, well_balanced=True, mass_factor=1.0):
         )  # 4 faces, ~10 roundings each
 
     rng = np.random.default_rng(0)
-    for d, glued in ((1, False), (2, True), (3, False)):
-        grid = mfg.CartesianGrid.cube(3.0, (64, 24, 12)[d - 1], d, periodic=glued)
+    for d, periodic in ((1, False), (2, True), (3, False)):
+        grid = mfg.CartesianGrid.cube(3.0, (64, 24, 12)[d - 1], d, periodic=periodic)
 
         def drift(x, t):
             return np.sin(np.pi / 3 * (x + t))
@@ -85,7 +85,7 @@ def structure(level, well_balanced=True, mass_factor=1.0):
         gap = bound(abs(left - right) / size, 4 * EPS, "random p, u")
         findings.append(
             at_most(
-                f"{d}D{' torus' if glued else ''}: |⟨Ap,u⟩ − ⟨p,Aᵀu⟩| relative",
+                f"{d}D{' torus' if periodic else ''}: |⟨Ap,u⟩ − ⟨p,Aᵀu⟩| relative",
                 gap,
                 zero,
                 resolution=100 * EPS,

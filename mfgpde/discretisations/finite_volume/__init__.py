@@ -101,9 +101,9 @@ class FiniteVolume:
 
 
 def central_differences(values: Array, grid: CartesianGrid) -> Array:
-    """Return the gradient (*cells, d) to second order, across glued walls and one-sided at others."""
+    """Return the gradient (*cells, d) to second order, across periodic walls and one-sided at others."""
     parts = []
-    for axis, (h, glued) in enumerate(zip(grid.spacing, grid.periodic, strict=True)):
+    for axis, (h, periodic) in enumerate(zip(grid.spacing, grid.periodic, strict=True)):
         ends = (np.roll(values, -1, axis), np.roll(values, 1, axis))
-        parts.append((ends[0] - ends[1]) / (2 * h) if glued else np.gradient(values, h, axis=axis, edge_order=2))
+        parts.append((ends[0] - ends[1]) / (2 * h) if periodic else np.gradient(values, h, axis=axis, edge_order=2))
     return np.stack(parts, axis=-1)

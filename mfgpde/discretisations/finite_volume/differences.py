@@ -13,7 +13,7 @@ Walls = Literal["far", "reflecting"]
 
 
 def extended(u: Array, axis: int, periodic: bool, walls: Walls) -> Array:
-    """Return u with one ghost cell at both ends of `axis`: glued, mirrored, or extrapolated as a parabola (far walls).
+    """Return u with one ghost cell at both ends of `axis`: periodic, mirrored, or extrapolated as a parabola (far walls).
 
     Parabolas are exact for log-densities of Gaussians; errors made at a far wall leave with the characteristics.
     """

@@ -30,13 +30,13 @@ from mfgpde.integrators import Integrator, RungeKuttaChebyshev
 Chain = MarkovChain | FittedChain
 
 
-def _check_glued(velocity: Array, axis: int, t: float) -> None:
-    """Raise ValueError unless both ends of a glued axis see the same velocity: else mass would be lost there."""
+def _check_periodic(velocity: Array, axis: int, t: float) -> None:
+    """Raise ValueError unless both ends of a periodic axis see the same velocity: else mass would be lost there."""
     ends = np.take(velocity, [0, -1], axis)
     jump = float(np.abs(np.diff(ends, axis=axis)).max())
     if jump > 1e-8 * (1 + float(np.abs(velocity).max())):
         raise ValueError(
-            f"the drift at t = {t:g} jumps by {jump:.2g} across the glued walls of axis {axis}; "
+            f"the drift at t = {t:g} jumps by {jump:.2g} across the periodic walls of axis {axis}; "
             "use a drift periodic in the box, or a grid with walls"
         )
 
@@ -112,7 +112,7 @@ class DrivenChain(Evaluating):
             return contiguous(-np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis))
         velocity = self.coefficients.on_faces(self.equation.drift, axis, t, f"the drift at t = {t:g}")
         if grid.periodic[axis]:
-            _check_glued(velocity, axis, t)
+            _check_periodic(velocity, axis, t)
         if self.order == 4:
             velocity = _segment_mean(velocity, axis, grid.periodic[axis])
         if D > 0:

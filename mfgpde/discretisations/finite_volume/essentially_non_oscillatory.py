@@ -22,7 +22,7 @@ from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import SSPRK43, Integrator
 from mfgpde.kernels import stencils
-from mfgpde.kernels.weno import FAR, GLUED, MIRRORED
+from mfgpde.kernels.weno import FAR, MIRRORED, PERIODIC
 
 
 @dataclass(eq=False)
@@ -49,7 +49,7 @@ class EssentiallyNonOscillatory:
         low, high = (np.empty_like(u, shape=(u.size, u.ndim)) for _ in range(2))
         laplacian = np.empty_like(u, shape=(u.size,))
         for axis, (n, h) in enumerate(zip(u.shape, self.grid.spacing, strict=True)):
-            walls = GLUED if self.grid.periodic[axis] else MIRRORED if self.walls == "reflecting" else FAR
+            walls = PERIODIC if self.grid.periodic[axis] else MIRRORED if self.walls == "reflecting" else FAR
             lines = u.reshape(-1, n, int(np.prod(u.shape[axis + 1 :])))
             kernels.weno_slopes(lines, 1 / h, walls, axis, low, high, laplacian)
         shape = (*u.shape, u.ndim)

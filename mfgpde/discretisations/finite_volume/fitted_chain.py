@@ -114,6 +114,6 @@ def upwind(grid: CartesianGrid, velocity: tuple[Array, ...]) -> Rates:
 
 def _close(grid: CartesianGrid, faces: tuple[Array | None, ...]) -> None:
     """Set what is written on walls to zero: nothing flows there."""
-    for axis, (part, glued) in enumerate(zip(faces, grid.periodic, strict=True)):
-        if part is not None and not glued:
+    for axis, (part, periodic) in enumerate(zip(faces, grid.periodic, strict=True)):
+        if part is not None and not periodic:
             part[(slice(None),) * axis + ([0, -1],)] = 0.0

@@ -72,8 +72,10 @@ class MarkovChain:
             up, down, w = (a.reshape(-1, n + 1, inner) for a in (self.up[axis], self.down[axis], peclet[axis]))
             flux, better = np.empty_like(up), np.empty_like(up)
             if inner == 1:
-                glued, rows = self.grid.periodic[axis], (up[..., 0], down[..., 0], w[..., 0])
-                cpu.add_corrected_rows(u.reshape(-1, n), *rows, glued, flux[..., 0], better[..., 0], out.reshape(-1, n))
+                periodic, rows = self.grid.periodic[axis], (up[..., 0], down[..., 0], w[..., 0])
+                cpu.add_corrected_rows(
+                    u.reshape(-1, n), *rows, periodic, flux[..., 0], better[..., 0], out.reshape(-1, n)
+                )
                 continue
             cpu.face_flux(u.reshape(-1, n, inner), up, down, flux)
             cpu.corrected_flux(flux, w, self.grid.periodic[axis], better)

@@ -63,8 +63,8 @@ class StaggeredScore(Evaluating):
             lines = self._lines(axis)
             kernels.score_axis(s.reshape(self._lines(axis, 1)), f.reshape(lines), D / h, Q, bracket.reshape(lines))
         for axis, (part, h) in enumerate(zip(self.components(out), self.grid.spacing, strict=True)):
-            glued, faces = self.grid.periodic[axis], part.reshape(self._lines(axis, 1))
-            kernels.face_slopes(bracket.reshape(self._lines(axis)), 1 / h, glued, far, faces)
+            periodic, faces = self.grid.periodic[axis], part.reshape(self._lines(axis, 1))
+            kernels.face_slopes(bracket.reshape(self._lines(axis)), 1 / h, periodic, far, faces)
         return out
 
     def _lines(self, axis: int, extra: int = 0) -> tuple[int, int, int]:

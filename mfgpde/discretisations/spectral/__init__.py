@@ -1,4 +1,4 @@
-"""Spectral discretisations: Fourier on glued boxes, cosines between walls, exact propagation for linear processes."""
+"""Spectral discretisations: Fourier on periodic boxes, cosines between walls, exact propagation for linear processes."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ __all__ = ["Cosine", "Fourier", "Spectral", "propagate"]
 
 @dataclass(frozen=True)
 class Spectral:
-    """Spectral accuracy for smooth solutions. Glued boxes use Fourier series, walled ones cosines.
+    """Spectral accuracy for smooth solutions. Periodic boxes use Fourier series, walled ones cosines.
 
-    With walls, densities must vanish there and Hamilton–Jacobi equations reflect; the score equation needs glued walls.
+    With walls, densities must vanish there and Hamilton–Jacobi equations reflect; the score equation needs periodic walls.
 
     `backend="cupy"` computes on a GPU, with CuPy's transforms ("auto": where there is one); fields come back to the host.
     """
@@ -44,7 +44,9 @@ class Spectral:
     def __post_init__(self) -> None:
         check_backend(self.backend)
         if any(self.grid.periodic) != all(self.grid.periodic):
-            raise ValueError(f"a spectral box is glued along all axes or along none, got periodic={self.grid.periodic}")
+            raise ValueError(
+                f"a spectral box is periodic along all axes or along none, got periodic={self.grid.periodic}"
+            )
 
     @cached_property
     def basis(self) -> Basis:
@@ -69,7 +71,7 @@ class Spectral:
             return SpectralDensity(equation, basis, diffusion)
         if isinstance(equation, ScoreFokkerPlanck):
             if not isinstance(basis, Fourier):
-                raise ValueError("the spectral score equation needs a box glued along all axes (periodic)")
+                raise ValueError("the spectral score equation needs a box periodic along all axes")
             return SpectralScore(equation, basis, basis.derivatives, diffusion)
         if hasattr(equation, "hamiltonian"):
             return SpectralHamiltonJacobi(equation, basis, diffusion)

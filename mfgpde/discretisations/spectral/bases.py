@@ -61,7 +61,7 @@ class Basis(Protocol):
 
 @dataclass(frozen=True)
 class Fourier:
-    """exp(i k·x) on a box whose opposite walls are glued; the Nyquist mode has no derivative."""
+    """exp(i k·x) on a box whose opposite walls are periodic; the Nyquist mode has no derivative."""
 
     grid: CartesianGrid
     xp: Any = np

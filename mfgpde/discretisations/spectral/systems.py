@@ -147,7 +147,7 @@ class SpectralHamiltonJacobi:
 
 @dataclass(eq=False)
 class SpectralScore:
-    """∂_t ŝ_i = (∂_i[D∇·s + Q|s|² − f·s − ∇·f])^ on glued boxes; components lead: (d, *frequencies).
+    """∂_t ŝ_i = (∂_i[D∇·s + Q|s|² − f·s − ∇·f])^ on periodic boxes; components lead: (d, *frequencies).
 
     DΔs_i is the stiff part; D(∂_i∇·s − Δs_i), which vanishes for gradients, is carried along explicitly.
     """

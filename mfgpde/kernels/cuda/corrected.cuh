@@ -8,7 +8,7 @@ struct Line {
     const real* down;
     const real* w;
     wide stride;
-    int n, glued;
+    int n, periodic;
 };
 
 struct Face {
@@ -33,7 +33,7 @@ __device__ __forceinline__ real corrected(const Face& a, const Face& here, const
 
 // the corrected flux through face i, none through a wall
 __device__ __forceinline__ real through(const Line& line, int i, const Face& a, const Face& here, const Face& b) {
-    return (i > 0 && i < line.n) || line.glued ? corrected(a, here, b) : real(0);
+    return (i > 0 && i < line.n) || line.periodic ? corrected(a, here, b) : real(0);
 }
 
 // F_i − F_{i+1}
@@ -61,12 +61,12 @@ __device__ __forceinline__ real onward(const Line& line, int i, March& march) {
 }
 
 extern "C" __global__ void corrected_stage_1d(const real* __restrict__ p, const real* __restrict__ up,
-                                   const real* __restrict__ down, const real* __restrict__ w, int glued,
+                                   const real* __restrict__ down, const real* __restrict__ w, int periodic,
                                    const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
                                    const real* __restrict__ c, real dt, int stage, int n) {
     const int i = int(flat_thread());
     if (i >= n) return;
-    const Line line = {p, up, down, w, 1, n, glued};
+    const Line line = {p, up, down, w, 1, n, periodic};
     real value = inflow(line, i);
     if (stage) value = c[0] * y0[i] + c[1] * p[i] + c[2] * y2[i] + dt * (c[3] * value + c[4] * f0[i]);
     out[i] = value;
@@ -75,18 +75,18 @@ extern "C" __global__ void corrected_stage_1d(const real* __restrict__ p, const 
 extern "C" __global__ void corrected_stage_2d(const real* __restrict__ p, const real* __restrict__ up0,
                                    const real* __restrict__ down0, const real* __restrict__ w0,
                                    const real* __restrict__ up1, const real* __restrict__ down1,
-                                   const real* __restrict__ w1, int glued0, int glued1, const real* __restrict__ y0,
+                                   const real* __restrict__ w1, int periodic0, int periodic1, const real* __restrict__ y0,
                                    const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c,
                                    real dt, int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
-    const Line column = {p + j, up0 + j, down0 + j, w0 + j, m, n, glued0};
+    const Line column = {p + j, up0 + j, down0 + j, w0 + j, m, n, periodic0};
     March march = begin(column, start);
 #pragma unroll 1
     for (int i = start; i < stop; ++i) {
         const wide row = wide(i) * m, faces = wide(i) * (m + 1);
-        const Line line = {p + row, up1 + faces, down1 + faces, w1 + faces, 1, m, glued1};
+        const Line line = {p + row, up1 + faces, down1 + faces, w1 + faces, 1, m, periodic1};
         real value = onward(column, i, march) + inflow(line, j);
         if (stage)
             value = c[0] * y0[row + j] + c[1] * p[row + j] + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
@@ -98,21 +98,21 @@ extern "C" __global__ void corrected_stage_3d(const real* __restrict__ p, const 
                                    const real* __restrict__ down0, const real* __restrict__ w0,
                                    const real* __restrict__ up1, const real* __restrict__ down1,
                                    const real* __restrict__ w1, const real* __restrict__ up2,
-                                   const real* __restrict__ down2, const real* __restrict__ w2, int glued0, int glued1,
-                                   int glued2, const real* __restrict__ y0, const real* y2,
+                                   const real* __restrict__ down2, const real* __restrict__ w2, int periodic0, int periodic1,
+                                   int periodic2, const real* __restrict__ y0, const real* y2,
                                    const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
                                    int stage, int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = blockIdx.y;
     if (k >= l) return;
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
     const wide plane = wide(m) * l, own = wide(j) * l + k;
-    const Line column = {p + own, up0 + own, down0 + own, w0 + own, plane, n, glued0};
+    const Line column = {p + own, up0 + own, down0 + own, w0 + own, plane, n, periodic0};
     March march = begin(column, start);
 #pragma unroll 1
     for (int i = start; i < stop; ++i) {
         const wide base = wide(i) * plane, across = wide(i) * (m + 1) * l + k, along = (wide(i) * m + j) * (l + 1);
-        const Line middle = {p + base + k, up1 + across, down1 + across, w1 + across, l, m, glued1};
-        const Line line = {p + base + wide(j) * l, up2 + along, down2 + along, w2 + along, 1, l, glued2};
+        const Line middle = {p + base + k, up1 + across, down1 + across, w1 + across, l, m, periodic1};
+        const Line line = {p + base + wide(j) * l, up2 + along, down2 + along, w2 + along, 1, l, periodic2};
         real value = onward(column, i, march) + inflow(middle, j) + inflow(line, k);
         const wide at = base + own;
         if (stage)

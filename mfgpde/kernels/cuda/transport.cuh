@@ -1,6 +1,6 @@
 // Fokker–Planck stencils: a finite-volume density is a Markov chain on cells. Face i along an axis lies between cells i−1
 // and i; up carries mass from i−1 to i, down back, per time; axes have one more face than cells. Walls without flux have
-// zero rates; glued ones store the same rates at both ends. The same conventions as in mfgpde/kernels/cpu.py.
+// zero rates; periodic ones store the same rates at both ends. The same conventions as in mfgpde/kernels/cpu.py.
 //
 // Kernels of radius one: a thread owns one cell of the fastest axis and marches along the slowest, what it has read waits
 // in registers, and neighbours along the fastest axis come from the cache. `real` is double or float.
@@ -136,20 +136,20 @@ extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __re
 
 // the same from face Péclet numbers |w| ≤ 1 (0 on walls) and rates D/h²: coefficients on the fly
 extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
-                                real rate0, real rate1, int glued0, int glued1, const real* __restrict__ y0,
+                                real rate0, real rate1, int periodic0, int periodic1, const real* __restrict__ y0,
                                 const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
                          int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
-    const int west = j > 0 ? j - 1 : (glued1 ? m - 1 : j), east = j + 1 < m ? j + 1 : (glued1 ? 0 : j);
-    const int before = start > 0 ? start - 1 : (glued0 ? n - 1 : 0);
+    const int west = j > 0 ? j - 1 : (periodic1 ? m - 1 : j), east = j + 1 < m ? j + 1 : (periodic1 ? 0 : j);
+    const int before = start > 0 ? start - 1 : (periodic0 ? n - 1 : 0);
     real here = p[wide(start) * m + j];
     real low = rate0 * fitted(w0[wide(start) * m + j], p[wide(before) * m + j], here);
 #pragma unroll 1
     for (int i = start; i < stop; ++i) {
         const wide row = wide(i) * m, faces = wide(i) * (m + 1) + j;
-        const real north = p[wide(i + 1 < n ? i + 1 : (glued0 ? 0 : i)) * m + j];
+        const real north = p[wide(i + 1 < n ? i + 1 : (periodic0 ? 0 : i)) * m + j];
         const real high = rate0 * fitted(w0[row + m + j], here, north);
         const real left = rate1 * fitted(w1[faces], p[row + west], here);
         const real right = rate1 * fitted(w1[faces + 1], here, p[row + east]);
@@ -163,24 +163,24 @@ extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const rea
 }
 
 extern "C" __global__ void fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
-                                const real* __restrict__ w2, real rate0, real rate1, real rate2, int glued0, int glued1,
-                                int glued2, const real* __restrict__ y0, const real* y2,
+                                const real* __restrict__ w2, real rate0, real rate1, real rate2, int periodic0, int periodic1,
+                                int periodic2, const real* __restrict__ y0, const real* y2,
                                 const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt, int stage,
                                 int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = blockIdx.y;
     if (k >= l) return;
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
-    const int west = k > 0 ? k - 1 : (glued2 ? l - 1 : k), east = k + 1 < l ? k + 1 : (glued2 ? 0 : k);
-    const int south = j > 0 ? j - 1 : (glued1 ? m - 1 : j), north = j + 1 < m ? j + 1 : (glued1 ? 0 : j);
+    const int west = k > 0 ? k - 1 : (periodic2 ? l - 1 : k), east = k + 1 < l ? k + 1 : (periodic2 ? 0 : k);
+    const int south = j > 0 ? j - 1 : (periodic1 ? m - 1 : j), north = j + 1 < m ? j + 1 : (periodic1 ? 0 : j);
     const wide plane = wide(m) * l, own = wide(j) * l + k;
-    const int before = start > 0 ? start - 1 : (glued0 ? n - 1 : 0);
+    const int before = start > 0 ? start - 1 : (periodic0 ? n - 1 : 0);
     real here = p[wide(start) * plane + own];
     real low = rate0 * fitted(w0[wide(start) * plane + own], p[wide(before) * plane + own], here);
 #pragma unroll 1
     for (int i = start; i < stop; ++i) {
         const wide base = wide(i) * plane, row = base + wide(j) * l;
         const wide side = (wide(i) * (m + 1) + j) * l + k, face = (wide(i) * m + j) * (l + 1) + k;
-        const real above = p[wide(i + 1 < n ? i + 1 : (glued0 ? 0 : i)) * plane + own];
+        const real above = p[wide(i + 1 < n ? i + 1 : (periodic0 ? 0 : i)) * plane + own];
         const real high = rate0 * fitted(w0[base + plane + own], here, above);
         const real back = rate1 * fitted(w1[side], p[base + wide(south) * l + k], here);
         const real fore = rate1 * fitted(w1[side + l], here, p[base + wide(north) * l + k]);
@@ -249,7 +249,7 @@ extern "C" __global__ void score_axis(const real* __restrict__ s, const real* __
     out[at] += spread * (high - low) + mean * (square * mean - drift[at]);
 }
 
-// ∂u/∂x on all faces normal to the middle axis of u (outer, n, inner): glued, mirrored, or beyond far walls a parabola
+// ∂u/∂x on all faces normal to the middle axis of u (outer, n, inner): periodic, mirrored, or beyond far walls a parabola
 extern "C" __global__ void face_slopes(const real* __restrict__ u, real inverse_spacing, int periodic, int far,
                                        real* __restrict__ out, wide outer, int n, int inner) {
     const wide at = flat_thread();

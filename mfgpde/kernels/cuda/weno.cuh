@@ -14,7 +14,7 @@ __device__ __forceinline__ real weighed(real a, real b, real c, real d, real e) 
     return sixth * (w0 * q0 + w1 * q1 + w2 * q2) / (w0 + w1 + w2);
 }
 
-// cell k of a line of n, beyond its ends glued (walls = 0), mirrored (1), or on a parabola through three cells (2)
+// cell k of a line of n, beyond its ends periodic (walls = 0), mirrored (1), or on a parabola through three cells (2)
 __device__ __forceinline__ real cell(const real* __restrict__ line, int k, int n, wide stride, int walls) {
     if (k >= 0 && k < n) return line[wide(k) * stride];
     if (walls == 0) return line[wide((k + n) % n) * stride];

@@ -194,9 +194,14 @@ def _subdivided(n: int, triangles: Array) -> tuple[Array, Array]:
 
 
 def _lattice(
-    comm: Any, cells: tuple[int, int], glued: tuple[bool, bool], degree: int, gdim: int, place: Callable[[Array], Array]
+    comm: Any,
+    cells: tuple[int, int],
+    periodic: tuple[bool, bool],
+    degree: int,
+    gdim: int,
+    place: Callable[[Array], Array],
 ) -> Any:
-    """Return triangles over the unit square mapped by `place`, its sides glued where asked."""
+    """Return triangles over the unit square mapped by `place`, its sides periodic where asked."""
     n, m = cells
     i, j = (a.ravel() for a in np.meshgrid(np.arange(n), np.arange(m), indexing="ij"))
     quad = np.stack((np.stack((i, j)), np.stack((i + 1, j)), np.stack((i, j + 1)), np.stack((i + 1, j + 1))))
@@ -204,7 +209,7 @@ def _lattice(
     lattice = _lattice_points(degree)
     weights = np.column_stack((1 - lattice.sum(axis=1), lattice))
     s = np.einsum("wk,ckd->cwd", weights, corners)
-    period = np.array([n if glued[0] else 4 * n, m if glued[1] else 4 * m], dtype=float)
+    period = np.array([n if periodic[0] else 4 * n, m if periodic[1] else 4 * m], dtype=float)
     key = np.round(np.mod(np.round(s.reshape(-1, 2), 9), period), 6)
     _, first, inverse = np.unique(key, axis=0, return_index=True, return_inverse=True)
     x = place(s.reshape(-1, 2)[first] / np.array([n, m]))
