@@ -56,7 +56,7 @@ def back_and_forth(
     Both are normalised first. The ascent ends when the dual value changes by less than `tolerance` relative to itself in
     each of five iterations, or after `iterations`. `distance.value` is the dual value with minima between the lattice's
     points found by parabolas; its bar reaches the far end of the certified bracket [lower, upper]. `backend="cupy"` climbs
-    on a GPU; the bracket is found on the host.
+    on a GPU, and solves for the bracket's fluxes there.
 
     Raises ValueError for other dimensions, unequal spacing of the axes, periodic axes, negative or vanishing densities.
     """
@@ -77,7 +77,7 @@ def back_and_forth(
             if k >= 10 and max(recent) - min(recent) <= tolerance * abs(recent[-1]):
                 break
     phi, best, history = to_host(transform(ascent.psi, h)), ascent.history[-1], ascent.history
-    lower, upper, target = bracket(phi, mu, nu, grid)
+    lower, upper, target = bracket(phi, mu, nu, grid, xp)
     value = float(np.clip(np.sqrt(max(2 * best, 0.0)), lower, upper))
     method = f"back-and-forth on {'×'.join(map(str, grid.cells))} cells, {len(history)} iterations, certified bracket"
     distance = Estimate(value, max(upper - value, value - lower), Kind.BOUND, method)

@@ -13,14 +13,13 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from scipy.ndimage import gaussian_filter, maximum_filter
-from scipy.sparse.linalg import cg, splu
 
 from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import transport as kernels
 from mfgpde.transport.c_transform import transform
+from mfgpde.transport.flux import by_flux, logarithmic_mean
 from mfgpde.transport.gaussian import moments, wasserstein_gaussian
 
 GAUSS = ((-np.sqrt(0.15), 5 / 18), (0.0, 8 / 18), (np.sqrt(0.15), 5 / 18))
@@ -37,18 +36,22 @@ STEEPEST = 0.99
 """curvature of a potential above which its c-transform is bounded by its largest value alone"""
 
 
-def bracket(phi: Array, mu: Array, nu: Array, grid: CartesianGrid) -> tuple[float, float, tuple[Array, ...]]:
+def bracket(
+    phi: Array, mu: Array, nu: Array, grid: CartesianGrid, xp: Any = np
+) -> tuple[float, float, tuple[Array, ...]]:
     """Return W₂ from below and from above, and where the map of a potential φ takes the cells' centres, in cells.
 
-    μ and ν are masses of the cells, of sum one; the closer φ is to the optimal potential, the narrower the bracket.
+    μ and ν are masses of the cells, of sum one; the closer φ is to the optimal potential, the narrower the bracket. Fluxes
+    are computed where `xp` keeps its arrays.
     """
     h = grid.spacing[0]
     psi = transform(phi, h)
     half = _by_lattice(phi, mu, nu, grid)
     target, back = _target(phi, h), _target(psi, h)
-    upper = min(_by_plan(target, mu, nu, grid), _by_plan(back, nu, mu, grid))
+    upper = _by_plan(target, mu, nu, grid, xp)
+    upper = min(upper, _by_plan(back, nu, mu, grid, xp, upper))
     if 2 * half < (CLOSE * h) ** 2:
-        upper = min(upper, _by_flux(mu, nu, grid, _logarithmic_mean))
+        upper = min(upper, by_flux(mu, nu, grid, logarithmic_mean, xp))
         for cells in SMOOTHED:
             rounder = (gaussian_filter(u, cells, mode="nearest") for u in (phi, psi))
             half = max(half, *(_by_splines(u, *pair, h) for u, pair in zip(rounder, ((mu, nu), (nu, mu)), strict=True)))
@@ -174,77 +177,9 @@ def _squares(grid: CartesianGrid) -> Array:
     return np.asarray(sum(np.meshgrid(*(a**2 for a in axes), indexing="ij")))
 
 
-def _by_plan(target: tuple[Array, ...], mu: Array, nu: Array, grid: CartesianGrid) -> float:
+def _by_plan(
+    target: tuple[Array, ...], mu: Array, nu: Array, grid: CartesianGrid, xp: Any, known: float = np.inf
+) -> float:
     """Return the length of a plan from μ to ν on the cell centres: by the map, and what is left by ever larger blocks."""
     arrived, cost = _carried(mu, target, 6 if mu.ndim == 2 else 3)
-    return float(np.sqrt(cost) * grid.spacing[0] + _by_flux(arrived, nu, grid))
-
-
-def _by_flux(a: Array, b: Array, grid: CartesianGrid, path: Any = None) -> float:
-    """Return a bound of W₂ of two almost equal laws, constant on cells: the action of a flux along (1 − t²)a + t²b.
-
-    Any flux m with ∇·m = a − b bounds W₂² by ∫|m|²/Λ, Λ the mean of the densities that this path makes, at least b/4
-    (Peyre, ESAIM COCV 24, 2018); m = −Λ∇u is the best to first order. Cells where b is below 1e-15 are left out: what
-    they and rounding leave over goes straight across the box. The straight path (1 − t)a + tb has the logarithmic mean
-    for Λ, larger for laws that are close everywhere; then cells where a is below 1e-15 are left out too.
-    """
-    h, d = grid.spacing[0], grid.dimension
-    inside = b > 1e-15 if path is None else np.minimum(a, b) > 1e-15
-    safe = (np.where(inside, c, 1.0) for c in (a, b))
-    mean = np.where(inside, (path or _path_mean)(*safe), 0.0)
-    number = np.where(inside, np.cumsum(inside.ravel()).reshape(inside.shape) - 1, -1)
-    rows, columns, weights = [], [], []
-    for axis in range(d):
-        left, right = (
-            np.take(number, range(*ends), axis) for ends in ((0, grid.cells[axis] - 1), (1, grid.cells[axis]))
-        )
-        low, high = (np.take(mean, range(*ends), axis) for ends in ((0, grid.cells[axis] - 1), (1, grid.cells[axis])))
-        both = (left >= 0) & (right >= 0)
-        rows.append(left[both])
-        columns.append(right[both])
-        weights.append(2 * low[both] * high[both] / (low[both] + high[both]))
-    i, j, w = map(np.concatenate, (rows, columns, weights))
-    count = int(inside.sum())
-    off = sparse.coo_array((w, (i, j)), (count, count)).tocsr()
-    off = off + off.T
-    degree = np.asarray(off.sum(axis=1)).ravel()
-    source = (a - b)[inside]
-    laplacian = (sparse.diags_array(degree * (1 + 1e-12) + 1e-300) - off).tocsc()
-    if d == 2:
-        u = splu(laplacian, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}, diag_pivot_thresh=0.0).solve(
-            source
-        )
-    else:
-        u, _ = cg(laplacian, source, rtol=1e-9, maxiter=3000, M=sparse.diags_array(1 / laplacian.diagonal()))
-    action, divergence, start = 0.0, np.zeros(count), 0
-    density = mean[inside]
-    for axis in range(d):  # masses per unit of time through faces; in cells the flux is linear along its axis
-        part = slice(start, start + len(rows[axis]))
-        start = part.stop
-        flow = w[part] * (u[i[part]] - u[j[part]])
-        above, below = np.zeros(count), np.zeros(count)
-        above[i[part]], below[j[part]] = flow, flow
-        divergence += above - below
-        action += float(np.sum((above**2 + above * below + below**2) / (3 * density))) * h**2
-    left_over = 0.5 * (float(np.abs(source - divergence).sum()) + float(np.abs((a - b)[~inside]).sum()))
-    return float(np.sqrt(action) + np.sqrt(left_over * np.sum(np.square(grid.lengths))))
-
-
-def _logarithmic_mean(a: Array, b: Array) -> Array:
-    """Return 1/∫₀¹ dt/((1 − t)a + tb) = (a − b)/log(a/b) for a, b > 0."""
-    w = 0.5 * np.log(a / b)  # √(ab) sinh(w)/w
-    return np.sqrt(a * b) * np.where(np.abs(w) > 1e-4, np.sinh(w) / np.where(w == 0, 1.0, w), 1 + w**2 / 6)
-
-
-def _path_mean(a: Array, b: Array) -> Array:
-    """Return Λ = 1/∫₀¹ 4t²/((1 − t²)a + t²b) dt for a ≥ 0 and b > 0: b/4 for a = 0, ¾a for a = b."""
-    r = a / b
-    gap = np.where(np.abs(1 - r) < 1e-4, 1e-4, 1 - r)
-    safe = np.maximum(1 - gap, 1e-300)
-    root = np.sqrt(safe * np.abs(gap))
-    angle = np.where(
-        gap > 0,
-        np.arctan2(np.sqrt(np.maximum(gap, 0)), np.sqrt(safe)),
-        np.arctanh(np.minimum(np.sqrt(np.maximum(-gap, 0) / safe), 1 - 1e-16)),
-    )
-    return b * gap / (4 * (1 - safe * angle / np.maximum(root, 1e-300)))
+    return by_flux(arrived, nu, grid, xp=xp, length=float(np.sqrt(cost)) * grid.spacing[0], known=known)

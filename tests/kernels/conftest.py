@@ -1,15 +1,27 @@
-"""The device's kernels on the host: the same CUDA C++ behind a shim that loops over blocks and threads."""
+"""The device's kernels on the host, the same CUDA C++ behind a shim over blocks and threads; and a stand-in device.
+
+The stand-in's arrays refuse to mix with NumPy's. `Remote` does what CuPy's arrays do: operators and NumPy functions among
+themselves and numbers, never with NumPy arrays, and no silent way back. Launches and copies are counted: what marches with
+these arrays marches on a device, and how fast is bounded by what is counted.
+"""
 
 import ctypes
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.fft
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from mfgpde.core import arrays
+from mfgpde.core.tables import Transforms
+from mfgpde.kernels import stencils
 from mfgpde.kernels.device import DeviceStencils
 from mfgpde.kernels.launch import signatures, source
 
@@ -82,3 +94,161 @@ def jump_rates(shape, periodic, rng):
 def rates():
     """Return the function above."""
     return jump_rates
+
+
+COUNTED = Counter()
+"""launches, copies each way, and their bytes: what NumPy's functions do on a device in several launches counts as one"""
+
+
+def counted(way, inner):
+    COUNTED[way] += 1
+    COUNTED[f"bytes {way}"] += inner.nbytes
+    return inner
+
+
+class Remote(NDArrayOperatorsMixin):
+    """An array out of NumPy's reach."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __array__(self, *_, **__):
+        raise TypeError("implicit conversion to a NumPy array")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        COUNTED["launches"] += 1
+        if out is not None:
+            options["out"] = tuple(bare(a) for a in out)
+        result = getattr(ufunc, method)(*(bare(a) for a in inputs), **options)
+        return out[0] if out is not None else Remote(np.asarray(result))
+
+    def __array_function__(self, function, types, given, options):
+        if function is np.asarray:  # with like=: from the host to the device
+            return Remote(counted("sent", np.array(given[0])))
+        COUNTED["launches"] += function not in (np.empty_like, np.moveaxis)
+        result = function(*map(bare_in, given), **{k: bare_in(a) for k, a in options.items()})
+        return tuple(map(Remote, result)) if isinstance(result, tuple | list) else Remote(np.asarray(result))
+
+    def __dlpack__(self, **options):
+        return self.inner.__dlpack__()
+
+    def __dlpack_device__(self):
+        return self.inner.__dlpack_device__()
+
+    def __float__(self):
+        return float(counted("fetched", self.inner))
+
+    def __bool__(self):
+        return bool(counted("fetched", self.inner))
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __iter__(self):
+        return map(Remote, self.inner)
+
+    def __getitem__(self, key):
+        return Remote(self.inner[key])
+
+    def __setitem__(self, key, value):
+        COUNTED["launches"] += 1
+        self.inner[key] = bare(value)
+
+    def __getattr__(self, name):
+        found = getattr(self.inner, name)
+        if isinstance(found, np.ndarray):
+            return Remote(found)
+        if not callable(found):
+            return found
+        COUNTED["launches"] += name not in VIEWS
+        return lambda *given, **options: Remote(np.asarray(found(*given, **options)))
+
+    def get(self):
+        """Return a copy on the host."""
+        return counted("fetched", self.inner.copy())
+
+
+VIEWS = ("reshape", "ravel", "view", "transpose")
+
+
+def bare(a):
+    if isinstance(a, np.ndarray):
+        raise TypeError("a NumPy array met one of a device")
+    return a.inner if isinstance(a, Remote) else a
+
+
+def bare_in(a):
+    return type(a)(map(bare_in, a)) if isinstance(a, tuple | list) else bare(a)
+
+
+class Fast:
+    """Transforms there: SciPy's, for arrays of the device alone."""
+
+    def __getattr__(self, name):
+        def transform(a, *given, **options):
+            assert isinstance(a, Remote)
+            return Remote(getattr(scipy.fft, name)(a.inner, *given, **options))
+
+        return transform
+
+
+def stand_in(monkeypatch, host, ran):
+    """Make the fake device the one that backends find; the names of kernels go to `ran`."""
+
+    def runner(name, real):
+        launch = host.runner(name, real)
+
+        def local(grid, block, arguments):
+            ran.append(name)
+            COUNTED["launches"] += 1
+            assert not any(isinstance(a, np.ndarray) and a.ndim for a in arguments), "kernels take the device's arrays"
+            launch(grid, block, tuple(a.inner if isinstance(a, Remote) else a for a in arguments))
+
+        return local
+
+    runtime = SimpleNamespace(memGetInfo=lambda: (2**28, 2**30))
+    fake = SimpleNamespace(
+        asarray=lambda a: a if isinstance(a, Remote) else Remote(counted("sent", np.array(a))),
+        from_dlpack=lambda a: Remote(np.from_dlpack(a)),
+        cuda=SimpleNamespace(runtime=runtime),
+    )
+    monkeypatch.setattr(arrays, "device_namespace", lambda: fake)
+    ours = DeviceStencils(runner)
+    monkeypatch.setattr(stencils, "on_device", lambda: ours)
+    there = Transforms(Fast(), fake.asarray)
+    monkeypatch.setattr(arrays, "_transforms_there", lambda: there)
+
+
+@pytest.fixture
+def counts():
+    """Return what was counted, from nothing on."""
+    COUNTED.clear()
+    return COUNTED
+
+
+@pytest.fixture
+def fake(monkeypatch, on_host):
+    """Put the stand-in in the device's place."""
+    stand_in(monkeypatch, on_host(), [])
+
+
+@pytest.fixture(params=["stand-in", pytest.param("GPU", marks=pytest.mark.gpu)])
+def device(request, monkeypatch, on_host):
+    """Return the names of the kernels that ran, on the stand-in and on a GPU."""
+    ran = []
+    if request.param == "stand-in":
+        stand_in(monkeypatch, on_host(), ran)
+        return ran
+    try:
+        arrays.device_namespace()
+    except RuntimeError as problem:
+        pytest.skip(str(problem))
+    real = stencils.on_device().runner
+
+    def noted(name, kind):
+        ran.append(name)
+        return real(name, kind)
+
+    ours = DeviceStencils(noted)
+    monkeypatch.setattr(stencils, "on_device", lambda: ours)
+    return ran

@@ -1,8 +1,6 @@
 """Whole solves on a device: on a GPU where there is one, and everywhere on a device that is none.
 
-The stand-in's arrays refuse to mix with NumPy's, and its kernels are the device's on the host. `Remote` does what CuPy's
-arrays do: operators and NumPy functions among themselves and numbers, never with NumPy arrays, and no silent way back. What
-marches with them marches on a device; how fast, only a device can say.
+The stand-in is in `conftest.py`; how fast a device is, only one can say.
 """
 
 import sys
@@ -12,146 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.fft
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 import mfgpde as mfg
 from mfgpde.core import arrays
-from mfgpde.core.tables import Transforms
-from mfgpde.kernels import stencils
-from mfgpde.kernels.device import DeviceStencils
-
-
-class Remote(NDArrayOperatorsMixin):
-    """An array out of NumPy's reach."""
-
-    def __init__(self, inner):
-        self.inner = inner
-
-    def __array__(self, *_, **__):
-        raise TypeError("implicit conversion to a NumPy array")
-
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
-        if out is not None:
-            options["out"] = tuple(bare(a) for a in out)
-        result = getattr(ufunc, method)(*(bare(a) for a in inputs), **options)
-        return out[0] if out is not None else Remote(np.asarray(result))
-
-    def __array_function__(self, function, types, given, options):
-        if function is np.asarray:  # with like=: from the host to the device
-            return Remote(np.array(given[0]))
-        result = function(*map(bare_in, given), **{k: bare_in(a) for k, a in options.items()})
-        return tuple(map(Remote, result)) if isinstance(result, tuple | list) else Remote(np.asarray(result))
-
-    def __dlpack__(self, **options):
-        return self.inner.__dlpack__()
-
-    def __dlpack_device__(self):
-        return self.inner.__dlpack_device__()
-
-    def __float__(self):
-        return float(self.inner)
-
-    def __bool__(self):
-        return bool(self.inner)
-
-    def __len__(self):
-        return len(self.inner)
-
-    def __iter__(self):
-        return map(Remote, self.inner)
-
-    def __getitem__(self, key):
-        return Remote(self.inner[key])
-
-    def __setitem__(self, key, value):
-        self.inner[key] = bare(value)
-
-    def __getattr__(self, name):
-        found = getattr(self.inner, name)
-        if isinstance(found, np.ndarray):
-            return Remote(found)
-        if not callable(found):
-            return found
-        return lambda *given, **options: Remote(np.asarray(found(*given, **options)))
-
-    def get(self):
-        """Return a copy on the host."""
-        return self.inner.copy()
-
-
-def bare(a):
-    if isinstance(a, np.ndarray):
-        raise TypeError("a NumPy array met one of a device")
-    return a.inner if isinstance(a, Remote) else a
-
-
-def bare_in(a):
-    return type(a)(map(bare_in, a)) if isinstance(a, tuple | list) else bare(a)
-
-
-class Fast:
-    """Transforms there: SciPy's, for arrays of the device alone."""
-
-    def __getattr__(self, name):
-        def transform(a, *given, **options):
-            assert isinstance(a, Remote)
-            return Remote(getattr(scipy.fft, name)(a.inner, *given, **options))
-
-        return transform
-
-
-def stand_in(monkeypatch, host, ran):
-    """Make the fake device the one that backends find; the names of kernels go to `ran`."""
-
-    def runner(name, real):
-        launch = host.runner(name, real)
-
-        def local(grid, block, arguments):
-            ran.append(name)
-            assert not any(isinstance(a, np.ndarray) and a.ndim for a in arguments), "kernels take the device's arrays"
-            launch(grid, block, tuple(a.inner if isinstance(a, Remote) else a for a in arguments))
-
-        return local
-
-    runtime = SimpleNamespace(memGetInfo=lambda: (2**28, 2**30))
-    fake = SimpleNamespace(
-        asarray=lambda a: a if isinstance(a, Remote) else Remote(np.array(a)),
-        from_dlpack=lambda a: Remote(np.from_dlpack(a)),
-        cuda=SimpleNamespace(runtime=runtime),
-    )
-    monkeypatch.setattr(arrays, "device_namespace", lambda: fake)
-    monkeypatch.setattr(stencils, "on_device", lambda: DeviceStencils(runner))
-    there = Transforms(Fast(), fake.asarray)
-    monkeypatch.setattr(arrays, "_transforms_there", lambda: there)
-
-
-@pytest.fixture
-def fake(monkeypatch, on_host):
-    """Put the stand-in in the device's place."""
-    stand_in(monkeypatch, on_host(), [])
-
-
-@pytest.fixture(params=["stand-in", pytest.param("GPU", marks=pytest.mark.gpu)])
-def device(request, monkeypatch, on_host):
-    """Return the names of the kernels that ran, on the stand-in and on a GPU."""
-    ran = []
-    if request.param == "stand-in":
-        stand_in(monkeypatch, on_host(), ran)
-        return ran
-    try:
-        arrays.device_namespace()
-    except RuntimeError as problem:
-        pytest.skip(str(problem))
-    real = stencils.on_device().runner
-
-    def noted(name, kind):
-        ran.append(name)
-        return real(name, kind)
-
-    monkeypatch.setattr(stencils, "on_device", lambda: DeviceStencils(noted))
-    return ran
-
 
 TURNING = mfg.Linear(np.array([[-0.5, 1.0], [-1.0, -0.5]]), 0.8)
 CASES = {

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mfgpde as mfg
-from mfgpde.transport.bracket import _by_flux, _by_splines, _curvature, _logarithmic_mean, _path_mean
+from mfgpde.transport.bracket import _by_splines, _curvature
+from mfgpde.transport.flux import by_flux, logarithmic_mean, path_mean
 
 
 def spread_line(line, dimension):
@@ -111,15 +112,15 @@ def test_the_bound_of_what_is_left_is_one():
     a, b = a / a.sum(), b / b.sum()
     line = mfg.CartesianGrid((0.0,), (4.0,), (64,))
     exact = mfg.wasserstein(a.sum(1), b.sum(1), line)  # both are products with the same factor in the other direction
-    bound = _by_flux(a, b, grid)
+    bound = by_flux(a, b, grid)
     assert exact <= bound < 1.3 * exact
-    np.testing.assert_allclose(_path_mean(np.array([0.0, 1.0, 2.0]), np.ones(3))[:2], [0.25, 0.75], rtol=1e-3)
+    np.testing.assert_allclose(path_mean(np.array([0.0, 1.0, 2.0]), np.ones(3))[:2], [0.25, 0.75], rtol=1e-3)
     t = np.linspace(0, 1, 100_001)
     for r in (0.3, 2.0, 7.0):
         integral = np.trapezoid(4 * t**2 / ((1 - t**2) * r + t**2), t)
-        np.testing.assert_allclose(_path_mean(np.array([r]), np.ones(1)), 1 / integral, rtol=1e-6)
-    straight = _by_flux(a, b, grid, _logarithmic_mean)
+        np.testing.assert_allclose(path_mean(np.array([r]), np.ones(1)), 1 / integral, rtol=1e-6)
+    straight = by_flux(a, b, grid, logarithmic_mean)
     assert exact <= straight < 1.001 * exact
     for r in (1.0, 1 + 1e-6, 0.3, 7.0):
         integral = np.trapezoid(1 / ((1 - t) * r + t), t)
-        np.testing.assert_allclose(_logarithmic_mean(np.array([r]), np.ones(1)), 1 / integral, rtol=1e-8)
+        np.testing.assert_allclose(logarithmic_mean(np.array([r]), np.ones(1)), 1 / integral, rtol=1e-8)

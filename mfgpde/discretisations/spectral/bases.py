@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -179,11 +179,14 @@ class CosineThere(Cosine):
     """The same on a device: a derivative and its transform are one product with a table along each axis."""
 
     @cached_property
-    def _tables(self) -> list[tuple[Array, Array]]:
-        """Values and slopes from coefficients, (points, frequencies), of each axis; by transposition back."""
-        scaled = [slope(n) * (np.pi / side) for n, side in zip(self.grid.cells, self.grid.lengths, strict=True)]
-        pairs = zip(self.grid.cells, scaled, strict=True)
-        return [(self.xp.asarray(np.ascontiguousarray(cosine(n).T)), self.xp.asarray(s)) for n, s in pairs]
+    def _tables(self) -> list[tuple[Array, Array, Array, Array]]:
+        """Values and slopes from coefficients, coefficients and those of derivatives from values, of each axis."""
+        found = []
+        for n, side in zip(self.grid.cells, self.grid.lengths, strict=True):
+            slopes = slope(n) * (np.pi / side)
+            four = (cosine(n).T, slopes, cosine(n), -slopes.T)
+            found.append(tuple(self.xp.asarray(np.ascontiguousarray(table)) for table in four))
+        return found
 
     def gradient(self, coefficients: Array) -> list[Array]:
         """Return the values of ∂_i u."""
@@ -191,12 +194,11 @@ class CosineThere(Cosine):
 
     def divergence(self, flux: list[Array]) -> Array:
         """Return the coefficients of ∇·F, the negative adjoint of the gradient."""
-        return -sum(self._along(f, axis, back=True) for axis, f in enumerate(flux))  # pyright: ignore[reportReturnType]
+        return reduce(np.add, (self._along(f, axis, back=True) for axis, f in enumerate(flux)))
 
     def _along(self, u: Array, axis: int, *, back: bool) -> Array:
-        for i, pair in enumerate(self._tables):
-            table = pair[int(i == axis)]
-            u = applied(table.T if back else table, u, i)
+        for i, tables in enumerate(self._tables):
+            u = applied(tables[2 * back + (i == axis)], u, i)
         return u
 
 

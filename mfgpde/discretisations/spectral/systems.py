@@ -38,10 +38,10 @@ class Diffusive:
             self._last = (D, D * self.laplacian)
         return self._last[1]
 
-    def remainder(self, t: float, stiff: Array) -> Array | float:
-        """Return D(t)Δ − stiff; exactly zero where D does not depend on time."""
+    def added(self, rest: Array, u: Array, t: float, stiff: Array) -> Array:
+        """Return rest + (D(t)Δ − stiff)u; nothing is added where D does not depend on time."""
         D = self.at(t)
-        return 0.0 if self._last is not None and self._last[0] == D else D * self.laplacian - stiff
+        return rest if self._last is not None and self._last[0] == D else rest + (D * self.laplacian - stiff) * u
 
 
 @dataclass(eq=False)
@@ -82,8 +82,8 @@ class SpectralDensity(Evaluating):
     def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
         """Return −(∇·(f p))^ and the part of diffusion that `stiff` leaves out."""
         p = self.basis.synthesise(u)
-        flux = [f * p for f in self.velocity(t)]
-        return self.diffusion.remainder(t, stiff) * u - self.basis.divergence(flux)
+        inflow = -self.basis.divergence([f * p for f in self.velocity(t)])
+        return self.diffusion.added(inflow, u, t, stiff)
 
     def rate(self, u: Array, t: float) -> Array:
         """Return the whole right-hand side."""
@@ -125,7 +125,7 @@ class SpectralHamiltonJacobi:
         """Return −(H)^ and the part of diffusion that `stiff` leaves out."""
         gradient = np.stack(self.basis.gradient(u), axis=-1)
         H = self.equation.hamiltonian(self.points, gradient, t)
-        return self.diffusion.remainder(t, stiff) * u - self.basis.analyse(H)
+        return self.diffusion.added(-self.basis.analyse(H), u, t, stiff)
 
     def rate(self, u: Array, t: float) -> Array:
         """Return the whole right-hand side."""

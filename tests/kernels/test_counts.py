@@ -1,0 +1,99 @@
+"""What a step costs on a device, counted on one that is none: launches, and what goes to and fro.
+
+A launch costs microseconds whatever it does, a copy to the host waits for all before it: solves that lose their speed
+show it here. Counts are differences of a long and a short solve, a step; NumPy's functions count as one launch.
+"""
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.core import arrays
+from mfgpde.transport.flux import by_flux, logarithmic_mean
+
+TURNING = mfg.Linear(np.array([[-0.5, 1.0], [-1.0, -0.5]]), 0.8)
+OU, VP = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), mfg.FokkerPlanck.of(mfg.VariancePreserving())
+TINY = 64 + 8 * 5 * 12  # bytes a step: a few numbers, and at times a table of weights
+
+
+def eikonal(x, p, t):
+    return np.sqrt(1 + p[..., 0] ** 2 + p[..., 1] ** 2)
+
+
+def step(solve, counts):
+    """Return counts a step, from solves of two lengths."""
+    found = []
+    for end in (0.15, 0.3):
+        counts.clear()
+        cost = solve(end)
+        found.append((cost["steps"] + cost["rejected"], dict(counts)))
+    (few, short), (many, long) = found
+    return {name: (long[name] - short.get(name, 0)) / (many - few) for name in long}
+
+
+CASES = {  # equation, discretisation, launches, copies to the host, bytes to the device
+    "P1, order 2": (OU, mfg.FiniteVolume, {}, 8, 1, TINY),
+    "P1, order 4": (OU, mfg.FiniteVolume, {"order": 4}, 8, 1, TINY),
+    "driven": (VP, mfg.FiniteVolume, {}, 48, 7, TINY),
+    "P1, spectral": (OU, mfg.Spectral, {}, 75, 1, 0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step(name, fake, counts):
+    equation, space, options, launches, fetched, sent = CASES[name]
+    where = space(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy", **options)
+    start = mfg.gaussian([0.3, -0.2], 0.25, 2)
+
+    def solve(end):
+        return mfg.solve(equation, where, start, (0.05, end), rtol=1e-4, largest_wall_mass=1.0).cost
+
+    found = step(solve, counts)
+    assert found["launches"] <= launches
+    assert found["fetched"] <= fetched
+    assert found["bytes fetched"] <= 16 * fetched
+    assert found.get("bytes sent", 0) <= sent
+
+
+def test_a_step_of_weno(fake, counts):
+    """Most launches are the Hamiltonian's own: it is differenced at the slopes from both sides of each stage."""
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), order=5, backend="cupy")
+    equation = mfg.HamiltonJacobiBellman(eikonal, lambda t: 0.0)
+
+    def solve(end):
+        return mfg.solve(equation, space, lambda x: np.sum(x**2, axis=-1), (0.0, end), rtol=1e-4).cost
+
+    found = step(solve, counts)
+    assert found["launches"] <= 400
+    assert found["fetched"] == 1
+    assert found["bytes fetched"] == 16
+    assert found.get("bytes sent", 0) == 0
+
+
+def test_an_iteration_of_transport(fake, counts):
+    grid = mfg.CartesianGrid.cube(3.0, 40, 2)
+    p, q = (mfg.gaussian(m, v, 2).density(grid.points) for m, v in ((-0.4, 0.3), (0.5, 0.5)))
+
+    def solve(end):
+        found = mfg.back_and_forth(p, q, grid, backend="cupy", iterations=round(40 * end), tolerance=0.0)
+        return {"steps": len(found.history), "rejected": 0}
+
+    found = step(solve, counts)
+    assert found["launches"] <= 90
+    assert found["bytes fetched"] <= 8 * 10
+    assert found.get("bytes sent", 0) <= 0
+
+
+def test_the_bracket_fetches_numbers_alone(fake, counts):
+    """At most 400 iterations of 20 launches each; fields are sent once and never come back."""
+    grid = mfg.CartesianGrid.cube(3.0, 40, 2)
+    p, q = (law.density(grid.points) for law in (mfg.gaussian([0.0, 0.0], 0.3, 2), mfg.gaussian([0.1, 0.0], 0.3, 2)))
+    p, q = p / p.sum(), q / q.sum()
+    there = by_flux(p, q, grid, logarithmic_mean, arrays.device_namespace())
+    assert counts["bytes sent"] <= 3 * p.nbytes + 2 * 40**2 * 8
+    assert counts["fetched"] <= 30
+    assert counts["bytes fetched"] <= 16 * 30
+    assert counts["launches"] <= 400 * 20
+    assert there == pytest.approx(
+        by_flux(p, q, grid, logarithmic_mean), rel=1e-6
+    )  # the root of what rounding leaves over
