@@ -34,5 +34,5 @@ clean:
 
 .PHONY: .venv/ready
 .venv/ready:
-	@command -v python3 > /dev/null || { echo "mfgpde needs Python 3.12 or newer; install it (on Debian or Ubuntu: apt-get install python3 python3-venv)."; exit 1; }
+	@command -v python3 > /dev/null || { echo "mfgpde needs Python 3.12 or newer with venv, and a C compiler: apt-get install python3 python3-venv gcc on Debian 13 or Ubuntu 24.04 and newer, elsewhere pyenv install 3.12."; exit 1; }
 	@python3 .ci/bootstrap.py

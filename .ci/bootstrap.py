@@ -56,12 +56,16 @@ def main():
     mark, inside = os.path.join(target, "mfgpde.stamp"), os.path.join(target, "bin", "python")
     if os.path.exists(mark) and open(mark).read() == stamp and version(inside):
         return 0
-    if not any(shutil.which(name) for name in (os.environ.get("CC") or "cc", "gcc", "clang")):
-        sys.exit("mfgpde needs a C compiler and found none; install one (on Debian or Ubuntu: apt-get install gcc).")
     found = [(v, p) for v, p in ((version(p), p) for p in candidates()) if v and v >= LEAST]
+    missing = []
     if not found:
-        sys.exit("mfgpde needs Python 3.12 or newer with venv, and found none on the PATH or under pyenv; "
-                 "install one (pyenv install 3.12, or your system's python3.12 and python3.12-venv), or set MFGPDE_PYTHON.")  # fmt: skip
+        missing.append("Python 3.12 or newer with venv (none on the PATH or under pyenv, this one is %d.%d): " % sys.version_info[:2]
+                       + "`pyenv install 3.12`, or `uv python install 3.12`, or apt-get install python3.12-venv where the "
+                       "system has it (Debian 13, Ubuntu 24.04; not Debian 12); or name one by MFGPDE_PYTHON")  # fmt: skip
+    if not any(shutil.which(name) for name in (os.environ.get("CC") or "cc", "gcc", "clang")):
+        missing.append("a C compiler, for finite elements: on Debian or Ubuntu apt-get install gcc")
+    if missing:
+        sys.exit("mfgpde needs\n- " + "\n- ".join(missing))
     python = found[0][1]
     if version(inside) is None or version(inside) < LEAST:
         print("creating %s with %s" % (os.path.relpath(target, ROOT), python), flush=True)

@@ -7,6 +7,11 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# what a busy machine takes for an example says nothing about the code
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.load_profile("steady")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores: threads that wait must not spin
     os.environ["OMP_WAIT_POLICY"] = "passive"

@@ -83,11 +83,16 @@ def validate(
             seed=seed,
             jobs=jobs,
             show=console.is_terminal,
+            on_result=(lambda one: None) if console.is_terminal else _said,  # a log shows what goes on
         )
     movements = record.compare(stored, result) if stored else None
     _show(result, movements, folder, console)
     code = run.exit_code(result)
     raise typer.Exit(code if code or not movements else 3)
+
+
+def _said(result: dict[str, Any]) -> None:
+    typer.echo(f"{result['id']}: {result['outcome']} after {result['seconds']:.1f} s", err=True)
 
 
 def _list(entries: Any, console: Any) -> None:
