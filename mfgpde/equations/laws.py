@@ -8,6 +8,7 @@ process, beside those of its own room.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,11 +19,14 @@ from mfgpde.core.arrays import Array, dot
 from mfgpde.core.differences import gradient, slope
 from mfgpde.core.laws import Check, Kind, Law, agree
 from mfgpde.densities import GaussianMixture
-from mfgpde.equations.continuity import Continuity
-from mfgpde.equations.fokker_planck import BackwardKolmogorov, FokkerPlanck
-from mfgpde.equations.hamilton_jacobi_bellman import HamiltonJacobiBellman
-from mfgpde.equations.log_density import LogDensity
-from mfgpde.equations.score_fokker_planck import ScoreFokkerPlanck
+from mfgpde.equations import (
+    BackwardKolmogorov,
+    Continuity,
+    FokkerPlanck,
+    HamiltonJacobiBellman,
+    LogDensity,
+    ScoreFokkerPlanck,
+)
 from mfgpde.processes import ForwardProcess, LinearProcess, OverdampedLangevin
 from mfgpde.processes.laws import dimension, length, points, times
 from mfgpde.scores import ExactScore
@@ -161,25 +165,41 @@ def scores_solve_their_equation(process: ForwardProcess, rng: Generator) -> Iter
 
 
 def expectations_solve_the_backward_equation(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
-    """u(x, t) = E[cos k·X_t | X_0 = x] solves ∂_t u = f·∇u + DΔu of `BackwardKolmogorov.of`, for an autonomous process.
+    """The expectation u(x, τ) of cos k·X_T, X_{T−τ} = x given, solves ∂_τ u = f·∇u + DΔu of `BackwardKolmogorov.of`.
 
-    E cos k·X = e^{−½kᵀQk} cos k·(Fx + b); its derivatives in x by hand, in t by differences.
+    E cos k·X = e^{−½kᵀQk} cos k·(Fx + b); its derivatives in x by hand, in τ by differences.
     """
-    if not (isinstance(process, LinearProcess) and process.autonomous):
+    if not isinstance(process, LinearProcess):
         return
-    d, x = dimension(process), points(process, rng)
+    d, x, end = dimension(process), points(process, rng), process.horizon
     equation, k = BackwardKolmogorov.of(process), np.linspace(1.0, 0.5, d) / length(process)
 
-    def wave(t: float) -> tuple[Array, Array, Array]:
-        F, b, Q = process.transition(0.0, t).in_dimension(d)
-        return np.exp(-0.5 * k @ Q @ k) * np.exp(1j * ((x @ F.T + b) @ k)), F.T @ k, x
+    def wave(tau: float) -> tuple[Array, Array, Array]:
+        """Return u, its quarter wave, and Fᵀk."""
+        F, b, Q = process.transition(end - tau, end).in_dimension(d)
+        phase, size = (x @ F.T + b) @ k, float(np.exp(-0.5 * k @ Q @ k))
+        return size * np.cos(phase), size * np.sin(phase), F.T @ k
 
-    for t in times(process):
-        value, q, _ = wave(t)
-        rate, error = slope(lambda h, t=t: wave(t + h)[0].real, 0.3 * min(t, process.horizon - t))
-        rise = -value.imag[:, None] * q
-        terms = [dot(equation.drift(x, t), rise), -float(equation.diffusivity(t)) * (q @ q) * value.real]
-        yield _vanishes(f"t = {t:.3g}", [-rate, *terms], error)
+    for tau in times(process):
+        value, quarter, q = wave(tau)
+        rate, error = slope(lambda h, tau=tau: wave(tau + h)[0], 0.3 * min(tau, end - tau))
+        rise = -quarter[:, None] * q
+        terms = [dot(equation.drift(x, tau), rise), -float(equation.diffusivity(tau)) * float(q @ q) * value]
+        yield _vanishes(f"τ = {tau:.3g}", [-rate, *terms], error)
+
+
+def equations_come_back_from_a_pickle(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Pickled and unpickled, as on their way to another process, equations have the same coefficients."""
+    for score, x, t, where in _moments(process, rng):
+        forward, back = FokkerPlanck.of(process), FokkerPlanck.reverse(process, score)
+        flow, left = Continuity.probability_flow(process, score), BackwardKolmogorov.of(process)
+        for name, field, again in (
+            ("forward", forward.drift, pickle.loads(pickle.dumps(forward)).drift),
+            ("reverse", back.drift, pickle.loads(pickle.dumps(back)).drift),
+            ("flow", flow.velocity, pickle.loads(pickle.dumps(flow)).velocity),
+            ("backward", left.drift, pickle.loads(pickle.dumps(left)).drift),
+        ):
+            yield agree(f"{name}, {where}", again(x, t), field(x, t), roundings=0)
 
 
 LAWS: tuple[Law[ForwardProcess], ...] = (
@@ -189,6 +209,7 @@ LAWS: tuple[Law[ForwardProcess], ...] = (
     logarithms_solve_their_equation,
     scores_solve_their_equation,
     expectations_solve_the_backward_equation,
+    equations_come_back_from_a_pickle,
 )
 """all laws of equations; of a process without exact solutions they say nothing"""
 
