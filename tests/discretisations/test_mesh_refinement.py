@@ -108,8 +108,70 @@ SQUARE = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0)]
         ([*SQUARE[:3], (np.nan, 1, 0)], [(0, 1, 3), (0, 3, 2)], 2, "node 3 has coordinates that are not finite"),
         (SQUARE, [(0, 1, 3, 2)], 3, "cells of kind quad; known are line"),
         (SQUARE, [(0, 1), (1, 3), (3, 2)], 1, "dimension 1, expected 2"),
+        (SQUARE, [(0, 1, 3), (0, 3, 2), (3, 1, 0)], 2, r"lists a triangle 2 times, the one at \(0.6667, 0.3333\)"),
+        (
+            [*SQUARE, (1, 0, 0), (1, 1, 0), (2, 0, 0)],
+            [(0, 1, 3), (0, 3, 2), (4, 6, 5)],
+            2,
+            r"2 pairs of nodes in one place, .* remove duplicate nodes",
+        ),
+        ([*SQUARE, (0.8, 0.9, 0)], [(0, 1, 3), (0, 3, 2), (0, 3, 4)], 2, r"3 cells of kind triangle at one edge"),
+        ([*SQUARE, (0.2, 0.1, 0)], [(0, 1, 3), (0, 3, 2), (1, 3, 4)], 2, r"on the same side .* folded over"),
+        (
+            [*SQUARE, (0.5, 0, 0), (1, -1, 0)],
+            [(0, 1, 3), (0, 3, 2), (0, 4, 5)],
+            2,
+            r"node at \(0.5, 0\) inside or at the side of a triangle",
+        ),
+        (
+            [*SQUARE, (-1, 0.4, 0), (2, 0.4, 0), (2, 0.6, 0)],
+            [(0, 1, 3), (0, 3, 2), (4, 5, 6)],
+            2,
+            r"overlap, their sides cross",
+        ),
+        (
+            [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0.5, 0, 0), (-0.4, -0.4, 0), (0, 0.5, 0)],
+            [tuple(range(6))],
+            9,
+            r"1 tangled cells of kind triangle, curved until they turn over",
+        ),
     ],
 )
 def test_bad_meshes_are_refused_by_name(tmp_path, nodes, cells, kind, message):
     with pytest.raises(ValueError, match=message):
         mfg.meshes.read(gmsh_file(tmp_path / "bad.msh", nodes, cells, kind), dimension=2)
+
+
+def test_cells_of_two_kinds_are_refused_and_a_file_that_is_none(tmp_path):
+    nodes = [*SQUARE, (2, 0, 0), (2, 1, 0)]
+    path = gmsh_file(tmp_path / "mixed.msh", nodes, [(0, 1, 3), (0, 3, 2)])
+    text = path.read_text().replace("$Elements\n2\n", "$Elements\n3\n")
+    path.write_text(text.replace("$EndElements", "3 3 2 1 1 2 5 6 4\n$EndElements"))
+    with pytest.raises(ValueError, match="cells of kind quad beside triangle, which would be left out"):
+        mfg.meshes.read(path)
+    (tmp_path / "garbage.msh").write_text("not a mesh")
+    with pytest.raises(ValueError, match=r"cannot read .*garbage.msh as a mesh; expected what gmsh writes"):
+        mfg.meshes.read(tmp_path / "garbage.msh")
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_good_meshes_pass_in_any_unit(tmp_path, unit):
+    """Triangles in the plane, graded and with a hole; a cube of tetrahedra; a closed surface; an interval."""
+    x, y = (a.ravel() for a in np.meshgrid(np.geomspace(1, 1e3, 12), np.arange(5.0), indexing="ij"))
+    number = np.arange(60).reshape(12, 5)
+    squares = [(i, j) for i in range(11) for j in range(4) if (i, j) != (5, 2)]
+    corners = [[number[i + a, j + b] for a in (0, 1) for b in (0, 1)] for i, j in squares]
+    cells = [cell for a, b, c, d in corners for cell in ((a, b, d), (a, d, c))]
+    nodes = unit * np.stack((x, y, 0 * x), axis=1)
+    read = mfg.FiniteElement(mfg.meshes.read(gmsh_file(tmp_path / "plane.msh", nodes, cells)), 1)
+    assert read.space.size == 60
+    cube = unit * np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float)
+    tetrahedra = [(0, 4, 6, 7), (0, 4, 5, 7), (0, 2, 6, 7), (0, 2, 3, 7), (0, 1, 5, 7), (0, 1, 3, 7)]
+    solid = mfg.FiniteElement(mfg.meshes.read(gmsh_file(tmp_path / "cube.msh", cube, tetrahedra, kind=4)), 1)
+    assert float(solid.grid.integrate(np.ones(len(solid.grid.points)))) == pytest.approx(unit**3)
+    quads = [(0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5)]
+    shell = [half for a, b, c, d in quads for half in ((a, b, c), (a, c, d))]
+    surface = mfg.FiniteElement(mfg.meshes.read(gmsh_file(tmp_path / "shell.msh", cube, shell)), 1)
+    assert float(surface.grid.integrate(np.ones(len(surface.grid.points)))) == pytest.approx(6 * unit**2)
+    with pytest.raises(ValueError, match="the middle of one lies in another"):
+        mfg.meshes.read(gmsh_file(tmp_path / "over.msh", cube, [*tetrahedra, (1, 2, 4, 7)], kind=4))

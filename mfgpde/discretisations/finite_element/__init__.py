@@ -49,7 +49,8 @@ class FiniteElement:
     """Lagrange elements of degree 1 to 3 on a mesh; fields are known by their values at quadrature points.
 
     `scheme="galerkin"` is of order degree + 1 for smooth solutions. `scheme="fitted"` (degree 1) fits exponentials along
-    edges: a Markov chain on the vertices, positive with implicit Euler steps, in equilibrium with Gibbs densities.
+    edges: a Markov chain on the vertices, in equilibrium with Gibbs densities, and positive with implicit Euler steps if
+    the mesh is Delaunay (else a warning).
     `walls` as in FiniteVolume: densities must stay away from far ones; nothing flows through either. At absorbing ones
     densities and expectations vanish, and potentials keep the values they start from (an exit cost).
     """
@@ -73,7 +74,7 @@ class FiniteElement:
     def space(self) -> LagrangeSpace:
         """The Lagrange space, built on first use."""
         geometry = max(1, 2 * self.degree - 2)  # eigenvalues of order 2p need boundaries of that order, not of p + 1
-        return LagrangeSpace(self.mesh.build(geometry), self.degree, self.mesh.resolution)
+        return LagrangeSpace(self.mesh.build(geometry), self.degree, self.mesh.resolution, self.mesh.slack)
 
     @property
     def grid(self) -> MeshPoints:

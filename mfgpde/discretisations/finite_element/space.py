@@ -56,10 +56,13 @@ class MeshPoints:
 
 
 class LagrangeSpace:
-    """Continuous piecewise polynomials of one degree on one mesh, with its mass matrix and quadrature."""
+    """Continuous piecewise polynomials of one degree on one mesh, with its mass matrix and quadrature.
 
-    def __init__(self, domain: Any, degree: int, resolution: int) -> None:
-        self.domain, self.degree, self.comm = domain, degree, domain.comm
+    Points are taken to be on the mesh up to `slack` widths of a cell outside, where its shape is not the true one.
+    """
+
+    def __init__(self, domain: Any, degree: int, resolution: int, slack: float = 0.0) -> None:
+        self.domain, self.degree, self.comm, self.slack = domain, degree, domain.comm, slack
         self.V = fem.functionspace(domain, ("Lagrange", degree))
         self.quadrature_degree = 2 * degree + 2
         rule = {"quadrature_degree": self.quadrature_degree, "quadrature_scheme": "default"}

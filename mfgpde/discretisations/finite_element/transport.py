@@ -7,6 +7,7 @@ Math. Comp. 68, 1999) gives a Markov chain on the vertices: positive wherever no
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,11 +19,15 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, fetch, multiply, petsc_forms, ufl
+from mfgpde.discretisations.finite_element.narrow import narrow_load
 from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks, read_drift, read_values
 from mfgpde.discretisations.finite_element.space import LagrangeSpace
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
 from mfgpde.integrators import TRBDF2, Integrator
 from mfgpde.kernels import cpu
+
+OWN, RESOLVED = 1e-9, 1e-2  # L¹ distance from the space, relative: of its own functions; of those that its points see
+OBTUSE = 1e-9  # of the largest weight: negative ones beyond rounding
 
 Transport = FokkerPlanck | BackwardKolmogorov | Continuity
 
@@ -160,11 +165,28 @@ class TransportSystem:
         there = np.stack([fetch(x, asked, self.space.comm) for x in own.T], axis=-1)[place]
         return pointers, columns, rows, columns != rows + first, own[rows], there
 
+    @cached_property
+    def _weights(self) -> Array:
+        """What the stiffness matrix weighs each edge with. Warns where it is negative: positivity is lost there."""
+        off = self._edges[3]
+        weight = -self.space.stiffness.getValuesCSR()[2][off]
+        largest = float(over_ranks(self.space.comm, weight.max(initial=0.0), MPI.MAX))
+        bad = weight < -OBTUSE * largest
+        count, of = (int(over_ranks(self.space.comm, n, MPI.SUM)) for n in (bad.sum(), len(bad)))
+        if count:
+            warnings.warn(
+                f"{count} of {of} edges have a negative weight, since the mesh is not Delaunay there: densities may become "
+                "negative although scheme='fitted'; remesh (gmsh: Delaunay, no slivers), or use a box of equal cells",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return weight
+
     def _fitted(self, t: float) -> Any:
         """Return A: entry (j, i) = D ω B(−w), w = ∫f·dx/D from i to j; the diagonal is minus what leaves j."""
         pointers, columns, rows, off, here, there = self._edges
         D = self.diffusivity(t)
-        weight = -self.space.stiffness.getValuesCSR()[2][off]
+        weight = self._weights
         start, end = there[off], here[off]
         potential = getattr(self.equation, "potential", None)
         if potential is not None and D > 0:
@@ -225,13 +247,31 @@ class TransportSystem:
         return float(np.sqrt(total / self.space.size))
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
-        """Return the L² projection of the initial condition; its values at the vertices if fitted."""
-        x = self.space.nodes[: self.space.own] if self.fitted else self.space.grid.points
-        values = read_values(initial, x, "the initial condition", self.space.comm)
-        u = values.copy() if self.fitted else self.space.project(values)
+        """Return the coefficients of the initial condition: its L² projection, itself if it is a function of the space.
+
+        A fitted density gets its means under the hat functions, ∫pφ_i/∫φ_i: they carry its mass and its sign. Integrals of
+        what is too narrow for the points of a cell are found on pieces of cells.
+        """
+        if self.fitted and isinstance(self.equation, BackwardKolmogorov):
+            u = read_values(initial, self.space.nodes[: self.space.own], "the initial condition", self.space.comm)
+        else:
+            u = self._projected(initial)
         if self.absorbing:
             u[self.space.wall] = 0.0
         return u
+
+    def _projected(self, initial: Callable[[Array], Array]) -> Array:
+        space, grid = self.space, self.space.grid
+        values = read_values(initial, grid.points, "the initial condition", space.comm)
+        u = space.project(values)
+        missed, size = float(grid.integrate(np.abs(values - space.sample(u)))), float(grid.integrate(np.abs(values)))
+        if size > 0 and missed <= OWN * size:
+            return np.maximum(u, 0.0) if self.fitted and grid.minimum(values) >= 0 else u  # signs that rounding lost
+        narrow = missed > RESOLVED * size or size == 0
+        if not narrow and not self.fitted:
+            return u
+        load = narrow_load(space, initial, "the initial condition") if narrow else space.load(values)
+        return load / self._lumped if self.fitted else space.solve_mass(load)
 
     def values(self, u: Array) -> Array:
         """Return the values at the quadrature points."""

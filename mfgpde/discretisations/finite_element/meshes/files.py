@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.core.arrays import Array
 from mfgpde.discretisations.finite_element._petsc import MPI, mesh
 from mfgpde.discretisations.finite_element.meshes.shapes import Mesh, create
-
-Array = NDArray[Any]
+from mfgpde.discretisations.finite_element.meshes.sound import complaint
 
 CELLS = {  # meshio's name: dimension, DOLFINx's name, degree
     "line": (1, "interval", 1),
@@ -33,7 +33,8 @@ def read(path: str | Path, *, dimension: int | None = None) -> Mesh:
     make a surface. Only straight meshes can be refined.
 
     Raises ValueError, on every rank, for a file that is missing or no mesh, for cells of another `dimension` than asked
-    for, for vertices that belong to no cell, for cells without volume, and for coordinates that are not finite.
+    for or of several kinds, for vertices that belong to no cell, for cells without volume, for coordinates that are not
+    finite, and for cells that make no mesh: listed twice, overlapping, tangled, not joined (see `sound`).
     """
     path, comm = Path(path), MPI.COMM_WORLD
     found, problem = None, ""
@@ -57,10 +58,10 @@ def read(path: str | Path, *, dimension: int | None = None) -> Mesh:
             domain = mesh.refine(domain)[0]
         return domain
 
-    return Mesh(path.stem, 1, build, dim, x.shape[1], curved=degree > 1)
+    return Mesh(path.stem, 1, build, dim, x.shape[1], curved=degree > 1, bulge=0.01 if degree > 1 else 0.0)
 
 
-def _parsed(path: Path, dimension: int | None) -> tuple[Array, Array, str]:
+def _parsed(path: Path, dimension: int | None) -> tuple[Array, NDArray[np.int64], str]:
     """Return coordinates, cells and the kind of cell of a file that is a good mesh; else raise ValueError."""
     import meshio
 
@@ -70,13 +71,22 @@ def _parsed(path: Path, dimension: int | None) -> tuple[Array, Array, str]:
         with contextlib.redirect_stdout(io.StringIO()):
             read = meshio.read(path)
     except (Exception, SystemExit) as problem:  # meshio leaves the process on files that it does not know
-        raise ValueError(f"cannot read {path} as a gmsh mesh: {problem or type(problem).__name__}") from None
+        why = "" if isinstance(problem, SystemExit) or not str(problem) else f": {problem}"
+        raise ValueError(
+            f"cannot read {path} as a mesh{why}; expected what gmsh writes (.msh), or meshio reads"
+        ) from None
     kinds = sorted((kind for kind in read.cells_dict if kind in CELLS), key=lambda kind: CELLS[kind][0])
     if not kinds:
         known = ", ".join(CELLS)
         raise ValueError(f"{path} has cells of kind {', '.join(read.cells_dict) or 'none'}; known are {known}")
     kind = kinds[-1]
     dim, cell, _ = CELLS[kind]
+    others = sorted({block.type for block in read.cells if block.type != kind and block.dim >= dim})
+    if others:
+        raise ValueError(
+            f"{path} has cells of kind {', '.join(others)} beside {kind}, which would be left out; make all cells alike in "
+            "gmsh (no recombination, one order)"
+        )
     if dimension not in (None, dim):
         raise ValueError(f"{path} holds cells of dimension {dim}, expected {dimension}")
     x, cells = np.asarray(read.points, float), np.asarray(read.cells_dict[kind], dtype=np.int64)
@@ -99,6 +109,9 @@ def _parsed(path: Path, dimension: int | None) -> tuple[Array, Array, str]:
     if volume.min() <= 1e-12 * size:
         where = ", ".join(f"{c:.4g}" for c in corners[np.argmin(volume)].mean(axis=0))
         raise ValueError(f"{path} has a {cell} without volume at ({where})")
+    wrong = complaint(x, cells, dim, cell, CELLS[kind][2])
+    if wrong:
+        raise ValueError(f"{path} {wrong}")
     from dolfinx.io.utils import cell_perm_gmsh
 
     order: Sequence[int] = cell_perm_gmsh(getattr(mesh.CellType, cell), cells.shape[1])

@@ -1,0 +1,106 @@
+"""Loads ∫f φ_i of functions that are narrower than cells: cells are cut where quadrature has not settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations.checks import checked
+from mfgpde.discretisations.finite_element._petsc import MPI, basix
+from mfgpde.discretisations.finite_element.locate import geometry_element
+from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+
+Function = Callable[[Array], Array]
+Cells = NDArray[np.int32]
+SETTLED, ENOUGH = 1e-9, 1e-3  # of ∫|f|: what a piece may still change by; and what ∫f may, where points run out
+FIRST, DEEPEST = {1: 4, 2: 3, 3: 1}, 24  # times that all pieces are halved along each edge, by dimension, and at most
+LARGEST, BLOCK = 500_000, 20_000  # points on a rank and level from the second on; pieces at once
+
+
+def narrow_load(space: Any, function: Function, what: str) -> Array:
+    """Return ∫f φ_i, the rank's own entries, by the rule of the space on pieces of cells: halved until sums settle.
+
+    Raises ValueError if they do not, or take too many points. Collective: all ranks cut as often, if nothing else then air.
+    """
+    tdim = space.domain.topology.dim
+    rule = basix.make_quadrature(getattr(basix.CellType, space.domain.topology.cell_name()), space.quadrature_degree)
+    corners = np.concatenate((np.zeros((1, tdim)), np.eye(tdim)))
+    cells, pieces, many = space.own_cells.copy(), np.repeat(corners[None], len(space.own_cells), axis=0), 2**tdim
+    found = _integrals(space, function, what, cells, pieces, rule)
+    total, size, left, level = np.zeros(space.all_unknowns), 0.0, np.inf, 0
+    for level in range(1, DEEPEST + 1):
+        if not over_ranks(space.comm, level == 1 or len(cells) * many * len(rule[1]) <= LARGEST, MPI.MIN):
+            break
+        cells, pieces = np.repeat(cells, many), _halves(pieces).reshape(-1, tdim + 1, tdim)
+        finer = _integrals(space, function, what, cells, pieces, rule)
+        change = np.abs(finer.reshape(-1, many, finer.shape[1]).sum(axis=1) - found).sum(axis=1)
+        size = float(over_ranks(space.comm, np.abs(finer).sum() + np.abs(total).sum(), MPI.SUM))
+        left = abs(float(over_ranks(space.comm, finer.sum() - found.sum(), MPI.SUM)))
+        done = np.repeat(change <= SETTLED * size, many) & (level >= FIRST[tdim])
+        np.add.at(total, space.V.dofmap.list[cells[done]].ravel(), finer[done].ravel())
+        cells, pieces, found = cells[~done], pieces[~done], finer[~done]
+        if not over_ranks(space.comm, len(cells), MPI.SUM):
+            return space.summed(total)
+    if left <= ENOUGH * size:
+        np.add.at(total, space.V.dofmap.list[cells].ravel(), found.ravel())
+        return space.summed(total)
+    raise ValueError(
+        f"{what} is too narrow, or too rough, for this mesh: its integrals have not settled on pieces 2^{level} times "
+        "smaller than cells; take a finer mesh, a later start, or FiniteVolume, which takes means over cells"
+    )
+
+
+def _halves(pieces: Array) -> Array:
+    """Return the 2^d parts of simplices (n, d + 1, d), halved along each edge, shape (n, 2^d, d + 1, d)."""
+    d = pieces.shape[-1]
+    m = {(i, j): 0.5 * (pieces[:, i] + pieces[:, j]) for i in range(d + 1) for j in range(i, d + 1)}
+    tables = {
+        1: ((0, 0, 0, 1), (0, 1, 1, 1)),
+        2: ((0, 0, 0, 1, 0, 2), (0, 1, 1, 1, 1, 2), (0, 2, 1, 2, 2, 2), (0, 1, 1, 2, 0, 2)),
+        3: (
+            (0, 0, 0, 1, 0, 2, 0, 3),
+            (0, 1, 1, 1, 1, 2, 1, 3),
+            (0, 2, 1, 2, 2, 2, 2, 3),
+            (0, 3, 1, 3, 2, 3, 3, 3),
+            (0, 1, 0, 2, 0, 3, 1, 3),
+            (0, 1, 0, 2, 1, 2, 1, 3),
+            (0, 2, 0, 3, 1, 3, 2, 3),
+            (0, 2, 1, 2, 1, 3, 2, 3),
+        ),
+    }
+    parts = [np.stack([m[row[k], row[k + 1]] for k in range(0, 2 * d + 2, 2)], axis=1) for row in tables[d]]
+    return np.stack(parts, axis=1)
+
+
+def _integrals(
+    space: Any, function: Function, what: str, cells: Cells, pieces: Array, rule: tuple[Array, Array]
+) -> Array:
+    """Return ∫f φ over pieces (n, d + 1, d) of reference cells, for the basis functions of their cells, (n, basis)."""
+
+    def blocks() -> Array:
+        found = np.zeros((len(cells), space.V.dofmap.list.shape[1]))
+        for start in range(0, len(cells), BLOCK):
+            part = slice(start, start + BLOCK)
+            found[part] = _block(space, function, what, cells[part], pieces[part], rule)
+        return found
+
+    return agreed(space.comm, blocks)
+
+
+def _block(space: Any, function: Function, what: str, cells: Cells, pieces: Array, rule: tuple[Array, Array]) -> Array:
+    domain, (n, _, d), (points, weights) = space.domain, pieces.shape, rule
+    shares = np.column_stack((1 - points.sum(axis=1), points))
+    place = np.einsum("qv,nvd->nqd", shares, pieces).reshape(-1, d)
+    volume = np.abs(np.linalg.det(pieces[:, 1:] - pieces[:, :1]))
+    nodes = domain.geometry.x[domain.geometry.dofmaps[0][cells]][:, :, : space.gdim]
+    geometry = geometry_element(domain).tabulate(1, place)[..., 0].reshape(d + 1, n, len(weights), -1)
+    x = np.einsum("nqg,ngi->nqi", geometry[0], nodes).reshape(-1, space.gdim)
+    J = np.einsum("jnqg,ngi->nqij", geometry[1:], nodes)
+    stretch = np.sqrt(np.linalg.det(np.einsum("nqij,nqik->nqjk", J, J)))
+    values = checked(function(x), x.shape[:-1], what).reshape(n, -1)
+    basis = space.V.element.basix_element.tabulate(0, place)[0, ..., 0].reshape(n, len(weights), -1)
+    return np.einsum("nq,nq,n,q,nqb->nb", values, stretch, volume, weights, basis)
