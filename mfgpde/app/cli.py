@@ -141,11 +141,13 @@ def solve(
     with Complaints(ranks):
         from mfgpde.app import game_problem
         from mfgpde.app import problem as problems
+        from mfgpde.discretisations import Distributed
 
         if game_problem.is_game(problem):
             return _play(game_problem.read(problem), out, picture, console)
         posed = problems.read(problem)
-        comm = getattr(posed.discretisation.grid, "comm", None)
+        grid = posed.discretisation.grid
+        comm = grid.comm if isinstance(grid, Distributed) else None
         if ranks > 1 and comm is None:
             raise ValueError(f"{type(posed.discretisation).__name__} runs on one process; several need finite-element")
         first = comm is None or comm.rank == 0

@@ -41,7 +41,7 @@ def draw(
             files = module.draw(run, out)
             known[name] = {"key": key, "files": [file.name for file in files]}
             record.write(out / FILE, known)
-        yield Drawn(name, files, fresh, getattr(module, "COMPARED", True))
+        yield Drawn(name, files, fresh, vars(module).get("COMPARED", True))
 
 
 def _content(run: Mapping[str, Any]) -> str:

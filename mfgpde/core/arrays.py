@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,20 @@ def _transforms_there() -> Transforms:
     return Transforms(cupyx.scipy.fft, device_namespace().asarray)
 
 
+@runtime_checkable
+class DeviceArray(Protocol):
+    """What an array on a device has and one on the host has not."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its entries."""
+        ...
+
+    def get(self) -> np.ndarray:
+        """Return a copy on the host."""
+        ...
+
+
 def beside(values: Any, x: Any) -> Any:
     """Return an array from the host where x lies: itself, or sent to the device."""
     return values if isinstance(x, np.ndarray) else np.asarray(values, like=x)
@@ -91,7 +105,7 @@ def beside(values: Any, x: Any) -> Any:
 
 def elsewhere(x: Any) -> bool:
     """Say whether an array lies on a device."""
-    return not isinstance(x, np.ndarray) and hasattr(x, "get") and hasattr(x, "dtype")
+    return not isinstance(x, np.ndarray) and isinstance(x, DeviceArray)
 
 
 def contiguous(array: Any) -> Any:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mfgpde.core.register import Register, opened
-from mfgpde.discretisations.contract import Discretisation, Semidiscrete
+from mfgpde.discretisations.contract import Discretisation, Distributed, Inviscid, Semidiscrete, Working
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_volume import FiniteVolume
 from mfgpde.discretisations.means import centres_of, coarsened, means_of
@@ -13,10 +13,13 @@ from mfgpde.discretisations.spectral import Spectral, propagate
 __all__ = [
     "DISCRETISATIONS",
     "Discretisation",
+    "Distributed",
     "Field",
     "FiniteVolume",
+    "Inviscid",
     "Semidiscrete",
     "Spectral",
+    "Working",
     "centres_of",
     "coarsened",
     "means_of",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from mfgpde.core.arrays import Array
+from mfgpde.equations import Equation
 from mfgpde.integrators import Integrator, System
 
 
@@ -20,6 +21,26 @@ class Semidiscrete(System, Protocol):
 
     def values(self, u: Array) -> Array:
         """Return the values at the domain's points, (*cells) or (*cells, d); of densities by volumes, means over cells."""
+        ...
+
+
+@runtime_checkable
+class Inviscid(Protocol):
+    """A system that may be `inviscid`: D = 0 is allowed."""
+
+    @property
+    def inviscid(self) -> bool:
+        """Whether it is."""
+        ...
+
+
+@runtime_checkable
+class Working(Protocol):
+    """A system that counts its work."""
+
+    @property
+    def work(self) -> Mapping[str, float]:
+        """How much of what."""
         ...
 
 
@@ -64,6 +85,25 @@ class Domain(Protocol):
         ...
 
 
+class Ranks(Protocol):
+    """A communicator of MPI."""
+
+    @property
+    def rank(self) -> int:
+        """The number of this process."""
+        ...
+
+
+@runtime_checkable
+class Distributed(Protocol):
+    """A domain that may be spread over several processes."""
+
+    @property
+    def comm(self) -> Ranks:
+        """What they talk by."""
+        ...
+
+
 class Discretisation(Protocol):
     """A domain and a way to write equations on it."""
 
@@ -73,11 +113,16 @@ class Discretisation(Protocol):
         ...
 
     @property
+    def walls(self) -> str:
+        """What walls stand for: "far" (infinity), "reflecting" or "absorbing"."""
+        ...
+
+    @property
     def order(self) -> float:
         """The order of accuracy in the cell width; infinity for spectral methods."""
         ...
 
-    def semidiscretise(self, equation: Any) -> Semidiscrete:
+    def semidiscretise(self, equation: Equation) -> Semidiscrete:
         """Return the system of ordinary differential equations that stands for `equation`."""
         ...
 

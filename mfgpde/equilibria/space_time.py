@@ -21,7 +21,7 @@ from scipy.optimize import minimize_scalar
 from mfgpde.core.arrays import Array, beside, namespace_of, transforms
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import initial_on, reference_on
-from mfgpde.games import Functional, MeanFieldGame
+from mfgpde.games import Capacity, Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
 Pieces = list[tuple[Functional, float, Any]]
@@ -230,9 +230,8 @@ class SpaceTime:
         low = np.minimum(rho[inner], 0.0)
         share = max(float(np.max(low / np.minimum(low - safe[inner], -1e-300))), 0.0)
         for cost, _, _ in self.pieces[1]:
-            most = getattr(cost, "largest", None)
-            if most is not None:
-                over = np.maximum(rho[inner] - most, 0.0)
+            if isinstance(cost, Capacity):
+                over = np.maximum(rho[inner] - cost.largest, 0.0)
                 share = max(share, float(np.max(over / np.maximum(rho[inner] - safe[inner], 1e-300))))
         share = min(share, 1.0)
         mixed = (1 - share) * rho + share * safe

@@ -65,6 +65,24 @@ class Implicit(System, Protocol):
         ...
 
 
+@runtime_checkable
+class Filtered(Implicit, Protocol):
+    """A nonlinear system, whose `solve` is none for error estimates: it has a linear filter of its own."""
+
+    def filtered(self, defect: Array, t: float, shift: float) -> Array:
+        """Return (I − shift·J)⁻¹ defect with a Jacobian J of the step."""
+        ...
+
+
+@runtime_checkable
+class Normed(Protocol):
+    """A system whose unknowns are spread over several processes."""
+
+    def size(self, u: Array) -> float:
+        """Return the root mean square of all of them."""
+        ...
+
+
 class Split(System, Protocol):
     """A system whose stiff part is diagonal: du/dt = λ u + nonstiff(u, t), λ frozen over a step."""
 

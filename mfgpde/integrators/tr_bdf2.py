@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mfgpde.integrators.contract import Array, Implicit, trapezoid_defect
+from mfgpde.integrators.contract import Array, Filtered, Implicit, trapezoid_defect
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TRBDF2:
         inner = system.frozen(t, t + dt)
         middle = inner.solve(u + shift * inner.rate(u, t), t, shift)
         new = inner.solve((middle - (1 - gamma) ** 2 * u) / (gamma * (2 - gamma)), t, shift)
-        smooth = getattr(inner, "filtered", inner.solve)  # a nonlinear system has a linear filter of its own
+        smooth = inner.filtered if isinstance(inner, Filtered) else inner.solve
         return new, 0.485 * smooth(trapezoid_defect(system, u, t, new, dt), t, shift)
 
 

@@ -7,12 +7,13 @@ from mfgpde.scores.contract import (
     DifferentiableScore,
     DirectionalScore,
     DivergenceScore,
+    Eigenbasis,
     PotentialScore,
     Score,
     Uncertain,
 )
 from mfgpde.scores.differences import Differenced
-from mfgpde.scores.eigenbasis import Eigenbasis, FourierBasis, HermiteBasis
+from mfgpde.scores.eigenbasis import FourierBasis, HermiteBasis
 from mfgpde.scores.exact import Bump, ExactScore, Sum, Swirl, empirical_score
 from mfgpde.scores.files import Network, load_score
 from mfgpde.scores.operator_informed import OperatorInformed

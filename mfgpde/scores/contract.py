@@ -5,10 +5,16 @@ Ask for what you need by type: isinstance(score, PotentialScore) is whether it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
+from scipy.sparse import csr_matrix
+
 from mfgpde.core.arrays import Array
+from mfgpde.processes import ForwardProcess, MarkovGenerator
+
+Reversible = ForwardProcess | MarkovGenerator
+"""what has eigenfunctions, if it is reversible"""
 
 
 @runtime_checkable
@@ -79,4 +85,55 @@ class Uncertain(Protocol):
     @property
     def uncertainty(self) -> Mapping[str, float]:
         """The largest error estimated so far of each derivative that was asked for, in its own units."""
+        ...
+
+
+class Eigenbasis(Protocol):
+    """What an operator-informed score needs of a generator's eigenfunctions; the constant, λ = 0, comes first."""
+
+    @property
+    def dimension(self) -> int:
+        """The dimension d."""
+        ...
+
+    @property
+    def eigenvalues(self) -> Array:
+        """Return λ_n (p,), per unit of the generator's own time."""
+        ...
+
+    @property
+    def extended_eigenvalues(self) -> Array:
+        """Return the eigenvalues of ψ_r (q,), the first p of them λ."""
+        ...
+
+    @property
+    def gram(self) -> csr_matrix:
+        """Return G as a sparse matrix (p², q)."""
+        ...
+
+    def __call__(self, x: Array) -> Array:
+        """Return φ_n at points (k, d), shape (k, p)."""
+        ...
+
+    def extended(self, x: Array) -> Array:
+        """Return ψ_r at points (k, d), shape (k, q)."""
+        ...
+
+    def differentiate(self, c: Array, x: Array, order: int) -> list[Array]:
+        """Return the derivatives of Σ c_n φ_n of orders 0 … `order` at points (k, d).
+
+        Coefficients c have shape (p, …), the results (k, …), (k, d, …), (k, d, d, …).
+        """
+        ...
+
+    def stationary(self, x: Array, order: int) -> list[Array]:
+        """Return log π and its derivatives up to `order` at points (k, d), shapes (k,), (k, d), (k, d, d), …"""
+        ...
+
+    def clock(self, process: Reversible) -> Callable[[float], float]:
+        """Return the generator's own time as a function of the process's; ValueError if this is not its semigroup."""
+        ...
+
+    def reach(self, process: Reversible, t: float, farthest: Array) -> Array:
+        """Return how far along each axis the functions are of use, (d,), for data whose coordinates end at `farthest`."""
         ...

@@ -11,69 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb, factorial
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
+from mfgpde.processes import IsotropicProcess
+from mfgpde.scores.contract import Reversible
 
 Truncation = Literal["total", "hyperbolic"]
 
 
-class Eigenbasis(Protocol):
-    """What an operator-informed score needs of a generator's eigenfunctions; the constant, λ = 0, comes first."""
-
-    @property
-    def dimension(self) -> int:
-        """The dimension d."""
-        ...
-
-    @property
-    def eigenvalues(self) -> Array:
-        """Return λ_n (p,), per unit of the generator's own time."""
-        ...
-
-    @property
-    def extended_eigenvalues(self) -> Array:
-        """Return the eigenvalues of ψ_r (q,), the first p of them λ."""
-        ...
-
-    @property
-    def gram(self) -> csr_matrix:
-        """Return G as a sparse matrix (p², q)."""
-        ...
-
-    def __call__(self, x: Array) -> Array:
-        """Return φ_n at points (k, d), shape (k, p)."""
-        ...
-
-    def extended(self, x: Array) -> Array:
-        """Return ψ_r at points (k, d), shape (k, q)."""
-        ...
-
-    def differentiate(self, c: Array, x: Array, order: int) -> list[Array]:
-        """Return the derivatives of Σ c_n φ_n of orders 0 … `order` at points (k, d).
-
-        Coefficients c have shape (p, …), the results (k, …), (k, d, …), (k, d, d, …).
-        """
-        ...
-
-    def stationary(self, x: Array, order: int) -> list[Array]:
-        """Return log π and its derivatives up to `order` at points (k, d), shapes (k,), (k, d), (k, d, d), …"""
-        ...
-
-    def clock(self, process: Any) -> Callable[[float], float]:
-        """Return the generator's own time as a function of the process's; ValueError if this is not its semigroup."""
-        ...
-
-    def reach(self, process: Any, t: float, farthest: Array) -> Array:
-        """Return how far along each axis the functions are of use, (d,), for data whose coordinates end at `farthest`."""
-        ...
-
-
-def kept_variance(process: Any) -> float:
+def kept_variance(process: IsotropicProcess) -> float:
     """Return κ for a linear isotropic process whose law N(0, κI) stays, v = κ(1 − m²); infinity for others."""
     times = process.horizon * np.array([0.1, 0.5, 1.0])
     m, v = (np.array([float(f(t)) for t in times]) for f in (process.contraction, process.variance))
@@ -81,7 +32,33 @@ def kept_variance(process: Any) -> float:
     return float(kept[-1]) if np.allclose(kept, kept[-1], rtol=1e-6) else float("inf")
 
 
-def _differentiate(basis: Any, c: Array, x: Array, order: int) -> list[Array]:
+def _isotropic(process: Reversible) -> IsotropicProcess:
+    if not isinstance(process, IsotropicProcess):
+        raise ValueError(f"Hermite functions are those of linear isotropic processes, got {process!r}")
+    return process
+
+
+@dataclass(frozen=True)
+class _Contracted:
+    """−log m(t), the time of Ornstein–Uhlenbeck's generator of rate one."""
+
+    process: IsotropicProcess
+
+    def __call__(self, t: float) -> float:
+        return -float(np.log(self.process.contraction(t)))
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """∫D = v(t)/2, the time of the heat flow."""
+
+    process: IsotropicProcess
+
+    def __call__(self, t: float) -> float:
+        return 0.5 * float(self.process.variance(t))
+
+
+def _differentiate(basis: HermiteBasis | FourierBasis, c: Array, x: Array, order: int) -> list[Array]:
     """Return derivatives of a basis that is closed under them, by its sparse matrices."""
     d, values = basis.dimension, basis(x)
     columns, found = [c.reshape(len(c), -1)], []
@@ -224,10 +201,9 @@ class HermiteBasis:
         found += [np.broadcast_to(-np.eye(d) / k, (len(x), d, d))]
         return (found + [np.zeros((len(x), *[d] * r)) for r in range(3, order + 1)])[: order + 1]
 
-    def clock(self, process: Any) -> Callable[[float], float]:
+    def clock(self, process: Reversible) -> Callable[[float], float]:
         """Return −log m(t). Raises ValueError unless the process has N(0, κI) for its law that stays."""
-        if not hasattr(process, "contraction"):
-            raise ValueError(f"Hermite functions are those of linear isotropic processes, got {process!r}")
+        process = _isotropic(process)
         kept = kept_variance(process)
         if not np.isclose(kept, self.variance, rtol=1e-6):
             law = f"N(0, {kept:.4g} I)" if np.isfinite(kept) else "no Gaussian"
@@ -235,10 +211,11 @@ class HermiteBasis:
                 f"{process!r} is reversible in {law}, the basis in N(0, {self.variance:.4g} I); "
                 "variance-preserving and Ornstein–Uhlenbeck processes have a law that stays, others have none"
             )
-        return lambda t: -float(np.log(process.contraction(t)))
+        return _Contracted(process)
 
-    def reach(self, process: Any, t: float, farthest: Array) -> Array:
+    def reach(self, process: Reversible, t: float, farthest: Array) -> Array:
         """Return how far noised data go, m(t)·max|x_i| + 4√v(t): polynomials know nothing beyond."""
+        process = _isotropic(process)
         return float(process.contraction(t)) * farthest + 4 * float(process.variance(t)) ** 0.5
 
 
@@ -353,14 +330,17 @@ class FourierBasis:
         found[0] -= self.dimension * np.log(2 * np.pi)
         return found
 
-    def clock(self, process: Any) -> Callable[[float], float]:
+    def clock(self, process: Reversible) -> Callable[[float], float]:
         """Return ∫D. Raises ValueError unless the process is a heat flow."""
         times = process.horizon * np.array([0.1, 0.5, 1.0])
-        if not hasattr(process, "contraction") or not np.allclose([float(process.contraction(t)) for t in times], 1.0):
+        still = isinstance(process, IsotropicProcess) and np.allclose(
+            [float(process.contraction(t)) for t in times], 1.0
+        )
+        if not isinstance(process, IsotropicProcess) or not still:
             raise ValueError(f"{process!r} is no heat flow, whose eigenfunctions the basis has")
-        return lambda t: 0.5 * float(process.variance(t))
+        return _Spread(process)
 
-    def reach(self, process: Any, t: float, farthest: Array) -> Array:
+    def reach(self, process: Reversible, t: float, farthest: Array) -> Array:
         """Return infinity: waves are bounded."""
         return np.full(self.dimension, np.inf)
 

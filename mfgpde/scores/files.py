@@ -217,7 +217,9 @@ def traceable(function: Callable[..., Any], dimension: int) -> bool:
         out = jax.eval_shape(function, jnp.zeros(dimension), jnp.zeros(()))
     except Exception:  # a user's code: it may refuse a tracer in any way
         return False
-    return getattr(out, "shape", None) in ((), (dimension,)) and jnp.issubdtype(out.dtype, jnp.floating)
+    if not isinstance(out, jax.ShapeDtypeStruct):
+        return False
+    return out.shape in ((), (dimension,)) and bool(jnp.issubdtype(out.dtype, jnp.floating))
 
 
 def check(score: Any, dimension: int, source: str, t: float = 0.5) -> None:

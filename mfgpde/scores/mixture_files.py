@@ -45,7 +45,7 @@ def save_mixture(path: Path, score: ExactScore) -> Path:
 def mixture_score(arrays: dict[str, Any], stated: str, source: str) -> ExactScore:
     """Return the score that such a file holds. Raises ValueError for what is missing or no mixture."""
     about = json.loads(stated)
-    kind = getattr(processes, str(about.get("process")), None)
+    kind = vars(processes).get(str(about.get("process")))
     if not (isinstance(kind, type) and issubclass(kind, processes.LinearProcess)):
         raise ValueError(f"{source} names no linear process: {about.get('process')!r}")
     arguments = {key: np.asarray(v) if isinstance(v, list) else v for key, v in about["arguments"].items()}

@@ -21,7 +21,8 @@ from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
 from mfgpde.processes import ForwardProcess, MarkovGenerator, VariancePreserving
-from mfgpde.scores.eigenbasis import Eigenbasis, HermiteBasis
+from mfgpde.scores.contract import Eigenbasis
+from mfgpde.scores.eigenbasis import HermiteBasis
 
 FOLDS, BLOCK = 5, 8192
 RIDGES = np.geomspace(1e-12, 1e2, 57)

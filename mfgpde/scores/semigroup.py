@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.scores.eigenbasis import Eigenbasis
+from mfgpde.scores.contract import Eigenbasis
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ class Start:
         values = self.values if means else np.asarray(self.function(grid.points))
         rounding = np.abs(values) < 1e-15 * np.abs(values).max(initial=0.0)  # from centres back to means, in far tails
         check_density(np.where(rounding, np.abs(values), values), grid)
-        share = grid.outer_share(self.values) if getattr(self.discretisation, "walls", "far") == "far" else 0.0
+        share = grid.outer_share(self.values) if self.discretisation.walls == "far" else 0.0
         off = 0.0 if expected is None else abs(self.mass - expected) / expected
         if share <= largest and off <= LARGEST_LOSS:
             return

@@ -11,9 +11,10 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
-from mfgpde.discretisations import Discretisation, Field, Semidiscrete
+from mfgpde.discretisations import Discretisation, Field, Inviscid, Semidiscrete, Working
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
+from mfgpde.integrators.contract import Normed
 from mfgpde.solvers.initial import Initial, Start, carries_density, corner, holds_means, initial_function, needed_box
 from mfgpde.solvers.posed import check_diffusivity, checked_times
 from mfgpde.solvers.solution import Solution
@@ -157,11 +158,11 @@ def solve(
     """
     instants = checked_times(equation, times)
     system = discretisation.semidiscretise(equation)
-    check_diffusivity(equation, instants, getattr(system, "inviscid", False))
+    check_diffusivity(equation, instants, isinstance(system, Inviscid) and system.inviscid)
     chosen = integrator or system.default_integrator
     function = initial_function(equation, initial, discretisation.grid)
     u = system.start(function)
-    density, walls = carries_density(equation), getattr(discretisation, "walls", "far")
+    density, walls = carries_density(equation), discretisation.walls
     largest = largest_wall_mass if density and walls == "far" else np.inf
     record = _Record(discretisation, density, holds_means(equation, discretisation), walls == "absorbing", mass)
     values = system.values(u)
@@ -197,7 +198,7 @@ def solve(
             "steps": march.steps,
             "rejected": march.rejected,
             "seconds": time.perf_counter() - clock,
-            **getattr(system, "work", {}),
+            **(system.work if isinstance(system, Working) else {}),
         },
         {
             "equation": type(equation).__name__,
@@ -213,8 +214,7 @@ def solve(
 
 def _norms(system: Semidiscrete) -> Callable[[Array, Array], tuple[float, float]]:
     """Return the norms of a state and its error that belong to a system: its own, or root mean squares."""
-    own = getattr(system, "size", None)
-    return sizes if own is None else lambda u, error: (own(u), own(error))
+    return (lambda u, error: (system.size(u), system.size(error))) if isinstance(system, Normed) else sizes
 
 
 def _scaled(bar: Meter, offset: float, share: float) -> Meter:

@@ -15,7 +15,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.errors import Status
 from mfgpde.core.files import written
 from mfgpde.core.shown import Shown, box
-from mfgpde.discretisations import Discretisation, Field
+from mfgpde.discretisations import Discretisation, Distributed, Field
 from mfgpde.equations import Equation
 from mfgpde.grids import CartesianGrid
 
@@ -96,7 +96,8 @@ class Solution(Shown):
             write(space, path, type(self.equation).__name__, self.times.tolist(), [f.values for f in self.fields])
             return path
         array = self.to_xarray()  # collective on a mesh spread over ranks, of which the first one writes
-        if getattr(getattr(self.discretisation.grid, "comm", None), "rank", 0) == 0:
+        grid = self.discretisation.grid
+        if not isinstance(grid, Distributed) or grid.comm.rank == 0:
             with written(path) as part:
                 array.to_netcdf(part, engine="h5netcdf")
         return path

@@ -98,7 +98,7 @@ def load(entry: Entry) -> Claim:
     Raises ValueError if the file defines no `claim`, or one without a measure or controls.
     """
     module = load_module(entry.path)
-    claim = getattr(module, "claim", None)
+    claim = vars(module).get("claim")
     if not isinstance(claim, Claim):
         raise ValueError(f"{entry.path} defines no `claim = Claim(…)`")
     if claim._measure is None:

@@ -24,8 +24,8 @@ PACKAGES = ("mfgpde", "numpy", "scipy", "numba")
 def finding_record(finding: Finding) -> dict[str, Any]:
     """Return a finding as plain data."""
     record = asdict(finding)
-    for side in ("left", "right"):
-        record[side]["kind"] = getattr(finding, side).kind.name.lower()
+    for side, estimate in (("left", finding.left), ("right", finding.right)):
+        record[side]["kind"] = estimate.kind.name.lower()
     outcome = {"outcome": finding.outcome.value, "margin": finding.margin, "suspect_bar": finding.suspect_bar}
     return {**record, "excess": finding.excess, "bar": finding.bar, **outcome}
 

@@ -44,7 +44,13 @@ def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
             "statement": "",
             "seconds": time.perf_counter() - clock,
         }
-    described = {key: getattr(claim, key) for key in ("title", "statement", "source", "standing", "assumes")}
+    described = {
+        "title": claim.title,
+        "statement": claim.statement,
+        "source": claim.source,
+        "standing": claim.standing,
+        "assumes": claim.assumes,
+    }
     try:
         evidence = claim.run_measure(level, seed)
         controls = {name: _attempt(claim, name, level) for name in claim.controls}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mfgpde.discretisations.finite_element.meshes import Mesh
 from mfgpde.discretisations.finite_element.smoothing import DiffusionSmoother
 from mfgpde.discretisations.finite_element.space import LagrangeSpace, MeshPoints
 from mfgpde.discretisations.finite_element.transport import TransportSystem
-from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
+from mfgpde.equations import BackwardKolmogorov, Continuity, Equation, FokkerPlanck, ViscousHamiltonJacobi
 
 __all__ = [
     "Adaptation",
@@ -86,11 +86,11 @@ class FiniteElement:
         """The order of accuracy in the cell width."""
         return self.degree + 1
 
-    def semidiscretise(self, equation: Any) -> Semidiscrete:
+    def semidiscretise(self, equation: Equation) -> Semidiscrete:
         """Return the weak form of this equation."""
         if isinstance(equation, FokkerPlanck | BackwardKolmogorov | Continuity):
             return TransportSystem(equation, self.space, self.scheme == "fitted", self.walls == "absorbing")
-        if hasattr(equation, "hamiltonian") and self.scheme == "galerkin":
+        if isinstance(equation, ViscousHamiltonJacobi) and self.scheme == "galerkin":
             return HamiltonJacobiSystem(equation, self.space, self.walls)
         raise TypeError(f"FiniteElement has no weak form for {type(equation).__name__} with scheme={self.scheme!r}")
 

@@ -188,7 +188,7 @@ class TransportSystem:
         D = self.diffusivity(t)
         weight = self._weights
         start, end = there[off], here[off]
-        potential = getattr(self.equation, "potential", None)
+        potential = None if isinstance(self.equation, Continuity) else self.equation.potential
         if potential is not None and D > 0:
             w = agreed(self.space.comm, lambda: np.asarray(potential(start, t)) - np.asarray(potential(end, t)))
         else:

@@ -16,12 +16,14 @@ from mfgpde.discretisations.finite_volume.essentially_non_oscillatory import Ess
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain
 from mfgpde.discretisations.finite_volume.hamilton_jacobi import CentralDifferences
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
+from mfgpde.discretisations.finite_volume.schemes import SCHEMES, scheme_for
 from mfgpde.discretisations.finite_volume.staggered import StaggeredScore
 from mfgpde.discretisations.finite_volume.transport import LimitedUpwind
-from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ScoreFokkerPlanck
+from mfgpde.equations import Equation
 from mfgpde.grids import CartesianGrid
 
 __all__ = [
+    "SCHEMES",
     "CentralDifferences",
     "DrivenChain",
     "EssentiallyNonOscillatory",
@@ -59,26 +61,9 @@ class FiniteVolume:
             )
         check_backend(self.backend)
 
-    def semidiscretise(self, equation: Any) -> Semidiscrete:
-        """Return the scheme for this equation."""
-        if isinstance(equation, FokkerPlanck | BackwardKolmogorov):
-            if self.order == 4 and isinstance(equation, BackwardKolmogorov):
-                raise TypeError("the backward equation is the transpose of the second-order scheme; use order=2")
-            if self.order == 5:
-                raise TypeError("order 5 is for Hamilton–Jacobi equations; Fokker–Planck has order=2 and order=4")
-            return DrivenChain(equation, self.grid, self.order, self._namespace())
-        if self.order == 5 and hasattr(equation, "hamiltonian"):
-            return EssentiallyNonOscillatory(equation, self.grid, self.walls, self._namespace())
-        if self.order != 2:
-            name = type(equation).__name__
-            raise TypeError(f"order 4 is for Fokker–Planck, 5 for Hamilton–Jacobi; {name} has order=2")
-        if isinstance(equation, Continuity):
-            return LimitedUpwind(equation, self.grid, self._namespace())
-        if isinstance(equation, ScoreFokkerPlanck):
-            return StaggeredScore(equation, self.grid, self.walls, self._namespace())
-        if hasattr(equation, "hamiltonian"):
-            return CentralDifferences(equation, self.grid, self.walls, self._namespace())
-        raise TypeError(f"FiniteVolume has no scheme for {type(equation).__name__}")
+    def semidiscretise(self, equation: Equation) -> Semidiscrete:
+        """Return the scheme for this equation. Raises TypeError where there is none of this order."""
+        return scheme_for(equation, self.order)(equation, self.grid, self.walls, self._namespace())
 
     def _namespace(self) -> Any:
         """Return where arrays lie, once there is room for them: rates of each axis and ten densities."""

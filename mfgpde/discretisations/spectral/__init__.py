@@ -19,7 +19,7 @@ from mfgpde.discretisations.spectral.systems import (
     SpectralHamiltonJacobi,
     SpectralScore,
 )
-from mfgpde.equations import Continuity, FokkerPlanck, ScoreFokkerPlanck
+from mfgpde.equations import Continuity, Diffusing, Equation, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 
 FIELDS = 40
@@ -40,6 +40,7 @@ class Spectral:
     grid: CartesianGrid
     backend: Backend = "numpy"
     order: ClassVar[float] = float("inf")
+    walls: ClassVar[str] = "far"
 
     def __post_init__(self) -> None:
         check_backend(self.backend)
@@ -59,13 +60,15 @@ class Spectral:
         by_tables = xp is not np and max(self.grid.cells) <= LARGEST
         return (CosineThere if by_tables else Cosine)(self.grid, xp)
 
-    def semidiscretise(self, equation: Any) -> Semidiscrete:
+    def semidiscretise(self, equation: Equation) -> Semidiscrete:
         """Return the scheme for this equation."""
         xp = namespace(self.backend)
         require_memory(xp, FIELDS * 8 * int(np.prod(self.grid.cells)), f"a spectral solve on {self.grid.cells} cells")
         basis = self._basis(xp)
         if isinstance(equation, Continuity):
             return SpectralDensity(equation, basis, Diffusive(basis.laplacian, lambda t: 0.0))
+        if not isinstance(equation, Diffusing):
+            raise TypeError(f"Spectral has no scheme for {type(equation).__name__}")
         diffusion = Diffusive(basis.laplacian, equation.diffusivity)
         if isinstance(equation, FokkerPlanck):
             return SpectralDensity(equation, basis, diffusion)
@@ -73,7 +76,7 @@ class Spectral:
             if not isinstance(basis, Fourier):
                 raise ValueError("the spectral score equation needs a box periodic along all axes")
             return SpectralScore(equation, basis, basis.derivatives, diffusion)
-        if hasattr(equation, "hamiltonian"):
+        if isinstance(equation, ViscousHamiltonJacobi):
             return SpectralHamiltonJacobi(equation, basis, diffusion)
         raise TypeError(f"Spectral has no scheme for {type(equation).__name__}")
 
