@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
-from mfgpde.densities import Density, Propagated, marginal
+from mfgpde.densities import Density, Propagated, gaussian, marginal
 from mfgpde.games.functionals import (
     Capacity,
     Functional,
@@ -19,7 +19,7 @@ from mfgpde.games.functionals import (
     cross_entropy,
 )
 from mfgpde.games.mean_field_game import MeanFieldGame
-from mfgpde.processes import IsotropicProcess, LinearProcess
+from mfgpde.processes import IsotropicProcess, Linear, LinearProcess, OrnsteinUhlenbeck
 
 
 def normalizing_flow(source: Density, target: Density, horizon: float = 1.0, *, forward: bool = True) -> MeanFieldGame:
@@ -129,3 +129,19 @@ def linear_quadratic(
 
     end = Potential(lambda x, t: 0.5 * weight * dot(x - centre, x - centre))
     return MeanFieldGame(source, end, horizon, viscosity=viscosity, name="linear-quadratic")
+
+
+def examples() -> Iterator[MeanFieldGame]:
+    """Yield one of each to hold the laws to."""
+    source, target = gaussian(-0.3, 0.4), gaussian(0.6, 0.3)
+    process = OrnsteinUhlenbeck(0.7, 1.3, 2.7)
+    yield from (normalizing_flow(source, target, 2.7), normalizing_flow(source, target, forward=False))
+    yield score_based_model(process, source)
+    yield score_based_model(Linear(np.array([[-1.0]]), 0.7, horizon=2.7), source)
+    yield from (gradient_flow(source, target, 0.2), benamou_brenier(source, target), crowd_motion(source, _away, 2.7))
+    yield schroedinger_bridge(source, target, 0.3)
+    yield from (proximal_operator(source, _away, beta=0.2), linear_quadratic(source, 2.0, viscosity=0.1))
+
+
+def _away(x: Array) -> Array:
+    return 0.5 * dot(x - 1.0, x - 1.0)

@@ -7,14 +7,15 @@ with Wright's ω, y + log y = z is y = ω(z). The conjugate is f*(u) = max over 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.densities import Density
+from mfgpde.densities import Density, gaussian
 from mfgpde.games.contract import Functional
 from mfgpde.games.special import wright_omega, x_log_x
 
@@ -70,7 +71,11 @@ class Potential(Functional):
 
 def cross_entropy(law: Density) -> Potential:
     """Return −∫ρ log π."""
-    return Potential(lambda x, t: -_log_density(law, x))
+    return Potential(partial(_surprise, law))
+
+
+def _surprise(law: Density, x: Array, _: float) -> Array:
+    return -_log_density(law, x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,3 +303,16 @@ class Target(Functional):
     def conjugate(self, u: Array, c: Array) -> Array:
         """Return u π."""
         return u * np.exp(c)
+
+
+def examples() -> Iterator[Functional]:
+    """Yield members to hold the laws to: every cost, other weights and exponents, a law in nanometres."""
+    law, tiny = gaussian(0.3, 0.5), gaussian(0.3e-9, 0.5e-18)
+    yield from (Potential(_slope), cross_entropy(law), RelativeEntropy(weight=1.7), Capacity(0.7))
+    for one in (law, tiny):
+        yield from (RelativeEntropy(one, 0.6), ReverseRelativeEntropy(one), ChiSquared(one), Target(one))
+    yield from (Power(1.5), Power(0.8, 3.0), Power(0.8, 1.5))
+
+
+def _slope(x: Array, t: float) -> Array:
+    return np.sin(3 * x[..., 0]) + t

@@ -9,17 +9,17 @@ Optimality: −∂_τU + rU − b·∇U + H(−g∇U) − κΔU = ℓ + δI/δρ
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
-from mfgpde.densities import Density
+from mfgpde.densities import Density, gaussian
 from mfgpde.games.contract import Functional, RunningCost
 from mfgpde.games.differences import slopes
-from mfgpde.games.functionals import Potential
+from mfgpde.games.functionals import Potential, Power, RelativeEntropy
 
 Coefficient = float | Callable[[float], float]
 ScalarField = Callable[[Array, float], Array]
@@ -229,3 +229,27 @@ def _falls_outwards(g: Array, x: Array, price: float) -> bool:
     farthest = np.unravel_index(int(np.argmax(dot(away, away))), g.shape)
     way = 0.5 * price * float(dot(away[farthest], away[farthest]))
     return at_wall and float(np.median(g) - g[farthest]) > way
+
+
+def examples() -> Iterator[RunningCost | MeanFieldGame]:
+    """Yield members to hold the laws to: every cost of the control, and a game with all that one may have."""
+    yield from (Quadratic(), PowerCost(1.5), PowerCost(3.0), TabulatedCost(_quartic, 4.0))
+    yield MeanFieldGame(
+        gaussian([0.2, -0.1], 0.3, 2),
+        RelativeEntropy(gaussian([0.5, 0.0], 0.5, 2)),
+        2.7,
+        0.3,
+        drift_potential=_bowl,
+        running=_bowl,
+        interaction=Power(0.5),
+        cost=PowerCost(3.0),
+        discount=0.1,
+    )
+
+
+def _quartic(speed: Array) -> Array:
+    return speed**2 / 2 + speed**4 / 4
+
+
+def _bowl(x: Array, t: float) -> Array:
+    return (1 + 0.1 * t) * np.cos(x[..., 0]) + 0.5 * x[..., -1] ** 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,3 +90,17 @@ def _extreme(apply: Callable[[Array], Array], n: int, which: str, start: Array, 
         raise RuntimeError(
             f"whether a kernel is positive at fixed mass was not found out on {n} cells: ask on a coarser grid"
         ) from trouble
+
+
+def examples() -> Iterator[Nonlocal]:
+    """Yield members to hold the laws to: a kernel that repels and one that attracts."""
+    yield Nonlocal(_bump)
+    yield Nonlocal(_well)
+
+
+def _bump(z: Array) -> Array:
+    return np.exp(-np.sum(z * z, axis=-1))
+
+
+def _well(z: Array) -> Array:
+    return -_bump(z)

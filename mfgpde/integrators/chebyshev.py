@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -102,3 +103,9 @@ def _coefficients(s: int, damping: float) -> tuple[Array, Array]:
     nodes[2:] = w1 * dd[2:] / d[2:]
     nodes[1] = nodes[2] / (4 * w0)
     return weights, nodes
+
+
+def examples() -> Iterator[RungeKuttaChebyshev]:
+    """Yield members to hold the laws to: little damping, and as much as advection asks for."""
+    for damping in (2 / 13, 2.0, 10.0):
+        yield RungeKuttaChebyshev(damping)

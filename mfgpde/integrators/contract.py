@@ -95,6 +95,7 @@ class Split(System, Protocol):
         ...
 
 
+@runtime_checkable
 class Integrator(Protocol):
     """One step of a method: returns the new state and an estimate of the local error."""
 

@@ -4,11 +4,9 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.core.laws import examine, examples
-from mfgpde.core.register import Register
-from mfgpde.densities import Density, GaussianMixture, laws
+from mfgpde.densities import DENSITIES, GaussianMixture, laws
 
-REGISTER = Register("mfgpde.densities", Density, "density")
-MEMBERS = [(f"{name} {k}", one) for name in REGISTER for k, one in enumerate(examples(REGISTER[name]))]
+MEMBERS = [(f"{name} {k}", one) for name in DENSITIES for k, one in enumerate(examples(DENSITIES[name]))]
 
 
 @pytest.mark.parametrize("density", [one for _, one in MEMBERS], ids=[name for name, _ in MEMBERS])

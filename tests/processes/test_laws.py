@@ -7,12 +7,10 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.core.laws import examine, examples
-from mfgpde.core.register import Register
-from mfgpde.processes import ForwardProcess, laws
+from mfgpde.processes import PROCESSES, laws
 from mfgpde.processes.langevin import Wells
 
-REGISTER = Register("mfgpde.processes", ForwardProcess, "process")
-MEMBERS = [(f"{name} {k}", one) for name in REGISTER for k, one in enumerate(examples(REGISTER[name]))]
+MEMBERS = [(f"{name} {k}", one) for name in PROCESSES for k, one in enumerate(examples(PROCESSES[name]))]
 
 
 @pytest.mark.parametrize("process", [one for _, one in MEMBERS], ids=[name for name, _ in MEMBERS])
