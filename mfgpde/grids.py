@@ -19,6 +19,10 @@ class CartesianGrid:
     """The box ∏[lower_i, upper_i] cut into `cells` equal cells per axis; unknowns live at cell centres.
 
     `periodic` says per axis whether the box repeats itself; by default it does along none.
+
+    >>> grid = mfg.CartesianGrid((0.0, 0.0), (1.0, 2.0), (4, 8))
+    >>> grid.spacing, grid.points.shape, float(grid.integrate(grid.points[..., 1]))
+    ((0.25, 0.25), (4, 8, 2), 2.0)
     """
 
     lower: tuple[float, ...]

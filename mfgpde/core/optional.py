@@ -47,10 +47,10 @@ def explained(problem: ImportError) -> MissingLibrary | None:
 def told() -> Iterator[None]:
     """Turn a failed import of an optional library inside the block into a MissingLibrary that says what to do.
 
-    >>> with told():
+    >>> with told():  # doctest: +ELLIPSIS
     ...     raise ModuleNotFoundError("No module named 'ot'", name="ot")
     Traceback (most recent call last):
-    mfgpde.core.optional.MissingLibrary: transport of point clouds: ot is not installed: pip install pot; all else works
+    mfgpde.core.optional.MissingLibrary: transport of point clouds: this needs ot, which is not installed: pip install ...
     """
     try:
         yield

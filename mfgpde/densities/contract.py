@@ -44,6 +44,10 @@ def marginal(process: LinearProcess, density: Propagated, t: float) -> Propagate
     """Return the law p_t of X_t when X_0 has `density`, in closed form.
 
     Raises TypeError for a process without Gaussian transitions: solve its Fokker–Planck equation instead.
+
+    >>> law = mfg.marginal(mfg.OrnsteinUhlenbeck(), mfg.gaussian(2.0, 0.1), 0.5)
+    >>> print(f"{law.means[0, 0]:.4f}, {law.covariances[0, 0, 0]:.4f}")  # 2e^(−½), 0.1e⁻¹ + ½(1 − e⁻¹)
+    1.2131, 0.3528
     """
     if not isinstance(process, LinearProcess):
         raise TypeError(

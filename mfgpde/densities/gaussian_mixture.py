@@ -26,6 +26,10 @@ class GaussianMixture:
     memory that does not depend on their number.
 
     Raises ValueError for shapes that do not fit, weights that are negative, covariances that are not positive definite.
+
+    >>> pair = mfg.GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], 0.25)
+    >>> print(f"{np.exp(pair.log_density(np.zeros(1))):.6f}")  # e⁻² / √(2π·0.25)
+    0.107982
     """
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike | LowRank | Dense) -> None:
@@ -161,7 +165,11 @@ def _structure(covariances: ArrayLike | LowRank | Dense, k: int, d: int) -> LowR
 
 
 def gaussian(mean: ArrayLike, covariance: ArrayLike, dimension: int = 1) -> GaussianMixture:
-    """Return N(mean, covariance) as a mixture of one; numbers are read as multiples of ones and identity."""
+    """Return N(mean, covariance) as a mixture of one; numbers are read as multiples of ones and identity.
+
+    >>> print(f"{mfg.gaussian(0.0, 0.5, dimension=2).log_density(np.zeros(2)):.6f}")  # −log(2π·0.5)
+    -1.144730
+    """
     mean = np.broadcast_to(np.asarray(mean, dtype=float), (np.size(mean) if np.ndim(mean) else dimension,))
     covariance = np.asarray(covariance, dtype=float)
     return GaussianMixture(np.ones(1), mean[None], covariance[None] if covariance.ndim else covariance)

@@ -17,6 +17,11 @@ def score_residual(process: ForwardProcess, score: DifferentiableScore, x: Array
     """Return ε(x, t), shape (..., d), per length and time.
 
     Written out: ε = ∂_t s − D∇(∇·s) + Jᵀ(f − 2D s) + (∇f)ᵀs + ∇(∇·f), J the Jacobian of s.
+
+    >>> score = mfg.ExactScore(mfg.OrnsteinUhlenbeck(), mfg.gaussian(0.0, 0.5))  # s = −2x at all times
+    >>> residual = mfg.score_residual(mfg.Brownian(), score, np.array([[2.0]]), 0.5)
+    >>> print(f"{residual[0, 0]:.6f}")  # of another process: −½∇(∇·s + |s|²) = −4x
+    -8.000000
     """
     D, s, f = float(process.diffusivity(t)), score(x, t), process.drift(x, t)
     pulled = np.einsum("...ij,...i->...j", score.jacobian(x, t), f - 2 * D * s)
@@ -25,7 +30,13 @@ def score_residual(process: ForwardProcess, score: DifferentiableScore, x: Array
 
 
 def log_density_residual(process: ForwardProcess, score: PotentialScore, x: Array, t: float) -> Array:
-    """Return R(x, t) of a score with a potential; a constant c(t) in the potential adds c′(t)."""
+    """Return R(x, t) of a score with a potential; a constant c(t) in the potential adds c′(t).
+
+    >>> score = mfg.ExactScore(mfg.OrnsteinUhlenbeck(), mfg.gaussian(0.0, 0.5))  # s = −2x at all times
+    >>> R = mfg.log_density_residual(mfg.Brownian(), score, np.array([[2.0]]), 0.5)
+    >>> print(f"{R[0]:.6f}")  # of another process: −½(∇·s + |s|²) = 1 − 2x²
+    -7.000000
+    """
     return LogDensity.of(process).residual(score, x, t)
 
 

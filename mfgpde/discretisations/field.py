@@ -19,6 +19,11 @@ class Field(Shown):
     """A scalar (*cells) or vector (*cells, d) field given by its values at cell centres, or quadrature points of a mesh.
 
     With `means` the values are means over the cells of a grid: so finite volumes hold densities.
+
+    >>> grid = mfg.CartesianGrid((0.0,), (1.0,), (64,))
+    >>> square = mfg.Field(mfg.FiniteVolume(grid), grid.points[..., 0] ** 2)
+    >>> print(f"{square.integral():.4f}, {square(np.array([[0.25]]))[0]:.4f}")  # 1/3, 1/16
+    0.3333, 0.0625
     """
 
     discretisation: Discretisation

@@ -17,7 +17,14 @@ from mfgpde.processes import ForwardProcess
 
 @dataclass(frozen=True, eq=False)
 class BackwardKolmogorov(Equation):
-    """∂_τ u = f·∇u + D Δu with f(x, τ) and D(τ) in the equation's own time τ; `potential` as in `FokkerPlanck`."""
+    """∂_τ u = f·∇u + D Δu with f(x, τ) and D(τ) in the equation's own time τ; `potential` as in `FokkerPlanck`.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1))
+    >>> equation = mfg.BackwardKolmogorov.of(mfg.Brownian())
+    >>> u = mfg.solve(equation, space, lambda x: x[..., 0] ** 2, (0.0, 0.5)).at(0.5)
+    >>> print(f"{u(np.array([[1.0]]))[0]:.3f}")  # E(1 + W_t)² = 1 + t
+    1.500
+    """
 
     drift: VectorField
     diffusivity: Diffusivity

@@ -17,7 +17,13 @@ from mfgpde.scores import DivergenceScore
 
 @dataclass(frozen=True, eq=False)
 class Continuity(Equation):
-    """∂_t p = −∇·(v p) with velocity v(x,t) and, where known, its divergence ∇·v."""
+    """∂_t p = −∇·(v p) with velocity v(x,t) and, where known, its divergence ∇·v.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 256, 1))
+    >>> law = mfg.solve(mfg.Continuity(lambda x, t: -x), space, mfg.gaussian(0.0, 1.0), (0.0, 0.5)).at(0.5)
+    >>> print(f"{law.expectation(lambda x: x[..., 0] ** 2):.2f}")  # e⁻¹
+    0.37
+    """
 
     velocity: VectorField
     divergence: ScalarField | None = None

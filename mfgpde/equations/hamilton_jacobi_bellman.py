@@ -18,7 +18,14 @@ from mfgpde.processes import ForwardProcess
 
 @dataclass(frozen=True, eq=False)
 class HamiltonJacobiBellman(Equation):
-    """∂_t u = D Δu − H(x, ∇u, t) with Hamiltonian H(x, p, t), running costs included, and diffusivity D(t)."""
+    """∂_t u = D Δu − H(x, ∇u, t) with Hamiltonian H(x, p, t), running costs included, and diffusivity D(t).
+
+    >>> equation = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * (p * p).sum(axis=-1), lambda t: 0.5)
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1))
+    >>> u = mfg.solve(equation, space, lambda x: 0.5 * x[..., 0] ** 2, (0.0, 1.0)).at(1.0)
+    >>> print(f"{u(np.array([[1.0]]))[0]:.3f}")  # x²/(2(1 + t)) + ½log(1 + t)
+    0.597
+    """
 
     hamiltonian: Callable[[Array, Array, float], Array]
     diffusivity: Diffusivity

@@ -17,7 +17,14 @@ from mfgpde.scores import PotentialScore
 
 @dataclass(frozen=True, eq=False)
 class LogDensity(Equation):
-    """∂_tφ = D Δφ + Q|∇φ|² − f·∇φ − ∇·f with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem)."""
+    """∂_tφ = D Δφ + Q|∇φ|² − f·∇φ − ∇·f with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem).
+
+    >>> equation = mfg.LogDensity.of(mfg.Brownian())
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1))
+    >>> phi = mfg.solve(equation, space, lambda x: -0.5 * x[..., 0] ** 2, (0.0, 1.0)).at(1.0)
+    >>> print(f"{phi(np.array([[1.0]]))[0]:.3f}")  # −x²/(2(1 + t)) − ½log(1 + t)
+    -0.597
+    """
 
     drift: VectorField
     divergence: ScalarField

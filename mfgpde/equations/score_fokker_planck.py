@@ -16,7 +16,14 @@ from mfgpde.processes import ForwardProcess
 
 @dataclass(frozen=True, eq=False)
 class ScoreFokkerPlanck(Equation):
-    """∂_t s = ∇[ D ∇·s + Q|s|² − f·s − ∇·f ] with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem)."""
+    """∂_t s = ∇[ D ∇·s + Q|s|² − f·s − ∇·f ] with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem).
+
+    >>> equation = mfg.ScoreFokkerPlanck.of(mfg.Brownian())
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1))
+    >>> s = mfg.solve(equation, space, lambda x: -x, (0.0, 1.0)).at(1.0)
+    >>> print(f"{s(np.array([[1.0]]))[0, 0]:.3f}")  # −x/(1 + t)
+    -0.500
+    """
 
     drift: VectorField
     divergence: ScalarField

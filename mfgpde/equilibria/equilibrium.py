@@ -31,6 +31,11 @@ class Equilibrium(Shown):
 
     `primal` is the cost of a feasible pair (ρ, v), `dual` a lower bound on all of them, both of the discrete problem.
     `costs` splits the primal one. `residuals` are those of the discrete optimality system.
+
+    >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
+    >>> found = mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1))
+    >>> print(f"{found.dual:.2f}, {found.primal:.2f}")  # the cost between two bounds: ¼·E|x|² + ½ log 2 = 0.409
+    0.41, 0.41
     """
 
     game: MeanFieldGame

@@ -44,6 +44,12 @@ def wasserstein_proximal(
     Computed in logarithms, in O(N·n) by separable Gaussian transforms; walls reflect. Raises ValueError for β or T ≤ 0, a
     potential that is not finite, noise that the grid does not resolve, and a law that piles up at the walls, as it does
     where e^{−V/2β} is not integrable against the Gaussian.
+
+    >>> grid = mfg.CartesianGrid.cube(6.0, 128, 1)
+    >>> start = np.exp(mfg.gaussian(0.0, 1.0).log_density(grid.points))
+    >>> law = mfg.wasserstein_proximal(start, lambda x: 0.5 * x[..., 0] ** 2, grid, beta=0.5).density
+    >>> print(f"{law.expectation(lambda x: x[..., 0] ** 2):.4f}")  # ¼ + β
+    0.7500
     """
     if not (beta > 0 and horizon > 0):
         raise ValueError(f"beta and horizon must be positive, got {beta} and {horizon}")

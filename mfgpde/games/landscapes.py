@@ -23,7 +23,7 @@ class Landscape(ABC):
 class Quadratic(Landscape):
     """V(x) = ½ weight |x − centre|².
 
-    >>> Quadratic(weight=2.0, centre=1.0)(np.array([[0.0], [3.0]]))
+    >>> mfg.games.landscapes.Quadratic(weight=2.0, centre=1.0)(np.array([[0.0], [3.0]]))
     array([1., 4.])
     """
 
@@ -39,7 +39,7 @@ class Quadratic(Landscape):
 class DoubleWell(Landscape):
     """V(x) = height (|x|²/width² − 1)²: zero on the sphere of radius `width`.
 
-    >>> DoubleWell(height=2.0)(np.array([[0.0], [1.0]]))
+    >>> mfg.games.landscapes.DoubleWell(height=2.0)(np.array([[0.0], [1.0]]))
     array([2., 0.])
     """
 

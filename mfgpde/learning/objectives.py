@@ -29,6 +29,11 @@ class Objective:
     ahead, ∇·s by one random direction. `log_residual` weighs R² of the log-density equation at points uniform in a box
     (arXiv:2311.15996), for networks that are potentials. `control` is the degree of the Hermite functions that take noise
     out of the gradient of the denoising loss (`control_variate.py`), 0 for none.
+
+    >>> from mfgpde.learning.objectives import Coefficients, loss_weight
+    >>> process = Coefficients.of(mfg.Brownian(scale=2.0))
+    >>> float(loss_weight(mfg.Objective(weighting="diffusion"), process, 0.5))  # g²
+    4.0
     """
 
     matching: Literal["denoising", "implicit", "sliced"] = "denoising"

@@ -19,6 +19,11 @@ class OverdampedLangevin(ForwardProcess):
 
     `potential` maps (..., d) to (...), `gradient` to (..., d), `laplacian` to (...). Where `hessian`, to (..., d, d), and
     `laplacian_gradient`, ∇ΔV to (..., d), are not given, differences of `gradient` and `laplacian` stand for them.
+
+    >>> V = lambda x: 0.25 * (x**4).sum(axis=-1)
+    >>> process = mfg.OverdampedLangevin(V, lambda x: x**3, lambda x: 3 * (x**2).sum(axis=-1), scale=2.0)
+    >>> process.drift(np.array([0.5, 1.0]), 0.0)  # −½g²∇V
+    array([-0.25, -2.  ])
     """
 
     potential: Callable[[Array], Array]

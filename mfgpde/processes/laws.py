@@ -5,6 +5,7 @@ largest term. Points are taken at the process's own length: see `length`. `proce
 
 >>> from mfgpde import VariancePreserving
 >>> from mfgpde.core.laws import examine
+>>> from mfgpde.processes.laws import LAWS
 >>> all(outcome.kept for outcome in examine(VariancePreserving(horizon=2.7), LAWS))
 True
 """

@@ -16,9 +16,13 @@ from mfgpde.processes.contract import LinearProcess, Transition, check_interval,
 
 @dataclass(frozen=True, eq=False)
 class Linear(LinearProcess):
-    """Ȧ-affine drift: `matrix(t)` is A (d, d) per time, `offset(t)` is c (d,), `scale(t)` is g; constants are accepted.
+    """Affine drift A x + c: `matrix(t)` is A (d, d), `offset(t)` is c (d,), `scale(t)` is g; constants are accepted.
 
     Transition laws integrate Φ̇ = AΦ, ḃ = Ab + c, Σ̇ = AΣ + ΣAᵀ + g²I to a relative 1e-12 (Dormand–Prince 8).
+
+    >>> turning = mfg.Linear(np.array([[0.0, -1.0], [1.0, 0.0]]), horizon=2.0)
+    >>> (turning.transition(0.0, np.pi / 2).factor.round(6) + 0.0).tolist()  # a quarter of a turn
+    [[0.0, -1.0], [1.0, 0.0]]
     """
 
     matrix: Array | Callable[[float], Array]

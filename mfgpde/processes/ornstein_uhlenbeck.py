@@ -15,7 +15,12 @@ from mfgpde.processes.contract import IsotropicProcess, positive
 
 @dataclass(frozen=True)
 class OrnsteinUhlenbeck(IsotropicProcess):
-    """m = e^{−θt}, v = g²(1 − e^{−2θt})/(2θ). With θ = g = 1 it is the process of arXiv:2311.15996, section 4."""
+    """m = e^{−θt}, v = g²(1 − e^{−2θt})/(2θ). With θ = g = 1 it is the process of arXiv:2311.15996, section 4.
+
+    >>> process = mfg.OrnsteinUhlenbeck(rate=2.0, scale=2.0)
+    >>> print(f"{process.contraction(0.5):.4f}, {process.variance(0.5):.4f}, {process.prior_variance:.1f}")
+    0.3679, 0.8647, 1.0
+    """
 
     rate: float = 1.0
     scale: float = 1.0

@@ -15,7 +15,11 @@ from mfgpde.processes.contract import IsotropicProcess, positive
 
 @dataclass(frozen=True)
 class VarianceExploding(IsotropicProcess):
-    """σ(t) = σ₀ (σ₁/σ₀)^{t/T}, g² = dσ²/dt; v = σ(t)² − σ₀². — arXiv:2011.13456, eqs. (9), (29)."""
+    """σ(t) = σ₀ (σ₁/σ₀)^{t/T}, g² = dσ²/dt; v = σ(t)² − σ₀². — arXiv:2011.13456, eqs. (9), (29).
+
+    >>> float(round(mfg.VarianceExploding(sigma_min=1.0, sigma_max=4.0).variance(0.5), 6))  # 2² − 1²
+    3.0
+    """
 
     sigma_min: float = 0.01
     sigma_max: float = 2.0
@@ -54,7 +58,11 @@ class VarianceExploding(IsotropicProcess):
 
 @dataclass(frozen=True)
 class Brownian(IsotropicProcess):
-    """dX = g dW with constant g; v = g² t: the heat flow."""
+    """dX = g dW with constant g; v = g² t: the heat flow.
+
+    >>> float(mfg.Brownian(scale=2.0).variance(0.5))  # g²t
+    2.0
+    """
 
     scale: float = 1.0
     horizon: float = 1.0

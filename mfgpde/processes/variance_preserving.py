@@ -14,7 +14,12 @@ from mfgpde.processes.contract import IsotropicProcess, positive
 
 @dataclass(frozen=True)
 class VariancePreserving(IsotropicProcess):
-    """β(t) = β₀ + (β₁ − β₀) t/T; m = e^{−B/2}, v = 1 − e^{−B}, B = ∫₀ᵗβ. — arXiv:2011.13456, eqs. (11), (29)."""
+    """β(t) = β₀ + (β₁ − β₀) t/T; m = e^{−B/2}, v = 1 − e^{−B}, B = ∫₀ᵗβ. — arXiv:2011.13456, eqs. (11), (29).
+
+    >>> constant = mfg.VariancePreserving(beta_min=1.0, beta_max=1.0)
+    >>> print(f"{constant.contraction(1.0):.4f}, {constant.variance(1.0):.4f}")  # e^(−½), 1 − e⁻¹
+    0.6065, 0.6321
+    """
 
     beta_min: float = 0.1
     beta_max: float = 20.0
@@ -59,6 +64,10 @@ class SubVariancePreserving(IsotropicProcess):
     """f = −½β x, g² = β(1 − e^{−2B}); v = (1 − e^{−B})². The diffusivity vanishes at t = 0.
 
     arXiv:2011.13456, eqs. (12), (29).
+
+    >>> constant = mfg.SubVariancePreserving(beta_min=1.0, beta_max=1.0)
+    >>> print(f"{constant.variance(1.0):.4f}")  # (1 − e⁻¹)²
+    0.3996
     """
 
     beta_min: float = 0.1

@@ -18,6 +18,11 @@ def picture(field: Field, path: str | Path, *, title: str = "") -> Path:
 
     Grids in three dimensions are shown by their integral along the last axis. Meshes need PyVista
     (`pip install pyvista`); raises ImportError without it, ValueError for vector fields.
+
+    >>> grid = mfg.CartesianGrid.cube(1.0, 16, 2)
+    >>> field = mfg.Field(mfg.FiniteVolume(grid), grid.points[..., 0])
+    >>> mfg.picture(field, "field.png").read_bytes()[1:4]
+    b'PNG'
     """
     path = Path(path)
     if isinstance(field.grid, CartesianGrid):

@@ -29,6 +29,10 @@ class ExactScore:
     carried through all t in closed form. Derivatives in time come from the motion of the mixture's parameters: the
     transition laws are differentiated numerically (order eight, about 1e-12), not taken from the drift, so that a
     process whose laws and drift disagree is found out.
+
+    >>> score = mfg.ExactScore(mfg.Brownian(), mfg.gaussian(0.0, 1.0))
+    >>> print(f"{score(np.array([[1.0]]), 1.0)[0, 0]:.6f}")  # −x/(1 + t)
+    -0.500000
     """
 
     process: LinearProcess
@@ -131,6 +135,10 @@ def empirical_score(process: LinearProcess, points: Array, variance: float = 0.0
     It is what denoising score matching tends to with unlimited capacity. With variance 0 the points are blurred by 1e-16
     of the data's variance, below rounding at all times that matter: point masses have no score at t = 0.
     Raises ValueError for points that are not finite numbers of shape (n, d), and for a negative variance.
+
+    >>> score = mfg.empirical_score(mfg.Brownian(), np.zeros((1, 1)))  # one training point
+    >>> print(f"{score(np.array([[1.0]]), 0.5)[0, 0]:.6f}")  # −x/t
+    -2.000000
     """
     points = np.asarray(points, dtype=float)
     if points.ndim != 2 or not len(points) or not np.isfinite(points).all():

@@ -51,6 +51,11 @@ def load_score(source: str, dimension: int | None = None, network: Network | Non
     PyTorch module, or a NumPy function of points (n, d) and one time, which is differentiated by differences.
 
     Raises ValueError with what was found and what is expected.
+
+    >>> from pathlib import Path
+    >>> _ = Path("mine.py").write_text("def score(x, t): return -x / (1 + t)")
+    >>> mfg.load_score("mine.py:score", 1)(np.ones((1, 1)), 1.0)
+    array([[-0.5]])
     """
     path, _, name = source.rpartition(":")
     if Path(source).suffix in (".npz", ".safetensors"):

@@ -100,6 +100,11 @@ class JaxScore:
     function is called as function(parameters, x, t), and scores that share it share what was compiled. Offers what
     residuals need: divergence, Jacobian, ∂_t s, ∇(∇·s). Raises ValueError for a function that returns neither, or does not
     accept such arguments.
+
+    >>> score = mfg.JaxScore(lambda x, t: -0.5 * x @ x / (1 + t), 1)  # a potential: its gradient is the score
+    >>> x = np.array([[1.0]])
+    >>> print(f"{score(x, 1.0)[0, 0]:.3f}, {score.rate(x, 1.0)[0, 0]:.3f}")  # −x/(1 + t), x/(1 + t)²
+    -0.500, 0.250
     """
 
     is_potential = False

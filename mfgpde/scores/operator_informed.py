@@ -41,6 +41,12 @@ class OperatorInformed:
 
     Raises ValueError for samples that do not fit, fewer than 10 of them, and a process that is not the basis's semigroup;
     warns (UserWarning) of more functions than half the number of samples, and of a system that is singular without a ridge.
+
+    >>> from scipy.special import ndtri
+    >>> samples = ndtri((np.arange(1000) + 0.5) / 1000)[:, None]  # of N(0, 1), which the process keeps
+    >>> score = mfg.OperatorInformed(mfg.scores.HermiteBasis(1, 4), mfg.VariancePreserving(), samples)
+    >>> print(f"{score(np.array([[1.0]]), 0.5)[0, 0]:.2f}")  # −x
+    -1.00
     """
 
     basis: Eigenbasis

@@ -57,6 +57,13 @@ class TorchScore:
     One column is a potential, for d > 1, and makes a `TorchPotential`; for d = 1 say `potential=True`. The module is copied
     to double precision and set to evaluation. Raises ImportError without PyTorch, ValueError for a module that returns
     another shape, or that lies on another device than the arrays of a device it is given.
+
+    >>> import torch
+    >>> class Heat(torch.nn.Module):
+    ...     def forward(self, x, t):
+    ...         return -x / (1 + t)
+    >>> print(f"{mfg.TorchScore(Heat(), 1)(np.array([[1.0]]), 1.0)[0, 0]:.3f}")
+    -0.500
     """
 
     is_potential = False

@@ -155,6 +155,11 @@ def solve(
     Raises:
         ValueError, TypeError: the problem is not well posed on this grid (before the first step).
         NotConverged: the march ended early; `.partial` is the Solution up to there.
+
+    >>> equation, start = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), mfg.gaussian(1.0, 0.5)
+    >>> solution = mfg.solve(equation, mfg.Spectral(mfg.CartesianGrid.cube(6.0, 64, 1)), start, (0.0, 1.0))
+    >>> print(f"{solution.at(1.0).expectation(lambda x: x[..., 0]):.6f}")  # e⁻¹
+    0.367879
     """
     instants = checked_times(equation, times)
     system = discretisation.semidiscretise(equation)

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Solution(Shown):
-    """Fields at `times`; `conserved` holds mass, minimum and wall mass at each of them; `cost` counts work."""
+    """Fields at `times`; `conserved` holds mass, minimum and wall mass at each of them; `cost` counts work.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1))
+    >>> heat = mfg.solve(mfg.FokkerPlanck.of(mfg.Brownian()), space, mfg.gaussian(0.0, 0.25), (0.0, 0.25, 0.5))
+    >>> heat.times.tolist(), f"{heat.conserved['mass'][-1]:.6f}"
+    ([0.0, 0.25, 0.5], '1.000000')
+    """
 
     equation: Equation
     discretisation: Discretisation
@@ -104,7 +110,14 @@ class Solution(Shown):
 
 
 def load(path: str | os.PathLike[str]) -> xarray.DataArray:
-    """Return the labelled array that `Solution.save` wrote, box and provenance in its attributes."""
+    """Return the labelled array that `Solution.save` wrote, box and provenance in its attributes.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1))
+    >>> heat = mfg.solve(mfg.FokkerPlanck.of(mfg.Brownian()), space, mfg.gaussian(0.0, 0.25), (0.0, 0.5))
+    >>> stored = mfg.load(heat.save("heat.nc"))
+    >>> stored.dims, f"{float(stored[-1].sum()) * space.grid.volume:.6f}"
+    (('time', 'x'), '1.000000')
+    """
     import xarray
 
     with xarray.open_dataarray(path, engine="h5netcdf") as stored:

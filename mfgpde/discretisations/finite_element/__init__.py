@@ -53,6 +53,11 @@ class FiniteElement:
     the mesh is Delaunay (else a warning).
     `walls` as in FiniteVolume: densities must stay away from far ones; nothing flows through either. At absorbing ones
     densities and expectations vanish, and potentials keep the values they start from (an exit cost).
+
+    >>> space = mfg.FiniteElement(mfg.meshes.interval(-6.0, 6.0, 64), degree=2)
+    >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.Brownian()), space, mfg.gaussian(0.0, 0.25), (0.0, 0.5)).at(0.5)
+    >>> print(f"{law.expectation(lambda x: x[..., 0] ** 2):.3f}")  # 0.25 + t
+    0.750
     """
 
     mesh: Mesh

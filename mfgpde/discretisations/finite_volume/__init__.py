@@ -47,6 +47,11 @@ class FiniteVolume:
     `backend="cupy"` marches on a GPU ("auto": where there is one) and returns fields to the host. Drifts and potentials
     that compute with arrays on the device are evaluated there (`Solution.cost` says so), others on the host; Hamiltonians,
     which see the solution, must compute there. A `JaxScore` does, by DLPack, if JAX knows the device.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1), order=4)
+    >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.Brownian()), space, mfg.gaussian(0.0, 0.25), (0.0, 0.5)).at(0.5)
+    >>> print(f"{law.expectation(lambda x: x[..., 0] ** 2):.3f}")  # 0.25 + t
+    0.750
     """
 
     grid: CartesianGrid

@@ -35,6 +35,11 @@ class Spectral:
     With walls, densities must vanish there and Hamilton–Jacobi equations reflect; the score equation needs periodic walls.
 
     `backend="cupy"` computes on a GPU, with CuPy's transforms ("auto": where there is one); fields come back to the host.
+
+    >>> space = mfg.Spectral(mfg.CartesianGrid.cube(6.0, 64, 1))
+    >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.Brownian()), space, mfg.gaussian(0.0, 0.25), (0.0, 0.5)).at(0.5)
+    >>> print(f"{law.expectation(lambda x: x[..., 0] ** 2):.6f}")  # 0.25 + t
+    0.750000
     """
 
     grid: CartesianGrid
