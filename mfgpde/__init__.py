@@ -7,11 +7,12 @@ from typing import Any
 
 import lazy_loader
 
-from mfgpde.core import shown
+from mfgpde.core import shown, threads
 from mfgpde.core.optional import told
 from mfgpde.core.register import defines, files
 from mfgpde.core.version import __version__ as __version__
 
+threads.wait_asleep()
 _listed, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 

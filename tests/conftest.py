@@ -1,6 +1,5 @@
 """A stricter world than the user's: floating-point trouble raises, warnings are errors."""
 
-import os
 import shutil
 import subprocess
 import warnings
@@ -12,9 +11,6 @@ from hypothesis import HealthCheck, settings
 # what a busy machine takes for an example says nothing about the code
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("steady")
-
-if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores: threads that wait must not spin
-    os.environ["OMP_WAIT_POLICY"] = "passive"
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LOCAL_RANKS = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "MV2_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE")
+WAITING = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
+"""how threads of GNU's and LLVM's OpenMP wait: asleep; where cores are shared, spinning costs milliseconds a loop"""
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -33,8 +35,15 @@ def shares(processes: int) -> dict[str, str]:
     return dict.fromkeys(THREADS, str(max(1, available() // processes)))
 
 
+def wait_asleep() -> None:
+    """Have threads sleep while they wait, unless the user has set something else; before OpenMP is loaded."""
+    for name, value in WAITING.items():
+        os.environ.setdefault(name, value)
+
+
 def prepare() -> None:
     """Settle threads among MPI ranks, and JAX's cache on disk; what the user has set stays. Before heavy imports."""
+    wait_asleep()
     ranks = local_ranks()
     if ranks > 1:
         for name, value in shares(ranks).items():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
 from mfgpde.kernels.games import kinetic_proximal as kinetic_proximal
+from mfgpde.kernels.regions import region
 from mfgpde.kernels.transport import envelope as envelope
 from mfgpde.kernels.transport import scatter as scatter
 from mfgpde.kernels.weno import weno_slopes as weno_slopes
@@ -48,7 +49,7 @@ def _even_part(w: float) -> float:
     return 0.5 * abs(w) + abs(w) / np.expm1(abs(w)) if abs(w) < 700 else 0.5 * abs(w)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(4)
 def jump_rates(peclet: Array, rate: float, up: Array, down: Array) -> None:
     """Fill up = rate·B(−w), down = rate·B(w), B(w) = w/(e^w − 1), for flat face Péclet numbers w = v h/D, rate = D/h²."""
     for i in prange(peclet.size):
@@ -57,7 +58,7 @@ def jump_rates(peclet: Array, rate: float, up: Array, down: Array) -> None:
         down[i] = max(rate * (even - odd), 0.0)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.5)
 def upwind_rates(velocity: Array, inverse_spacing: float, up: Array, down: Array) -> None:
     """Fill up = v⁺/h, down = v⁻/h: the limit of `jump_rates` without diffusion."""
     for i in prange(velocity.size):
@@ -65,7 +66,7 @@ def upwind_rates(velocity: Array, inverse_spacing: float, up: Array, down: Array
         down[i] = max(-velocity[i], 0.0) * inverse_spacing
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.5)
 def forward_1d(p: Array, up: Array, down: Array, out: Array) -> None:
     """Fill out = Ap, the rate of change of cell densities."""
     n = p.shape[0]
@@ -74,7 +75,7 @@ def forward_1d(p: Array, up: Array, down: Array, out: Array) -> None:
         out[i] = up[i] * low - (down[i] + up[i + 1]) * p[i] + down[i + 1] * high
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.8)
 def forward_2d(p: Array, up0: Array, down0: Array, up1: Array, down1: Array, out: Array) -> None:
     """Fill out = Ap in two dimensions."""
     n, m = p.shape
@@ -93,7 +94,7 @@ def forward_2d(p: Array, up0: Array, down0: Array, up1: Array, down1: Array, out
             out[i, j] = across + u1[j] * here[j - 1] + d1[j + 1] * right - leave * here[j]
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(2)
 def forward_3d(
     p: Array, up0: Array, down0: Array, up1: Array, down1: Array, up2: Array, down2: Array, out: Array
 ) -> None:
@@ -124,7 +125,7 @@ def _fitted(w: float, low: float, high: float) -> float:
     return 0.5 * w * (low + high) - _even_series(w) * (high - low)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(2)
 def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, periodic: Flags, blocks: int, out: Array) -> None:
     """Fill out = Ap from face Péclet numbers |w| ≤ 1 (0 on walls) and rate = D/h² per axis: five arrays of traffic.
 
@@ -164,10 +165,11 @@ def fitted_3d(p: Array, w0: Array, w1: Array, w2: Array, rate: Array, periodic: 
 def fitted(p: Array, peclet: tuple[Array, ...], rate: Sequence[float], periodic: Sequence[bool], out: Array) -> None:
     """Fill out = Ap from face Péclet numbers |w| ≤ 1 (0 on walls) and rate = D/h² per axis, in three dimensions."""
     w0, w1, w2 = peclet
-    fitted_3d(p, w0, w1, w2, np.asarray(rate), np.asarray(periodic), min(threads(), len(p)), out)
+    blocks = min(fitted_3d.threads(p), len(p))
+    fitted_3d(p, w0, w1, w2, np.asarray(rate), np.asarray(periodic), blocks, out)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(6)
 def largest_departure(w: Array, periodic: bool) -> float:
     """Return the largest rate of leaving a cell along the middle axis of w (outer, n + 1, inner), in units of D/h²."""
     outer, faces, inner = w.shape
@@ -182,7 +184,7 @@ def largest_departure(w: Array, periodic: bool) -> float:
     return largest
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.4)
 def face_flux(p: Array, up: Array, down: Array, flux: Array) -> None:
     """Fill the flux (mass per time and cell volume) over all faces normal to the middle axis of p (outer, n, inner)."""
     outer, n, inner = p.shape
@@ -202,7 +204,7 @@ def _corrected(f0: float, f: float, f1: float, w0: float, w: float, w1: float) -
     return f - error / (12 * (1 + s * s))
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.4)
 def corrected_flux(flux: Array, peclet: Array, periodic: bool, out: Array) -> None:
     """Fill out with the flux corrected to fourth order, over faces normal to the middle axis (outer, n + 1, inner).
 
@@ -224,7 +226,7 @@ def corrected_flux(flux: Array, peclet: Array, periodic: bool, out: Array) -> No
                 g[b] = _corrected(f0[b], f[b], f1[b], w0[b], w[b], w1[b])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.3, lambda flux, out: out.size)
 def add_inflow(flux: Array, out: Array) -> None:
     """Add F_i − F_{i+1} along the middle axis to out (outer, n, inner)."""
     outer, n, inner = out.shape
@@ -235,7 +237,7 @@ def add_inflow(flux: Array, out: Array) -> None:
             o[b] += here[b] - there[b]
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.8)
 def add_corrected_rows(
     p: Array, up: Array, down: Array, peclet: Array, periodic: bool, flux: Array, better: Array, out: Array
 ) -> None:
@@ -259,7 +261,7 @@ def add_corrected_rows(
             o[i] += g[i] - g[i + 1]
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.5)
 def backward_axis(u: Array, up: Array, down: Array, out: Array) -> None:
     """Add the transpose Aᵀu along the middle axis of u (outer, n, inner); rates have n + 1 faces there."""
     outer, n, inner = u.shape
@@ -271,7 +273,7 @@ def backward_axis(u: Array, up: Array, down: Array, out: Array) -> None:
                 out[a, i, b] += rise + down[a, i, b] * (u[a, i - 1, b] - u[a, i, b])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.4)
 def recurrence(y0: Array, y1: Array, y2: Array, f1: Array, f0: Array, c: Array, out: Array) -> None:
     """Fill out = c₀y₀ + c₁y₁ + c₂y₂ + c₃f₁ + c₄f₀ over flat arrays: one Chebyshev stage in one pass."""
     for i in prange(y0.size):
@@ -295,7 +297,7 @@ def _near(i: int, n: int, periodic: bool) -> int:
     return i % n if periodic else min(max(i, 0), n - 1)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(3)
 def _limited_rows(p: Array, velocity: Array, periodic: bool, out: Array) -> None:
     """Do the same along the last axis of p (outer, n)."""
     outer, n = p.shape
@@ -312,13 +314,10 @@ def _limited_rows(p: Array, velocity: Array, periodic: bool, out: Array) -> None
             o[i] += f[i] - f[i + 1]
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def limited_flux(p: Array, velocity: Array, periodic: bool, out: Array) -> None:
-    """Add −∂(v p) along the middle axis of p (outer, n, inner), upwind values limited after van Leer; velocity = v/h."""
+@region(3)
+def _limited_columns(p: Array, velocity: Array, periodic: bool, out: Array) -> None:
+    """Do it along the middle axis."""
     outer, n, inner = p.shape
-    if inner == 1:
-        _limited_rows(p.reshape(outer, n), velocity.reshape(outer, n + 1), periodic, out.reshape(outer, n))
-        return
     for ai in prange(outer * n):  # both faces of a cell, each once more beside it
         a, i = ai // n, ai % n
         far, left = p[a, _near(i - 2, n, periodic)], p[a, _near(i - 1, n, periodic)]
@@ -331,7 +330,16 @@ def limited_flux(p: Array, velocity: Array, periodic: bool, out: Array) -> None:
             o[b] += inflow - (_limited(high[b], left[b], here[b], right[b], beyond[b]) if last else 0.0)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+def limited_flux(p: Array, velocity: Array, periodic: bool, out: Array) -> None:
+    """Add −∂(v p) along the middle axis of p (outer, n, inner), upwind values limited after van Leer; velocity = v/h."""
+    outer, n, inner = p.shape
+    if inner == 1:
+        _limited_rows(p.reshape(outer, n), velocity.reshape(outer, n + 1), periodic, out.reshape(outer, n))
+    else:
+        _limited_columns(p, velocity, periodic, out)
+
+
+@region(0.4)
 def score_axis(s: Array, drift: Array, spread: float, square: float, out: Array) -> None:
     """Add D(s₊ − s₋)/h + m(Qm − f), m the mean of both faces, along the middle axis of s (outer, n + 1, inner).
 
@@ -346,7 +354,7 @@ def score_axis(s: Array, drift: Array, spread: float, square: float, out: Array)
             o[b] += spread * (high[b] - low[b]) + mean * (square * mean - f[b])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(0.3)
 def face_slopes(u: Array, inverse_spacing: float, periodic: bool, far: bool, out: Array) -> None:
     """Fill ∂u/∂x on all faces normal to the middle axis of u (outer, n, inner), out (outer, n + 1, inner).
 

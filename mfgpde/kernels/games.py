@@ -6,9 +6,10 @@ import numba
 import numpy as np
 
 from mfgpde.core.arrays import Array
+from mfgpde.kernels.regions import region
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@region(10)
 def kinetic_proximal(m: Array, mu: Array, weight: Array, out_m: Array, out_mu: Array) -> None:
     """Minimise weight·m²/(2μ) + ½|(m, μ) − (m0, μ0)|² over μ ≥ 0, line by line; arrays (lines, n), weight (lines,).
 

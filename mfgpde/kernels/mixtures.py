@@ -13,11 +13,11 @@ import numpy as np
 from numba import njit, prange
 
 from mfgpde.core.arrays import Array
+from mfgpde.kernels.regions import region
 
 TILE = 128  # components
 POINTS = 32
 FEW, SIDE = 96, 128  # coordinates of centres up to which components are taken one at a time; points side by side
-ALONE = 400_000  # coordinates times points: less is done before a second core has woken
 LOG2_E, MAGIC, ONE = 1.4426950408889634, 6755399441055744.0, 1023 << 52
 LOG_2, LOG_2_REST = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the first has few digits: k·LOG_2 is exact
 NEGLIGIBLE = 46.0  # e⁻⁴⁶ = 1e-20: what so much less than the largest share adds is below rounding
@@ -331,53 +331,38 @@ def _products(
             slope[first + p, i] = third[p, i] / total[p] - second[p] / total[p] * s - 2 * ahead * product[first + p, i]
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def _averages_on_all_cores(x, *arguments) -> None:
+def _pairs(x: Array, centres: Array, *_: Any) -> int:
+    """Return coordinates times points."""
+    return len(x) * centres.size
+
+
+def _pairs_ahead(x: Array, _direction: Array, centres: Array, *_: Any) -> int:
+    return len(x) * centres.size
+
+
+@region(0.2, _pairs)
+def _averages_of_all(x, *arguments) -> None:
     for block in prange((len(x) + POINTS - 1) // POINTS):
         _averages(block, x, *arguments)
 
 
-@njit(cache=True, error_model="numpy")
-def _averages_on_one_core(x, *arguments) -> None:
-    for block in range((len(x) + POINTS - 1) // POINTS):
-        _averages(block, x, *arguments)
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-def _few_on_all_cores(x, *arguments) -> None:
+@region(0.2, _pairs)
+def _averages_with_few(x, *arguments) -> None:
     for block in prange((len(x) + SIDE - 1) // SIDE):
         _averages_of_few(block, x, *arguments)
 
 
-@njit(cache=True, error_model="numpy")
-def _few_on_one_core(x, *arguments) -> None:
-    for block in range((len(x) + SIDE - 1) // SIDE):
-        _averages_of_few(block, x, *arguments)
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-def _products_on_all_cores(x, *arguments) -> None:
+@region(0.2, _pairs_ahead)
+def _products_of_all(x, *arguments) -> None:
     for block in prange((len(x) + POINTS - 1) // POINTS):
         _products(block, x, *arguments)
 
 
-@njit(cache=True, error_model="numpy")
-def _products_on_one_core(x, *arguments) -> None:
-    for block in range((len(x) + POINTS - 1) // POINTS):
-        _products(block, x, *arguments)
-
-
 def mixture_averages(x: Array, centres: Array, *arguments: Any) -> None:
-    """Fill log p, ∇log p and Δlog p as `_averages` says, on all cores where that is worth waking them."""
-    alone = len(x) * centres.size <= ALONE
-    if centres.size <= FEW:
-        work = _few_on_one_core if alone else _few_on_all_cores
-    else:
-        work = _averages_on_one_core if alone else _averages_on_all_cores
-    work(x, centres, *arguments)
+    """Fill log p, ∇log p and Δlog p as `_averages` says."""
+    (_averages_with_few if centres.size <= FEW else _averages_of_all)(x, centres, *arguments)
 
 
 def mixture_products(x: Array, direction: Array, centres: Array, *arguments: Any) -> None:
-    """Fill Hv and ∇(vᵀHv) as `_products` says, on all cores where that is worth waking them."""
-    work = _products_on_all_cores if len(x) * centres.size > ALONE else _products_on_one_core
-    work(x, direction, centres, *arguments)
+    """Fill Hv and ∇(vᵀHv) as `_products` says."""
+    _products_of_all(x, direction, centres, *arguments)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from mfgpde.kernels.regions import region
+
 MOST_PARTS = 24
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(20)
 def envelope(f, h, refine, out, place, offset):
     """Put min_i ½h²(i − j)² + f[r, i] into out[r, j], for every row r; +inf counts as absent.
 
@@ -55,7 +57,7 @@ def envelope(f, h, refine, out, place, offset):
             out[r, j], place[r, j], offset[r, j] = best, i, theta
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(1)
 def scatter(mass, place, offset, out):
     """Put mass[r, j] on place − 1, place, place + 1 by the weights of a parabola at `offset`: the adjoint of envelopes."""
     rows, n = mass.shape
@@ -77,7 +79,7 @@ def _parts(here, left, right, least):
     return max(least, min(int(np.ceil(4.0 * stretch)), MOST_PARTS))
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(700)
 def carry_2d(mass, tx, ty, least, out, cost):
     """Carry mass[i, j] to (tx, ty), in units of cells, by bilinear shares; cells are cut finer where the map stretches.
 
@@ -124,7 +126,7 @@ def carry_2d(mass, tx, ty, least, out, cost):
         cost[b] = total
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(700)
 def carry_3d(mass, tx, ty, tz, least, out, cost):
     """Do the same in three dimensions, by trilinear shares; inside a cell the map is extended by differences."""
     blocks, n, m, l = out.shape

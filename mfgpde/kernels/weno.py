@@ -9,6 +9,7 @@ from __future__ import annotations
 from numba import njit, prange
 
 from mfgpde.core.arrays import Array
+from mfgpde.kernels.regions import region
 
 PERIODIC, MIRRORED, FAR = 0, 1, 2
 """what lies beyond the ends of a line: its other end, its image, or a parabola through its last three cells"""
@@ -41,7 +42,7 @@ def _cell(u: Array, a: int, i: int, b: int, walls: int) -> float:
     return near + 0.5 * j * (1 + j) * u[a, first + 2 * step, b]
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@region(15)
 def weno_slopes(
     u: Array, inverse_spacing: float, walls: int, axis: int, low: Array, high: Array, laplacian: Array
 ) -> None:

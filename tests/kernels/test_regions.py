@@ -1,0 +1,105 @@
+"""Loops on as many threads as their work is worth: region sizes and the way threads wait, never seconds."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import get_num_threads, prange
+
+import mfgpde
+from mfgpde.kernels import cpu, regions
+from mfgpde.kernels.regions import JOIN, LEAST, WORTH, Region, region, worth
+
+PACKAGE = Path(mfgpde.__file__).parent
+
+
+@given(st.floats(0, 1), st.integers(1, 200))
+@settings(max_examples=200, deadline=None)
+def test_each_thread_has_more_work_than_it_adds(work, most):
+    count = worth(work, most)
+    assert 1 <= count <= most
+    assert count == most or count.bit_count() == 1
+    if count > 1:
+        assert work / count >= WORTH * JOIN * count * (1 - 1e-12)
+    else:
+        assert most == 1 or work < LEAST
+    assert worth(2 * work, most) >= count
+
+
+def doubled(a, out):
+    for i in prange(a.size):
+        out[i] = 2 * a[i]
+
+
+def test_short_loops_run_on_one_core_and_long_ones_on_no_more_than_there_are(monkeypatch):
+    loop, seen = Region(doubled, 1e-9, regions.first), []
+    monkeypatch.setattr(regions, "get_num_threads", lambda: 16)
+    monkeypatch.setattr(regions, "set_num_threads", lambda count: seen.append(("threads", count)))
+    monkeypatch.setattr(loop, "alone", lambda a, out: seen.append(("alone", a.size)))
+    monkeypatch.setattr(loop, "together", lambda a, out: seen.append(("together", a.size)))
+    for cores, size in ((16, 10), (16, 30_000), (16, 400_000), (16, 10_000_000), (2, 10_000_000), (1, 10_000_000)):
+        loop.cores = cores
+        loop(np.zeros(size), None)
+        seen.append("")
+    together = [("threads", 4), ("together", 400_000), ("threads", 16)]
+    many = [("together", 10_000_000)]
+    two = [("threads", 2), *many, ("threads", 16)]
+    assert seen == [
+        ("alone", 10), "", ("alone", 30_000), "", *together, "", *many, "", *two, "", ("alone", 10_000_000), "",
+    ]  # fmt: skip
+
+
+def test_the_number_of_threads_is_given_back_after_trouble(monkeypatch):
+    loop, seen = Region(doubled, 1.0, regions.first), []
+    loop.cores = 2
+    monkeypatch.setattr(regions, "get_num_threads", lambda: 16)
+    monkeypatch.setattr(regions, "set_num_threads", seen.append)
+
+    def fails(a, out):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(loop, "together", fails)
+    with pytest.raises(ZeroDivisionError):
+        loop(np.zeros(3), None)
+    assert seen == [2, 16]
+
+
+def test_one_thread_and_several_do_the_same(rng):
+    a, outs = rng.random((40, 50)), [np.empty((40, 50)) for _ in range(2)]
+    rates = [rng.random(shape) for shape in ((41, 50), (41, 50), (40, 51), (40, 51))]
+    for run, out in zip((cpu.forward_2d.alone, cpu.forward_2d.together), outs, strict=True):
+        run(a, *rates, out)
+    np.testing.assert_allclose(*outs, rtol=1e-13, atol=1e-13)
+    assert (
+        cpu.forward_2d.alone.py_func.__qualname__ != cpu.forward_2d.together.py_func.__qualname__
+    )  # two files of code
+
+
+@pytest.mark.parametrize(("kernel", "short", "long"), [("forward_2d", 64, 512), ("weno_slopes", 32, 256)])
+def test_grids_that_are_small_take_no_second_thread(kernel, short, long, monkeypatch):
+    loop = getattr(cpu, kernel)
+    monkeypatch.setattr(regions, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(loop, "cores", 2)
+    assert [loop.threads(np.empty((n, n))) for n in (short, long)] == [1, 2]
+
+
+def test_every_parallel_loop_is_a_region():
+    texts = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    assert [path.name for path, text in texts.items() if "parallel=True" in text] == ["regions.py"]
+    assert region(1.0)(doubled).threads(np.empty(1)) == 1
+
+
+def test_threads_wait_asleep_before_a_runtime_is_loaded():
+    """Plain `import mfgpde` settles it, before Numba and its OpenMP are there; what a user has set stays."""
+    names = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME")
+    script = f"import sys, os, mfgpde; print('numba' in sys.modules, *map(os.environ.get, {names}))"
+    for set_, want in (({}, "False passive 0"), ({"OMP_WAIT_POLICY": "active"}, "False active 0")):
+        environment = {"PYTHONPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin", **set_}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == want
+    assert get_num_threads() >= 1
