@@ -19,6 +19,10 @@ class UniformBoxes:
     """Uniform on boxes ∏[lower_ki, upper_ki], chosen with `weights`, then blurred by N(0, deviation² I).
 
     With deviation zero the score is zero inside the boxes and undefined outside.
+
+    >>> box = mfg.densities.UniformBoxes(np.ones(1), np.array([[0.0, 0.0]]), np.array([[2.0, 1.0]]))
+    >>> float(np.exp(box.log_density(np.array([1.0, 0.5]))).round(12))
+    0.5
     """
 
     weights: Array

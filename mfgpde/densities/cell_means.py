@@ -36,6 +36,11 @@ def cell_means(law: Averaged | Density | Callable[[Array], Array], grid: Cartesi
     """Return the means of a density over all cells, (*cells), per length^d.
 
     Raises ValueError where a function of points is not finite or of the wrong shape.
+
+    >>> grid = mfg.CartesianGrid((0.0,), (1.0,), (4,))
+    >>> means = mfg.densities.cell_means(lambda x: x[..., 0] ** 2, grid)
+    >>> print(f"{means[0]:.6f}")  # (¼)²/3
+    0.020833
     """
     if isinstance(law, Averaged):
         return law.cell_means(grid)

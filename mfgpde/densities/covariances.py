@@ -31,7 +31,12 @@ class Precision:
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """C_k = diag(diagonal_k) + U_k U_kᵀ: diagonal (k, d) positive, factors U (k, d, r), r may be zero."""
+    """C_k = diag(diagonal_k) + U_k U_kᵀ: diagonal (k, d) positive, factors U (k, d, r), r may be zero.
+
+    >>> factors = np.array([[[1.0], [1.0]]])  # C = I + UUᵀ
+    >>> mfg.GaussianMixture([1.0], [[0.0, 0.0]], mfg.densities.LowRank.of(np.ones((1, 2)), factors)).score(np.ones(2))
+    array([-0.33333333, -0.33333333])
+    """
 
     diagonal: Array
     factors: Array
@@ -96,7 +101,12 @@ class LowRank:
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """C_k as symmetric matrices (k, d, d)."""
+    """C_k as symmetric matrices (k, d, d).
+
+    >>> turned = mfg.densities.Dense.of(np.array([[[2.0, 1.0], [1.0, 2.0]]]))
+    >>> mfg.GaussianMixture([1.0], [[0.0, 0.0]], turned).score(np.ones(2))  # −C⁻¹x
+    array([-0.33333333, -0.33333333])
+    """
 
     matrices: Array
 

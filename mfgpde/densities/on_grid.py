@@ -18,6 +18,10 @@ class OnGrid:
     """Non-negative `values` (*cells) at the cell centres, normalised on construction.
 
     Multilinear in between, zero outside the box.
+
+    >>> flat = mfg.densities.OnGrid(mfg.CartesianGrid((0.0,), (2.0,), (8,)), np.full(8, 3.0))
+    >>> print(f"{np.exp(flat.log_density(np.array([[1.0]])))[0]:.6f}")  # uniform on an interval of length 2
+    0.500000
     """
 
     grid: CartesianGrid

@@ -59,7 +59,13 @@ def kl_divergence(field: Field, reference: Reference) -> float:
 
 
 def weighted_error(field: Field, reference: Reference, weight: Array) -> float:
-    """Return ∫|u − v| w / ∫w, with |·| the Euclidean length for vector fields."""
+    """Return ∫|u − v| w / ∫w, with |·| the Euclidean length for vector fields.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (1.0,), (64,)))
+    >>> x = space.grid.points[..., 0]
+    >>> print(f"{mfg.diagnostics.weighted_error(mfg.Field(space, x), lambda y: 0.0 * y[..., 0], x):.3f}")  # ∫x²/∫x
+    0.667
+    """
     difference = field.values - values_of(reference, field)
     size = np.abs(difference) if difference.ndim == weight.ndim else np.linalg.norm(difference, axis=-1)
     return float(field.grid.integrate(size * weight) / field.grid.integrate(weight))

@@ -10,7 +10,11 @@ from mfgpde.core.estimate import Estimate, Kind
 
 
 def mean_interval(values: ArrayLike, what: str = "mean", level: float = 0.99) -> Estimate:
-    """Return the mean of independent values with Student's two-sided interval; ValueError for fewer than two."""
+    """Return the mean of independent values with Student's two-sided interval; ValueError for fewer than two.
+
+    >>> print(mfg.diagnostics.mean_interval([1.0, 2.0, 3.0]))  # 9.925/√3, 9.925 the quantile of Student's t
+    2 ± 5.7e+00
+    """
     numbers = np.asarray(values, dtype=float).ravel()
     if len(numbers) < 2:
         raise ValueError(f"an interval needs at least two values, got {len(numbers)}")

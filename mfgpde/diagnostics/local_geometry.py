@@ -19,6 +19,11 @@ def tangent_alignment(mixture: GaussianMixture, tangents: Array, level: float = 
     `tangents` (k, d, m) has an orthonormal basis of the tangent space at each centre as its columns; the m leading
     eigenvectors V of each covariance are compared with it: ‖VᵀT‖²/m, one if both span the same space, m/d for directions
     at random. The interval is over the kernels. Raises ValueError for bases that are not orthonormal, or do not fit.
+
+    >>> flat = mfg.GaussianMixture([0.5, 0.5], [[0.0, 0.0], [1.0, 0.0]], np.array([[1.0, 0.01], [1.0, 0.01]]))
+    >>> tangents = np.full((2, 2, 1), np.sqrt(0.5))  # at 45° to the kernels
+    >>> print(f"{mfg.diagnostics.tangent_alignment(flat, tangents).value:.4f}")
+    0.5000
     """
     tangents = np.asarray(tangents, dtype=float)
     k, d = mixture.means.shape
@@ -40,6 +45,10 @@ def effective_dimension(mixture: GaussianMixture, process: LinearProcess, times:
     The number of directions along which a kernel still is wider than the noise: from the rank of its covariance at
     t → 0 down to zero. (The degrees of freedom of a ridge regression: Hastie, Tibshirani, Friedman, The Elements of
     Statistical Learning, 2009, eq. 3.50.)
+
+    >>> law = mfg.gaussian(0.0, 1.0, dimension=2)
+    >>> print(f"{mfg.diagnostics.effective_dimension(law, mfg.Brownian(), 1.0)[0]:.4f}")  # 2·1/(1 + t)
+    1.0000
     """
     found, d = [], mixture.dimension
     for t in np.atleast_1d(times):
@@ -58,5 +67,10 @@ def effective_dimension(mixture: GaussianMixture, process: LinearProcess, times:
 
 
 def held_out_log_likelihood(mixture: GaussianMixture, fresh: Array, level: float = 0.99) -> Estimate:
-    """Return the mean log-density of data (n, d) that a model has not seen, with its interval, in nats."""
+    """Return the mean log-density of data (n, d) that a model has not seen, with its interval, in nats.
+
+    >>> law, fresh = mfg.gaussian(0.0, 1.0), np.array([[-1.0], [1.0]])
+    >>> print(f"{mfg.diagnostics.held_out_log_likelihood(law, fresh).value:.6f}")  # −½(1 + log 2π)
+    -1.418939
+    """
     return mean_interval(mixture.log_density(np.asarray(fresh, dtype=float)), "held-out samples", level)

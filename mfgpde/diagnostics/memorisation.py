@@ -21,6 +21,10 @@ def nearest_ratio(samples: Array, training: Array, fresh: Array) -> Estimate:
 
     All have shape (n, d). The interval is Student's over 20 groups of samples and of fresh points.
     Raises ValueError for different dimensions, points that are not finite, or fewer than 200 samples or fresh points.
+
+    >>> line = np.arange(400.0)[:, None]
+    >>> print(mfg.diagnostics.nearest_ratio(line + 0.25, line, line + 0.5))
+    0.5 ± 0.0e+00
     """
     clouds = [np.asarray(x, dtype=float) for x in (samples, training, fresh)]
     if any(x.ndim != 2 or x.shape[1] != clouds[0].shape[1] for x in clouds):

@@ -41,6 +41,11 @@ def log_density_residual(process: ForwardProcess, score: PotentialScore, x: Arra
 
 
 def rotation(score: DifferentiableScore, x: Array, t: float) -> Array:
-    """Return the Frobenius norm of (J − Jᵀ)/2, which vanishes where the score is a gradient, shape (...)."""
+    """Return the Frobenius norm of (J − Jᵀ)/2, which vanishes where the score is a gradient, shape (...).
+
+    >>> turning = mfg.scores.Differenced(lambda x, t: np.stack((-x[..., 1], x[..., 0]), axis=-1), 2)
+    >>> print(f"{mfg.diagnostics.rotation(turning, np.ones((1, 2)), 0.5)[0]:.6f}")  # √(1² + 1²)
+    1.414214
+    """
     J = score.jacobian(x, t)
     return np.linalg.norm(0.5 * (J - np.swapaxes(J, -1, -2)), axis=(-2, -1))

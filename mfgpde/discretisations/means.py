@@ -16,7 +16,13 @@ SHARE = 1 / 24
 
 
 def means_of(values: Array, grid: CartesianGrid) -> Array:
-    """Return means over cells from values at their centres, (*cells) or (*cells, d)."""
+    """Return means over cells from values at their centres, (*cells) or (*cells, d).
+
+    >>> grid = mfg.CartesianGrid((0.0,), (1.0,), (8,))
+    >>> x = grid.points[..., 0]
+    >>> print(f"{(mfg.discretisations.means_of(x**2, grid) - x**2)[4] * 64:.6f}")  # h²/12 in units of h²
+    0.083333
+    """
     for axis, periodic in enumerate(grid.periodic):
         wide = np.moveaxis(values, axis, 0)
         ends = (wide[-1:], wide[:1]) if periodic else (wide[:1], wide[-1:])
@@ -26,7 +32,13 @@ def means_of(values: Array, grid: CartesianGrid) -> Array:
 
 
 def centres_of(means: Array, grid: CartesianGrid) -> Array:
-    """Return values at centres from means over cells; `means_of` gives them back to rounding."""
+    """Return values at centres from means over cells; `means_of` gives them back to rounding.
+
+    >>> grid = mfg.CartesianGrid((0.0,), (1.0,), (32,))
+    >>> means = grid.points[..., 0] ** 2 + (1 / 32) ** 2 / 12  # of x²
+    >>> print(f"{mfg.discretisations.centres_of(means, grid)[16]:.6f}")  # (16.5/32)²
+    0.265869
+    """
     for axis, periodic in enumerate(grid.periodic):
         lines = np.moveaxis(means, axis, 0)
         solved = _solve(lines.reshape(len(lines), -1), periodic).reshape(lines.shape)
@@ -35,7 +47,11 @@ def centres_of(means: Array, grid: CartesianGrid) -> Array:
 
 
 def coarsened(means: Array, cells: tuple[int, ...]) -> Array:
-    """Return the means over blocks of cells that make a grid of `cells`, each of whose numbers divides those here."""
+    """Return the means over blocks of cells that make a grid of `cells`, each of whose numbers divides those here.
+
+    >>> mfg.discretisations.coarsened(np.array([0.0, 1.0, 2.0, 3.0]), (2,))
+    array([0.5, 2.5])
+    """
     shape = [part for n, m in zip(cells, means.shape, strict=True) for part in (n, m // n)]
     return means.reshape(shape).mean(axis=tuple(range(1, 2 * len(cells), 2)))
 

@@ -26,6 +26,10 @@ def normalizing_flow(source: Density, target: Density, horizon: float = 1.0, *, 
     """Return the continuous normalizing flow with kinetic cost (OT-flow): min ∫½|v|²ρ + KL(ρ_T‖target).
 
     One step of length T of the Jordan–Kinderlehrer–Otto scheme; `forward=False` takes KL(target‖ρ_T), maximum likelihood.
+
+    >>> game = mfg.games.normalizing_flow(mfg.gaussian(0.0, 0.5), mfg.gaussian(1.0, 0.5))
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 64, 1), steps=16).primal:.2f}")  # a = ⅔: ½a² + (1 − a)²
+    0.33
     """
     cost: Functional = RelativeEntropy(target) if forward else ReverseRelativeEntropy(target)
     return MeanFieldGame(source, cost, horizon, name="normalizing flow")
@@ -36,6 +40,10 @@ def score_based_model(process: LinearProcess, data: Propagated, *, initial: Dens
 
     All at noising time T − τ. From ρ_0 = p_T (the default) it ends in p_0 with U = −log p_{T−τ}, v = g∇log p_{T−τ}, at the
     cost −∫ρ_0 log p_T. The drift is a gradient for isotropic processes; others are for Newton's method.
+
+    >>> game = mfg.games.score_based_model(mfg.OrnsteinUhlenbeck(), mfg.gaussian(0.0, 0.5))
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 128, 1)).primal:.2f}")  # −∫p log p = ½ log(πe)
+    1.07
     """
     end, isotropic = process.horizon, isinstance(process, IsotropicProcess)
 
@@ -63,6 +71,9 @@ def gradient_flow(source: Density, target: Density, epsilon: float, horizon: flo
 
     Tends to ∂_τρ = ∇·(ρ∇log(ρ/target)) as ε → 0. The infinite horizon is cut at `horizon`, where the value that the limit
     would have goes on: U = log(ρ/target).
+
+    >>> mfg.games.gradient_flow(mfg.gaussian(0.0, 0.5), mfg.gaussian(1.0, 0.5), epsilon=0.1).discount
+    10.0
     """
     if not epsilon > 0:
         raise ValueError(f"epsilon must be positive, got {epsilon}")
@@ -77,12 +88,23 @@ def gradient_flow(source: Density, target: Density, epsilon: float, horizon: flo
 
 
 def benamou_brenier(source: Density, target: Density, horizon: float = 1.0) -> MeanFieldGame:
-    """Return optimal transport as a game: min ∫½|v|²ρ with ρ_T = target; the cost is W₂²/(2T)."""
+    """Return optimal transport as a game: min ∫½|v|²ρ with ρ_T = target; the cost is W₂²/(2T).
+
+    >>> game = mfg.games.benamou_brenier(mfg.gaussian(-0.5, 0.5), mfg.gaussian(0.5, 0.5))
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 64, 1), steps=16).primal:.2f}")  # W₂²/2T
+    0.50
+    """
     return MeanFieldGame(source, Target(target), horizon, name="Benamou–Brenier")
 
 
 def schroedinger_bridge(source: Density, target: Density, viscosity: float, horizon: float = 1.0) -> MeanFieldGame:
-    """Return the Schrödinger bridge: noise √(2κ), min E∫½|v|² with both ends given."""
+    """Return the Schrödinger bridge: noise √(2κ), min E∫½|v|² with both ends given.
+
+    >>> law, grid = mfg.gaussian(0.0, 0.25), mfg.CartesianGrid.cube(4.0, 64, 1)
+    >>> found = mfg.equilibrium(mfg.games.schroedinger_bridge(law, law, viscosity=0.5), grid, steps=16)
+    >>> print(f"{grid.integrate(grid.points[..., 0] ** 2 * found.densities[8]):.2f}")  # ⅛ + ½√(1/16 + ¼), half-way
+    0.40
+    """
     if not viscosity > 0:
         raise ValueError(f"a bridge needs viscosity > 0, got {viscosity}; without noise it is benamou_brenier")
     return MeanFieldGame(source, Target(target), horizon, viscosity=viscosity, name="Schrödinger bridge")
@@ -94,6 +116,10 @@ def proximal_operator(
     """Return the (regularised) Wasserstein proximal operator: min ∫½|v|²ρ + ∫Vρ_T, with noise of viscosity β ≥ 0.
 
     — Li, Liu, Osher, Res. Math. Sci. 10 (2023); their Φ is −U.
+
+    >>> game = mfg.games.proximal_operator(mfg.gaussian(0.0, 0.25), lambda x: 0.5 * x[..., 0] ** 2, beta=0.5)
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1)).primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409
+    0.41
     """
     end = Potential(lambda x, t: potential(x))
     return MeanFieldGame(source, end, horizon, viscosity=beta, name="Wasserstein proximal operator")
@@ -112,6 +138,9 @@ def crowd_motion(
     """Return a crowd that walks to where `goal` is low and pays aversion·ρ for company, or cannot exceed a capacity.
 
     `obstacle` is a cost per time of being somewhere.
+
+    >>> mfg.games.crowd_motion(mfg.gaussian(0.0, 0.5), lambda x: -x[..., 0], capacity=2.0).interaction
+    Capacity(largest=2.0)
     """
     company: Functional = Power(aversion) if capacity is None else Capacity(capacity)
     end = Potential(lambda x, t: goal(x))
@@ -123,7 +152,12 @@ def crowd_motion(
 def linear_quadratic(
     source: Density, weight: float = 1.0, horizon: float = 1.0, *, viscosity: float = 0.0, centre: float = 0.0
 ) -> MeanFieldGame:
-    """Return min ∫½|v|²ρ + ½ weight ∫|x − centre|²ρ_T: U = ½a|x − centre|² + c with a′ = a², c′ = −κ d a backwards."""
+    """Return min ∫½|v|²ρ + ½ weight ∫|x − centre|²ρ_T: U = ½a|x − centre|² + c with a′ = a², c′ = −κ d a backwards.
+
+    >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1)).primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409
+    0.41
+    """
     if not weight >= 0:
         raise ValueError(f"the terminal cost needs weight ≥ 0 to be bounded below, got {weight}")
 

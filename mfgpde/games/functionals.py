@@ -31,7 +31,12 @@ def _log_density(law: Density, x: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Potential(Functional):
-    """F = ∫ g ρ: every particle pays g(x, t)."""
+    """F = ∫ g ρ: every particle pays g(x, t).
+
+    >>> pay = mfg.games.Potential(lambda x, t: x[..., 0] ** 2)
+    >>> pay.value(np.array([0.5]), pay.reference(np.array([[2.0]]), 0.0))
+    array([2.])
+    """
 
     cost: Callable[[Array, float], Array]
     linear = True
@@ -70,7 +75,12 @@ class Potential(Functional):
 
 
 def cross_entropy(law: Density) -> Potential:
-    """Return −∫ρ log π."""
+    """Return −∫ρ log π.
+
+    >>> cost = mfg.games.cross_entropy(mfg.gaussian(0.0, 1.0))
+    >>> print(f"{cost.reference(np.zeros((1, 1)), 0.0)[0]:.6f}")  # ½ log 2π
+    0.918939
+    """
     return Potential(partial(_surprise, law))
 
 
@@ -80,7 +90,12 @@ def _surprise(law: Density, x: Array, _: float) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class RelativeEntropy(Functional):
-    """F = weight·∫(ρ log(ρ/π) − ρ + π): KL(ρ‖π); without a law π = 1, the entropy."""
+    """F = weight·∫(ρ log(ρ/π) − ρ + π): KL(ρ‖π); without a law π = 1, the entropy.
+
+    >>> entropy = mfg.games.RelativeEntropy()  # ∫(ρ log ρ − ρ + 1)
+    >>> entropy.variation(np.array([np.e]), np.zeros(1))
+    array([1.])
+    """
 
     law: Density | None = None
     weight: float = 1.0
@@ -122,7 +137,12 @@ class RelativeEntropy(Functional):
 
 @dataclass(frozen=True, eq=False)
 class ReverseRelativeEntropy(Functional):
-    """F = ∫(π log(π/ρ) − π + ρ): KL(π‖ρ), the likelihood of data π."""
+    """F = ∫(π log(π/ρ) − π + ρ): KL(π‖ρ), the likelihood of data π.
+
+    >>> cost = mfg.games.ReverseRelativeEntropy(mfg.gaussian(0.0, 1.0))
+    >>> cost.variation(np.array([2.0]), np.array([1.0]))  # 1 − π/ρ
+    array([0.5])
+    """
 
     law: Density
 
@@ -159,7 +179,12 @@ class ReverseRelativeEntropy(Functional):
 
 @dataclass(frozen=True, eq=False)
 class ChiSquared(Functional):
-    """F = ½∫(ρ − π)²/π."""
+    """F = ½∫(ρ − π)²/π.
+
+    >>> cost = mfg.games.ChiSquared(mfg.gaussian(0.0, 1.0))
+    >>> cost.value(np.array([3.0]), np.array([1.0]))  # ρ = 3, π = 1
+    array([2.])
+    """
 
     law: Density
 
@@ -195,7 +220,11 @@ class ChiSquared(Functional):
 
 @dataclass(frozen=True)
 class Power(Functional):
-    """F = (weight/exponent)·∫ρ^exponent, exponent > 1: the more are here, the more each pays."""
+    """F = (weight/exponent)·∫ρ^exponent, exponent > 1: the more are here, the more each pays.
+
+    >>> mfg.games.Power(weight=2.0, exponent=3.0).variation(np.array([3.0]), np.zeros(1))  # 2ρ²
+    array([18.])
+    """
 
     weight: float = 1.0
     exponent: float = 2.0
@@ -247,7 +276,11 @@ class Power(Functional):
 
 @dataclass(frozen=True)
 class Capacity(Functional):
-    """F = 0 where ρ ≤ largest, infinity elsewhere: hard congestion."""
+    """F = 0 where ρ ≤ largest, infinity elsewhere: hard congestion.
+
+    >>> mfg.games.Capacity(2.0).proximal(np.array([1.0, 3.0]), 0.1, np.zeros(2))
+    array([1., 2.])
+    """
 
     largest: float
     smooth = False
@@ -278,7 +311,11 @@ class Capacity(Functional):
 
 @dataclass(frozen=True, eq=False)
 class Target(Functional):
-    """F = 0 for ρ = π, infinity otherwise: a hard terminal condition."""
+    """F = 0 for ρ = π, infinity otherwise: a hard terminal condition.
+
+    >>> mfg.games.Target(mfg.gaussian(0.0, 1.0)).proximal(np.array([3.0]), 0.1, np.zeros(1))  # where log π = 0
+    array([1.])
+    """
 
     law: Density
     hard = True

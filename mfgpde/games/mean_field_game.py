@@ -27,7 +27,11 @@ ScalarField = Callable[[Array, float], Array]
 
 @dataclass(frozen=True)
 class Quadratic:
-    """L = ½|v|², H = ½|p|²."""
+    """L = ½|v|², H = ½|p|².
+
+    >>> mfg.games.Quadratic().hamiltonian(np.array([2.0]))
+    array([2.])
+    """
 
     def hamiltonian(self, size: Array) -> Array:
         """Return H at |p|."""
@@ -44,7 +48,12 @@ class Quadratic:
 
 @dataclass(frozen=True)
 class PowerCost:
-    """L = |v|^q/q, H = |p|^{q*}/q*, 1/q + 1/q* = 1, for q > 1."""
+    """L = |v|^q/q, H = |p|^{q*}/q*, 1/q + 1/q* = 1, for q > 1.
+
+    >>> cost = mfg.games.PowerCost(3.0)
+    >>> print(f"{cost.speed(4.0):.1f}, {cost.hamiltonian(4.0):.4f}")  # v² = p, p v − v³/3
+    2.0, 5.3333
+    """
 
     exponent: float
 
@@ -77,6 +86,10 @@ class TabulatedCost:
 
     The maximum between nodes of the table is that of the parabola through its neighbours.
     Raises ValueError where second differences of the table are negative: L is not convex.
+
+    >>> cost = mfg.games.TabulatedCost(lambda v: 0.5 * v**2, fastest=4.0)
+    >>> print(f"{cost.hamiltonian(np.array([3.0]))[0]:.4f}")  # ½p²
+    4.5000
     """
 
     cost: Callable[[Array], Array]

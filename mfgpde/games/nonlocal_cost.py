@@ -18,7 +18,14 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Nonlocal(Functional):
-    """F = ½∫∫ k(x − y) ρ(x) ρ(y) dx dy for an even kernel k, by fast convolution on the grid."""
+    """F = ½∫∫ k(x − y) ρ(x) ρ(y) dx dy for an even kernel k, by fast convolution on the grid.
+
+    >>> grid = mfg.CartesianGrid.cube(6.0, 64, 1)
+    >>> p = np.exp(mfg.gaussian(0.0, 0.5).log_density(grid.points))
+    >>> spread = mfg.games.Nonlocal(lambda z: (z**2).sum(axis=-1))
+    >>> print(f"{grid.integrate(spread.value(p, spread.reference(grid.points, 0.0))):.6f}")  # the variance
+    0.500000
+    """
 
     kernel: Callable[[Array], Array]
     local = False

@@ -20,6 +20,9 @@ class RungeKuttaChebyshev:
 
     `damping` ε trades reach on the real axis for a wider strip around it; with advection use ε ≈ 1–10
     (Verwer, Sommeijer, Hundsdorfer, J. Comput. Phys. 201, 2004).
+
+    >>> mfg.integrators.RungeKuttaChebyshev().stages(100.0)  # 0.65·13² = 110
+    13
     """
 
     damping: float = 2 / 13

@@ -120,7 +120,11 @@ def trapezoid_defect(system: System, u: Array, t: float, new: Array, dt: float) 
 
 
 def size(u: Array) -> float:
-    """Return the root mean square of an array."""
+    """Return the root mean square of an array.
+
+    >>> mfg.integrators.size(np.array([1.0, 7.0]))
+    5.0
+    """
     return float(np.sqrt(np.mean(np.abs(u) ** 2)))
 
 

@@ -16,6 +16,11 @@ class TRBDF2:
 
     The error estimate is the trapezoid defect, filtered by the same matrix so that stiff parts do not spoil it
     (Hosea and Shampine), times the ratio 0.485 of the two methods' error constants.
+
+    >>> space, heat = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1)), mfg.FokkerPlanck.of(mfg.Brownian())
+    >>> run = mfg.solve(heat, space, mfg.gaussian(0.0, 0.25), (0.0, 0.5), integrator=mfg.integrators.TRBDF2())
+    >>> print(f"{run.at(0.5).expectation(lambda x: x[..., 0] ** 2):.2f}")  # 0.25 + t
+    0.75
     """
 
     order: ClassVar[int] = 2
@@ -35,7 +40,14 @@ class TRBDF2:
 
 @dataclass(frozen=True)
 class BackwardEuler:
-    """(u_new − u)/dt = A u_new: first order, keeps positivity for every step size."""
+    """(u_new − u)/dt = A u_new: first order, keeps positivity for every step size.
+
+    >>> space, heat = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1)), mfg.FokkerPlanck.of(mfg.Brownian())
+    >>> method = mfg.integrators.BackwardEuler()
+    >>> run = mfg.solve(heat, space, mfg.gaussian(0.0, 0.25), (0.0, 0.45), integrator=method, rtol=1e-4)
+    >>> print(f"{run.at(0.45).expectation(lambda x: x[..., 0] ** 2):.1f}")  # 0.25 + t, to first order in the step
+    0.7
+    """
 
     order: ClassVar[int] = 1
     embedded_order: ClassVar[int] = 1

@@ -110,7 +110,12 @@ def fit_kernel_model(
 
 
 def implicit_loss(mixture: GaussianMixture, points: Array, weights: Array | None = None) -> float:
-    """Return the mean of ½|s|² + ∇·s at points (n, d): Hyvärinen's loss, up to a constant E|s − ∇log p|²/2."""
+    """Return the mean of ½|s|² + ∇·s at points (n, d): Hyvärinen's loss, up to a constant E|s − ∇log p|²/2.
+
+    >>> law, points = mfg.gaussian(0.0, 1.0), np.array([[-1.0], [1.0]])
+    >>> print(f"{mfg.learning.implicit_loss(law, points):.4f}")  # E[½x² − 1]
+    -0.5000
+    """
     _, slope, laplacian = mixture.pieces(points)
     return float(np.average(0.5 * (slope**2).sum(axis=-1) + laplacian, weights=weights))
 

@@ -22,6 +22,10 @@ class Transition:
 
     Each entry is a number (a multiple of the identity, or of the vector of ones) or an array: factor (d, d),
     offset (d,), covariance (d, d). A factor of zero forgets the start: that is how a prior is written.
+
+    >>> half = mfg.processes.Transition(0.5, 0.0, 0.75)
+    >>> mfg.gaussian(2.0, 1.0).after(half).means.tolist(), mfg.gaussian(2.0, 1.0).after(half).covariances.tolist()
+    ([[1.0]], [[[1.0]]])
     """
 
     factor: float | Array

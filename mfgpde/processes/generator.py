@@ -24,6 +24,10 @@ class MarkovGenerator:
 
     `potential` maps points (n, d) to V (n,), `gradient` to ∇V (n, d), tangential on a surface; `tensor` maps them to A
     (n, d, d), symmetric and positive. Its own time is that of ∂_t h = Lh; runs of it end at `horizon`.
+
+    >>> L = mfg.processes.MarkovGenerator.of(mfg.OrnsteinUhlenbeck())  # Δ − 2x·∇, at half the speed
+    >>> L.gradient(np.array([[1.0]])).tolist(), L.horizon
+    ([[2.0]], 0.5)
     """
 
     potential: Function | None = None
@@ -118,7 +122,11 @@ class MarkovGenerator:
 
 
 def clock(process: ForwardProcess | MarkovGenerator, t: float) -> float:
-    """Return ∫₀ᵗ D: the time of the generator with unit diffusivity; of a generator, t itself."""
+    """Return ∫₀ᵗ D: the time of the generator with unit diffusivity; of a generator, t itself.
+
+    >>> round(mfg.processes.clock(mfg.Brownian(scale=2.0), 0.5), 12)  # ½g²t
+    1.0
+    """
     if isinstance(process, MarkovGenerator):
         return t
     nodes = 0.5 * t * (NODES + 1)

@@ -103,7 +103,11 @@ class Wells:
 
 
 def double_well(depth: float = 1.0, scale: float = 1.0, horizon: float = 1.0, width: float = 1.0) -> OverdampedLangevin:
-    """Return the Langevin process in V(x) = depth·((x₁/w)² − 1)² + ½ Σ_{i>1} (x_i/w)², with wells at x₁ = ±w, the width."""
+    """Return the Langevin process in V(x) = depth·((x₁/w)² − 1)² + ½ Σ_{i>1} (x_i/w)², with wells at x₁ = ±w, the width.
+
+    >>> mfg.processes.double_well(depth=2.0).potential(np.array([[0.0], [1.0]]))
+    array([2., 0.])
+    """
     positive(depth=depth, width=width)
     wells = Wells(depth, width)
     known = (wells.potential, wells.gradient, wells.laplacian)

@@ -17,6 +17,10 @@ class Differenced:
     Times stay in [start, end].
     `uncertainty` collects, per derivative, the largest difference between the formulas of width h and 2h so far: an
     estimate of the error of the wider one, and an upper one of what was returned, down to rounding.
+
+    >>> cubic = mfg.scores.Differenced(lambda x, t: -(x**3), 1)
+    >>> print(f"{cubic.divergence(np.ones((1, 1)), 0.5)[0]:.6f}")  # −3x²
+    -3.000000
     """
 
     function: Callable[[Array, float], Array]

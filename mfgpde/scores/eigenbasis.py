@@ -74,6 +74,9 @@ class HermiteBasis:
     """Products of normalised Hermite polynomials h_n(x/√κ), λ_n = |n|: of L = κΔ − x·∇, reversible in N(0, κI).
 
     `degree` N bounds Σ n_i ("total") or Π (n_i + 1) ≤ N + 1 ("hyperbolic": few mixed ones, for high dimensions).
+
+    >>> mfg.scores.HermiteBasis(1, 3).eigenvalues.tolist()
+    [0.0, 1.0, 2.0, 3.0]
     """
 
     dimension: int
@@ -221,7 +224,11 @@ class HermiteBasis:
 
 @dataclass(frozen=True, eq=False)
 class FourierBasis:
-    """√2 cos and √2 sin of k·x for integer k up to |k|_∞ ≤ `degree`, λ = |k|²: of L = Δ on the torus [0, 2π)^d."""
+    """√2 cos and √2 sin of k·x for integer k up to |k|_∞ ≤ `degree`, λ = |k|²: of L = Δ on the torus [0, 2π)^d.
+
+    >>> sorted(mfg.scores.FourierBasis(1, 2).eigenvalues.tolist())  # |k|², twice each
+    [0.0, 1.0, 1.0, 4.0, 4.0]
+    """
 
     dimension: int
     degree: int

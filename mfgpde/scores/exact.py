@@ -151,7 +151,12 @@ def empirical_score(process: LinearProcess, points: Array, variance: float = 0.0
 
 @dataclass(frozen=True, eq=False)
 class Bump:
-    """The potential amplitude·cos(frequency·t)·exp(−|x − centre|²/(2 width²)), with its derivatives: a disturbance."""
+    """The potential amplitude·cos(frequency·t)·exp(−|x − centre|²/(2 width²)), with its derivatives: a disturbance.
+
+    >>> bump = mfg.scores.Bump(0.3, (0.0,), 1.0)
+    >>> print(f"{bump.potential(np.ones((1, 1)), 0.0)[0]:.4f}, {bump(np.ones((1, 1)), 0.0)[0, 0]:.4f}")  # ±0.3e^(−½)
+    0.1820, -0.1820
+    """
 
     amplitude: float
     centre: tuple[float, ...]
@@ -185,7 +190,13 @@ class Bump:
 
 @dataclass(frozen=True, eq=False)
 class Sum:
-    """The sum of two potential scores: a synthetic learned score is the exact one plus a disturbance."""
+    """The sum of two potential scores: a synthetic learned score is the exact one plus a disturbance.
+
+    >>> exact = mfg.ExactScore(mfg.Brownian(), mfg.gaussian(0.0, 1.0))
+    >>> disturbed = mfg.scores.Sum(exact, mfg.scores.Bump(0.3, (0.0,), 1.0))
+    >>> print(f"{disturbed(np.ones((1, 1)), 1.0)[0, 0]:.4f}")  # −½ − 0.3e^(−½)
+    -0.6820
+    """
 
     first: PotentialScore
     second: PotentialScore

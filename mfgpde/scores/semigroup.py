@@ -17,7 +17,12 @@ from mfgpde.scores.contract import Eigenbasis
 
 @dataclass(frozen=True, eq=False)
 class Semigroup:
-    """P_τ on the span of a basis; times are the generator's own."""
+    """P_τ on the span of a basis; times are the generator's own.
+
+    >>> P = mfg.scores.Semigroup(mfg.scores.HermiteBasis(1, 2))
+    >>> P(np.ones(3), np.log(2.0)).round(12).tolist()  # e^(−λτ)
+    [1.0, 0.5, 0.25]
+    """
 
     basis: Eigenbasis
 

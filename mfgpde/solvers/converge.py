@@ -13,7 +13,12 @@ from mfgpde.discretisations import Discretisation
 
 @dataclass(frozen=True)
 class Ladder:
-    """A quantity on successively doubled grids: `cells` along the first axis, `values`, the scheme's `theory` order."""
+    """A quantity on successively doubled grids: `cells` along the first axis, `values`, the scheme's `theory` order.
+
+    >>> ladder = mfg.solvers.Ladder((8, 16, 32), (1.04, 1.01, 1.0025), theory=2.0, floor=0.0)
+    >>> print(f"{ladder.limit.value:.4f}, {ladder.order.value:.2f}")
+    1.0000, 2.00
+    """
 
     cells: tuple[int, ...]
     values: tuple[float, ...]

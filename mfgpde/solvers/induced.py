@@ -51,7 +51,11 @@ class Induced:
 
 
 def prior_of(process: LinearProcess, dimension: int) -> GaussianMixture:
-    """Return the Gaussian from which generation starts."""
+    """Return the Gaussian from which generation starts.
+
+    >>> mfg.solvers.prior_of(mfg.OrnsteinUhlenbeck(), 1).covariances.tolist()
+    [[[0.5]]]
+    """
     _, mean, covariance = process.prior().in_dimension(dimension)
     return gaussian(mean, covariance)
 

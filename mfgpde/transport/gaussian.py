@@ -8,7 +8,12 @@ from mfgpde.core.arrays import Array
 
 
 def wasserstein_gaussian(mean1: Array, covariance1: Array, mean2: Array, covariance2: Array) -> float:
-    """Return W₂ between N(mean1, covariance1) and N(mean2, covariance2). — Givens, Shortt, Michigan Math. J. 31 (1984)."""
+    """Return W₂ between N(mean1, covariance1) and N(mean2, covariance2). — Givens, Shortt, Michigan Math. J. 31 (1984).
+
+    >>> distance = mfg.transport.wasserstein_gaussian(np.zeros(1), np.eye(1), np.full(1, 3.0), 4 * np.eye(1))
+    >>> print(f"{distance:.6f}")  # √(3² + (2 − 1)²)
+    3.162278
+    """
     root = _root(np.atleast_2d(covariance1))
     cross = _root(root @ np.atleast_2d(covariance2) @ root)
     spread = np.trace(np.atleast_2d(covariance1)) + np.trace(np.atleast_2d(covariance2)) - 2 * np.trace(cross)

@@ -19,6 +19,9 @@ def wasserstein_points(x: Array, y: Array, p: Array | None = None, q: Array | No
     """Return W₂ of Σp_iδ_{x_i} and Σq_jδ_{y_j}, points (n, d) and (m, d), exact to rounding; equal weights by default.
 
     Raises ValueError for points of different dimensions or not finite, for bad weights, and beyond 6000 points a side.
+
+    >>> print(f"{mfg.transport.wasserstein_points(np.array([[0.0], [1.0]]), np.array([[3.0], [2.0]])):.6f}")
+    2.000000
     """
     x, y = np.atleast_2d(np.asarray(x, float)), np.atleast_2d(np.asarray(y, float))
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
@@ -48,6 +51,11 @@ def squared_by_blocks(p: Array, q: Array, grid: CartesianGrid, *, blocks: int = 
     Exact transport between the middles of blocks² and (blocks/2)² blocks; the common part of what blocks add to W₂², of
     second order in their width, is extrapolated away, and all that this changed is the bar. The number of cells
     a side must be a multiple of `blocks`.
+
+    >>> grid = mfg.CartesianGrid.cube(3.0, 32, 2)
+    >>> p, q = (np.exp(mfg.gaussian(m, 0.25, 2).log_density(grid.points)) for m in (-0.5, 0.5))
+    >>> print(f"{mfg.transport.squared_by_blocks(p, q, grid, blocks=16).value:.2f}")  # a translation by (1, 1)
+    2.00
     """
     if grid.dimension != 2 or any(n % blocks for n in grid.cells):
         raise ValueError(f"blocks need a grid in the plane with a multiple of {blocks} cells a side, got {grid.cells}")
