@@ -2,11 +2,13 @@
 
 A crowd that walks to a place and shuns company. Entropy minimisation, the primal-dual method and Newton's method share neither
 discretisation nor iteration. Finite elements then solve the Hamilton–Jacobi–Bellman equation in the crowd that was found, and the
-Fokker–Planck equation with the control that was found.
+Fokker–Planck equation with the control that was found. Between walls the truth is known without any of them: a cosine that the
+noise damps is e^{−U/2κ}, the density its product with another sum of cosines.
 """
 
 import numpy as np
-from scipy.interpolate import RegularGridInterpolator
+from scipy.fft import dct, idct
+from scipy.interpolate import CubicSpline, RegularGridInterpolator
 
 import mfgpde as mfg
 from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal
@@ -84,6 +86,7 @@ def meet(level, aversion=1.0):
     findings.append(
         equal("ρ(T) by elements with the control that was found", law, mfg.exact(0.0, "the same"), resolution=0.02)
     )
+    findings += between_walls(level)
     series = [
         Series(
             "entropic",
@@ -103,6 +106,52 @@ def meet(level, aversion=1.0):
         ),
     ]
     return Evidence(findings, series)
+
+
+SIDE, DAMPED, CROWDED = 2.0, 0.8, 0.6
+
+
+class Cosine:
+    """The density (1 + c cos(πx/L))/L on [0, L]: most of it lies at one wall."""
+
+    dimension = 1
+
+    def log_density(self, x):
+        return np.log1p(CROWDED * np.cos(np.pi * x[..., 0] / SIDE)) - np.log(SIDE)
+
+
+def between_walls(level):
+    """Return findings on the game with terminal cost −2κ log β, β = 1 + e cos(πx/L), whose cosine noise damps by e^{−κπ²T/L²}.
+
+    U(0) = −2κ log β_0 and ρ_T = β N(ρ_0/β_0), N the noise between walls that reflect, damping each cosine: here by 4096 of them.
+    """
+    T, n = 0.5, Level(level).pick(64, 96, 128)
+
+    def beta(x, t):
+        return 1 + DAMPED * np.exp(-KAPPA * np.pi**2 * (T - t) / SIDE**2) * np.cos(np.pi * x / SIDE)
+
+    end = mfg.games.Potential(lambda x, t: -2 * KAPPA * np.log(beta(x[..., 0], T)))
+    game = mfg.MeanFieldGame(Cosine(), end, T, viscosity=KAPPA, name="between walls")
+    fine = (np.arange(4096) + 0.5) * SIDE / 4096
+    start = np.exp(Cosine().log_density(fine[:, None]))
+    cost = float(np.mean(-2 * KAPPA * np.log(beta(fine, 0.0)) * start) * SIDE)
+    waves = dct(start / beta(fine, 0.0)) * np.exp(-KAPPA * (np.pi * np.arange(4096) / SIDE) ** 2 * T)
+    law = CubicSpline(fine, beta(fine, T) * idct(waves))
+    grid = mfg.CartesianGrid((0.0,), (SIDE,), (n,))
+    found = mfg.equilibrium(game, grid, steps=8)
+    x = grid.axes[0]
+    value = np.abs(found.values[0] + 2 * KAPPA * np.log(beta(x, 0.0))).max()
+    apart = float(grid.integrate(np.abs(found.densities[-1] - law(x))))
+    known = mfg.exact(0.0, "cosines")
+    # the noise of a step is six cells wide: sums over cells are exact to e^{−2π²·36}, splines to 1e-12
+    findings = [
+        equal(f"between walls: {name}", mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, found.method), known, resolution=1e-6)
+        for name, off in (("U(0), entropic", value), ("ρ(T), entropic", apart))
+    ]
+    for method, delta in (("entropic", 1e-6), ("primal-dual", 5e-3), ("newton", 1e-3)):
+        optimum = mfg.equilibria.optimal_cost(game, grid, method=method, steps=8 if method == "entropic" else n // 2)
+        findings.append(equal(f"between walls: cost, {method}", optimum, mfg.exact(cost, "cosines"), resolution=delta))
+    return findings
 
 
 def _wider(estimate, change):
