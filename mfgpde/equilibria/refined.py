@@ -5,7 +5,8 @@ costs c_0, c_1, c_2 on grids each about twice as fine, of second order in h and 
 where the changes have one sign and shrink by 2^{3/2} or more,
     c_2 + δ ± 2 max(|δ|, |c_1 − c_0|/12),   δ = (c_2 − c_1)/3,
 which holds what is left of a first order under the second one, and none at all; where they at least halve,
-c_2 ± max(3/2 |c_2 − c_1|, |c_1 − c_0|/8); else c_2 ± twice the largest change. The gaps are added.
+c_2 ± max(3/2 |c_2 − c_1|, |c_1 − c_0|/8), or a third of the earlier change where the sign changed; else c_2 ± twice the
+largest change. The gaps are added.
 """
 
 from __future__ import annotations
@@ -124,5 +125,5 @@ def _extrapolated(coarsest: float, middle: float, finest: float) -> tuple[float,
     if change * earlier > 0 and abs(change) * 2**1.5 <= abs(earlier):
         return finest + change / 3, 2 * max(abs(change) / 3, abs(earlier) / 12)
     if abs(change) <= 0.5 * abs(earlier):
-        return finest, max(1.5 * abs(change), abs(earlier) / 8)
+        return finest, max(1.5 * abs(change), abs(earlier) / (8 if change * earlier > 0 else 3))
     return finest, 2 * max(abs(change), abs(earlier))

@@ -41,6 +41,7 @@ def test_without_a_better_step_fictitious_play_goes_towards_the_answer(rng):
         np.testing.assert_allclose(new, rho + 2 / (played + 3) * (answer - rho))
 
 
+@pytest.mark.filterwarnings("ignore:densities are negative:UserWarning")  # six steps on 24 cells, on purpose
 @pytest.mark.parametrize("method", ["entropic", "newton"])
 def test_a_charge_that_is_the_same_everywhere_is_paid_for_the_time_that_is_left(method):
     """U − U₀ = c (T − τ) at every node: half of a step's charge at its end, or the value between nodes is off."""
