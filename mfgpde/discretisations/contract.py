@@ -104,6 +104,7 @@ class Distributed(Protocol):
         ...
 
 
+@runtime_checkable
 class Discretisation(Protocol):
     """A domain and a way to write equations on it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -116,3 +117,10 @@ class FiniteElement:
 
 if not TYPE_CHECKING:  # what else its files define
     __getattr__ = opened(__name__)
+
+
+def examples() -> Iterator[FiniteElement]:
+    """Yield members to hold the laws to: an interval in degrees one and two, and in nanometres."""
+    yield FiniteElement(meshes.interval(-7.0, 7.0, 40))
+    yield FiniteElement(meshes.interval(-7.0, 7.0, 40), 2)
+    yield FiniteElement(meshes.interval(-7e-9, 7e-9, 40))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -97,3 +98,12 @@ def central_differences(values: Array, grid: CartesianGrid) -> Array:
         ends = (np.roll(values, -1, axis), np.roll(values, 1, axis))
         parts.append((ends[0] - ends[1]) / (2 * h) if periodic else np.gradient(values, h, axis=axis, edge_order=2))
     return np.stack(parts, axis=-1)
+
+
+def examples() -> Iterator[FiniteVolume]:
+    """Yield members to hold the laws to: both orders, walls and none, two dimensions with other cells, nanometres."""
+    yield FiniteVolume(CartesianGrid.cube(7.0, 48, 1))
+    yield FiniteVolume(CartesianGrid.cube(7.0, 64, 1), order=4)
+    yield FiniteVolume(CartesianGrid.cube(7.0, 25, 1, periodic=True))
+    yield FiniteVolume(CartesianGrid((-7.0, -1.0), (7.0, 15.0), (30, 34)), walls="reflecting")
+    yield FiniteVolume(CartesianGrid((3e-9,), (17e-9,), (48,)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -54,6 +55,9 @@ class Spectral:
                 f"a spectral box is periodic along all axes or along none, got periodic={self.grid.periodic}"
             )
 
+    def __reduce__(self) -> tuple[type[Spectral], tuple[CartesianGrid, Backend]]:
+        return type(self), (self.grid, self.backend)  # the basis holds a module, and follows from these
+
     @cached_property
     def basis(self) -> Basis:
         """The expansion that fits the walls."""
@@ -99,3 +103,10 @@ class Spectral:
     def refined(self, k: int = 1) -> Spectral:
         """Return the same basis on 2^k times as many cells per axis."""
         return replace(self, grid=self.grid.refined(k))
+
+
+def examples() -> Iterator[Spectral]:
+    """Yield members to hold the laws to: cosines, waves, and gigametres."""
+    yield Spectral(CartesianGrid.cube(7.0, 48, 1))
+    yield Spectral(CartesianGrid.cube(7.0, 20, 1, periodic=True))
+    yield Spectral(CartesianGrid((3e9,), (17e9,), (48,)))
