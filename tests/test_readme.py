@@ -120,6 +120,29 @@ def test_the_guide_to_claims_gives_a_claim_that_holds(tmp_path):
     assert result["detects"]["factor"] < 0.01
 
 
+def test_the_guide_to_extending_adds_a_member_that_keeps_the_laws(tmp_path):
+    (code,) = blocks(ROOT / "docs" / "extend.md")
+    text = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
+    (file, name) = re.search(r"^mfgpde laws (\S+):(\w+)$", text, re.MULTILINE).groups()
+    (tmp_path / file).write_text(code, encoding="utf-8")
+    found = CliRunner().invoke(app, ["laws", f"{tmp_path / file}:{name}"])
+    assert found.exit_code == 0, found.output
+    (tmp_path / file).write_text(code.replace("-np.expm1(", "-2 * np.expm1("), encoding="utf-8")  # a lost factor
+    assert CliRunner().invoke(app, ["laws", f"{tmp_path / file}:{name}"]).exit_code == 1
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_names_in_the_guides_exist(path):
+    missing = []
+    for name in set(re.findall(r"`(mfg(?:\.\w+)+)", path.read_text(encoding="utf-8"))):
+        found = mfgpde
+        for part in name.split(".")[1:]:
+            fields = getattr(found, "__dataclass_fields__", {})  # those without a default are no attributes
+            found = getattr(found, part, None) or fields.get(part)
+        missing += [name] if found is None else []
+    assert not missing
+
+
 def test_the_verdict_table_and_the_baseline_name_every_claim():
     ids = {entry.id for entry in discover.select([], discover.suite_root(PACKAGE, ROOT))}
     assert set(re.findall(r"^\| `([^`]+)` \|", README, re.MULTILINE)) == ids
