@@ -112,6 +112,11 @@ class Remote(NDArrayOperatorsMixin):
     def __init__(self, inner):
         self.inner = inner
 
+    @property
+    def dtype(self):
+        """The type of its entries; found by looking at the class, as CuPy's is."""
+        return self.inner.dtype
+
     def __array__(self, *_, **__):
         raise TypeError("implicit conversion to a NumPy array")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, to_host
+from mfgpde.core.arrays import Array, beside, to_host
 from mfgpde.discretisations.checks import checked, computing
 from mfgpde.discretisations.finite_volume.differences import Walls, gradient_and_laplacian
 from mfgpde.equations import ViscousHamiltonJacobi
@@ -65,5 +65,5 @@ class CentralDifferences:
 def largest_slopes(function: Callable[[Array], Array], p: Array) -> Array:
     """Return max|∂function/∂p_i| over the grid (d,), where p lies, by central differences (for quadratics exact)."""
     step = 1e-3 * (1 + np.abs(p).max())
-    moves = step * np.eye(p.shape[-1], like=p)
+    moves = step * beside(np.eye(p.shape[-1]), p)
     return np.stack([np.abs(function(p + e) - function(p - e)).max() for e in moves]) / (2 * step)
