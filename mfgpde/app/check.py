@@ -16,6 +16,7 @@ from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import PROCESSES, LinearProcess
 from mfgpde.scores import Differenced, ExactScore, Network, load_score
+from mfgpde.scores.contract import InDimension
 
 FEWEST_SAMPLES = 1000
 
@@ -68,7 +69,10 @@ def prepare(
         density = member(DENSITIES, known)
         dimension = _same(dimension, density.dimension, data)
     score = load_score(source, dimension, network)
-    dimension = _same(dimension, score.dimension, source)
+    own = score.dimension if isinstance(score, InDimension) else dimension
+    if own is None:
+        raise ValueError(f"{source} does not say its dimension; give --dimension, or data")
+    dimension = _same(dimension, own, source)
     if isinstance(score, Differenced):
         score.end = forward.horizon
     if isinstance(score, ExactScore) and not _alike(score.process, forward, dimension):

@@ -20,7 +20,8 @@ from mfgpde.densities import Density
 from mfgpde.diagnostics.certificate import PROBES, Certificate, probe, stages
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.equations import Continuity
-from mfgpde.processes import LinearProcess
+from mfgpde.processes import ForwardProcess, LinearProcess
+from mfgpde.scores import DirectionalScore, Score
 from mfgpde.solvers import CountedDirections, flow, prior_of
 from mfgpde.transport import wasserstein_gaussian
 
@@ -32,7 +33,7 @@ STEPS = 32  # of the trajectories, from one stage to the next
 
 def certify_by_sampling(
     process: LinearProcess,
-    score: Any,
+    score: DirectionalScore,
     dimension: int,
     *,
     data: Array | None = None,
@@ -63,9 +64,12 @@ def certify_by_sampling(
     rows = [_row(process, counted, places[:few], t, rng) for t, places in zip((*times, stop), sde, strict=True)]
     clouds = {"sde": sde[-1], "ode": ode[-1]}
     numbers: dict[str, Any] = {"dimension": dimension, "stop": stop, "trajectories": trajectories, "residuals": rows}
-    if data is not None or law is not None:
+    if law is not None:
+        clouds["data"] = law.sample(trajectories, rng)
+    elif data is not None:
+        clouds["data"] = _noised(process, data, stop, rng)
+    if "data" in clouds:
         tell("likelihood")
-        clouds["data"] = law.sample(trajectories, rng) if law is not None else _noised(process, data, stop, rng)
         numbers["likelihood"] = _likelihood(process, counted, clouds["data"][:few], stop, law, rng)
     tell("moments")
     names = list(clouds)
@@ -81,7 +85,12 @@ def certify_by_sampling(
 
 
 def _trajectories(
-    process: LinearProcess, score: Any, x: Array, times: tuple[float, ...], stop: float, rng: Any
+    process: ForwardProcess,
+    score: Score,
+    x: Array,
+    times: tuple[float, ...],
+    stop: float,
+    rng: np.random.Generator | None,
 ) -> list[Array]:
     """Return the places at all stages, latest time first, by Heun's scheme; with `rng` those of the SDE."""
     ends, found = np.array([*times, stop]), [x]
@@ -110,13 +119,15 @@ def _normal(rng: np.random.Generator, x: Array) -> Array:
     return rng.standard_normal(x.shape)
 
 
-def _noised(process: LinearProcess, data: Any, t: float, rng: np.random.Generator) -> Array:
+def _noised(process: LinearProcess, data: Array, t: float, rng: np.random.Generator) -> Array:
     factor, mean, covariance = process.transition(0.0, t).in_dimension(data.shape[1])
     root = np.linalg.cholesky(covariance + 1e-300 * np.eye(data.shape[1]))
     return data @ np.atleast_2d(factor).T + mean + _normal(rng, data) @ root.T
 
 
-def _row(process: LinearProcess, score: Any, x: Array, t: float, rng: np.random.Generator) -> dict[str, Any]:
+def _row(
+    process: ForwardProcess, score: DirectionalScore, x: Array, t: float, rng: np.random.Generator
+) -> dict[str, Any]:
     """Return mean squares at one time: of the score, of ε (above 16 dimensions two directions drawn), of the rotation."""
     d, D = x.shape[1], float(process.diffusivity(t))
     s, f = score(x, t), process.drift(x, t)
@@ -135,7 +146,12 @@ def _row(process: LinearProcess, score: Any, x: Array, t: float, rng: np.random.
 
 
 def _likelihood(
-    process: LinearProcess, score: Any, x: Array, stop: float, law: Density | None, rng: np.random.Generator
+    process: LinearProcess,
+    score: DirectionalScore,
+    x: Array,
+    stop: float,
+    law: Density | None,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Return −E log q^ODE in nats, the divergence along each path by one random direction kept all the way."""
     v = np.sign(rng.standard_normal(x.shape))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,11 @@ from mfgpde.densities import GaussianMixture, marginal
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.diagnostics.memorisation import nearest_ratio
 from mfgpde.equations import Continuity
-from mfgpde.learning.kernel_model import fit_kernel_model
+from mfgpde.learning.kernel_model import Shape, fit_kernel_model
 from mfgpde.learning.objectives import Objective
 from mfgpde.learning.train import train
 from mfgpde.processes import IsotropicProcess, LinearProcess
+from mfgpde.scores import DivergenceScore
 from mfgpde.scores.exact import ExactScore, empirical_score
 from mfgpde.solvers import flow, log_density
 from mfgpde.solvers.induced import prior_of
@@ -49,7 +50,7 @@ class Judged:
 
 
 def judge_model(
-    score: Any,
+    score: DivergenceScore,
     process: LinearProcess,
     law: GaussianMixture,
     training: Array,
@@ -99,7 +100,7 @@ def compare_models(
     stop: float = 1e-3,
     time_ratio: float = 1.0,
     widths: tuple[int, ...] = (64, 64),
-    precision: Any = "full",
+    precision: Shape = "full",
     count: int = 2000,
     store: Path | None = None,
     progress: bool = False,
@@ -177,7 +178,7 @@ def _pace(process: IsotropicProcess, samples: Array, widths: tuple[int, ...], st
     return max(spent[2] - spent[1], 0.1 * spent[2]) / (PILOT[2] - PILOT[1])  # compilation is at most nine tenths
 
 
-def _stored(store: Path | None, stated: dict[str, Any]) -> list[dict[str, Any]]:
+def _stored(store: Path | None, stated: Mapping[str, object]) -> list[dict[str, Any]]:
     if store is None or not store.is_file():
         return []
     kept = json.loads(store.read_text(encoding="utf-8"))
@@ -189,6 +190,6 @@ def _stored(store: Path | None, stated: dict[str, Any]) -> list[dict[str, Any]]:
     return kept["rows"]
 
 
-def _keep(store: Path | None, stated: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def _keep(store: Path | None, stated: Mapping[str, object], rows: Sequence[Mapping[str, object]]) -> None:
     if store is not None:
         write_text(store, json.dumps({"stated": stated, "rows": rows}, indent=1))

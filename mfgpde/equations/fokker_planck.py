@@ -51,10 +51,10 @@ class FokkerPlanck(Equation):
         ∂_τ q = −∇·((−f + 2D s) q) + D Δq, all coefficients at t = T − τ. — arXiv:2011.13456, eq. (6).
         """
         back = _Reverse(process, score)
-        V = None
+        potential = None
         if isinstance(process, IsotropicProcess) and isinstance(score, PotentialScore):
-            V = _ReversePotential(process, score)
-        return cls(back.drift, back.diffusivity, potential=V, horizon=process.horizon)
+            potential = _ReversePotential(process, score)
+        return cls(back.drift, back.diffusivity, potential=potential, horizon=process.horizon)
 
 
 def potential_of(process: ForwardProcess) -> ScalarField | None:

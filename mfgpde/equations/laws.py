@@ -27,6 +27,7 @@ from mfgpde.equations import (
     LogDensity,
     ScoreFokkerPlanck,
 )
+from mfgpde.equations.contract import ScalarField
 from mfgpde.processes import ForwardProcess, LinearProcess, OverdampedLangevin
 from mfgpde.processes.laws import dimension, length, points, times
 from mfgpde.scores import ExactScore
@@ -85,7 +86,7 @@ def _moments(process: ForwardProcess, rng: Generator) -> Iterator[tuple[ExactSco
             yield score, x, t, f"t = {t:.3g}"
 
 
-def _divergence(field, x: Array, t: float, process: ForwardProcess) -> tuple[Array, float]:
+def _divergence(field: ScalarField, x: Array, t: float, process: ForwardProcess) -> tuple[Array, float]:
     jacobian, error = gradient(lambda y: field(y, t), x, 0.1 * length(process))
     return np.trace(jacobian, axis1=-2, axis2=-1), x.shape[-1] * error
 

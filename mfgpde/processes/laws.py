@@ -184,10 +184,10 @@ def transitions_compose(process: ForwardProcess, rng: Generator) -> Iterator[Che
         for name, got, want, unit in zip("FbQ", parts, whole, (1.0, size, 0.0), strict=True):
             largest = max(unit, float(np.abs(want).max()))
             yield agree(f"{name} from {r:g}T by {s:g}T to {t:g}T", got, want, SOLVED * largest, size=unit)
-    F, b, Q = process.transition(0.4 * end, 0.4 * end).in_dimension(d)
-    yield agree("F over no time", F, np.eye(d))
-    yield agree("b over no time", b, np.zeros(d), size=size)
-    yield agree("Q over no time", Q, np.zeros((d, d)), size=size**2)
+    factor, offset, covariance = process.transition(0.4 * end, 0.4 * end).in_dimension(d)
+    yield agree("F over no time", factor, np.eye(d))
+    yield agree("b over no time", offset, np.zeros(d), size=size)
+    yield agree("Q over no time", covariance, np.zeros((d, d)), size=size**2)
 
 
 def transition_covariances_are_covariances(process: ForwardProcess, rng: Generator) -> Iterator[Check]:

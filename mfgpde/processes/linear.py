@@ -8,9 +8,9 @@ from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import solve_ivp
 
 from mfgpde.core.arrays import Array, beside
+from mfgpde.core.initial_value import integrated
 from mfgpde.processes.contract import LinearProcess, Transition, check_interval, positive
 
 
@@ -32,50 +32,40 @@ class Linear(LinearProcess):
 
     def __post_init__(self) -> None:
         positive(horizon=self.horizon)
-        matrix = np.asarray(self._at(self.matrix, 0.0))
+        matrix = np.asarray(_at(self.matrix, 0.0))
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise ValueError(f"matrix must be square, got shape {matrix.shape}")
         for name, values in (
             ("matrix", matrix),
-            ("scale", self._at(self.scale, 0.0)),
-            ("offset", self._at(self.offset, 0.0)),
+            ("scale", _at(self.scale, 0.0)),
+            ("offset", _at(self.offset, 0.0)),
         ):
             if not np.all(np.isfinite(values)):
                 raise ValueError(f"{name} has entries that are not finite: {values.tolist()} at t = 0")
 
-    @staticmethod
-    def _at(coefficient: object, t: ArrayLike) -> Array:
-        """Return a coefficient at one time, or stacked at an array of times, whose axes come first."""
-        if not callable(coefficient):
-            return np.asarray(coefficient, dtype=float)
-        if not np.ndim(t):
-            return np.asarray(coefficient(t), dtype=float)
-        values = np.stack([np.asarray(coefficient(float(u)), dtype=float) for u in np.ravel(t)])
-        return values.reshape(np.shape(t) + values.shape[1:])
-
     def drift(self, x: Array, t: ArrayLike) -> Array:
         """Return A(t) x + c(t)."""
-        A, c = self._at(self.matrix, t), self._at(self.offset, t)
+        A, c = _at(self.matrix, t), _at(self.offset, t)
         c = c[..., None] if c.ndim and c.shape == np.shape(t) and callable(self.offset) else c  # a number at each time
         turned = x @ beside(A.T, x) if A.ndim == 2 else np.einsum("...ij,...j->...i", A, x)
         return turned + beside(c, x)
 
     def divergence(self, x: Array, t: ArrayLike) -> Array:
         """Return tr A(t)."""
-        trace = np.trace(self._at(self.matrix, t), axis1=-2, axis2=-1)
+        trace = np.trace(_at(self.matrix, t), axis1=-2, axis2=-1)
         return np.zeros_like(x[..., 0], dtype=float) + beside(trace, x)
 
     def drift_jacobian(self, x: Array, t: ArrayLike) -> Array:
         """Return A(t)."""
-        return np.broadcast_to(beside(self._at(self.matrix, t), x), (*x.shape, x.shape[-1]))
+        return np.broadcast_to(beside(_at(self.matrix, t), x), (*x.shape, x.shape[-1]))
 
     def drift_vjp(self, x: Array, t: ArrayLike, v: Array) -> Array:
         """Return Aᵀ(t) v."""
-        return np.einsum("...ij,...i->...j", beside(self._at(self.matrix, t), v), v)
+        return np.einsum("...ij,...i->...j", beside(_at(self.matrix, t), v), v)
 
     def diffusion(self, t: ArrayLike) -> Array:
         """Return g(t)."""
-        scale = self._at(self.scale, t)
+        scale = _at(self.scale, t)
         return np.broadcast_to(scale, np.broadcast_shapes(scale.shape, np.shape(t)))
 
     def transition(self, s: float, t: float) -> Transition:
@@ -93,22 +83,32 @@ def _length(process: Linear, s: float, t: float) -> float:
     """Return how far noise and offset carry from s to t, by 33 times between: the unit of absolute tolerances."""
     times = np.linspace(s, t, 33)
     noise = np.max([float(process.diffusion(u)) ** 2 for u in times]) * (t - s)
-    offset = np.max([np.abs(process._at(process.offset, u)).max() for u in times]) * (t - s)
+    offset = np.max([np.abs(_at(process.offset, u)).max() for u in times]) * (t - s)
     return float(np.hypot(np.sqrt(noise), offset)) or 1.0
+
+
+def _at(coefficient: object, t: ArrayLike) -> Array:
+    """Return a coefficient at one time, or stacked at an array of times, whose axes come first."""
+    if not callable(coefficient):
+        return np.asarray(coefficient, dtype=float)
+    if not np.ndim(t):
+        return np.asarray(coefficient(t), dtype=float)
+    values = np.stack([np.asarray(coefficient(float(u)), dtype=float) for u in np.ravel(t)])
+    return values.reshape(np.shape(t) + values.shape[1:])
 
 
 @lru_cache(maxsize=256)
 def _transition(process: Linear, s: float, t: float) -> Transition:
-    d = np.asarray(process._at(process.matrix, s)).shape[0]
+    d = np.asarray(_at(process.matrix, s)).shape[0]
 
     def rate(u: float, y: Array) -> Array:
-        A = process._at(process.matrix, u)
+        A = _at(process.matrix, u)
         state = y.reshape(d, 2 * d + 1)
         factor, offset, covariance = state[:, :d], state[:, d], state[:, d + 1 :]
         noise = float(process.diffusion(u)) ** 2 * np.eye(d)
         columns = (
             A @ factor,
-            (A @ offset + process._at(process.offset, u))[:, None],
+            (A @ offset + _at(process.offset, u))[:, None],
             A @ covariance + covariance @ A.T + noise,
         )
         return np.hstack(columns).ravel()
@@ -116,11 +116,7 @@ def _transition(process: Linear, s: float, t: float) -> Transition:
     start = np.hstack((np.eye(d), np.zeros((d, d + 1))))
     unit = _length(process, s, t)
     least = 1e-14 * np.hstack((np.ones((d, d)), np.full((d, 1), unit), np.full((d, d), unit**2)))
-    if t > s:
-        run = solve_ivp(rate, (s, t), start.ravel(), method="DOP853", rtol=1e-12, atol=least.ravel())
-        end = run.y[:, -1].reshape(start.shape)
-    else:
-        end = start
+    end = integrated(rate, s, t, start.ravel(), 1e-12, least.ravel()).reshape(start.shape) if t > s else start
     covariance = end[:, d + 1 :]
     return Transition(end[:, :d], end[:, d], 0.5 * (covariance + covariance.T))
 

@@ -88,6 +88,16 @@ class Uncertain(Protocol):
         ...
 
 
+@runtime_checkable
+class InDimension(Protocol):
+    """A score that says its dimension."""
+
+    @property
+    def dimension(self) -> int:
+        """The dimension d."""
+        ...
+
+
 class Eigenbasis(Protocol):
     """What an operator-informed score needs of a generator's eigenfunctions; the constant, λ = 0, comes first."""
 

@@ -29,7 +29,7 @@ class Differenced:
     time_step: float = 1e-3
     start: float = 0.0
     end: float = np.inf
-    uncertainty: dict[str, float] = field(default_factory=dict)
+    uncertainty: dict[str, float] = field(default_factory=dict[str, float])
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""

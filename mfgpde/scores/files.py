@@ -6,17 +6,26 @@ import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from mfgpde.core.arrays import Array
 from mfgpde.core.files import written
-from mfgpde.scores.contract import DifferentiableScore
+from mfgpde.scores.contract import DifferentiableScore, Score
 
+if TYPE_CHECKING:
+    import jax
+
+    from mfgpde.scores.jax_score import JaxScore
+
+Layers = Sequence[tuple[Array, Array]]
+"""matrices (width, inputs) and vectors (width,), first to last"""
 ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "relu", "sin")
 
 
@@ -42,7 +51,7 @@ class Network:
             )
 
 
-def load_score(source: str, dimension: int | None = None, network: Network | None = None) -> Any:
+def load_score(source: str, dimension: int | None = None, network: Network | None = None) -> DifferentiableScore:
     """Return the score that `source` names: weights (.npz, .safetensors), `module:name`, or `file.py:name`.
 
     Weights are W0 (width, inputs), b0 (width,), W1, b1, … of a fully connected network; `network` says how they are used,
@@ -72,7 +81,9 @@ def load_score(source: str, dimension: int | None = None, network: Network | Non
     return _adapted(_imported(path, name), source, dimension)
 
 
-def network_score(arrays: Mapping[str, Any], network: Network, dimension: int | None = None, source: str = "") -> Any:
+def network_score(
+    arrays: Mapping[str, ArrayLike], network: Network, dimension: int | None = None, source: str = ""
+) -> JaxScore:
     """Return the JaxScore of a fully connected network with these weights."""
     from mfgpde.scores.jax_score import JaxScore
 
@@ -90,7 +101,7 @@ def network_score(arrays: Mapping[str, Any], network: Network, dimension: int | 
 
 
 @cache
-def forward(network: Network) -> Callable[[Any, Any, Any], Any]:
+def forward(network: Network) -> Callable[[Layers, jax.Array, jax.Array], jax.Array]:
     """Return such a network as a JAX function of its layers, one point and one time; the same one each time."""
     import jax.numpy as jnp
 
@@ -98,7 +109,7 @@ def forward(network: Network) -> Callable[[Any, Any, Any], Any]:
 
     act = activation(network.activation, network.sharpness)
 
-    def evaluate(layers: Any, x: Any, t: Any) -> Any:
+    def evaluate(layers: Layers, x: jax.Array, t: jax.Array) -> jax.Array:
         time = jnp.reshape(jnp.asarray(t, x.dtype), (1,))
         h = jnp.concatenate((x, time) if network.inputs == "xt" else (time, x))
         for k, (W, b) in enumerate(layers):
@@ -109,7 +120,7 @@ def forward(network: Network) -> Callable[[Any, Any, Any], Any]:
     return evaluate
 
 
-def _layers(arrays: Mapping[str, Any], source: str) -> list[tuple[Any, Any]]:
+def _layers(arrays: Mapping[str, ArrayLike], source: str) -> Layers:
     count = sum(1 for key in arrays if key.startswith("W"))
     names = [f"{kind}{k}" for k in range(count) for kind in "Wb"]
     if not count or set(arrays) != set(names):
@@ -125,7 +136,7 @@ def _layers(arrays: Mapping[str, Any], source: str) -> list[tuple[Any, Any]]:
     return layers
 
 
-def _from_weights(path: Path, dimension: int | None, network: Network | None) -> Any:
+def _from_weights(path: Path, dimension: int | None, network: Network | None) -> DifferentiableScore:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     stated: dict[str, Any] = {}
@@ -151,7 +162,7 @@ def _from_weights(path: Path, dimension: int | None, network: Network | None) ->
     return network_score(arrays, network or Network(**stated), dimension, path.name)
 
 
-def save_weights(path: Path, layers: list[tuple[Any, Any]], network: Network) -> Path:
+def save_weights(path: Path, layers: Layers, network: Network) -> Path:
     """Write a network as .safetensors with all that `load_score` needs; return the path."""
     from safetensors.numpy import save_file
 
@@ -187,7 +198,7 @@ def _imported(place: str, name: str) -> Any:
         raise ValueError(f"{place} has no {name!r}; it has {public}") from None
 
 
-def _adapted(found: Any, source: str, dimension: int | None) -> Any:
+def _adapted(found: object, source: str, dimension: int | None) -> DifferentiableScore:
     """Return a score with derivatives from whatever a name stands for."""
     from mfgpde.scores.differences import Differenced
     from mfgpde.scores.torch_score import Module, TorchScore
@@ -200,7 +211,8 @@ def _adapted(found: Any, source: str, dimension: int | None) -> Any:
         raise ValueError(f"{source} does not say its dimension; give --dimension, or data")
     if isinstance(found, Module):
         return TorchScore(found, dimension)
-    family = {cls.__module__.split(".")[0] for cls in type(found).__mro__}
+    kind: type = type(found)
+    family = {cls.__module__.split(".")[0] for cls in kind.__mro__}
     function: Any = found
     if "equinox" in family or traceable(function, dimension):
         from mfgpde.scores.jax_score import JaxScore
@@ -210,7 +222,7 @@ def _adapted(found: Any, source: str, dimension: int | None) -> Any:
     return Differenced(function, dimension)
 
 
-def traceable(function: Callable[..., Any], dimension: int) -> bool:
+def traceable(function: Callable[..., object], dimension: int) -> bool:
     """Say whether JAX can trace a function of one point and one time that returns a potential or a vector.
 
     What uses operators alone is such a function as well as one of many points; both mean the same.
@@ -227,7 +239,7 @@ def traceable(function: Callable[..., Any], dimension: int) -> bool:
     return out.shape in ((), (dimension,)) and bool(jnp.issubdtype(out.dtype, jnp.floating))
 
 
-def check(score: Any, dimension: int, source: str, t: float = 0.5) -> None:
+def check(score: Score, dimension: int, source: str, t: float = 0.5) -> None:
     """Raise ValueError unless score(x, t) maps a few points (n, d) to finite real numbers of the same shape."""
     x = np.random.default_rng(0).normal(size=(5, dimension))
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +10,13 @@ import numpy as np
 
 from mfgpde.densities import GaussianMixture
 
+Tile = tuple[jax.Array, ...]
+"""means, constants, diagonals and factors of components, by tiles or of one"""
+Pair = tuple[jax.Array, jax.Array]
 TILE = 1024  # components a step: what a gradient keeps of each is made anew
 
 
-def jax_log_density(mixture: GaussianMixture) -> tuple[Callable[[Any, Any], Any], Any]:
+def jax_log_density(mixture: GaussianMixture) -> tuple[Callable[[Tile, jax.Array], jax.Array], Tile]:
     """Return log p as function(parameters, x) of one point (d,), and its parameters, any tree of arrays.
 
     Sums run over tiles of components against a running maximum, also under `jax.grad`, in memory that does not grow with
@@ -33,7 +35,7 @@ def jax_log_density(mixture: GaussianMixture) -> tuple[Callable[[Any, Any], Any]
     sign = precision.sign
 
     @jax.checkpoint
-    def step(carry: Any, tile: Any, x: Any) -> Any:
+    def step(carry: Pair, tile: Tile, x: jax.Array) -> tuple[Pair, None]:
         top, total = carry
         means, constants, diagonal, factors = tile
         away = x - means
@@ -42,7 +44,7 @@ def jax_log_density(mixture: GaussianMixture) -> tuple[Callable[[Any, Any], Any]
         best = jnp.maximum(top, jax.lax.stop_gradient(jnp.max(logs)))
         return (best, total * jnp.exp(top - best) + jnp.sum(jnp.exp(logs - best))), None
 
-    def log_density(parameters: Any, x: Any) -> Any:
+    def log_density(parameters: Tile, x: jax.Array) -> jax.Array:
         start = (jnp.asarray(-1e30, x.dtype), jnp.zeros((), x.dtype))
         (top, total), _ = jax.lax.scan(lambda carry, tile: step(carry, tile, x), start, parameters)
         return top + jnp.log(total)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,11 +12,11 @@ from mfgpde.scores.eigenbasis import HermiteBasis
 from mfgpde.scores.operator_informed import OperatorInformed
 
 
-def jax_functions(basis: HermiteBasis) -> Callable[[Any], Any]:
+def jax_functions(basis: HermiteBasis) -> Callable[[jax.Array], jax.Array]:
     """Return the basis's functions, (p,), as a JAX function of one point (d,)."""
     indices, top, scale = basis.indices, int(basis.indices.max()), np.sqrt(basis.variance)
 
-    def functions(x: Any) -> Any:
+    def functions(x: jax.Array) -> jax.Array:
         y = x / scale.astype(x.dtype)
         columns = [jnp.ones_like(y), y]
         for k in range(1, top):
@@ -27,7 +27,9 @@ def jax_functions(basis: HermiteBasis) -> Callable[[Any], Any]:
     return functions
 
 
-def jax_potential(score: OperatorInformed, start: float = 1e-3, nodes: int = 129) -> Callable[[Any, Any], Any]:
+def jax_potential(
+    score: OperatorInformed, start: float = 1e-3, nodes: int = 129
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """Return log π + Σ α_n(t) φ_n, without its constant, as a JAX function of one point (d,) and one time.
 
     Coefficients are tabulated at `nodes` times, equidistant in √t on [start, horizon], and linear in √t between them.
@@ -41,7 +43,7 @@ def jax_potential(score: OperatorInformed, start: float = 1e-3, nodes: int = 129
     alpha, functions = jnp.asarray(table), jax_functions(basis)
     reaches = jnp.asarray(np.stack([score.reach(float(u**2)) for u in np.linspace(low, high, nodes)]))
 
-    def potential(x: Any, t: Any) -> Any:
+    def potential(x: jax.Array, t: jax.Array) -> jax.Array:
         place = jnp.clip((jnp.sqrt(t) - low) / (high - low), 0.0, 1.0) * (nodes - 1)
         before = jnp.clip(jnp.floor(place).astype(int), 0, nodes - 2)
         share = place - before

@@ -22,6 +22,7 @@ from mfgpde.scores.contract import (
     DifferentiableScore,
     DirectionalScore,
     DivergenceScore,
+    InDimension,
     PotentialScore,
     Score,
     Uncertain,
@@ -38,16 +39,6 @@ class OfProcess(Protocol):
     @property
     def process(self) -> ForwardProcess | MarkovGenerator:
         """The process."""
-        ...
-
-
-@runtime_checkable
-class InDimension(Protocol):
-    """A score that says its dimension."""
-
-    @property
-    def dimension(self) -> int:
-        """The dimension d."""
         ...
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import mfgpde.processes as processes
+from mfgpde.core.arrays import Array
 from mfgpde.core.files import written
 from mfgpde.densities import Dense, GaussianMixture, LowRank
 from mfgpde.scores.exact import ExactScore
@@ -42,7 +42,7 @@ def save_mixture(path: Path, score: ExactScore) -> Path:
     return path
 
 
-def mixture_score(arrays: dict[str, Any], stated: str, source: str) -> ExactScore:
+def mixture_score(arrays: Mapping[str, Array], stated: str, source: str) -> ExactScore:
     """Return the score that such a file holds. Raises ValueError for what is missing or no mixture."""
     about = json.loads(stated)
     kind = vars(processes).get(str(about.get("process")))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.recent import Recent
 from mfgpde.processes import ForwardProcess, MarkovGenerator, VariancePreserving
 from mfgpde.scores.contract import Eigenbasis
 from mfgpde.scores.eigenbasis import HermiteBasis
@@ -56,7 +57,7 @@ class OperatorInformed:
     farthest: Array = field(init=False, repr=False)
     moments: Array = field(init=False, repr=False)
     clock: Callable[[float], float] = field(init=False, repr=False)
-    _at: Callable[[float], tuple[Array, Array, Array, float]] = field(init=False, repr=False)
+    _kept: Recent[tuple[Array, Array, Array, float]] = field(default_factory=lambda: Recent(64), init=False, repr=False)
 
     def __post_init__(self) -> None:
         samples = np.asarray(self.samples, dtype=float)
@@ -77,7 +78,6 @@ class OperatorInformed:
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "farthest", np.abs(samples).max(axis=0))
         object.__setattr__(self, "moments", self._means(np.random.default_rng(0).permutation(len(samples)) % FOLDS))
-        object.__setattr__(self, "_at", lru_cache(maxsize=64)(self._solved))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.basis, self.process, self.samples, self.ridge)  # the rest follows from these
@@ -150,6 +150,9 @@ class OperatorInformed:
         end = self.clock(self.process.horizon)
         nodes = np.geomspace(1e-4 * end, end, NODES)
         return np.log(nodes), np.log([self.choose_ridge(float(node)) for node in nodes])
+
+    def _at(self, t: float) -> tuple[Array, Array, Array, float]:
+        return self._kept(t, lambda: self._solved(t))
 
     def _solved(self, t: float) -> tuple[Array, Array, Array, float]:
         """Return α, and eigenvalues, eigenvectors and ridge of the system."""

@@ -31,7 +31,7 @@ class Tabulated:
     start: float
     end: float
     rtol: float = 1e-10
-    _tables: list[tuple[Array, Array]] = field(default_factory=list, repr=False)
+    _tables: list[tuple[Array, Array]] = field(default_factory=list[tuple[Array, Array]], repr=False)
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return the field at points x and time t."""

@@ -51,6 +51,14 @@ class Module(Protocol):
     def requires_grad_(self, wanted: bool, /) -> Module: ...  # noqa: D102
 
 
+class Library(Protocol):
+    """What sends arrays to a device."""
+
+    @property
+    def float64(self) -> object: ...  # noqa: D102
+    def as_tensor(self, values: Array, dtype: object, device: object) -> Tensor: ...  # noqa: D102
+
+
 class TorchScore:
     """s(x, t) from a module called as module(x, t) on a batch x (n, d) and times t (n, 1), returning (n, d) or (n, 1).
 
@@ -192,7 +200,7 @@ class TorchPotential(TorchScore):
         return self._evaluate(self.torch.func.grad(self._value, argnums=1), x, t)
 
 
-def _sent(library: Any, values: Array, device: object) -> Tensor:
+def _sent(library: Library, values: Array, device: object) -> Tensor:
     return library.as_tensor(np.ascontiguousarray(values), dtype=library.float64, device=device)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mfgpde.core.shown import Shown
 from mfgpde.verify.finding import Finding
@@ -89,7 +89,7 @@ class Claim:
     title: str = ""
     id: str = ""
     _measure: Measure | None = None
-    _controls: dict[str, Callable[[Level], Evidence]] = field(default_factory=dict)
+    _controls: dict[str, Callable[[Level], Evidence]] = field(default_factory=dict[str, Callable[[Level], "Evidence"]])
 
     def __post_init__(self) -> None:
         if not self.statement.strip():
@@ -125,11 +125,16 @@ class Claim:
         return register
 
     @property
+    def measured(self) -> bool:
+        """Whether it has a measure."""
+        return self._measure is not None
+
+    @property
     def controls(self) -> tuple[str, ...]:
         """The descriptions of the controls."""
         return tuple(self._controls)
 
-    def run_measure(self, level: Level, seed: int, **changed: Any) -> Evidence:
+    def run_measure(self, level: Level, seed: int, **changed: float) -> Evidence:
         """Call the measure, with some coefficients changed."""
         if self._measure is None:
             raise ValueError("the claim has no measure")

@@ -101,7 +101,7 @@ def load(entry: Entry) -> Claim:
     claim = vars(module).get("claim")
     if not isinstance(claim, Claim):
         raise ValueError(f"{entry.path} defines no `claim = Claim(…)`")
-    if claim._measure is None:
+    if not claim.measured:
         raise ValueError(f"{entry.path}: the claim has no measure; decorate one with @claim.measure")
     if not claim.controls:
         raise ValueError(f"{entry.path}: the claim has no control; add a false variant with @claim.control(…)")

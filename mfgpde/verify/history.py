@@ -27,7 +27,7 @@ def append(folder: Path, line: Mapping[str, Any]) -> None:
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """Return what a folder remembers, oldest first; lines that are no JSON are passed over."""
-    found = []
+    found: list[dict[str, Any]] = []
     for line in _lines(folder):
         try:
             found.append(json.loads(line))

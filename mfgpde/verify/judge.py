@@ -19,7 +19,7 @@ class Verdict:
     outcome: Outcome
     margin: float
     reason: str
-    detects: Mapping[str, float] = field(default_factory=dict)
+    detects: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def judge(

@@ -14,7 +14,7 @@ def detects(claim: Claim, evidence: Evidence, level: Level, seed: int) -> dict[s
 
     Zero where the claim is refuted as it stands.
     """
-    powers = {}
+    powers: dict[str, float] = {}
     for name in claim.coefficients:
         changed = claim.run_measure(level, seed, **{name: 1 + STEP})
         guess = smallest_change(evidence, changed, STEP)

@@ -8,11 +8,11 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mfgpde.core.files import write_text
 from mfgpde.verify.finding import Finding
@@ -30,7 +30,7 @@ def finding_record(finding: Finding) -> dict[str, Any]:
     return {**record, "excess": finding.excess, "bar": finding.bar, **outcome}
 
 
-def write(path: Path, data: Mapping[str, Any]) -> None:
+def write(path: Path, data: Mapping[str, object]) -> None:
     """Write JSON through a temporary file in the same folder: readers see the old file or the new one, never half."""
     write_text(path, json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -38,12 +38,13 @@ def write(path: Path, data: Mapping[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any]:
     """Read a stored run; ValueError says what is wrong with the file."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        found: object = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise ValueError(f"cannot read {path}: {problem.strerror}") from problem
     except ValueError as problem:
         raise ValueError(f"{path} is not a stored run: {problem}") from problem
-    if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
+    data = cast(dict[str, Any], found) if isinstance(found, dict) else {}
+    if data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
         raise ValueError(f"{path} is not a stored run of this version (expected format {FORMAT} with a list of claims)")
     return data
 
@@ -93,7 +94,7 @@ def compare(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[Movement]
     Two values of one quantity have moved if they differ by more than the sum of their bars.
     """
     old = {claim["id"]: claim for claim in stored["claims"]}
-    movements = []
+    movements: list[Movement] = []
     for claim in new["claims"]:
         before = old.get(claim["id"])
         if before is None:
@@ -112,7 +113,7 @@ def compare(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[Movement]
 
 
 def _moved(claim: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Movement]:
-    moved = []
+    moved: list[Movement] = []
     for side in ("left", "right"):
         a, b = before[side], after[side]
         bars = (a["error"] if a["error"] is not None else math.inf) + (
@@ -124,12 +125,13 @@ def _moved(claim: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> l
     return moved
 
 
-def _finite(data: Any) -> Any:
+def _finite(data: object) -> object:
     """Return plain data with infinities and NaN as null, which JSON lacks."""
     if isinstance(data, Mapping):
-        return {str(key): _finite(value) for key, value in data.items()}
+        entries = cast(Mapping[object, object], data)
+        return {str(key): _finite(value) for key, value in entries.items()}
     if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
+        return [_finite(value) for value in cast(Sequence[object], data)]
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     return data

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -137,7 +137,7 @@ def run_suite(
     starts anew. Raises OSError if `out` cannot be written (before any work).
     """
     files = [entry.path for entry in entries]
-    manifest = {
+    manifest: dict[str, Any] = {
         "format": record.FORMAT,
         "level": level.value,
         "seed": seed,
@@ -182,7 +182,7 @@ def _unfinished(out: Path, key: str, level: Level, seed: int) -> dict[str, Any]:
         level.value,
         seed,
     )
-    found = {}
+    found: dict[str, Any] = {}
     for path in (out / "claims").rglob("*.json") if same else ():
         data = json.loads(path.read_text(encoding="utf-8"))
         if data.get("key") == key and data.get("outcome") != Outcome.BROKEN.value:
@@ -202,7 +202,7 @@ def _seconds(package: Path, out: Path) -> dict[str, float]:
     return known
 
 
-def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int):
+def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int) -> Iterator[dict[str, Any]]:
     """Yield records as they come."""
     workers = min(jobs or threads.available(), len(entries))
     if workers <= 1:
@@ -214,7 +214,9 @@ def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int)
     os.environ.update(share)
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        futures: dict[Future, discover.Entry] = {pool.submit(run_claim, entry, level, seed): entry for entry in entries}
+        futures: dict[Future[dict[str, Any]], discover.Entry] = {
+            pool.submit(run_claim, entry, level, seed): entry for entry in entries
+        }
         for future in as_completed(futures):
             yield future.result()
     finally:
