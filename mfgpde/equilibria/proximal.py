@@ -144,6 +144,12 @@ def proximal_by_sampling(
     e^{−V(z)/2β} over their sum, and U(y, 0) = −2β log Z(y).
     Raises ValueError for β or T ≤ 0, fewer than 20 samples or 8 draws, a potential that is not finite, and draws of which
     hardly one counts.
+
+    >>> rng = np.random.default_rng(0)
+    >>> samples = mfg.gaussian(0.0, 1.0).sample(2000, rng)
+    >>> found = mfg.equilibria.proximal_by_sampling(samples, lambda x: 0.5 * x[..., 0] ** 2, beta=0.5, rng=rng)
+    >>> 0.75 in found.mean(lambda x: x[..., 0] ** 2)  # ¼ + β
+    True
     """
     if not (beta > 0 and horizon > 0):
         raise ValueError(f"beta and horizon must be positive, got {beta} and {horizon}")

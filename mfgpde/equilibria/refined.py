@@ -82,6 +82,11 @@ def optimal_cost(game: MeanFieldGame, grid: CartesianGrid, *, method: Method = "
     Options are those of `equilibrium`, for the given grid. Walls are part of the problem: mass that touches them makes it
     another one than that of the whole space. Where costs are not convex it is the cost of the equilibrium that was found.
     Raises what `equilibrium` raises.
+
+    >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
+    >>> cost = mfg.equilibria.optimal_cost(game, mfg.CartesianGrid.cube(5.0, 128, 1))
+    >>> 0.0625 + 0.5 * np.log(2.0) in cost, cost.error < 0.01  # ¼·E|x|² + ½ log 2
+    (True, True)
     """
     return refined_equilibrium(game, grid, method=method, **options).optimal_cost
 

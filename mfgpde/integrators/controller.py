@@ -13,6 +13,10 @@ class Controller:
     """Accepts a step when rms(error) ≤ atol + rtol·rms(u).
 
     Gustafsson, ACM Trans. Math. Softw. 17 (1991): exponents 0.7/k and 0.4/k with k = embedded_order + 1.
+
+    >>> control = mfg.integrators.Controller(rtol=1e-3, atol=0.0, embedded_order=2)
+    >>> print(f"{control.ratio(np.full(3, 2.0), np.full(3, 1e-3)):.2f}")  # of an error of 5e-4
+    0.50
     """
 
     rtol: float

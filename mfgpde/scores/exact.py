@@ -220,7 +220,12 @@ class Sum:
 
 @dataclass(frozen=True, eq=False)
 class Swirl:
-    """The non-gradient disturbance strength·(−x₂, x₁)·exp(−|x|²/(2 width²)) in 2D, of problem P4 (0.3, 2)."""
+    """The non-gradient disturbance strength·(−x₂, x₁)·exp(−|x|²/(2 width²)) in 2D, of problem P4 (0.3, 2).
+
+    >>> exact = mfg.ExactScore(mfg.Brownian(), mfg.gaussian(0.0, 1.0, dimension=2))
+    >>> mfg.scores.Swirl(exact)(np.array([[0.0, 2.0]]), 1.0).round(6)  # −0.6e^(−½) across, −1 along
+    array([[-0.363918, -1.      ]])
+    """
 
     base: Score
     strength: float = 0.3

@@ -47,6 +47,11 @@ class Embedding:
 
     It is what the basis can show of it: of h = p_τ/π the coefficients from λ_p on are left out, less than e^{−λ_p τ} of
     them; where that is not small the density may be negative.
+
+    >>> basis, samples = mfg.scores.HermiteBasis(1, 8), np.zeros((1, 1))
+    >>> noised = mfg.scores.Embedding(basis, samples)
+    >>> print(f"{noised.density(np.zeros((1, 1)), 2.0)[0]:.3f}")  # 1/√(2π(1 − e⁻⁴)), of one sample at 0
+    0.403
     """
 
     basis: Eigenbasis

@@ -67,5 +67,11 @@ class CountedDirections(Counted):
 
 
 def counted(score: Score) -> Counted:
-    """Return a score that counts, and that has a potential where this one has."""
+    """Return a score that counts, and that has a potential where this one has.
+
+    >>> watched = mfg.solvers.counted(mfg.ExactScore(mfg.Brownian(), mfg.gaussian(0.0, 1.0)))
+    >>> _ = watched(np.zeros((5, 1)), 0.5), watched(np.zeros((3, 1)), 0.5)
+    >>> watched.points
+    8
+    """
     return CountedPotential(score) if isinstance(score, PotentialScore) else Counted(score)

@@ -133,7 +133,13 @@ def variables(path: str | os.PathLike[str]) -> dict[str, Array]:
 
 
 def grid_of(array: xarray.DataArray) -> CartesianGrid:
-    """Return the grid of a stored array; ValueError if it was a mesh."""
+    """Return the grid of a stored array; ValueError if it was a mesh.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1))
+    >>> heat = mfg.solve(mfg.FokkerPlanck.of(mfg.Brownian()), space, mfg.gaussian(0.0, 0.25), (0.0, 0.5))
+    >>> mfg.solvers.grid_of(heat.to_xarray()) == space.grid
+    True
+    """
     if "point" in array.dims:
         raise ValueError("this solution lives on a mesh, whose points are the coordinates of the array")
     cells = tuple(array.sizes[name] for name in ("x", "y", "z") if name in array.sizes)

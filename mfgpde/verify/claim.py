@@ -26,7 +26,11 @@ class Standing(StrEnum):
 
 
 class Level(StrEnum):
-    """How much work a verdict may cost."""
+    """How much work a verdict may cost.
+
+    >>> mfg.verify.Level("standard").pick(48, 96, 192)
+    96
+    """
 
     QUICK = "quick"
     STANDARD = "standard"

@@ -81,15 +81,28 @@ class Finding:
 
 
 def equal(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
-    """Return the finding left = right."""
+    """Return the finding left = right.
+
+    >>> equal("1 + 1", mfg.exact(2.0, "by hand"), mfg.exact(2.0, "claimed"), resolution=1e-3).outcome.value
+    'holds'
+    """
     return Finding(label, left, "=", right, resolution)
 
 
 def at_most(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
-    """Return the finding left ≤ right."""
+    """Return the finding left ≤ right.
+
+    >>> at_most("π ≤ 3", mfg.exact(np.pi, "π"), mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
+    'refuted'
+    """
     return Finding(label, left, "≤", right, resolution)
 
 
 def at_least(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
-    """Return the finding left ≥ right, written as right ≤ left."""
+    """Return the finding left ≥ right, written as right ≤ left.
+
+    >>> known = mfg.Estimate(3.0, 0.5, mfg.Kind.BOUND, "a bracket")  # too wide to tell
+    >>> at_least("x ≥ 3", known, mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
+    'undecided'
+    """
     return Finding(label, right, "≤", left, resolution)

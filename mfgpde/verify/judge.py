@@ -30,6 +30,12 @@ def judge(
     """Judge a claim by the worst of its findings, and broken unless every control is refuted.
 
     An empty set of controls is broken too: a check that cannot fail decides nothing.
+
+    >>> from mfgpde.verify import Evidence, equal
+    >>> two, three = mfg.exact(2.0, "2"), mfg.exact(3.0, "3")
+    >>> true, false = (Evidence([equal("2", two, other, resolution=1e-3)]) for other in (two, three))
+    >>> judge(true, {"three": false}).outcome.value, judge(true, {"two again": true}).outcome.value
+    ('holds', 'broken')
     """
     worst = max(evidence.findings, key=lambda finding: (SEVERITY[finding.outcome], -finding.margin))
     margin = min(finding.margin for finding in evidence.findings)

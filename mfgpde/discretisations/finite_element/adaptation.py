@@ -91,6 +91,11 @@ def stationary(equation: FokkerPlanck, discretisation: Any) -> Field:
     iteration on the weak form, shifted by what rounding of the operator allows, whatever the units of length and time.
     Raises ValueError for coefficients that depend on time and for absorbing walls; RuntimeError if relaxation is so slow
     that rounding decides how mass is shared out.
+
+    >>> equation = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck())
+    >>> law = mfg.finite_element.stationary(equation, mfg.FiniteElement(mfg.meshes.interval(-4.0, 4.0, 64), degree=2))
+    >>> print(f"{law.expectation(lambda x: x[..., 0] ** 2):.3f}")  # g²/(2θ)
+    0.500
     """
     if equation.time_dependent:
         raise ValueError("a stationary density needs coefficients that do not depend on time")

@@ -27,6 +27,10 @@ class Mesh:
     """A family of meshes of one domain; `resolution` is the number of cells along a side, a radius, or an edge.
 
     `bulge` is how far straight cells stay away from the true shape at resolution one, in widths of a cell.
+
+    >>> coarse = mfg.meshes.interval(0.0, 1.0, 8)
+    >>> coarse.name, coarse.resolution, coarse.refined().resolution
+    ('interval', 8, 16)
     """
 
     name: str
@@ -54,13 +58,23 @@ class Mesh:
 
 
 def interval(lower: float, upper: float, cells: int) -> Mesh:
-    """Return [lower, upper] in equal cells."""
+    """Return [lower, upper] in equal cells.
+
+    >>> grid = mfg.FiniteElement(mfg.meshes.interval(0.0, 2.0, 8)).grid
+    >>> print(f"{float(grid.integrate(np.ones(len(grid.points)))):.4f}")
+    2.0000
+    """
     _check(cells, lower < upper, f"an interval needs lower < upper, got {lower}, {upper}")
     return Mesh("interval", cells, lambda n, p, comm: mesh.create_interval(comm, n, [lower, upper]), 1, 1)
 
 
 def box(lower: Sequence[float], upper: Sequence[float], cells: int) -> Mesh:
-    """Return a box in two or three dimensions, cut into triangles or tetrahedra, `cells` squares or cubes a side."""
+    """Return a box in two or three dimensions, cut into triangles or tetrahedra, `cells` squares or cubes a side.
+
+    >>> grid = mfg.FiniteElement(mfg.meshes.box((0.0, 0.0), (2.0, 3.0), 4)).grid
+    >>> print(f"{float(grid.integrate(np.ones(len(grid.points)))):.4f}")
+    6.0000
+    """
     a, b = np.asarray(lower, float), np.asarray(upper, float)
     _check(cells, a.shape == b.shape and len(a) in (2, 3) and bool(np.all(a < b)), f"no box from {lower} to {upper}")
     create = mesh.create_rectangle if len(a) == 2 else mesh.create_box
@@ -68,7 +82,12 @@ def box(lower: Sequence[float], upper: Sequence[float], cells: int) -> Mesh:
 
 
 def disc(radius: float, cells: int) -> Mesh:
-    """Return a disc in rings of triangles, `cells` along the radius; cells at the boundary are curved."""
+    """Return a disc in rings of triangles, `cells` along the radius; cells at the boundary are curved.
+
+    >>> grid = mfg.FiniteElement(mfg.meshes.disc(1.0, 8), degree=2).grid
+    >>> print(f"{float(grid.integrate(np.ones(len(grid.points)))):.4f}")  # π
+    3.1416
+    """
     _check(cells, radius > 0, f"the radius must be positive, got {radius}")
 
     def build(n: int, degree: int, comm: Any) -> Any:
@@ -97,7 +116,12 @@ def disc(radius: float, cells: int) -> Mesh:
 
 
 def annulus(inner: float, outer: float, cells: int) -> Mesh:
-    """Return an annulus, `cells` across; all cells follow the polar coordinates."""
+    """Return an annulus, `cells` across; all cells follow the polar coordinates.
+
+    >>> grid = mfg.FiniteElement(mfg.meshes.annulus(1.0, 2.0, 4), degree=2).grid
+    >>> print(f"{float(grid.integrate(np.ones(len(grid.points)))):.3f}")  # 3π
+    9.425
+    """
     _check(cells, 0 < inner < outer, f"an annulus needs 0 < inner < outer, got {inner}, {outer}")
 
     def build(n: int, degree: int, comm: Any) -> Any:
@@ -113,7 +137,13 @@ def annulus(inner: float, outer: float, cells: int) -> Mesh:
 
 
 def curve(place: Callable[[Array], Array], cells: int, closed: bool = False) -> Mesh:
-    """Return the curve s ↦ place(s), [0, 1] to points (n, d) in the plane or in space; a closed one joins its ends."""
+    """Return the curve s ↦ place(s), [0, 1] to points (n, d) in the plane or in space; a closed one joins its ends.
+
+    >>> parabola = mfg.meshes.curve(lambda s: np.stack((s, s**2), axis=-1), 32)
+    >>> grid = mfg.FiniteElement(parabola, degree=2).grid
+    >>> print(f"{float(grid.integrate(np.ones(len(grid.points)))):.4f}")  # ½√5 + ¼ arsinh 2
+    1.4789
+    """
     probe = np.asarray(place(np.linspace(0.0, 1.0, 3)), dtype=float)
     good = probe.ndim == 2 and probe.shape[0] == 3 and probe.shape[1] in (2, 3) and bool(np.isfinite(probe).all())
     _check(cells, good, f"place must map (n,) to finite points (n, 2) or (n, 3), got shape {probe.shape} for n = 3")
@@ -131,7 +161,12 @@ def curve(place: Callable[[Array], Array], cells: int, closed: bool = False) -> 
 
 
 def torus(major: float, minor: float, cells: int) -> Mesh:
-    """Return the surface of a torus in space, `cells` around the tube."""
+    """Return the surface of a torus in space, `cells` around the tube.
+
+    >>> grid = mfg.FiniteElement(mfg.meshes.torus(2.0, 1.0, 32), degree=2).grid
+    >>> print(f"{float(grid.integrate(np.ones(len(grid.points)))):.2f}")  # 4π²·2·1
+    78.96
+    """
     _check(cells, 0 < minor < major, f"a torus needs 0 < minor < major, got {minor}, {major}")
 
     def build(n: int, degree: int, comm: Any) -> Any:
@@ -148,7 +183,12 @@ def torus(major: float, minor: float, cells: int) -> Mesh:
 
 
 def sphere(radius: float, cells: int) -> Mesh:
-    """Return the surface of a sphere in space: an icosahedron, `cells` along each edge, pushed out."""
+    """Return the surface of a sphere in space: an icosahedron, `cells` along each edge, pushed out.
+
+    >>> grid = mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), degree=2).grid
+    >>> print(f"{float(grid.integrate(np.ones(len(grid.points)))):.3f}")  # 4π
+    12.566
+    """
     _check(cells, radius > 0, f"the radius must be positive, got {radius}")
 
     def build(n: int, degree: int, comm: Any) -> Any:
