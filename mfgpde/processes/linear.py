@@ -142,7 +142,7 @@ def _growing(t: float) -> float:
 
 
 def _breathing(length: float, t: float) -> float:
-    return length * (1.5 + np.sin(40 * t))
+    return length * (1.5 + np.sin(12 * t))
 
 
 def _turning_offset(t: float) -> Array:
