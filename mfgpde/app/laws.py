@@ -105,7 +105,10 @@ def _is_member(found: object, kind: str | None) -> bool:
     """Say whether what was named is a member itself: an instance, or a score that is a function of x and t."""
     if inspect.isclass(found):
         return False
-    return not inspect.isfunction(found) or kind == "score"
+    if not inspect.isfunction(found) or kind == "score":
+        return True
+    needed = [p for p in inspect.signature(found).parameters.values() if p.default is p.empty]
+    return kind is None and [p.name for p in needed] == ["x", "t"]
 
 
 def _kind(member: object, source: str, known: dict[str, Kind[object]]) -> str:

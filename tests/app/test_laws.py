@@ -118,6 +118,37 @@ def test_a_bad_one_is_told_where_and_by_how_much(mine, name, law):
     assert re.search(law, result.output)
 
 
+SCORES = """
+import numpy as np
+
+
+def plain(x, t):
+    return -x / (1 + t)
+
+
+class Wrong:
+    def __call__(self, x, t):
+        return -x / (1 + t)
+
+    def divergence(self, x, t):
+        return x.shape[-1] / (1 + t) + 0 * x[..., 0]
+
+
+WRONG = Wrong()
+"""
+
+
+def test_scores_are_functions_or_instances(tmp_path):
+    path = tmp_path / "scores.py"
+    path.write_text(SCORES)
+    result = invoke(f"{path}:plain")
+    assert result.exit_code == 0, result.output
+    assert "score" in result.output
+    result = invoke(f"{path}:WRONG")
+    assert result.exit_code == 1, result.output
+    assert "1 of" in result.output
+
+
 @pytest.mark.parametrize(
     ("source", "words", "message"),
     [
