@@ -61,11 +61,13 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
 
     def _keeps(self, member: Any, module: ModuleType) -> bool:
         if inspect.isclass(member):
-            return not getattr(member, "_is_protocol", False) and not inspect.isabstract(member) and self._is(member)
+            return not _is_protocol(member) and not inspect.isabstract(member) and self._is(member)
         if not inspect.isfunction(member):
             return False
         made = vars(module).get(str(member.__annotations__.get("return")))  # annotations are strings
-        return inspect.isclass(made) and self._is(made)
+        return (
+            inspect.isclass(made) and not _is_protocol(made) and self._is(made)
+        )  # what may return any reads or adapts
 
     def _is(self, made: type) -> bool:
         asked = getattr(self.contract, "__protocol_attrs__", None)
@@ -149,3 +151,7 @@ def spoken(name: str) -> str:
     ('variance-preserving', 'four-blobs', 'ssprk43', 'trbdf2')
     """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()
+
+
+def _is_protocol(kind: type) -> bool:
+    return bool(vars(kind).get("_is_protocol", False))
