@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mfgpde.app.asked import Asked
 from mfgpde.app.tables import member
-from mfgpde.densities import DENSITIES, marginal
-from mfgpde.discretisations import Field, FiniteVolume
+from mfgpde.densities import DENSITIES
+from mfgpde.diagnostics.by_sampling import certify_by_sampling
+from mfgpde.diagnostics.certificate import certify
+from mfgpde.diagnostics.data import Data, Named, Sampled
+from mfgpde.diagnostics.ledger import Ledger
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import PROCESSES, LinearProcess
-from mfgpde.scores import Differenced, ExactScore, Network, load_score
+from mfgpde.scores import Differenced, ExactScore, load_score
 from mfgpde.scores.contract import InDimension
 
 FEWEST_SAMPLES = 1000
@@ -29,75 +33,85 @@ class Trial:
     score: Any
     dimension: int
     grid: CartesianGrid | None
-    data: Field | None
-    samples: np.ndarray | None
-    law: Any
+    data: Data | None
+    asked: Asked
     about: dict[str, Any]
 
 
-def prepare(
-    source: str,
-    *,
-    process: str,
-    options: Sequence[str] = (),
-    data: str | None = None,
-    dimension: int | None = None,
-    half_width: float | None = None,
-    cells: int = 128,
-    stop: float = 1e-3,
-    network: Network | None = None,
-) -> Trial:
-    """Return the trial of a score; `options` are NAME=VALUE for the process, such as horizon=10.
+def prepare(asked: Asked) -> Trial:
+    """Return the trial of a score.
 
-    Up to three dimensions the box is [−half_width, half_width]^d; by default it holds the data with a
-    margin, or five standard deviations of the prior. `data` is a named density or a file of samples (n, d), .npy or .csv.
+    Up to three dimensions the box is [−half_width, half_width]^d; by default it holds the data with a margin, or five
+    standard deviations of the prior. Data are a named density or a file of samples (n, d), .npy or .csv.
 
-    Raises ValueError for anything that does not fit together, in a sentence that names it.
+    Raises ValueError for anything that does not fit together, in a sentence that names it, and for what would be ignored.
     """
-    arguments = dict(_option(text) for text in options)
-    forward = member(PROCESSES, {"name": process, **arguments})
-    if cells < 16 or cells % 4:
-        raise ValueError(f"cells must be a multiple of 4, at least 16, got {cells}")
+    arguments = dict(_option(text) for text in asked.option)
+    forward = member(PROCESSES, {"name": asked.process, **arguments})
+    stop, network = asked.stop, asked.network
     if not 0 <= stop < forward.horizon:
         raise ValueError(f"stop must lie in [0, {forward.horizon:g}), got {stop}")
     samples = density = None
-    if data is not None and Path(data).suffix in (".npy", ".csv"):
-        samples = read_samples(Path(data))
-        dimension = _same(dimension, samples.shape[1], data)
-    elif data is not None:
-        known = {"name": data} | ({"dimension": dimension} if data == "bimodal" and dimension else {})
+    dimension = asked.dimension
+    if asked.data is not None and Path(asked.data).suffix in (".npy", ".csv"):
+        samples = read_samples(Path(asked.data))
+        dimension = _same(dimension, samples.shape[1], asked.data)
+    elif asked.data is not None:
+        known = {"name": asked.data} | ({"dimension": dimension} if asked.data == "bimodal" and dimension else {})
         density = member(DENSITIES, known)
-        dimension = _same(dimension, density.dimension, data)
-    score = load_score(source, dimension, network)
+        dimension = _same(dimension, density.dimension, asked.data)
+    score = load_score(asked.score, dimension, network)
     own = score.dimension if isinstance(score, InDimension) else dimension
     if own is None:
-        raise ValueError(f"{source} does not say its dimension; give --dimension, or data")
-    dimension = _same(dimension, own, source)
+        raise ValueError(f"{asked.score} does not say its dimension; give --dimension, or data")
+    dimension = _same(dimension, own, asked.score)
     if isinstance(score, Differenced):
         score.end = forward.horizon
     if isinstance(score, ExactScore) and not _alike(score.process, forward, dimension):
         raise ValueError(
-            f"{source} holds kernels that {score.process!r} carries, on trial as a score of {forward!r}; "
+            f"{asked.score} holds kernels that {score.process!r} carries, on trial as a score of {forward!r}; "
             "give the same process and options"
         )
-    law = density if density is None or stop == 0 else marginal(forward, density, stop)
-    grid = field = None
-    if dimension <= 3:
-        if half_width is None:
-            half_width = _reach(forward, samples, density, dimension)
-        grid = CartesianGrid.cube(half_width, cells, dimension)
-        if samples is not None:
-            field = _histogram(samples, grid)
-        elif law is not None:
-            values = np.exp(law.log_density(grid.points))
-            field = Field(FiniteVolume(grid), values / float(grid.integrate(values)))
-    about = {
-        "score": source,
-        "process": repr(forward),
-        "data": data,
-        "samples": None if samples is None else len(samples),
-    }
-    return Trial(forward, score, dimension, grid, field, samples, law, about)
+    asked = asked.settled(dimension)
+    data = None
+    if samples is not None:
+        data = Sampled.stopped(forward, samples, stop, asked.seed)
+    elif density is not None:
+        data = Named.stopped(forward, density, stop)
+    about = asked.about(forward, None if samples is None else len(samples))
+    grid = None if dimension > 3 else _grid(asked, forward, data, dimension)
+    return Trial(forward, score, dimension, grid, data, asked, about)
+
+
+def tried(trial: Trial, tell: Callable[[str], None] = lambda text: None) -> Ledger:
+    """Return what is found on a grid up to three dimensions, by trajectories above."""
+    asked = trial.asked
+    if trial.grid is None:
+        return certify_by_sampling(
+            trial.process,
+            trial.score,
+            trial.dimension,
+            data=trial.data,
+            stop=asked.stop,
+            trajectories=asked.trajectories or 0,
+            seed=asked.seed,
+            tell=tell,
+        )
+    elements = asked.elements or 0
+    return certify(
+        trial.process, trial.score, trial.grid, data=trial.data, stop=asked.stop, elements=elements, tell=tell
+    )
+
+
+def _grid(asked: Asked, process: LinearProcess, data: Data | None, dimension: int) -> CartesianGrid:
+    cells = asked.cells
+    if cells is None or cells < 16 or cells % 4:
+        raise ValueError(f"cells must be a multiple of 4, at least 16, got {cells}")
+    width = asked.half_width if asked.half_width is not None else _reach(process, data, dimension)
+    grid = CartesianGrid.cube(width, cells, dimension)
+    if isinstance(data, Sampled):
+        data.on(grid)  # says so now if the box does not hold them
+    return grid
 
 
 def read_samples(path: Path) -> np.ndarray:
@@ -148,22 +162,12 @@ def _alike(one: LinearProcess, other: LinearProcess, dimension: int) -> bool:
     return all(np.allclose(a, b) for a, b in zip(*laws, strict=True))
 
 
-def _reach(process: LinearProcess, samples: Any, density: Any, dimension: int) -> float:
+def _reach(process: LinearProcess, data: Data | None, dimension: int) -> float:
     """Return a half width that holds the data with a quarter to spare, or five deviations of the prior."""
-    if samples is not None:
-        return 1.25 * float(np.abs(samples).max())
-    if density is not None:
-        lower, upper = density.box(1 - 1e-6)
+    if isinstance(data, Sampled):
+        return 1.25 * float(np.abs(data.at).max())
+    if data is not None:
+        lower, upper = data.start.box(1 - 1e-6)
         return 1.25 * float(max(np.abs(lower).max(), np.abs(upper).max()))
     _, _, covariance = process.prior().in_dimension(dimension)
     return 5.0 * float(np.sqrt(np.diag(covariance).max()))
-
-
-def _histogram(samples: np.ndarray, grid: CartesianGrid) -> Field:
-    edges = [np.linspace(a, b, n + 1) for a, b, n in zip(grid.lower, grid.upper, grid.cells, strict=True)]
-    counts, _ = np.histogramdd(samples, edges)
-    if counts.sum() < 0.5 * len(samples):
-        raise ValueError(
-            f"only {counts.sum():.0f} of {len(samples)} samples lie in the box; give a larger --half-width"
-        )
-    return Field(FiniteVolume(grid), counts / (counts.sum() * grid.volume))

@@ -189,72 +189,56 @@ def _play(posed: Any, out: Path | None, picture: Path | None, console: Any) -> N
 
 @app.command()
 def check(
-    score: Annotated[str, typer.Argument(help="Weights (.npz, .safetensors), module:name or file.py:name.")],
+    score: Annotated[
+        str,
+        typer.Argument(help="Weights (.npz, .safetensors), module:name, file.py:name, or a certificate.json, again."),
+    ],
     process: Annotated[str, typer.Option(help="The noising process, as in problem files.")] = "variance-preserving",
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the process, such as horizon=10.")] = None,
     data: Annotated[str | None, typer.Option(help="A named density, or samples in .npy or .csv.")] = None,
     dimension: Annotated[int | None, typer.Option(help="Where neither score nor data say it.")] = None,
-    half_width: Annotated[float | None, typer.Option(help="Half the side of the box.")] = None,
-    cells: Annotated[int, typer.Option(help="Cells a side; multiples of 64 get exact transport on blocks.")] = 128,
+    half_width: Annotated[float | None, typer.Option(help="Half the side of the box, up to three dimensions.")] = None,
+    cells: Annotated[int | None, typer.Option(help="Cells a side, up to three dimensions: 128.")] = None,
     stop: Annotated[float, typer.Option(help="The time at which generation stops.")] = 1e-3,
-    elements: Annotated[int, typer.Option(help="Solve again by finite elements on so many cells a side.")] = 0,
-    trajectories: Annotated[int, typer.Option(min=64, help="Samples, above three dimensions.")] = 4096,
-    seed: Annotated[int, typer.Option(help="Seed of the trajectories.")] = 0,
+    elements: Annotated[
+        int | None, typer.Option(help="Solve again by finite elements on so many cells a side.")
+    ] = None,
+    trajectories: Annotated[int | None, typer.Option(min=64, help="Samples above three dimensions: 4096.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of trajectories and noise.")] = 0,
     activation: Annotated[str | None, typer.Option(help="Of a network: softplus, tanh, silu, gelu, relu, sin.")] = None,
-    sharpness: Annotated[float, typer.Option(help="β of softplus(βz)/β.")] = 1.0,
-    inputs: Annotated[str, typer.Option(help="Order of a network's inputs: xt or tx.")] = "xt",
-    output: Annotated[str, typer.Option(help="What a network returns: vector or potential.")] = "vector",
+    sharpness: Annotated[float | None, typer.Option(help="β of softplus(βz)/β: 1.")] = None,
+    inputs: Annotated[str | None, typer.Option(help="Order of a network's inputs: xt, or tx.")] = None,
+    output: Annotated[str | None, typer.Option(help="What a network returns: vector, or potential.")] = None,
     out: OutOption = Path("results/check"),
 ) -> None:
-    """Put a score on trial: residuals, what its ODE and SDE generate, their distances and bounds, on one page."""
+    """Put a score on trial: residuals, what its ODE and SDE generate, distances and bounds; exit code 2 if it fails."""
+    words = {key: value for key, value in locals().items() if key != "out"}
     from mfgpde.core.progress import meter
     from mfgpde.report import table
 
     console = _console()
     with Complaints():
         from mfgpde.app import check as trials
-        from mfgpde.diagnostics.by_sampling import certify_by_sampling
-        from mfgpde.diagnostics.certificate import certify
+        from mfgpde.app.asked import asked
         from mfgpde.report import certificate as page
-        from mfgpde.scores import Network
         from mfgpde.verify import history, record
 
-        network = None if activation is None else Network(activation, sharpness, inputs, output)
-        trial = trials.prepare(
-            score,
-            process=process,
-            options=option or (),
-            data=data,
-            dimension=dimension,
-            half_width=half_width,
-            cells=cells,
-            stop=stop,
-            network=network,
-        )
+        trial = trials.prepare(asked(words | {"option": tuple(option or ())}))
         with meter("check", show=console.is_terminal) as bar:
             steps = iter(range(1, 8))
-
-            def tell(text: str) -> None:
-                bar(next(steps) / 8, text)
-
-            common: dict[str, Any] = {"stop": stop, "tell": tell}
-            if trial.grid is not None:
-                common |= {"data": trial.data, "elements": elements}
-                found = certify(trial.process, trial.score, trial.grid, **common)
-            else:
-                common |= {"data": trial.samples, "law": trial.law, "trajectories": trajectories, "seed": seed}
-                found = certify_by_sampling(trial.process, trial.score, trial.dimension, **common)
-        result = {"about": trial.about, "warnings": list(found.warnings), **found.numbers}
-        result["provenance"] = record.provenance(PACKAGE.parent)
+            found = trials.tried(trial, lambda text: bar(next(steps) / 8, text))
+        result = {"about": trial.about, **found.plain(), "provenance": record.provenance(PACKAGE.parent)}
         record.write(out / "certificate.json", result)
         history.append(out, page.line(result, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"))
         (out / "certificate.html").write_text(page.render(result, found.fields, history.read(out)), encoding="utf-8")
     console.print(table.certificate_table(result))
+    for failure in found.failures:
+        console.print(f"[bold red]✗[/] {failure}", highlight=False)
     for warning in found.warnings:
         console.print(f"[yellow]![/] {warning}", highlight=False)
-    console.print(
-        f"{result['cost']['seconds']:.0f} s. Certificate: {out / 'certificate.html'}   Data: {out / 'certificate.json'}"
-    )
+    files = f"Certificate: {out / 'certificate.html'}   Data: {out / 'certificate.json'}"
+    console.print(f"{result['cost']['seconds']:.0f} s. {files}", highlight=False)
+    raise typer.Exit(2 if found.failures else 0)
 
 
 @app.command()

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from itertools import combinations
 
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.core.estimate import Estimate
 from mfgpde.densities import Density
-from mfgpde.diagnostics.certificate import PROBES, Certificate, probe, stages
+from mfgpde.diagnostics.data import Data, Named
 from mfgpde.diagnostics.intervals import mean_interval
+from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, entry, probe, stages
+from mfgpde.diagnostics.prior_mismatch import mismatch
+from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.equations import Continuity
 from mfgpde.processes import ForwardProcess, LinearProcess
 from mfgpde.scores import DirectionalScore, Score
@@ -36,52 +39,57 @@ def certify_by_sampling(
     score: DirectionalScore,
     dimension: int,
     *,
-    data: Array | None = None,
-    law: Density | None = None,
+    data: Data | None = None,
     stop: float = 1e-3,
     trajectories: int = 4096,
     seed: int = 0,
     tell: Callable[[str], None] = lambda text: None,
-) -> Certificate:
+) -> Ledger:
     """Return the certificate of a score in any dimension, every number a mean with its 99 % confidence interval.
 
-    `data` are samples (n, d) of the law at t = 0, `law` that of the data at t = `stop` where it is known: it adds the error
-    of the score and KL(p‖q^ODE). Without both, residuals, rotation and the gap of the moments still come.
+    `data` add likelihood, gaps of the moments, and how far the prior is from what the noise makes of them; a law in closed
+    form adds the error of the score and KL(p‖q^ODE). Without, residuals, rotation and the gap of ODE and SDE still come.
 
     Raises ValueError for a score that is not finite, before anything long.
     """
-    clock = time.perf_counter()
+    clock, ledger = time.perf_counter(), Ledger()
     counted, rng = CountedDirections(score), np.random.default_rng(seed)
     prior = prior_of(process, dimension)
     start = prior.sample(trajectories, rng)
     probe(counted, start[:PROBES], process, stop)
+    slip = likely_slip(process, score, data, dimension, stop, np.random.default_rng(0))
+    if slip:
+        ledger.warnings.append(slip)
     times = stages(process, stop)
     tell("trajectories of the SDE and the ODE")
     sde = _trajectories(process, counted, start, times, stop, rng)
     ode = _trajectories(process, counted, start, times, stop, None)
     tell("residuals along trajectories")
     few = max(GROUPS, trajectories // 4)
-    rows = [_row(process, counted, places[:few], t, rng) for t, places in zip((*times, stop), sde, strict=True)]
+    ledger.rows = [_row(process, counted, places[:few], t, rng) for t, places in zip((*times, stop), sde, strict=True)]
     clouds = {"sde": sde[-1], "ode": ode[-1]}
-    numbers: dict[str, Any] = {"dimension": dimension, "stop": stop, "trajectories": trajectories, "residuals": rows}
-    if law is not None:
-        clouds["data"] = law.sample(trajectories, rng)
-    elif data is not None:
-        clouds["data"] = _noised(process, data, stop, rng)
-    if "data" in clouds:
+    if data is not None:
         tell("likelihood")
-        numbers["likelihood"] = _likelihood(process, counted, clouds["data"][:few], stop, law, rng)
+        clouds["data"] = data.sample(trajectories, rng)
+        law = data.at if isinstance(data, Named) else None
+        ledger.enter("likelihood", "data", _likelihood(process, counted, clouds["data"][:few], stop, law, rng))
+        ledger.enter("prior", "p_T–prior", mismatch(process, data, dimension))
     tell("moments")
-    names = list(clouds)
-    numbers["moments"] = {
-        f"{a}–{b}": _stated(_gelbrich(clouds[a], clouds[b])) for k, a in enumerate(names) for b in names[k + 1 :]
+    for a, b in combinations(clouds, 2):
+        ledger.enter("moments", f"{a}–{b}", {"W2², at least": entry(_gelbrich(clouds[a], clouds[b]))})
+    ledger.facts |= {
+        "dimension": dimension,
+        "stop": stop,
+        "trajectories": trajectories,
+        "seed": seed,
+        "steps": STEPS,
+        "cost": {
+            "seconds": time.perf_counter() - clock,
+            "seconds in the score": counted.seconds,
+            "score evaluations": counted.points,
+        },
     }
-    numbers["cost"] = {
-        "seconds": time.perf_counter() - clock,
-        "seconds in the score": counted.seconds,
-        "score evaluations": counted.points,
-    }
-    return Certificate(numbers, (), {})
+    return ledger
 
 
 def _trajectories(
@@ -119,15 +127,9 @@ def _normal(rng: np.random.Generator, x: Array) -> Array:
     return rng.standard_normal(x.shape)
 
 
-def _noised(process: LinearProcess, data: Array, t: float, rng: np.random.Generator) -> Array:
-    factor, mean, covariance = process.transition(0.0, t).in_dimension(data.shape[1])
-    root = np.linalg.cholesky(covariance + 1e-300 * np.eye(data.shape[1]))
-    return data @ np.atleast_2d(factor).T + mean + _normal(rng, data) @ root.T
-
-
 def _row(
     process: ForwardProcess, score: DirectionalScore, x: Array, t: float, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> dict[str, float | Entry]:
     """Return mean squares at one time: of the score, of ε (above 16 dimensions two directions drawn), of the rotation."""
     d, D = x.shape[1], float(process.diffusivity(t))
     s, f = score(x, t), process.drift(x, t)
@@ -142,7 +144,7 @@ def _row(
     turned = [0.25 * np.sum((pushed - pulled) ** 2, axis=-1) for pushed, pulled, _ in products]
     rotation = sum(turned) if d <= FEW else 0.5 * (turned[0] + turned[1])
     squares = {"score": dot(s, s), "score residual": dot(first, second), "rotation": rotation}
-    return {"t": float(t)} | {name: _stated(mean_interval(values)) for name, values in squares.items()}
+    return {"t": float(t)} | {name: entry(mean_interval(values)) for name, values in squares.items()}
 
 
 def _likelihood(
@@ -152,7 +154,7 @@ def _likelihood(
     stop: float,
     law: Density | None,
     rng: np.random.Generator,
-) -> dict[str, Any]:
+) -> dict[str, Entry]:
     """Return −E log q^ODE in nats, the divergence along each path by one random direction kept all the way."""
     v = np.sign(rng.standard_normal(x.shape))
     d = x.shape[1]
@@ -165,11 +167,11 @@ def _likelihood(
 
     end, grown = flow(Continuity(velocity, divergence), x, stop, process.horizon, rtol=1e-4)
     logs = prior_of(process, d).log_density(end) + grown
-    found = {"−log q^ODE, nats": _stated(mean_interval(-logs))}
+    found = {"−log q^ODE, nats": entry(mean_interval(-logs))}
     if law is not None:
-        found["KL(p‖q^ODE)"] = _stated(mean_interval(law.log_density(x) - logs))
+        found["KL(p‖q^ODE)"] = entry(mean_interval(law.log_density(x) - logs))
         wrong = score(x, stop) - law.score(x)
-        found["|s − ∇log p|² at the end"] = _stated(mean_interval(dot(wrong, wrong)))
+        found["|s − ∇log p|² at the end"] = entry(mean_interval(dot(wrong, wrong)))
     return found
 
 
@@ -185,7 +187,3 @@ def _gelbrich(a: Array, b: Array) -> Estimate:
     without = np.array([squared(a[:n][group != k], b[:n][group != k]) for k in range(GROUPS)])
     pseudo = GROUPS * whole - (GROUPS - 1) * without
     return mean_interval(pseudo, "jackknife over groups, mean")
-
-
-def _stated(estimate: Estimate) -> dict[str, Any]:
-    return {"value": estimate.value, "error": estimate.error, "method": estimate.method}

@@ -20,21 +20,32 @@ from mfgpde.grids import CartesianGrid
 from mfgpde.processes import ForwardProcess
 from mfgpde.scores import DifferentiableScore, Score
 from mfgpde.solvers import Induced
+from mfgpde.transport.gaussian import moments
 
-VACUOUS = 1e3  # a bound that many times the size of the box says nothing
 MASS = 0.999
 
 
 @dataclass(frozen=True, eq=False)
 class GapBound:
-    """Both bounds on W₂, what they integrate over t, and the Lipschitz constants; `vacuous`: the second says nothing."""
+    """Both bounds on W₂, what they integrate over t, and the Lipschitz constants.
+
+    `independent` is what independent draws of both laws are apart, root mean square, or the diagonal of the box if that is
+    less: no plan says less than that, and a bound that is not below it is vacuous. `vacuous` says so of the second;
+    `growth` is its largest exponent ∫L.
+    """
 
     along_trajectories: Estimate
     by_lipschitz: Estimate
     times: Array
     score_gap: Array
     lipschitz: Array
-    vacuous: bool
+    growth: float
+    independent: float
+
+    @property
+    def vacuous(self) -> bool:
+        """Whether the bound by the Lipschitz constant says nothing."""
+        return not self.by_lipschitz.value < self.independent
 
 
 def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced, ode: Induced) -> GapBound:
@@ -65,11 +76,19 @@ def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced,
         gaps.append(np.sqrt(float(grid.integrate(q * np.sum(difference**2, axis=-1)))))
         carried.append(np.sqrt(_carried_square(q, difference, corners, grid)))
         lipschitz.append(_one_sided(process, score, q, grid, float(t)))
-    growth = np.exp(np.minimum(_cumulative(np.array(lipschitz), times), 700.0))
-    by_lipschitz = _integral(D * growth * gaps, times)
+    exponent = _cumulative(np.array(lipschitz), times)
+    by_lipschitz = _integral(D * np.exp(np.minimum(exponent, 700.0)) * gaps, times)
     along = _integral(D * np.array(carried), times)
-    vacuous = by_lipschitz.value > VACUOUS * max(grid.lengths)
-    return GapBound(along, by_lipschitz, times, np.array(gaps), np.array(lipschitz), vacuous)
+    apart = min(_apart(sde.density, ode.density), float(np.linalg.norm(grid.lengths)))
+    return GapBound(along, by_lipschitz, times, np.array(gaps), np.array(lipschitz), float(exponent.max()), apart)
+
+
+def _apart(a: Field, b: Field) -> float:
+    """Return (E|X − Y|²)^½ of independent X and Y with these laws."""
+    grid = a.grid
+    laws = [np.maximum(law.values, 0.0) / float(np.maximum(law.values, 0.0).sum()) for law in (a, b)]
+    (m, S), (n, C) = (moments(law, grid.points) for law in laws)
+    return float(np.sqrt(np.sum((m - n) ** 2) + np.trace(S) + np.trace(C) + np.sum(np.square(grid.spacing)) / 6))
 
 
 def _integral(values: Array, times: Array) -> Estimate:

@@ -43,16 +43,17 @@ def render(result: Mapping[str, Any], fields: Mapping[str, Any], history: Sequen
         trends=trends,
         history=_told(history),
         remembered=REMEMBERED,
+        parts=_parts(result),
     )
 
 
 def measured(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the main numbers in groups that share an axis, each with the interval in which it lies."""
     if "grid" not in result:
-        moments = [_row(f"W₂² {pair}, at least", found) for pair, found in result["moments"].items()]
-        likelihood = (result.get("likelihood") or {}).items()
+        moments = [_row(f"W₂² {pair}, at least", found["W2², at least"]) for pair, found in result["moments"].items()]
+        likelihood = result.get("likelihood", {}).get("data", {}).items()
         away = [_row(name, found) for name, found in likelihood if not name.startswith("−log")]
-        return {"Squared distances": moments, "Of the score": away}
+        return {"Squared distances": moments, "Of the score": away, "Of the prior": _of_prior(result)}
     bound = result["bound"]
     lengths = [_row(f"W₂ {pair}", measures["W2"]) for pair, measures in result["distances"].items()]
     along = {"value": bound["along trajectories"], "error": bound["error along trajectories"]}
@@ -60,6 +61,9 @@ def measured(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     if bound["by Lipschitz constant"] is not None:
         known = {"value": bound["by Lipschitz constant"], "error": 0.0}
         lengths.insert(2, _row("bound by the Lipschitz constant", known) | {"bound": True})
+    if "prior" in result:
+        left = result["prior"]["ode from p_T–data"]["W2"]
+        lengths += [_row("W₂ p_T–prior", result["prior"]["p_T–prior"]["W2"]), _row("W₂ ode from p_T–data", left)]
     shares = [
         _row(name if name.startswith("KL") else f"L¹ {pair}", found)
         for pair, measures in result["distances"].items()
@@ -67,6 +71,17 @@ def measured(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
         if name == "L1" or name.startswith("KL")
     ]
     return {"W₂ and its bounds": lengths, "L¹ and Kullback–Leibler": shares}
+
+
+def _parts(result: Mapping[str, Any]) -> list[str]:
+    """Return of what the bars of the distances are made, in order of appearance."""
+    measures = [found for pair in result.get("distances", {}).values() for found in pair.values()]
+    return list(dict.fromkeys(part for found in measures for part in found.get("parts", {})))
+
+
+def _of_prior(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = result.get("prior", {}).get("p_T–prior", {})
+    return [_row("W₂ p_T–prior", found["W2"])] if found else []
 
 
 def line(result: Mapping[str, Any], started: str) -> dict[str, Any]:

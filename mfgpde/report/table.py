@@ -106,16 +106,14 @@ def parts_table(parts: Sequence[Any]) -> Table:
 def certificate_table(result: Mapping[str, Any]) -> Table:
     """Return the main numbers of a score's certificate, a line each, with their bars."""
     table = Table(title=f"Certificate of {result['about']['score']}", title_justify="left", header_style="bold")
-    for name, side in (("", "left"), ("value", "right"), ("±", "right"), ("how", "left")):
+    for name, side in (("", "left"), ("value", "right"), ("± or bracket", "right"), ("how", "left")):
         table.add_column(name, justify=side)  # pyright: ignore[reportArgumentType]
     if "grid" not in result:
         _sampled_rows(table, result)
         return table
-    for pair, measures in result["distances"].items():
+    for pair, measures in (*result["distances"].items(), *result.get("prior", {}).items()):
         for name, found in measures.items():
-            bar = "–" if found["error"] is None else f"{found['error']:.2g}"
-            what = name if name.startswith("KL") else f"{name} {pair}"
-            table.add_row(what, f"{found['value']:.4g}", bar, found.get("method", ""))
+            table.add_row(name if name.startswith("KL") else f"{name} {pair}", *_measured(found))
     if result["by elements"]:
         second = result["by elements"]
         table.add_row("L1 of q^SDE by elements and volumes", f"{second['L1']:.3g}", "–", second["method"])
@@ -135,12 +133,23 @@ def certificate_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
+def _measured(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return value, bar or bracket, and how it was found."""
+    bar = "–" if found["error"] is None else f"{found['error']:.2g}"
+    if "lower" in found:
+        bar = f"[{found['lower']:.3g}, {found['upper']:.3g}]"
+    return f"{found['value']:.4g}", bar, found["method"]
+
+
 def _sampled_rows(table: Table, result: Mapping[str, Any]) -> None:
     """Add what was found from trajectories: moments, likelihood, residuals at both ends."""
     for pair, found in result["moments"].items():
-        table.add_row(f"W2² {pair}, at least", f"{found['value']:.3g}", f"{found['error']:.2g}", found["method"])
-    for name, found in result.get("likelihood", {}).items():
-        table.add_row(name, f"{found['value']:.5g}", f"{found['error']:.2g}", found["method"])
+        table.add_row(f"W2² {pair}, at least", *_measured(found["W2², at least"]))
+    for group in ("likelihood", "prior"):
+        for about, measures in result.get(group, {}).items():
+            for name, found in measures.items():
+                what = name if group == "likelihood" or name.startswith("KL") else f"{name} {about}"
+                table.add_row(what, *_measured(found))
     for row in (result["residuals"][0], result["residuals"][-1]):
         for name in ("score", "score residual", "rotation"):
             found = row[name]

@@ -7,7 +7,7 @@ from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
 from mfgpde.solvers.counted import Counted, CountedDirections, CountedPotential, counted
 from mfgpde.solvers.error import SolutionError, solve_with_error
-from mfgpde.solvers.induced import Induced, induced_ode, induced_sde, prior_of
+from mfgpde.solvers.induced import Induced, image_masses, induced_ode, induced_sde, prior_of
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 
@@ -23,6 +23,7 @@ __all__ = [
     "counted",
     "flow",
     "grid_of",
+    "image_masses",
     "induced_ode",
     "induced_sde",
     "ladders",

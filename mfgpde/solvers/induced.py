@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 
 from mfgpde.core.arrays import Array, Backend
 from mfgpde.core.progress import meter
-from mfgpde.densities import GaussianMixture, gaussian
+from mfgpde.densities import Density, GaussianMixture, gaussian
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.discretisations.checks import checked
 from mfgpde.equations import FokkerPlanck
@@ -182,14 +182,14 @@ def induced_ode(
         )
     if not run.success:
         raise RuntimeError(f"the probability flow stopped at t = {run.t[-1]:g}: {run.message}")
-    masses = _image_masses(run.y[:, -1].reshape(shape), prior_of(process, grid.dimension))
+    masses = image_masses(run.y[:, -1].reshape(shape), prior_of(process, grid.dimension))
     density = Field(FiniteVolume(grid), masses / grid.volume, means=True)
     stages = tuple(run.y[:, k].reshape(shape) for k in reversed(range(len(stored))))
     leak = 1.0 - float(masses.sum())
     return Induced(density, leak, stop, stored, stages, observed.points, observed.seconds, time.perf_counter() - clock)
 
 
-def _image_masses(corners: Array, prior: GaussianMixture) -> Array:
+def image_masses(corners: Array, prior: Density) -> Array:
     """Return the prior's mass of the multilinear image of every cell; negative where the image is folded over."""
     d = corners.shape[-1]
     nodes, weights = np.polynomial.legendre.leggauss(3)
@@ -206,7 +206,7 @@ def _image_masses(corners: Array, prior: GaussianMixture) -> Array:
             point += np.prod(factors) * corners[end]
             for k in range(d):
                 jacobian[..., k] += signs[k] * np.prod(np.delete(factors, k)) * corners[end]
-        total += np.prod(weights[list(index)]) * prior.density(point) * np.linalg.det(jacobian)
+        total += np.prod(weights[list(index)]) * np.exp(prior.log_density(point)) * np.linalg.det(jacobian)
     return total
 
 

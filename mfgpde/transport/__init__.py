@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from mfgpde.core.register import opened
 from mfgpde.transport.back_and_forth import Transport, back_and_forth
 from mfgpde.transport.gaussian import wasserstein_gaussian
-from mfgpde.transport.point_clouds import squared_by_blocks, wasserstein_points
+from mfgpde.transport.point_clouds import wasserstein_by_blocks, wasserstein_points
 from mfgpde.transport.quantiles import wasserstein
 
 __all__ = [
     "Transport",
     "back_and_forth",
-    "squared_by_blocks",
     "wasserstein",
+    "wasserstein_by_blocks",
     "wasserstein_gaussian",
     "wasserstein_points",
 ]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import mfgpde as mfg
 from mfgpde.app import check
+from mfgpde.app.asked import Asked
 from mfgpde.app.cli import app
 
 SCORES = """
@@ -90,9 +91,9 @@ document.body.dataset.seen = JSON.stringify({wide, drawn, colours, first, second
 
 def test_the_certificate_in_a_browser(source, tmp_path, browse):
     small = ["32" if word == "128" else word for word in COMMON]
-    for score in ("off", "exact"):
+    for score, code in (("off", 2), ("exact", 0)):
         result = invoke(f"{source}:{score}", *small, "--out", tmp_path / "small")
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == code, result.output
     written = (tmp_path / "small" / "certificate.html").read_text()
     page, said = browse(written.replace("</body>", MEASURE), "--window-size=1200,900")
     assert said == []
@@ -112,7 +113,8 @@ def test_the_certificate_in_a_browser(source, tmp_path, browse):
 
 def test_half_a_score_is_found_out(source, tmp_path):
     result = invoke(f"{source}:off", *COMMON, "--out", tmp_path / "off")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 2, "its ODE leaves the box, so that the certificate fails"
+    assert "0.5 times the score" in " ".join(result.output.split())
     found = json.loads((tmp_path / "off" / "certificate.json").read_text())
     assert found["distances"]["sde–data"]["L1"]["value"] > 0.2
     assert found["residuals"][-1]["score residual"] > 0.1 * found["residuals"][-1]["score"]
@@ -137,14 +139,14 @@ def test_above_three_dimensions_trajectories_stand_for_grids(source, tmp_path):
         row = found[name]["residuals"][-1][what]
         return row["value"], row["error"]
 
-    kl = {name: one["likelihood"]["KL(p‖q^ODE)"] for name, one in found.items()}
+    kl = {name: one["likelihood"]["data"]["KL(p‖q^ODE)"] for name, one in found.items()}
     assert abs(kl["eight"]["value"]) <= kl["eight"]["error"]
     assert kl["shrunk"]["value"] > 5 * kl["shrunk"]["error"]
     assert last("turned", "rotation")[0] == pytest.approx(2 * 0.3**2, rel=1e-6)
     assert last("eight", "rotation")[0] < 1e-9
     assert last("eight", "score residual")[0] < 1e-3 * last("eight", "score")[0]
     assert last("shrunk", "score residual")[0] > 10 * last("eight", "score residual")[0]
-    gap = {name: one["moments"]["sde–ode"] for name, one in found.items()}
+    gap = {name: one["moments"]["sde–ode"]["W2², at least"] for name, one in found.items()}
     assert abs(gap["eight"]["value"]) <= gap["eight"]["error"]
     assert gap["shrunk"]["value"] > gap["shrunk"]["error"]
 
@@ -166,12 +168,61 @@ def test_samples_stand_for_data(source, tmp_path):
     np.savetxt(tmp_path / "samples.csv", samples, header="x", comments="")
     np.save(tmp_path / "samples.npy", samples)
     for name in ("samples.csv", "samples.npy"):
-        trial = check.prepare(f"{source}:exact", process="ornstein-uhlenbeck", data=str(tmp_path / name), cells=64)
-        np.testing.assert_allclose(float(trial.data.integral()), 1.0)
-        assert trial.grid.upper[0] == pytest.approx(1.25 * np.abs(samples).max())
-    trial = check.prepare(f"{source}:exact", process="ornstein-uhlenbeck", dimension=1, cells=64)
+        data = str(tmp_path / name)
+        trial = check.prepare(Asked(f"{source}:exact", process="ornstein-uhlenbeck", data=data, cells=64))
+        np.testing.assert_allclose(float(trial.data.on(trial.grid).integral()), 1.0)
+        np.testing.assert_allclose(trial.data.raw, samples)
+        assert trial.grid.upper[0] == pytest.approx(1.25 * np.abs(trial.data.at).max())
+    trial = check.prepare(Asked(f"{source}:exact", process="ornstein-uhlenbeck", dimension=1, cells=64))
     assert trial.data is None
     assert trial.grid.upper[0] == pytest.approx(5 * np.sqrt(0.5))
+
+
+def test_a_certificate_can_be_repeated_from_itself(source, tmp_path):
+    """K11: every option is on record, and the file of a score or of data must be the one it was."""
+    samples = mfg.densities.bimodal(1).sample(2000, np.random.default_rng(0))
+    np.save(tmp_path / "samples.npy", samples)
+    words = [word if word != "bimodal" else tmp_path / "samples.npy" for word in COMMON]
+    words = ["32" if word == "128" else word for word in words]
+    first, second = tmp_path / "first", tmp_path / "second"
+    result = invoke(f"{source}:exact", *words, "--seed", "7", "--out", first)
+    assert result.exit_code == 0, result.output
+    again = invoke(first / "certificate.json", "--out", second)
+    assert again.exit_code == 0, again.output
+    one, two = (json.loads((folder / "certificate.json").read_text()) for folder in (first, second))
+    for record in (one, two):
+        for what in ("cost", "provenance"):
+            del record[what]
+    assert one == two
+    options = one["about"]["options"]
+    assert (options["seed"], options["cells"], options["stop"], options["option"]) == (7, 32, 0.05, ["horizon=9"])
+    assert set(one["about"]["digests"]) == {"score", "data"}
+    other = invoke(first / "certificate.json", "--stop", "0.1")
+    assert other.exit_code == 1
+    assert "leave the other options" in " ".join(other.output.split())
+    np.save(tmp_path / "samples.npy", samples[::-1])
+    changed = invoke(first / "certificate.json", "--out", second)
+    assert changed.exit_code == 1
+    assert "is not what it was" in " ".join(changed.output.split())
+
+
+@pytest.mark.parametrize("words", [("--inputs", "tx"), ("--sharpness", "2"), ("--output", "potential")])
+def test_options_of_networks_are_not_ignored(words):
+    """K3: without --activation the file's own word counts."""
+    result = invoke("validation/networks/plain_0.safetensors", "--data", "four-blobs", *words)
+    assert result.exit_code == 1
+    assert "say --activation as well" in " ".join(result.output.split())
+
+
+def test_options_of_the_other_kind_of_trial_are_refused(source):
+    for words, message in (
+        ((f"{source}:exact", "--dimension", "1", "--trajectories", "100"), "not used up to three dimensions"),
+        ((f"{source}:eight", "--dimension", "8", "--cells", "64"), "not used above three dimensions"),
+        ((f"{source}:exact", "--dimension", "1", "--activation", "tanh"), "is for files of weights"),
+    ):
+        result = invoke(*words)
+        assert result.exit_code == 1
+        assert message in " ".join(result.output.split())
 
 
 def test_bad_input_gets_a_sentence(source, tmp_path):

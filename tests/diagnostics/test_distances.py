@@ -5,7 +5,7 @@ import pytest
 from scipy.special import erf
 
 import mfgpde as mfg
-from mfgpde.diagnostics.certificate import known_kl
+from mfgpde.diagnostics.compared import known_kl
 
 GRID = mfg.CartesianGrid.cube(9.0, 600, 1)
 SPACE = mfg.FiniteVolume(GRID)

@@ -56,8 +56,8 @@ def test_pieces_that_a_law_falls_into():
     grid = mfg.CartesianGrid.cube(4.0, 128, 2)
     p, q = mfg.densities.four_blobs().density(grid.points), mfg.gaussian(0.0, 0.5, 2).density(grid.points)
     found = mfg.back_and_forth(p, q, grid)
-    blocks = mfg.transport.squared_by_blocks(p, q, grid, blocks=32)
-    assert found.lower**2 - blocks.error < blocks.value < found.upper**2 + blocks.error
+    blocks = mfg.transport.wasserstein_by_blocks(p, q, grid, blocks=16)
+    assert blocks.lower < found.lower < found.upper < blocks.upper
     assert found.upper - found.lower < 0.06 * found.upper
     assert all(b >= a for a, b in zip(found.history, found.history[1:], strict=False))
     other = mfg.back_and_forth(q, p, grid)
@@ -108,8 +108,20 @@ def test_points_agree_with_one_dimension_and_refuse_nonsense(rng):
         mfg.transport.wasserstein_points(x, y, p=-np.ones(40))
     with pytest.raises(ValueError, match="points must have shapes"):
         mfg.transport.wasserstein_points(x, np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="multiple of 64"):
-        mfg.transport.squared_by_blocks(np.ones((60, 60)), np.ones((60, 60)), mfg.CartesianGrid.cube(1.0, 60, 2))
+    with pytest.raises(ValueError, match="multiple of 32"):
+        mfg.transport.wasserstein_by_blocks(np.ones((60, 60)), np.ones((60, 60)), mfg.CartesianGrid.cube(1.0, 60, 2))
+
+
+@pytest.mark.parametrize("shift", [(0.03, 0.02), (1.3, 0.4)])
+@pytest.mark.parametrize("blocks", [8, 16])
+def test_blocks_hold_translations_of_any_size(shift, blocks):
+    """K1: a shift far below a block's width costs its square; by the middles of blocks it would cost far more."""
+    grid = mfg.CartesianGrid.cube(4.5, 64, 2)
+    weights, means = np.ones(9), np.stack(np.meshgrid((-2.0, 0.0, 2.0), (-2.0, 0.0, 2.0)), axis=-1).reshape(-1, 2)
+    laws = [mfg.GaussianMixture(weights, means + by, 0.08) for by in (np.zeros(2), np.array(shift))]
+    found = mfg.transport.wasserstein_by_blocks(*(law.cell_means(grid) for law in laws), grid, blocks=blocks)
+    assert np.hypot(*shift) in found
+    assert found.upper < np.hypot(*shift) + 3 * 9.0 / blocks
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,270 @@
+"""Two laws compared: L¹, both divergences and W₂, each with a bar that holds grid, time steps, box and samples.
+
+A distance changes by no more than its arguments: |d(a, b) − d(a', b')| ≤ d(a, a') + d(b, b'). What a law's own solution may
+be off is taken from a second one, on half the cells and with a tenth of the tolerance, whose errors are others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from mfgpde.core.optional import MissingLibrary
+from mfgpde.diagnostics.data import SPREAD, Sampled, smooth
+from mfgpde.diagnostics.distances import kl_divergence
+from mfgpde.diagnostics.ledger import Entry
+from mfgpde.discretisations import Field, FiniteVolume, coarsened
+from mfgpde.transport import Transport, back_and_forth, wasserstein, wasserstein_by_blocks
+
+BLIND = 1e-9
+"""mass that may lie where the other density is rounded to zero: it can hide 1e-6 of a divergence"""
+WIDE = 1.1
+"""times its lower end, beyond which the upper end of a bracket is tried to be had lower by exact transport on blocks"""
+BLOCKS = 32
+DUST = 1e-11
+"""mass spread over the box under both laws before W₂ in 2D and 3D: where one is next to nothing no flux could pass"""
+SAFETY = 1.5
+"""times what the second solution is away: a tenth of the tolerance divides the error of the steps by three or more"""
+QUICK = 40
+"""iterations between a law and its second solution: they are close, and an upper bound is all that is asked"""
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A law on a grid, as means over cells with what is missing outside, and its second solution on half the cells.
+
+    `shifted` is what W₂ may be off beyond that, `changed` L¹; of data known by samples, these.
+    """
+
+    name: str
+    fine: Field
+    rough: Field
+    samples: Sampled | None = None
+    shifted: float = 0.0
+    changed: float = 0.0
+
+    @classmethod
+    def known(cls, name: str, fine: Field, samples: Sampled | None = None) -> Law:
+        """Return a law whose means over cells are right, or as right as its samples."""
+        return cls(name, fine, halved(fine), samples)
+
+    @property
+    def outside(self) -> float:
+        """The mass outside the box."""
+        return max(0.0, 1.0 - float(self.fine.integral()))
+
+    @cached_property
+    def merged(self) -> Field:
+        """The law on half the cells."""
+        return halved(self.fine)
+
+    @cached_property
+    def smoothed(self) -> Law:
+        """The same with a density estimate in place of a histogram."""
+        if self.samples is None:
+            return self
+        fine = smooth(self.fine, self.samples.width(self.fine.grid))
+        return replace(self, fine=fine, rough=halved(fine))
+
+    @cached_property
+    def own_l1(self) -> float:
+        """What the solution may be off in L¹."""
+        return SAFETY * _l1(self.merged, self.rough) + self.changed
+
+    @cached_property
+    def own_w2(self) -> float:
+        """What it may be off in W₂, normalised in the box."""
+        return SAFETY * _far(self.merged, self.rough) + self.shifted
+
+    @cached_property
+    def sampling_w2(self) -> float:
+        """What samples may be off in W₂: no more than halves of them are from each other."""
+        if self.samples is None:
+            return 0.0
+        return _most([_far(one, other) for one, other in self.samples.halves(self.merged.grid)])
+
+    @cached_property
+    def sampling_l1(self) -> tuple[float, float]:
+        """What sampling and smoothing may do in L¹: half the distance of halves, which is distributed as the error is."""
+        if self.samples is None:
+            return 0.0, 0.0
+        grid = self.fine.grid
+        width = self.samples.width(grid)
+        apart = [0.5 * _l1(smooth(a, width), smooth(b, width)) for a, b in self.samples.halves(grid)]
+        return _most(apart), _l1(smooth(self.fine, 2 * width), smooth(self.fine, width))
+
+
+def compared(a: Law, b: Law) -> dict[str, Entry]:
+    """Return L¹, KL both ways and W₂ of two laws on one grid."""
+    found = {"L1": _l1_entry(a, b)}
+    found[f"KL({a.name}‖{b.name})"] = _kl_entry(a, b)
+    found[f"KL({b.name}‖{a.name})"] = _kl_entry(b, a)
+    found["W2"] = w2_entry(a, b)
+    return found
+
+
+def halved(density: Field) -> Field:
+    """Return the means over half as many cells a side."""
+    grid = density.grid
+    half = replace(grid, cells=tuple(n // 2 for n in grid.cells))
+    return Field(FiniteVolume(half), coarsened(density.values, half.cells), means=True)
+
+
+def known_kl(p: Field, q: Field) -> tuple[float, float]:
+    """Return KL(p‖q) and what rounding may hide in it.
+
+    Where a computed density is zero or below, its true value is not known. If p has mass there, the divergence is infinite
+    for all that is known; if p has next to none, q counts as rounding, and a q as small as numbers get adds the second.
+    """
+    mass = _unmatched(p, q)
+    if mass > BLIND:
+        return np.inf, 0.0
+    rounding = np.finfo(float).eps * q.values.max()
+    blind = q.values <= 0
+    return kl_divergence(p, np.where(blind, rounding, q.values)), -np.log(np.finfo(float).tiny) * mass
+
+
+def normal(density: Field) -> Field:
+    """Return a density cut off at zero and normalised in its box."""
+    values = np.maximum(density.values, 0.0)
+    return replace(density, values=values / float(density.grid.integrate(values)))
+
+
+def _unmatched(p: Field, q: Field) -> float:
+    return float(q.grid.integrate(np.where(q.values <= 0, np.maximum(p.values, 0.0), 0.0)))
+
+
+def _l1(p: Field, q: Field) -> float:
+    """Return ∫|p − q| over the box and what is missing outside of one more than of the other."""
+    inside = float(p.grid.integrate(np.abs(p.values - q.values)))
+    return inside + abs(float(p.integral()) - float(q.integral()))
+
+
+def _l1_entry(a: Law, b: Law) -> Entry:
+    a, b = a.smoothed, b.smoothed
+    value = _l1(a.fine, b.fine)
+    sampling, smoothing = (a.sampling_l1[k] + b.sampling_l1[k] for k in (0, 1))
+    parts = {
+        "grid and time steps": a.own_l1 + b.own_l1,
+        "cells": abs(value - _l1(a.merged, b.merged)),
+        "outside the box": 2 * min(a.outside, b.outside),
+        "samples": sampling,
+        "smoothing": smoothing,
+    }
+    return _summed(value, parts, _how("means over cells", a, b))
+
+
+def _kl_entry(p: Law, q: Law) -> Entry:
+    """Return KL(p‖q) of the laws in the box, normalised there; what each law's second solution changes is in the bar."""
+    p, q = p.smoothed, q.smoothed
+    one, two = normal(p.fine), normal(q.fine)
+    value, hidden = known_kl(one, two)
+    if not np.isfinite(value):
+        why = f"infinite: {_unmatched(one, two):.1e} of the mass lies where the other density is zero to rounding"
+        return Entry(value, None, why)
+    merged = tuple(normal(law.merged) for law in (p, q))
+    rough = tuple(normal(law.rough) for law in (p, q))
+    base, changed = known_kl(*merged)[0], ((rough[0], merged[1]), (merged[0], rough[1]))
+    parts = {
+        "grid and time steps": SAFETY * sum(abs(base - known_kl(*pair)[0]) for pair in changed),
+        "cells": abs(value - base),
+        "rounding": hidden,
+    }
+    for law, at in ((p, 0), (q, 1)):
+        if law.samples is not None:
+            pair = (one, two)
+            samples, smoothing = _kl_of_samples(
+                law, lambda d, at=at, pair=pair: known_kl(*_with(pair, d, at))[0], value
+            )
+            parts |= {"samples": samples, "smoothing": smoothing}
+    return _summed(value, parts, _how("means over cells, normalised in the box", p, q))
+
+
+def _with(pair: tuple[Field, Field], density: Field, at: int) -> tuple[Field, Field]:
+    one, two = pair
+    return (normal(density), two) if at == 0 else (one, normal(density))
+
+
+def _kl_of_samples(law: Law, divergence: Callable[[Field], float], value: float) -> tuple[float, float]:
+    """Return what sampling and smoothing may do to a divergence: halves of the samples have twice the bias."""
+    assert law.samples is not None
+    grid = law.fine.grid
+    width = law.samples.width(grid)
+    found = np.array([divergence(smooth(half, width)) for pair in law.samples.halves(grid) for half in pair])
+    smoothing = abs(divergence(smooth(law.samples.on(grid), 2 * width)) - value)
+    return abs(float(found.mean()) - value) + SPREAD * float(found.std(ddof=1)), smoothing
+
+
+def w2_entry(a: Law, b: Law) -> Entry:
+    """Return W₂ of the laws in the box, normalised there: exact in 1D, else with a bracket that certainly holds it."""
+    grid, p, q = a.fine.grid, normal(a.fine), normal(b.fine)
+    parts = {"grid and time steps": a.own_w2 + b.own_w2, "samples": a.sampling_w2 + b.sampling_w2}
+    if grid.dimension == 1:
+        value = wasserstein(p.values, q.values, grid)
+        parts["cells"] = abs(value - wasserstein(normal(a.merged).values, normal(b.merged).values, a.merged.grid))
+        return _summed(value, parts, _how("quantiles", a, b))
+    found, merged = _transport(p, q), _transport(normal(a.merged), normal(b.merged))
+    parts["cells"] = abs(found.distance.value - merged.distance.value)
+    lower, upper, value, how = found.lower, found.upper, found.distance.value, found.distance.method
+    if upper > WIDE * lower and upper - lower > parts["grid and time steps"]:
+        lower, upper, how = _narrowed(p, q, lower, upper, how)
+        value = float(np.clip(value, lower, upper))
+    bar = sum(parts.values())
+    lower, upper = max(0.0, lower - bar), upper + bar
+    parts = {"bracket": max(value - lower, upper - value) - bar} | parts
+    return Entry(value, max(upper - value, value - lower), _how(how, a, b), _shown(parts), lower, upper)
+
+
+def _transport(p: Field, q: Field, iterations: int = 200) -> Transport:
+    """Return the transport of two normalised laws with a little dust, its bracket as wide as that of those without."""
+    grid = p.grid
+    flat = DUST / float(np.prod(grid.lengths))
+    found = back_and_forth(p.values + flat, q.values + flat, grid, iterations=iterations)
+    shift = 2 * float(np.sqrt(DUST) * np.linalg.norm(grid.lengths))  # W₂²(p, (1 − m)p + m·flat) ≤ m·diagonal²
+    return replace(found, lower=max(0.0, found.lower - shift), upper=found.upper + shift)
+
+
+def _narrowed(p: Field, q: Field, lower: float, upper: float, how: str) -> tuple[float, float, str]:
+    """Return a bracket cut with that by blocks, where it can be had."""
+    blocks = next((n for n in (BLOCKS, BLOCKS // 2) if all(m % n == 0 for m in p.grid.cells)), 0)
+    if p.grid.dimension != 2 or not blocks:
+        return lower, upper, how
+    try:
+        found = wasserstein_by_blocks(p.values, q.values, p.grid, blocks=blocks)
+    except MissingLibrary:
+        return lower, upper, f"{how} (POT, pip install pot, would narrow it)"
+    if found.lower <= lower and found.upper >= upper:
+        return lower, upper, how
+    return max(lower, found.lower), min(upper, found.upper), f"{how}, cut with {found.method}"
+
+
+def _far(p: Field, q: Field) -> float:
+    """Return a number that W₂ of two laws in the box does not exceed."""
+    one, two, grid = normal(p).values, normal(q).values, p.grid
+    if np.array_equal(one, two):
+        return 0.0
+    return (
+        wasserstein(one, two, grid) if grid.dimension == 1 else back_and_forth(one, two, grid, iterations=QUICK).upper
+    )
+
+
+def _most(values: list[float]) -> float:
+    """Return a number that a further one like these exceeds in one case of a hundred."""
+    return float(np.mean(values) + SPREAD * np.std(values, ddof=1))
+
+
+def _summed(value: float, parts: dict[str, float], how: str) -> Entry:
+    bar = sum(parts.values())
+    return Entry(value, bar if np.isfinite(bar) else None, how, _shown(parts))
+
+
+def _shown(parts: dict[str, float]) -> dict[str, float]:
+    return {name: part for name, part in parts.items() if part > 0}
+
+
+def _how(text: str, *laws: Law) -> str:
+    samples = [law for law in laws if law.samples is not None]
+    return text + "".join(f"; {law.name} known by {len(law.samples.at)} samples" for law in samples if law.samples)
