@@ -104,8 +104,14 @@ def beside(values: Any, x: Any) -> Any:
 
 
 def elsewhere(x: Any) -> bool:
-    """Say whether an array lies on a device."""
-    return not isinstance(x, np.ndarray) and isinstance(x, DeviceArray)
+    """Say whether an array lies on a device; asked once a type, for it is asked before every launch."""
+    kind = type(x)
+    if kind not in _ELSEWHERE:
+        _ELSEWHERE[kind] = not issubclass(kind, np.ndarray) and isinstance(x, DeviceArray)
+    return _ELSEWHERE[kind]
+
+
+_ELSEWHERE: dict[type, bool] = {}
 
 
 def contiguous(array: Any) -> Any:
@@ -116,6 +122,12 @@ def contiguous(array: Any) -> Any:
 def to_host(array: Any) -> Array:
     """Return a NumPy array: itself, or a device's copied."""
     return array if isinstance(array, np.ndarray) else array.get()
+
+
+def memory_left() -> str:
+    """Return how much memory of the device is free, in words."""
+    free, total = device_namespace().cuda.runtime.memGetInfo()
+    return f"{free / 2**30:.3g} of {total / 2**30:.3g} GiB are free on the device"
 
 
 def require_memory(xp: Any, needed: int, what: str) -> None:

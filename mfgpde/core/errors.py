@@ -19,6 +19,8 @@ class Status(StrEnum):
     STEP_TOO_SMALL = "the time step fell below the resolution of floating-point time"
     NOT_FINITE = "the solution stopped being finite"
     TOO_MANY_STEPS = "the step budget was spent before the final time"
+    OUT_OF_MEMORY = "memory ran out"
+    DEVICE_FAILED = "the device failed"
     MASS_AT_WALL = "mass reached the wall of the domain"
     MASS_MOVED = "mass changed although none may leave"
     UNRESOLVED = "ripples reached the wall: the cells do not resolve the solution"

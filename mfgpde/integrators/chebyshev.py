@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mfgpde.core.arrays import contiguous
+from mfgpde.core.arrays import contiguous, elsewhere
 from mfgpde.integrators.contract import Array, Fused, Stabilised
 from mfgpde.kernels import stencils
 
@@ -40,8 +40,9 @@ class RungeKuttaChebyshev:
         new = inner.stages(y0, f0, weights, dt) if isinstance(inner, Fused) else None
         if new is None:
             new = _one_by_one(inner, y0, f0, weights, t + nodes * dt, dt)
-        del f0  # an array that the error estimate can do without
-        f0, f1 = system.rate(u, t), system.rate(new, t + dt)
+        if system.frozen(t, t) is not inner:  # coefficients that change have other rates at the ends of a step
+            f0 = system.rate(u, t)
+        f1 = system.rate(new, t + dt)
         _combined(y0, new, y0, f1, f0, np.array((0.8, -0.8, 0.0, 0.4 * dt, 0.4 * dt)), f1)
         return new, f1
 
@@ -66,8 +67,9 @@ def _one_by_one(inner: Stabilised, y0: Array, f0: Array, weights: Array, times: 
 
 def _combined(y0: Array, y1: Array, y2: Array, f1: Array, f0: Array, c: Array, out: Array) -> None:
     """Fill out, which may be one of them, with their combination in one pass."""
-    flat = [a.reshape(-1) for a in (y0, y1, y2, f1, f0)]
-    stencils.of(y0).recurrence(*flat, c, out.reshape(-1))
+    levels = (y0, y1, y2, f1, f0, out)
+    flat = levels if elsewhere(y0) else [a.reshape(-1) for a in levels]  # a device's kernels do not ask for shapes
+    stencils.of(y0).recurrence(*flat[:5], c, flat[5])
 
 
 @lru_cache(maxsize=512)

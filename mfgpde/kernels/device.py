@@ -30,6 +30,7 @@ class DeviceStencils:
     runner: Runner
     _kernels: dict[tuple[str, Any], Kernel] = field(default_factory=dict, repr=False)
     _weights: Recent[tuple[Any, list[Any]]] = field(default_factory=lambda: Recent(64), repr=False)
+    _room: dict[Any, tuple[Any, Any, Any]] = field(default_factory=dict, repr=False)
 
     def kernel(self, name: str, dtype: Any) -> Kernel:
         """Return a kernel for a type, made when first asked for."""
@@ -120,10 +121,15 @@ class DeviceStencils:
         return shares
 
     def sums_of_squares(self, u: Any, e: Any) -> Any:
-        """Return Σu² and Σe² of two arrays of one size, as an array there: two launches, and always in the same order."""
+        """Return Σu² and Σe² of two arrays of one size, as an array there: two launches, and always in the same order.
+
+        What is returned lasts until the next call.
+        """
+        if u.dtype not in self._room:
+            room = np.empty_like(u, shape=(2 * MOST_BLOCKS,))
+            self._room[u.dtype] = (room, room[1:], np.empty_like(u, shape=(1, 2)))
+        shares, others, sums = self._room[u.dtype]
         count = min(blocks(u.size, WIDTH), MOST_BLOCKS)
-        shares, sums = np.empty_like(u, shape=(count, 2)), np.empty_like(u, shape=(1, 2))
         self._run("pair_of_sums", (count,), WIDTH, u, e, True, shares, u.size, 1)
-        flat = shares.ravel()
-        self._run("pair_of_sums", (1,), WIDTH, flat, flat[1:], False, sums, count, 2)
+        self._run("pair_of_sums", (1,), WIDTH, shares, others, False, sums, count, 2)
         return sums

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, elsewhere, memory_left
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.discretisations import Discretisation, Field, Inviscid, Semidiscrete, Working
@@ -35,7 +35,11 @@ class _March:
     steps: int = 0
     rejected: int = 0
     trouble: str = ""
-    """what the last implicit solve that failed had to say"""
+    """what the last solve that failed had to say: implicit, out of memory, or on a device"""
+    reached: float = -np.inf
+    """the time of the last step that was accepted"""
+    stopped: Status | None = None
+    """why no further step can be tried"""
 
     def advance(self, u: Array, t: float, end: float, tick: Meter) -> tuple[Array, Status]:
         """Integrate from t to end in equal last steps."""
@@ -49,6 +53,8 @@ class _March:
             if self.steps + self.rejected >= self.max_steps:
                 return u, Status.TOO_MANY_STEPS
             new, ratio = self._attempt(u, t, dt)
+            if self.stopped is not None:
+                return u, self.stopped
             factor = self.controller.factor(ratio)
             if ratio <= 1:
                 u, t, self.steps = new, (end if dt >= (end - t) * (1 - 1e-12) else t + dt), self.steps + 1
@@ -56,6 +62,7 @@ class _March:
                     self.dt = max(dt, self.dt if factor == 1 else 0.0) * factor
                 else:
                     self.dt = min(self.dt, dt * max(factor, 1.0)) if factor >= 1 else dt * factor
+                self.reached = t
                 tick((t - start) / (end - start), f"t = {t:.4g}, step {dt:.1e}")
             else:
                 self.dt, self.rejected = dt * factor, self.rejected + 1
@@ -63,13 +70,17 @@ class _March:
 
     def _attempt(self, u: Array, t: float, dt: float) -> tuple[Array, float]:
         """Return a trial step and its error ratio; infinite where an implicit stage could not be solved."""
-        with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
-            try:
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
                 new, error = self.integrator.step(self.system, u, t, dt)
-            except RuntimeError as problem:
-                self.trouble = str(problem)
-                return u, np.inf
-            return new, self.controller.ratio(u, error)
+                return new, self.controller.ratio(u, error)
+        except MemoryError as problem:
+            self.stopped = Status.OUT_OF_MEMORY
+            self.trouble = f"{problem}; {memory_left()}" if elsewhere(u) else str(problem)
+        except RuntimeError as problem:
+            self.stopped = Status.DEVICE_FAILED if elsewhere(u) else None  # nothing implicit is solved there
+            self.trouble = str(problem)
+        return u, np.inf
 
     def _first_step(self, u: Array, t: float, end: float) -> float:
         scale, rate = self.controller.sizes(u, self.system.rate(u, t))
@@ -182,7 +193,12 @@ def solve(
         for end in map(float, instants[1:]):
             tick = _scaled(bar, (t - instants[0]) / span, (end - t) / span) if progress else silent
             u, status = march.advance(u, t, end, tick)
+            if status is Status.DEVICE_FAILED:
+                break
             values = system.values(u)
+            if status is Status.OUT_OF_MEMORY and march.reached > t:  # what has been computed is kept
+                t = march.reached
+                record.add(t, values, system.mass(u))
             if status is Status.DONE and not (np.isfinite(system.mass(u)) and np.isfinite(values).all()):
                 status = Status.NOT_FINITE
             if status is not Status.DONE:
@@ -236,6 +252,13 @@ def _advice(solution: Solution, t: float) -> str:
     if solution.status is Status.UNRESOLVED:
         peak = float(np.max(solution.fields[-1].values))
         return f"{where} (from {least[-1]:.2g} to {peak:.2g}): take more cells, or FiniteVolume(grid), which stays positive"
+    if solution.status in (Status.OUT_OF_MEMORY, Status.DEVICE_FAILED):
+        way = (
+            "a coarser grid, or backend='numpy'"
+            if solution.status is Status.OUT_OF_MEMORY
+            else "to go on from the last"
+        )
+        return f"{where}; the fields up to there are in `.partial`, on the host. Try {way}"
     if solution.status is Status.MASS_MOVED:
         return (
             f"{where}, from {mass[0]:.6g} to {mass[-1]:.6g}: does the drift jump at a periodic wall, or the equation "

@@ -1,0 +1,80 @@
+"""What may happen to a solve on a device: no memory left, the device gone, coefficients from the host or of float32."""
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.integrators import RungeKuttaChebyshev
+
+OU = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck())
+START = mfg.gaussian([0.3, -0.2], 0.25, 2)
+
+
+class OutOfMemoryError(MemoryError):
+    """As CuPy's."""
+
+
+class Failing(RungeKuttaChebyshev):
+    """Fails in its tenth step."""
+
+    def __init__(self, problem):
+        super().__init__()
+        object.__setattr__(self, "problem", problem)
+        object.__setattr__(self, "steps", [])
+
+    def step(self, system, u, t, dt):
+        self.steps.append(t)
+        if len(self.steps) == 10:
+            raise self.problem
+        return super().step(system, u, t, dt)
+
+
+def failed(problem, times=(0.05, 0.06, 1.0), **options):
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy")
+    with pytest.raises(mfg.NotConverged) as caught:
+        mfg.solve(OU, space, START, times, integrator=Failing(problem), rtol=1e-5, largest_wall_mass=1.0, **options)
+    return caught.value
+
+
+def test_out_of_memory_loses_nothing(fake):
+    """What a step needed, what is free, and the last state that was accepted, at its own time."""
+    found = failed(OutOfMemoryError("Out of memory allocating 512 bytes (allocated so far: 1024 bytes)"))
+    assert found.partial.status is mfg.Status.OUT_OF_MEMORY
+    for words in ("memory ran out at t =", "allocating 512 bytes", "0.25 of 1 GiB are free", "backend='numpy'"):
+        assert words in str(found)
+    assert found.partial.times[:2] == pytest.approx([0.05, 0.06])
+    last = found.partial.times[-1]
+    assert 0.06 < last < 1.0
+    assert isinstance(found.partial.fields[-1].values, np.ndarray)
+    again = mfg.solve(
+        OU, mfg.FiniteVolume(found.partial.discretisation.grid), START, (0.05, last), rtol=1e-5, largest_wall_mass=1.0
+    )
+    np.testing.assert_allclose(found.partial.fields[-1].values, again.fields[-1].values, atol=1e-4)
+
+
+def test_a_lost_device_keeps_the_fields_on_the_host(fake):
+    found = failed(RuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered"))
+    assert found.partial.status is mfg.Status.DEVICE_FAILED
+    assert "the device failed at t = 0.06" in str(found)
+    assert "cudaErrorIllegalAddress" in str(found)
+    np.testing.assert_allclose(found.partial.times, [0.05, 0.06])
+    assert found.partial.cost["rejected"] == 0, "it is not tried again with shorter and shorter steps"
+
+
+def test_coefficients_from_the_host_and_in_single_precision(fake):
+    """A drift that returns arrays of the host is evaluated there, and said so; one in single precision is converted."""
+    space, found = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy"), {}
+    drifts = {
+        "there": lambda x, t: -0.3 * x,
+        "host": lambda x, t: -0.3 * (x.get() if hasattr(x, "get") else x),
+        "single": lambda x, t: (-0.3 * x).astype(np.float32),
+    }
+    for name, drift in drifts.items():
+        equation = mfg.FokkerPlanck(drift, lambda t: 0.5, time_dependent=False)
+        solution = mfg.solve(equation, space, START, (0.05, 0.3), rtol=1e-5, largest_wall_mass=1.0)
+        found[name] = solution.at(0.3).values
+        assert found[name].dtype == np.float64
+        assert solution.cost["coefficients on the device"] == float(name != "host")
+    np.testing.assert_allclose(found["host"], found["there"], rtol=1e-12)
+    np.testing.assert_allclose(found["single"], found["there"], rtol=1e-4, atol=1e-6)
+    assert np.abs(found["single"] - found["there"]).max() > 0
