@@ -20,6 +20,8 @@ class CartesianGrid:
 
     `periodic` says per axis whether the box repeats itself; by default it does along none.
 
+    Raises ValueError for other than one to three axes, ends that are not finite and in order, and fewer than 4 cells.
+
     >>> grid = mfg.CartesianGrid((0.0, 0.0), (1.0, 2.0), (4, 8))
     >>> grid.spacing, grid.points.shape, float(grid.integrate(grid.points[..., 1]))
     ((0.25, 0.25), (4, 8, 2), 2.0)

@@ -105,6 +105,8 @@ class Estimate:
 def exact(value: float, method: str) -> Estimate:
     """Return a number known in closed form; its bar is one rounding of its size.
 
+    Raises ValueError for NaN.
+
     >>> print(mfg.exact(1 / 3, "closed form"))
     0.333333 ± 7.4e-17
     """

@@ -51,7 +51,13 @@ def cell_means(law: Averaged | Density | Callable[[Array], Array], grid: Cartesi
 
 @dataclass(frozen=True, eq=False)
 class Wrapped:
-    """A density as a function of the points of a box: the sum over its images along the periodic axes."""
+    """A density as a function of the points of a box: the sum over its images along the periodic axes.
+
+    >>> circle = mfg.CartesianGrid((0.0,), (1.0,), (16,), (True,))
+    >>> law = mfg.densities.Wrapped(mfg.gaussian(0.5, 100.0), circle)  # so wide that it is flat on the circle
+    >>> print(f"{law(np.array([[0.3]]))[0]:.6f}")
+    1.000000
+    """
 
     law: Density
     grid: CartesianGrid

@@ -167,6 +167,9 @@ def _structure(covariances: ArrayLike | LowRank | Dense, k: int, d: int) -> LowR
 def gaussian(mean: ArrayLike, covariance: ArrayLike, dimension: int = 1) -> GaussianMixture:
     """Return N(mean, covariance) as a mixture of one; numbers are read as multiples of ones and identity.
 
+    The mean is (d,), a length, the covariance (d, d), length².
+    Raises ValueError for a covariance that is not positive definite.
+
     >>> print(f"{mfg.gaussian(0.0, 0.5, dimension=2).log_density(np.zeros(2)):.6f}")  # −log(2π·0.5)
     -1.144730
     """

@@ -36,6 +36,8 @@ def values_of(reference: Reference, field: Field) -> Array:
 def l1_distance(field: Field, reference: Reference) -> float:
     """Return ∫|p − q|: twice the total variation distance if both are densities.
 
+    Without a unit; the reference is a field, a density, a function of points, or values where those of the field are.
+
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(8.0, 256, 1))
     >>> p = mfg.Field(space, np.exp(mfg.gaussian(0.0, 1.0).log_density(space.grid.points)))
     >>> print(f"{mfg.l1_distance(p, mfg.gaussian(1.0, 1.0)):.3f}")  # 4Φ(½) − 2

@@ -19,6 +19,8 @@ from mfgpde.scores import DivergenceScore
 class Continuity(Equation):
     """∂_t p = −∇·(v p) with velocity v(x,t) and, where known, its divergence ∇·v.
 
+    v maps points (..., d) and a time to (..., d), length per time; ∇·v to (...), per time.
+
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 256, 1))
     >>> law = mfg.solve(mfg.Continuity(lambda x, t: -x), space, mfg.gaussian(0.0, 1.0), (0.0, 0.5)).at(0.5)
     >>> print(f"{law.expectation(lambda x: x[..., 0] ** 2):.2f}")  # e⁻¹

@@ -23,6 +23,8 @@ class FokkerPlanck(Equation):
     `potential` V(x, t), if given, says that f = −D∇V: discretisations then take differences of V instead of f, which keeps
     e^{−V} to rounding and asks for fewer points.
 
+    f maps points (..., d) and a time to (..., d), length per time; D maps a time to a number ≥ 0, length² per time.
+
     >>> equation = mfg.FokkerPlanck(lambda x, t: -x, lambda t: 0.5, time_dependent=False)  # Ornstein–Uhlenbeck
     >>> space = mfg.Spectral(mfg.CartesianGrid.cube(6.0, 64, 1))
     >>> law = mfg.solve(equation, space, mfg.gaussian(1.0, 0.5), (0.0, 1.0)).at(1.0)

@@ -20,6 +20,8 @@ from mfgpde.processes import ForwardProcess
 class HamiltonJacobiBellman(Equation):
     """∂_t u = D Δu − H(x, ∇u, t) with Hamiltonian H(x, p, t), running costs included, and diffusivity D(t).
 
+    H maps points (..., d), gradients (..., d) and a time to (...), in the unit of u per time; D is length² per time.
+
     >>> equation = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * (p * p).sum(axis=-1), lambda t: 0.5)
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1))
     >>> u = mfg.solve(equation, space, lambda x: 0.5 * x[..., 0] ** 2, (0.0, 1.0)).at(1.0)

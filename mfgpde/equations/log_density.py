@@ -19,6 +19,8 @@ from mfgpde.scores import PotentialScore
 class LogDensity(Equation):
     """∂_tφ = D Δφ + Q|∇φ|² − f·∇φ − ∇·f with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem).
 
+    Coefficients as in `FokkerPlanck`; φ has no unit. — arXiv:2210.04296, proposition 3.1.
+
     >>> equation = mfg.LogDensity.of(mfg.Brownian())
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1))
     >>> phi = mfg.solve(equation, space, lambda x: -0.5 * x[..., 0] ** 2, (0.0, 1.0)).at(1.0)

@@ -18,6 +18,8 @@ from mfgpde.processes import ForwardProcess
 class ScoreFokkerPlanck(Equation):
     """∂_t s = ∇[ D ∇·s + Q|s|² − f·s − ∇·f ] with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem).
 
+    Coefficients as in `FokkerPlanck`; s (..., d) is per length. — arXiv:2210.04296, proposition 3.1.
+
     >>> equation = mfg.ScoreFokkerPlanck.of(mfg.Brownian())
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1))
     >>> s = mfg.solve(equation, space, lambda x: -x, (0.0, 1.0)).at(1.0)

@@ -20,6 +20,9 @@ class OverdampedLangevin(ForwardProcess):
     `potential` maps (..., d) to (...), `gradient` to (..., d), `laplacian` to (...). Where `hessian`, to (..., d, d), and
     `laplacian_gradient`, ∇ΔV to (..., d), are not given, differences of `gradient` and `laplacian` stand for them.
 
+    g = `scale` is a length per √time, D = g²/2, V has no unit.
+    Raises ValueError for a scale or horizon that is not positive and finite.
+
     >>> V = lambda x: 0.25 * (x**4).sum(axis=-1)
     >>> process = mfg.OverdampedLangevin(V, lambda x: x**3, lambda x: 3 * (x**2).sum(axis=-1), scale=2.0)
     >>> process.drift(np.array([0.5, 1.0]), 0.0)  # −½g²∇V

@@ -17,6 +17,9 @@ from mfgpde.processes.contract import IsotropicProcess, positive
 class OrnsteinUhlenbeck(IsotropicProcess):
     """m = e^{−θt}, v = g²(1 − e^{−2θt})/(2θ). With θ = g = 1 it is the process of arXiv:2311.15996, section 4.
 
+    θ = `rate` is per time, g = `scale` a length per √time; the stationary law is N(0, g²/(2θ) I).
+    Raises ValueError for a rate, scale or horizon that is not positive and finite.
+
     >>> process = mfg.OrnsteinUhlenbeck(rate=2.0, scale=2.0)
     >>> print(f"{process.contraction(0.5):.4f}, {process.variance(0.5):.4f}, {process.prior_variance:.1f}")
     0.3679, 0.8647, 1.0

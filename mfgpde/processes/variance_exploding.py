@@ -17,6 +17,9 @@ from mfgpde.processes.contract import IsotropicProcess, positive
 class VarianceExploding(IsotropicProcess):
     """σ(t) = σ₀ (σ₁/σ₀)^{t/T}, g² = dσ²/dt; v = σ(t)² − σ₀². — arXiv:2011.13456, eqs. (9), (29).
 
+    `sigma_min` σ₀ and `sigma_max` σ₁ are lengths: of the noise at t = 0 and at the horizon T.
+    Raises ValueError unless 0 < σ₀ < σ₁ < ∞ and T > 0.
+
     >>> float(round(mfg.VarianceExploding(sigma_min=1.0, sigma_max=4.0).variance(0.5), 6))  # 2² − 1²
     3.0
     """
@@ -59,6 +62,8 @@ class VarianceExploding(IsotropicProcess):
 @dataclass(frozen=True)
 class Brownian(IsotropicProcess):
     """dX = g dW with constant g; v = g² t: the heat flow.
+
+    g = `scale` is a length per √time. Raises ValueError for a scale or horizon that is not positive and finite.
 
     >>> float(mfg.Brownian(scale=2.0).variance(0.5))  # g²t
     2.0

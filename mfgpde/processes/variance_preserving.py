@@ -16,6 +16,9 @@ from mfgpde.processes.contract import IsotropicProcess, positive
 class VariancePreserving(IsotropicProcess):
     """β(t) = β₀ + (β₁ − β₀) t/T; m = e^{−B/2}, v = 1 − e^{−B}, B = ∫₀ᵗβ. — arXiv:2011.13456, eqs. (11), (29).
 
+    β₀ = `beta_min` and β₁ = `beta_max` are per time; lengths are in units of the prior's deviation, which is one.
+    Raises ValueError for numbers that are not positive and finite.
+
     >>> constant = mfg.VariancePreserving(beta_min=1.0, beta_max=1.0)
     >>> print(f"{constant.contraction(1.0):.4f}, {constant.variance(1.0):.4f}")  # e^(−½), 1 − e⁻¹
     0.6065, 0.6321
@@ -64,6 +67,8 @@ class SubVariancePreserving(IsotropicProcess):
     """f = −½β x, g² = β(1 − e^{−2B}); v = (1 − e^{−B})². The diffusivity vanishes at t = 0.
 
     arXiv:2011.13456, eqs. (12), (29).
+
+    Parameters, and what is refused, as in `VariancePreserving`.
 
     >>> constant = mfg.SubVariancePreserving(beta_min=1.0, beta_max=1.0)
     >>> print(f"{constant.variance(1.0):.4f}")  # (1 − e⁻¹)²

@@ -30,6 +30,8 @@ class ExactScore:
     transition laws are differentiated numerically (order eight, about 1e-12), not taken from the drift, so that a
     process whose laws and drift disagree is found out.
 
+    Points are (..., d), times in [0, horizon]; s is per length.
+
     >>> score = mfg.ExactScore(mfg.Brownian(), mfg.gaussian(0.0, 1.0))
     >>> print(f"{score(np.array([[1.0]]), 1.0)[0, 0]:.6f}")  # −x/(1 + t)
     -0.500000

@@ -77,6 +77,8 @@ def converge(
 ) -> Ladder:
     """Evaluate one quantity on a ladder of grids; see `ladders`.
 
+    Raises ValueError for fewer than three levels (two for spectral schemes).
+
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (1.0,), (8,)))
     >>> ladder = mfg.converge(lambda s: float(s.grid.integrate(s.grid.points[..., 0] ** 2)), space)
     >>> print(f"{ladder.limit.value:.6f}, {ladder.order.value:.2f}")  # the midpoint rule for ∫x²
@@ -100,6 +102,8 @@ def ladders(
     `order` is the expected order in the cell width (default: the discretisation's own). `floor` is what the quantity
     owes to anything else than the cell width, such as the time tolerance; it is added to the bar.
 
+    Raises ValueError for fewer than three levels (two for spectral schemes).
+
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (1.0,), (8,)))
     >>> both = mfg.ladders(lambda s: [float(s.grid.integrate(s.grid.points[..., 0] ** k)) for k in (2, 3)], space)
     >>> [f"{ladder.limit.value:.6f}" for ladder in both]  # the midpoint rule for ∫x², ∫x³
@@ -115,6 +119,8 @@ def ladders(
 
 def observed_order(errors: Sequence[float], ratio: float = 2.0) -> Estimate:
     """Return the order seen in errors at parameters each `ratio` times smaller; its bar is twice the last change.
+
+    Raises ValueError for fewer than two errors, or some that are zero or not finite.
 
     >>> print(f"{mfg.observed_order([0.4, 0.1, 0.025]).value:.2f}")
     2.00

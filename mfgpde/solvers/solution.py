@@ -112,6 +112,8 @@ class Solution(Shown):
 def load(path: str | os.PathLike[str]) -> xarray.DataArray:
     """Return the labelled array that `Solution.save` wrote, box and provenance in its attributes.
 
+    Raises FileNotFoundError where there is none.
+
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1))
     >>> heat = mfg.solve(mfg.FokkerPlanck.of(mfg.Brownian()), space, mfg.gaussian(0.0, 0.25), (0.0, 0.5))
     >>> stored = mfg.load(heat.save("heat.nc"))

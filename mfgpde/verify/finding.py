@@ -83,7 +83,7 @@ class Finding:
 def equal(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
     """Return the finding left = right.
 
-    >>> equal("1 + 1", mfg.exact(2.0, "by hand"), mfg.exact(2.0, "claimed"), resolution=1e-3).outcome.value
+    >>> mfg.verify.equal("1 + 1", mfg.exact(2.0, "by hand"), mfg.exact(2.0, "claimed"), resolution=1e-3).outcome.value
     'holds'
     """
     return Finding(label, left, "=", right, resolution)
@@ -92,7 +92,7 @@ def equal(label: str, left: Estimate, right: Estimate, *, resolution: float) -> 
 def at_most(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
     """Return the finding left ≤ right.
 
-    >>> at_most("π ≤ 3", mfg.exact(np.pi, "π"), mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
+    >>> mfg.verify.at_most("π ≤ 3", mfg.exact(np.pi, "π"), mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
     'refuted'
     """
     return Finding(label, left, "≤", right, resolution)
@@ -102,7 +102,7 @@ def at_least(label: str, left: Estimate, right: Estimate, *, resolution: float) 
     """Return the finding left ≥ right, written as right ≤ left.
 
     >>> known = mfg.Estimate(3.0, 0.5, mfg.Kind.BOUND, "a bracket")  # too wide to tell
-    >>> at_least("x ≥ 3", known, mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
+    >>> mfg.verify.at_least("x ≥ 3", known, mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
     'undecided'
     """
     return Finding(label, right, "≤", left, resolution)

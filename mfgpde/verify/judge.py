@@ -34,8 +34,8 @@ def judge(
     >>> from mfgpde.verify import Evidence, equal
     >>> two, three = mfg.exact(2.0, "2"), mfg.exact(3.0, "3")
     >>> true, false = (Evidence([equal("2", two, other, resolution=1e-3)]) for other in (two, three))
-    >>> judge(true, {"three": false}).outcome.value, judge(true, {"two again": true}).outcome.value
-    ('holds', 'broken')
+    >>> [mfg.verify.judge(true, {"control": other}).outcome.value for other in (false, true)]
+    ['holds', 'broken']
     """
     worst = max(evidence.findings, key=lambda finding: (SEVERITY[finding.outcome], -finding.margin))
     margin = min(finding.margin for finding in evidence.findings)

@@ -35,6 +35,13 @@ def read(path: str | Path, *, dimension: int | None = None) -> Mesh:
     Raises ValueError, on every rank, for a file that is missing or no mesh, for cells of another `dimension` than asked
     for or of several kinds, for vertices that belong to no cell, for cells without volume, for coordinates that are not
     finite, and for cells that make no mesh: listed twice, overlapping, tangled, not joined (see `sound`).
+
+    >>> import meshio
+    >>> corners = [[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [2.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
+    >>> meshio.Mesh(corners, [("triangle", [[0, 1, 2], [0, 2, 3]])]).write("rectangle.msh", file_format="gmsh22")
+    >>> grid = mfg.FiniteElement(mfg.meshes.read("rectangle.msh")).grid
+    >>> print(f"{float(grid.integrate(np.ones(len(grid.points)))):.4f}")
+    2.0000
     """
     path, comm = Path(path), MPI.COMM_WORLD
     found, problem = None, ""

@@ -19,6 +19,11 @@ def graded(base: Mesh, width: Callable[[Array], Array]) -> Mesh:
 
     Its refinements divide `width` by the same power of two. Raises ValueError for curved meshes, a `width` that is not
     positive, and one so small that 30 bisections do not reach it.
+
+    >>> base = mfg.meshes.interval(0.0, 1.0, 2)
+    >>> finer = mfg.meshes.graded(base, lambda x: 0.1 + x[..., 0])  # cells end at 0, 1/8, 1/4, 1/2, 1
+    >>> len(mfg.FiniteElement(finer).grid.points) / len(mfg.FiniteElement(base).grid.points)
+    2.0
     """
     straight(base)
 
@@ -46,7 +51,14 @@ def toward(density: Any, finest: float, coarsest: float, *, degree: int = 1) -> 
 
 
 def fixed(base: Mesh, domain: Any) -> Mesh:
-    """Return the recipe of a mesh that exists; its refinements are uniform."""
+    """Return the recipe of a mesh that exists; its refinements are uniform.
+
+    >>> from mpi4py import MPI
+    >>> base = mfg.meshes.interval(0.0, 1.0, 4)
+    >>> kept = mfg.meshes.fixed(base, base.builder(4, 1, MPI.COMM_WORLD))
+    >>> kept.name, kept.resolution
+    ('adapted interval', 4)
+    """
 
     def build(n: int, _degree: int, _comm: Any) -> Any:
         finer = domain
