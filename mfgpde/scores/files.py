@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.files import written
-from mfgpde.scores.contract import DifferentiableScore, Score
+from mfgpde.scores.adapters import adapted
+from mfgpde.scores.contract import DifferentiableScore
 
 if TYPE_CHECKING:
     import jax
@@ -78,7 +79,7 @@ def load_score(source: str, dimension: int | None = None, network: Network | Non
         raise ValueError(
             f"a score is a file of weights (.npz, .safetensors), module:name or file.py:name; got {source!r}"
         )
-    return _adapted(_imported(path, name), source, dimension)
+    return adapted(_imported(path, name), source, dimension)
 
 
 def network_score(
@@ -196,65 +197,3 @@ def _imported(place: str, name: str) -> Any:
     except AttributeError:
         public = ", ".join(key for key in vars(module) if not key.startswith("_"))
         raise ValueError(f"{place} has no {name!r}; it has {public}") from None
-
-
-def _adapted(found: object, source: str, dimension: int | None) -> DifferentiableScore:
-    """Return a score with derivatives from whatever a name stands for."""
-    from mfgpde.scores.differences import Differenced
-    from mfgpde.scores.torch_score import Module, TorchScore
-
-    if isinstance(found, DifferentiableScore):
-        return found
-    if not callable(found):
-        raise ValueError(f"{source} is {type(found).__name__}, which cannot be called as s(x, t)")
-    if dimension is None:
-        raise ValueError(f"{source} does not say its dimension; give --dimension, or data")
-    if isinstance(found, Module):
-        return TorchScore(found, dimension)
-    kind: type = type(found)
-    family = {cls.__module__.split(".")[0] for cls in kind.__mro__}
-    function: Any = found
-    if "equinox" in family or traceable(function, dimension):
-        from mfgpde.scores.jax_score import JaxScore
-
-        return JaxScore(function, dimension)
-    check(function, dimension, source)
-    return Differenced(function, dimension)
-
-
-def traceable(function: Callable[..., object], dimension: int) -> bool:
-    """Say whether JAX can trace a function of one point and one time that returns a potential or a vector.
-
-    What uses operators alone is such a function as well as one of many points; both mean the same.
-    """
-    import jax
-    import jax.numpy as jnp
-
-    try:
-        out = jax.eval_shape(function, jnp.zeros(dimension), jnp.zeros(()))
-    except Exception:  # a user's code: it may refuse a tracer in any way
-        return False
-    if not isinstance(out, jax.ShapeDtypeStruct):
-        return False
-    return out.shape in ((), (dimension,)) and bool(jnp.issubdtype(out.dtype, jnp.floating))
-
-
-def check(score: Score, dimension: int, source: str, t: float = 0.5) -> None:
-    """Raise ValueError unless score(x, t) maps a few points (n, d) to finite real numbers of the same shape."""
-    x = np.random.default_rng(0).normal(size=(5, dimension))
-    try:
-        values = np.asarray(score(x, t))
-    except Exception as problem:
-        raise ValueError(
-            f"{source} cannot be called as s(x, t) with x of shape (5, {dimension}), nor traced by JAX at one point "
-            f"({dimension},): {problem}"
-        ) from problem
-    if values.shape != x.shape:
-        raise ValueError(
-            f"{source} must return shape (n, {dimension}) for n points in NumPy, or () or ({dimension},) for one in JAX; "
-            f"got {values.shape} for n = 5"
-        )
-    if not np.isrealobj(values) or values.dtype.kind not in "fiu":
-        raise ValueError(f"{source} must return real numbers, got dtype {values.dtype}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"{source} returned {values[~np.isfinite(values)][0]} at t = {t:g} near the origin")

@@ -1,0 +1,41 @@
+"""JAX functions and Equinox modules of one point (d,) and one time."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from mfgpde.scores.adapters.contract import Adapter, Brought
+from mfgpde.scores.contract import DifferentiableScore
+from mfgpde.scores.jax_score import JaxScore
+
+
+class JaxFunction(Adapter):
+    """Takes what JAX can trace; derivatives by JAX."""
+
+    rank: ClassVar[int] = 20
+
+    def takes(self, found: Brought, dimension: int) -> bool:
+        """Say whether this is an Equinox module, or a function that JAX traces at one point."""
+        family = {cls.__module__.split(".")[0] for cls in type(found).__mro__}
+        return "equinox" in family or traceable(found, dimension)
+
+    def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
+        """Return the function as a score."""
+        return JaxScore(found, dimension)
+
+
+def traceable(function: Brought, dimension: int) -> bool:
+    """Say whether JAX can trace a function of one point and one time that returns a potential or a vector.
+
+    What uses operators alone is such a function as well as one of many points; both mean the same.
+    """
+    try:
+        out = jax.eval_shape(function, jnp.zeros(dimension), jnp.zeros(()))
+    except Exception:  # a user's code: it may refuse a tracer in any way
+        return False
+    if not isinstance(out, jax.ShapeDtypeStruct):
+        return False
+    return out.shape in ((), (dimension,)) and bool(jnp.issubdtype(out.dtype, jnp.floating))

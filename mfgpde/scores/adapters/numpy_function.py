@@ -1,0 +1,47 @@
+"""NumPy functions s(x, t) of points (n, d) and one time, whatever is inside."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mfgpde.scores.adapters.contract import Adapter, Brought
+from mfgpde.scores.contract import DifferentiableScore
+from mfgpde.scores.differences import Differenced
+
+
+class NumpyFunction(Adapter):
+    """Takes all that is left; derivatives by differences, which say how wrong they are."""
+
+    rank: ClassVar[int] = 90
+
+    def takes(self, found: Brought, dimension: int) -> bool:
+        """Say yes."""
+        return True
+
+    def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
+        """Return the function as a score. Raises ValueError unless it maps a few points to finite numbers."""
+        check(found, dimension, source)
+        return Differenced(found, dimension)
+
+
+def check(score: Brought, dimension: int, source: str, t: float = 0.5) -> None:
+    """Raise ValueError unless score(x, t) maps a few points (n, d) to finite real numbers of the same shape."""
+    x = np.random.default_rng(0).normal(size=(5, dimension))
+    try:
+        values = np.asarray(score(x, t))
+    except Exception as problem:
+        raise ValueError(
+            f"{source} cannot be called as s(x, t) with x of shape (5, {dimension}), nor traced by JAX at one point "
+            f"({dimension},): {problem}"
+        ) from problem
+    if values.shape != x.shape:
+        raise ValueError(
+            f"{source} must return shape (n, {dimension}) for n points in NumPy, or () or ({dimension},) for one in JAX; "
+            f"got {values.shape} for n = 5"
+        )
+    if not np.isrealobj(values) or values.dtype.kind not in "fiu":
+        raise ValueError(f"{source} must return real numbers, got dtype {values.dtype}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{source} returned {values[~np.isfinite(values)][0]} at t = {t:g} near the origin")

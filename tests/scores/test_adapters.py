@@ -1,0 +1,52 @@
+"""What people bring becomes a score by the first adapter that takes it."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.scores.adapters import ADAPTERS, adapted
+from mfgpde.scores.contract import DifferentiableScore
+
+
+def test_every_adapter_has_a_rank_of_its_own():
+    ranks = {name: make().rank for name, make in ADAPTERS.items()}
+    assert len(set(ranks.values())) == len(ranks) >= 3
+    assert max(ranks, key=ranks.get) == "numpy-function", "what takes everything is asked last"
+
+
+def linear(x, t):  # operators alone: JAX traces it
+    return -x / (1 + t)
+
+
+def opaque(x, t):
+    return np.asarray(-np.array(x, copy=True) / (1 + t))
+
+
+@pytest.mark.parametrize(("function", "kind"), [(linear, mfg.JaxScore), (opaque, mfg.scores.Differenced)])
+def test_functions_become_scores_with_derivatives(function, kind):
+    score = adapted(function, "mine.py:s", 2)
+    assert isinstance(score, kind)
+    assert isinstance(score, DifferentiableScore)
+    x = np.array([[0.3, -0.4], [1.0, 2.0]])
+    np.testing.assert_allclose(score.divergence(x, 1.0), -1.0, rtol=1e-8)
+    np.testing.assert_allclose(score.rate(x, 1.0), x / 4, rtol=1e-8)
+
+
+def test_what_is_a_score_already_stays(rng):
+    score = mfg.ExactScore(mfg.OrnsteinUhlenbeck(), mfg.gaussian([0.0, 0.0], np.eye(2)))
+    assert adapted(score, "mine.py:s", None) is score
+
+
+@pytest.mark.parametrize(
+    ("found", "dimension", "words"),
+    [
+        (3.0, 2, "cannot be called"),
+        (linear, None, "does not say its dimension"),
+        (lambda x, t: np.array(x)[..., :1], 2, r"must return shape \(n, 2\)"),
+        (lambda x, t: np.array(jnp.nan * np.array(x)), 2, "returned nan"),
+    ],
+)
+def test_what_is_no_score_gets_a_sentence(found, dimension, words):
+    with pytest.raises(ValueError, match=f"mine.py:s.*{words}"):
+        adapted(found, "mine.py:s", dimension)
