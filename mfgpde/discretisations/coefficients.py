@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, contiguous
 from mfgpde.discretisations.checks import checked, trouble
 from mfgpde.grids import CartesianGrid
 
@@ -38,16 +38,28 @@ class Coefficients:
         return self.xp.asarray(np.ascontiguousarray(checked(function(x, t), shape, what)))
 
     def on_faces(self, function: Callable[[Array, float], Any], axis: int, t: float, what: str) -> Any:
-        """Return component `axis` of function(x, t) on all faces normal to it: slab by slab, for a large grid has no array
-        of its points; on a device they are made there from the axes.
+        """Return component `axis` of function(x, t) on all faces normal to it, zero on walls, which carry no flux.
+
+        Slab by slab, for a large grid has no array of its points; on a device they are made there from the axes. Nothing is
+        evaluated on walls, where a function may be singular.
         """
         shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.cells))
         there = self.xp is not np and self._computes_there(function, t)
-        values = np.empty_like(self.xp.asarray(np.zeros(1)), shape=shape)
+        values = np.zeros_like(self.xp.asarray(np.zeros(1)), shape=shape)
         for part, faces in self._face_slabs(axis) if there else self.grid.face_slabs(axis):
+            inner = (slice(None),) if self.grid.periodic[axis] else self._off_walls(part, axis)
+            faces = contiguous(faces[inner])
             found = checked(function(faces, t), faces.shape, what)[..., axis]
-            values[part] = found if there or self.xp is np else self.xp.asarray(np.ascontiguousarray(found))
+            values[part][inner] = found if there or self.xp is np else self.xp.asarray(np.ascontiguousarray(found))
         return values
+
+    def _off_walls(self, part: slice, axis: int) -> tuple[slice, ...]:
+        """Return which faces of a slab are not on the walls of their axis."""
+        if axis > 0:
+            return (*(slice(None),) * axis, slice(1, -1))
+        last = self.grid.cells[0]  # the index of the upper wall
+        start, stop, _ = part.indices(last + 1)
+        return (slice(int(start == 0), last - start if stop > last else None),)
 
     def _face_slabs(self, axis: int) -> Iterator[tuple[slice, Any]]:
         along = self._face_axes[axis]

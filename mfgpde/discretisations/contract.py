@@ -93,6 +93,11 @@ class Ranks(Protocol):
         """The number of this process."""
         ...
 
+    @property
+    def size(self) -> int:
+        """How many processes there are."""
+        ...
+
 
 @runtime_checkable
 class Distributed(Protocol):

@@ -42,7 +42,13 @@ class FokkerPlanck(Equation):
 
     @classmethod
     def of(cls, process: ForwardProcess) -> FokkerPlanck:
-        """Return the equation of the marginals p_t of a forward process, in process time t."""
+        """Return the equation of the marginals p_t of a forward process, in process time t; TypeError for anything else."""
+        if not isinstance(process, ForwardProcess):
+            raise TypeError(
+                f"FokkerPlanck.of takes a process with a drift and a scalar diffusivity, got {type(process).__name__}; "
+                "a generator e^V ∇·(e^{−V}∇) is the process OverdampedLangevin(V, ∇V, ΔV), one with a tensor has its "
+                "expansion: FiniteElementBasis(generator, space, count)"
+            )
         V = potential_of(process)
         return cls(process.drift, process.diffusivity, not process.autonomous, V, process.horizon)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from mfgpde.core.arrays import Array, beside
 from mfgpde.core.initial_value import integrated
+from mfgpde.core.time_structure import breaks, pieces
 from mfgpde.processes.contract import LinearProcess, Transition, check_interval, positive
 
 
@@ -18,7 +19,8 @@ from mfgpde.processes.contract import LinearProcess, Transition, check_interval,
 class Linear(LinearProcess):
     """Affine drift A x + c: `matrix(t)` is A (d, d), `offset(t)` is c (d,), `scale(t)` is g; constants are accepted.
 
-    Transition laws integrate Φ̇ = AΦ, ḃ = Ab + c, Σ̇ = AΣ + ΣAᵀ + g²I to a relative 1e-12 (Dormand–Prince 8).
+    Transition laws integrate Φ̇ = AΦ, ḃ = Ab + c, Σ̇ = AΣ + ΣAᵀ + g²I to a relative 1e-12 (Dormand–Prince 8), steps
+    ending where a coefficient jumps.
 
     >>> turning = mfg.Linear(np.array([[0.0, -1.0], [1.0, 0.0]]), horizon=2.0)
     >>> (turning.transition(0.0, np.pi / 2).factor.round(6) + 0.0).tolist()  # a quarter of a turn
@@ -42,6 +44,11 @@ class Linear(LinearProcess):
         ):
             if not np.all(np.isfinite(values)):
                 raise ValueError(f"{name} has entries that are not finite: {values.tolist()} at t = 0")
+        if _at(self.scale, 0.0).ndim:
+            raise ValueError(
+                f"scale must be a number or a function of time that returns one, got {_at(self.scale, 0.0).tolist()}: "
+                "the noise is the same along all axes; new coordinates make it so if its covariance is positive definite"
+            )
 
     def drift(self, x: Array, t: ArrayLike) -> Array:
         """Return A(t) x + c(t)."""
@@ -97,6 +104,10 @@ def _at(coefficient: object, t: ArrayLike) -> Array:
     return values.reshape(np.shape(t) + values.shape[1:])
 
 
+def _coefficients(process: Linear, t: float) -> Array:
+    return np.concatenate([_at(part, t).ravel() for part in (process.matrix, process.offset, process.scale)])
+
+
 @lru_cache(maxsize=256)
 def _transition(process: Linear, s: float, t: float) -> Transition:
     d = np.asarray(_at(process.matrix, s)).shape[0]
@@ -116,7 +127,10 @@ def _transition(process: Linear, s: float, t: float) -> Transition:
     start = np.hstack((np.eye(d), np.zeros((d, d + 1))))
     unit = _length(process, s, t)
     least = 1e-14 * np.hstack((np.ones((d, d)), np.full((d, 1), unit), np.full((d, d), unit**2)))
-    end = integrated(rate, s, t, start.ravel(), 1e-12, least.ravel()).reshape(start.shape) if t > s else start
+    end, varies = start.ravel(), any(map(callable, (process.matrix, process.scale, process.offset)))
+    for a, b in pieces(breaks(partial(_coefficients, process), s, t) if varies and t > s else [], s, t):
+        end = integrated(rate, a, b, end, 1e-12, least.ravel())
+    end = end.reshape(start.shape)
     covariance = end[:, d + 1 :]
     return Transition(end[:, :d], end[:, d], 0.5 * (covariance + covariance.T))
 

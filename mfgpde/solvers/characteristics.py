@@ -11,6 +11,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.time_structure import breaks, pieces
 from mfgpde.equations import Continuity
 
 
@@ -26,8 +27,9 @@ def flow(
     """Carry points x (..., d) from time `start` to `end` (either direction) along the velocity.
 
     Returns the end points (..., d) and ∫ integrand(X_t, t) dt along the way from `start` to `end` (...), by default of
-    the divergence ∇·v, by Dormand–Prince 8(5,3) with
-    relative and absolute tolerance `rtol` for every point (the norm is taken over all, so the tolerance is shared out).
+    the divergence ∇·v, by Dormand–Prince 8(5,3) with tolerance `rtol` for every point (the norm is taken over all, so the
+    tolerance is shared out), of displacements relative to the extent of the points and their way. Steps end where the
+    velocity jumps in time.
 
     Raises ValueError if there is nothing to integrate, RuntimeError if the integration fails.
 
@@ -41,20 +43,28 @@ def flow(
         raise ValueError("characteristics need the divergence of the velocity; give Continuity(velocity, divergence)")
     shape, d = x.shape[:-1], x.shape[-1]
     count = int(np.prod(shape))
+    origin = np.reshape(np.asarray(x, dtype=float), (count, d))  # displacements are integrated: no unit, no origin
 
     def rate(t: float, y: Array) -> Array:
-        points = y[: count * d].reshape(count, d)
+        points = origin + y[: count * d].reshape(count, d)
         return np.concatenate((equation.velocity(points, t).ravel(), np.ravel(quantity(points, t))))
 
     tolerance = max(rtol / np.sqrt(max(count, 1)), 3e-14)  # rms over all points below rtol/√n: each one below rtol
-    y0 = np.concatenate((np.ravel(x), np.zeros(count)))
-    result = solve_ivp(rate, (start, end), y0, method="DOP853", rtol=tolerance, atol=tolerance)
-    if not result.success:
-        raise RuntimeError(
-            f"characteristics from t = {start:g} to {end:g} failed at t = {result.t[-1]:g}: {result.message}"
-        )
-    y = result.y[:, -1]
-    return y[: count * d].reshape(x.shape), y[count * d :].reshape(shape)
+    few = origin[:: max(1, count // 3)][:3]
+    low, high = min(start, end), max(start, end)
+    sharp = breaks(lambda t: np.ravel(equation.velocity(few, t)), low, high) if equation.time_dependent else []
+    speed = float(np.abs(equation.velocity(origin, start)).max(initial=0.0))
+    length = max(float(np.ptp(origin, axis=0).max(initial=0.0)), speed * abs(end - start))
+    atol = tolerance * np.concatenate((np.full(count * d, length or 1.0), np.ones(count)))
+    y = np.zeros(count * (d + 1))
+    for a, b in pieces(sharp, start, end):
+        result = solve_ivp(rate, (a, b), y, method="DOP853", rtol=tolerance, atol=atol)
+        if not result.success:
+            raise RuntimeError(
+                f"characteristics from t = {start:g} to {end:g} failed at t = {result.t[-1]:g}: {result.message}"
+            )
+        y = result.y[:, -1]
+    return x + y[: count * d].reshape(x.shape), y[count * d :].reshape(shape)
 
 
 def log_density(

@@ -16,6 +16,7 @@ from scipy.integrate import solve_ivp
 
 from mfgpde.core.arrays import Array, Backend
 from mfgpde.core.progress import meter
+from mfgpde.core.time_structure import breaks
 from mfgpde.densities import Density, GaussianMixture, gaussian
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.discretisations.checks import checked
@@ -25,6 +26,7 @@ from mfgpde.processes import LinearProcess
 from mfgpde.scores import Score
 from mfgpde.solvers.counted import counted
 from mfgpde.solvers.march import solve
+from mfgpde.solvers.structure import drift_at
 
 GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
 LOOKS = 9
@@ -96,9 +98,20 @@ def induced_sde(
     def laws(box: CartesianGrid, tolerance: float, instants: Sequence[float], meter: bool = False) -> list[Array]:
         space = FiniteVolume(box, order=order, backend=backend)  # pyright: ignore[reportArgumentType]
         after = (0.0, *(process.horizon - t for t in instants if t < process.horizon), run)
-        solution = solve(equation, space, start, after, rtol=tolerance, largest_wall_mass=1.0, progress=meter)
+        solution = solve(
+            equation,
+            space,
+            start,
+            after,
+            rtol=tolerance,
+            largest_wall_mass=1.0,
+            breaks=sharp,
+            scan=False,
+            progress=meter,
+        )
         return [field.values for field in solution.fields]
 
+    sharp = _breaks(process, grid, stop)
     around = _around(grid, *start.box(1 - 0.1 * largest_leak))
     coarse, looked = _coarser(around), (process.horizon - run * np.linspace(0, 1, LOOKS)[1:-1]).tolist()
     chosen, inside = around, np.nan
@@ -117,6 +130,13 @@ def induced_sde(
     stages = found[:-1] if stored and stored[0] == process.horizon else found[1:-1]
     stages = tuple(_cut(stage, chosen, grid) for stage in stages)
     return Induced(density, leak, stop, stored, stages, observed.points, observed.seconds, time.perf_counter() - clock)
+
+
+def _breaks(process: LinearProcess, grid: CartesianGrid, stop: float) -> list[float]:
+    """Return the generation times at which the process's coefficients jump; scores are smooth, and dear to ask."""
+    x, end = np.array([grid.lower, grid.upper]), process.horizon
+    noise = breaks(lambda t: np.ravel(process.diffusivity(t)), stop, end)
+    return [end - t for a, b in (*noise, *drift_at(process.drift, x).breaks(stop, end)) for t in {a, b}]
 
 
 def _stored(process: LinearProcess, stop: float, times: Sequence[float]) -> tuple[float, ...]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from mfgpde.core.arrays import Array, elsewhere, memory_left
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
+from mfgpde.core.time_structure import pieces
 from mfgpde.discretisations import Discretisation, Field, Inviscid, Semidiscrete, Working
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.integrators.contract import Normed
 from mfgpde.solvers.initial import Initial, Start, carries_density, corner, holds_means, initial_function, needed_box
-from mfgpde.solvers.posed import check_diffusivity, checked_times
+from mfgpde.solvers.posed import check_coefficients, check_diffusivity, checked_times
 from mfgpde.solvers.solution import Solution
+from mfgpde.solvers.structure import Structure
 
 ROUNDING = 1e-9, 1e-12
 """of its mass that a conservative solve may gain or lose, and as much again a step"""
@@ -31,6 +34,8 @@ class _March:
     integrator: Integrator
     controller: Controller
     max_steps: int
+    max_step: float
+    structure: Structure
     dt: float = 0.0
     steps: int = 0
     rejected: int = 0
@@ -42,11 +47,21 @@ class _March:
     """why no further step can be tried"""
 
     def advance(self, u: Array, t: float, end: float, tick: Meter) -> tuple[Array, Status]:
-        """Integrate from t to end in equal last steps."""
+        """Integrate from t to end, on from each break as from a start, in equal last steps."""
+        start, parts = t, pieces(self.structure.breaks, t, end)
+        for number, (a, b) in enumerate(parts):
+            if number or a > t:
+                self.dt, self.controller.previous = 0.0, 1.0
+            u, status = self._smoothly(u, a, b, partial(_told, tick, start, end))
+            if status is not Status.DONE:
+                return u, status
+        return u, Status.DONE
+
+    def _smoothly(self, u: Array, t: float, end: float, tick: Callable[[float, float], None]) -> tuple[Array, Status]:
         if self.dt == 0.0:
             self.dt = self._first_step(u, t, end)
-        start = t
         while t < end:
+            self.dt = min(self.dt, self.max_step)
             dt = (end - t) / np.ceil((end - t) / self.dt * (1 - 1e-9))
             if t + dt <= t or dt < 1e-14 * max(abs(t), abs(end)):
                 return u, Status.STEP_TOO_SMALL
@@ -63,7 +78,7 @@ class _March:
                 else:
                     self.dt = min(self.dt, dt * max(factor, 1.0)) if factor >= 1 else dt * factor
                 self.reached = t
-                tick((t - start) / (end - start), f"t = {t:.4g}, step {dt:.1e}")
+                tick(t, dt)
             else:
                 self.dt, self.rejected = dt * factor, self.rejected + 1
         return u, Status.DONE
@@ -73,7 +88,8 @@ class _March:
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
                 new, error = self.integrator.step(self.system, u, t, dt)
-                return new, self.controller.ratio(u, error)
+                ratio, unseen = self.controller.ratio(u, error), self.structure.unseen(t, dt, self.integrator.order)
+                return new, max(ratio, unseen * self.controller.ratio(u, new - u)) if unseen > 0 else ratio
         except MemoryError as problem:
             self.stopped = Status.OUT_OF_MEMORY
             self.trouble = f"{problem}; {memory_left()}" if elsewhere(u) else str(problem)
@@ -87,6 +103,10 @@ class _March:
         k = self.controller.embedded_order + 1
         guess = 0.5 * self.controller.rtol ** (1 / k) * scale / rate if rate > 0 else end - t
         return min(end - t, max(guess, 1e-9 * (end - t)))
+
+
+def _told(tick: Meter, start: float, end: float, t: float, dt: float) -> None:
+    tick((t - start) / (end - start), f"t = {t:.4g}, step {dt:.1e}")
 
 
 COLUMNS = ("mass", "minimum", "wall", "leak")
@@ -143,6 +163,9 @@ def solve(
     atol: float = 0.0,
     largest_wall_mass: float = 1e-6,
     mass: float | None = 1.0,
+    breaks: Sequence[float] = (),
+    max_step: float = np.inf,
+    scan: bool = True,
     max_steps: int = 1_000_000,
     progress: bool = False,
     throw: bool = True,
@@ -159,6 +182,9 @@ def solve(
         atol: absolute part of the same bound, in units of u.
         largest_wall_mass: share of a density's mass allowed in the outermost cells of far walls.
         mass: the mass that the start of a density must have, to 1e-4; None for an unknown that is no probability.
+        breaks: times at which coefficients jump; those that a scan finds need not be named.
+        scan: look for them at 2001 times before the first step.
+        max_step: the longest step, in the equation's time.
         max_steps: budget of accepted and rejected steps.
         progress: draw a meter.
         throw: raise on failure; otherwise return the part computed, its `status` saying why it ended.
@@ -175,6 +201,7 @@ def solve(
     instants = checked_times(equation, times)
     system = discretisation.semidiscretise(equation)
     check_diffusivity(equation, instants, isinstance(system, Inviscid) and system.inviscid)
+    check_coefficients(equation, discretisation.grid, instants)
     chosen = integrator or system.default_integrator
     function = initial_function(equation, initial, discretisation.grid)
     u = system.start(function)
@@ -184,7 +211,11 @@ def solve(
     values = system.values(u)
     if density:
         Start(initial, function, discretisation, values, system.mass(u)).check(largest, mass)
-    march = _March(system, chosen, Controller(rtol, atol, chosen.embedded_order, _norms(system)), max_steps)
+    ends = float(instants[0]), float(instants[-1])
+    structure = Structure.of(equation, discretisation.grid, *ends, breaks, scan)
+    march = _March(
+        system, chosen, Controller(rtol, atol, chosen.embedded_order, _norms(system)), max_steps, max_step, structure
+    )
     clock = time.perf_counter()
     status, t = Status.DONE, float(instants[0])
     record.add(t, values, system.mass(u))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.equations import Diffusing, Equation, ViscousHamiltonJacobi
+from mfgpde.discretisations.contract import Domain
+from mfgpde.equations import BackwardKolmogorov, Continuity, Diffusing, Equation, FokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.equations.contract import Diffusivity
+from mfgpde.grids import CartesianGrid
+
+PLACES = {"x", "y", "z", "r", "q", "position", "point", "points"}
+"""names of a parameter that is no time"""
+JUMP = 1e-8
+"""of the largest value, by which coefficients may differ at both ends of a periodic axis"""
+CONTRADICTION = 0.02
+"""by which share differences of a potential may differ from integrals of the drift"""
+Coefficient = Callable[[Array, float], Array]
+GAUSS = tuple(np.polynomial.legendre.leggauss(n) for n in (8, 12))
 
 
 def checked_times(equation: Equation, times: Sequence[float] | Array) -> Array:
@@ -28,9 +41,13 @@ def checked_times(equation: Equation, times: Sequence[float] | Array) -> Array:
 
 
 def check_diffusivity(equation: Equation, times: Array, inviscid: bool = False) -> None:
-    """Raise ValueError where D(t) is negative, not a number, or, unless `inviscid`, zero over whole intervals."""
+    """Raise TypeError where D is no function of time, ValueError where it is negative, no number, of points, or zero.
+
+    Zero over whole intervals is refused unless `inviscid`.
+    """
     if not isinstance(equation, Diffusing):
         return
+    _check_is_of_time(equation.diffusivity, times)
     middles = 0.5 * (times[1:] + times[:-1])
     for t in np.sort(np.concatenate((times, middles))):
         D = np.asarray(equation.diffusivity(float(t)), dtype=float)
@@ -40,3 +57,95 @@ def check_diffusivity(equation: Equation, times: Array, inviscid: bool = False) 
                 f"the diffusivity must be a positive number, got {D} at t = {t:g}; "
                 f"for a flow without noise use {without}"
             )
+
+
+def _check_is_of_time(diffusivity: Diffusivity, times: Array) -> None:
+    if not callable(diffusivity):
+        raise TypeError(f"the diffusivity must be a function of time, got {diffusivity!r}: write lambda t: …")
+    try:
+        parameters = list(inspect.signature(diffusivity).parameters.values())
+    except (TypeError, ValueError):  # compiled functions may not say
+        return
+    needed = [
+        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(needed) > 1:
+        raise TypeError(
+            f"the diffusivity must be a function of time alone, got one of ({', '.join(needed)}); noise that depends on "
+            "the place needs another variable, y = ∫dx/√D in one dimension"
+        )
+    if needed and needed[0] in PLACES and np.any(diffusivity(times[0]) != diffusivity(times[-1])):
+        raise ValueError(
+            f"the diffusivity is a function of time, and here its argument is called {needed[0]!r}: D that depends on "
+            "the place is not known here (y = ∫dx/√D makes it constant in one dimension); a function of time calls it t"
+        )
+
+
+def check_coefficients(equation: Equation, domain: Domain, times: Array) -> None:
+    """Raise ValueError where drift or potential jump across periodic walls, or contradict each other."""
+    if not isinstance(equation, FokkerPlanck | BackwardKolmogorov | Continuity):
+        return
+    looked = times[:1] if not equation.time_dependent else np.array([times[0], 0.5 * (times[0] + times[-1]), times[-1]])
+    drift = equation.velocity if isinstance(equation, Continuity) else equation.drift
+    potential = None if isinstance(equation, Continuity) else equation.potential
+    for t in map(float, looked):
+        if isinstance(domain, CartesianGrid):
+            _check_seams(potential or drift, domain, t, "potential" if potential else "drift")
+        if potential is not None and not isinstance(equation, Continuity):
+            _check_potential(potential, drift, float(equation.diffusivity(t)), domain, t)
+
+
+def _check_seams(function: Coefficient, grid: CartesianGrid, t: float, what: str) -> None:
+    for axis in np.flatnonzero(grid.periodic):
+        axes = [x[:: max(1, len(x) // 16)] for x in grid.axes]
+        inside = np.asarray(function(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1), t), dtype=float)
+        ends = []
+        for wall in (grid.lower[axis], grid.upper[axis]):
+            axes[axis] = np.array([wall])
+            ends.append(np.asarray(function(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1), t), dtype=float))
+        if what == "drift":
+            inside, *ends = (part[..., axis] for part in (inside, *ends))
+        size = float(np.ptp(inside) if what == "potential" else max(np.abs(part).max() for part in (inside, *ends)))
+        jump = float(np.abs(ends[1] - ends[0]).max())
+        if jump > JUMP * size:
+            raise ValueError(
+                f"the {what} at t = {t:g} jumps by {jump:.2g} across the periodic walls of axis {axis}; "
+                f"use a {what} periodic in the box, or a grid with walls"
+            )
+
+
+def _check_potential(potential: Coefficient, drift: Coefficient, D: float, domain: Domain, t: float) -> None:
+    """Compare −DΔV with ∫f·dl along a few short segments; where two quadratures disagree nothing is said."""
+    segments = list(_segments(domain))
+    if D <= 0 or not segments:
+        return
+    a, b = (np.array(ends) for ends in zip(*segments, strict=True))
+    differences = -D * (np.asarray(potential(b, t)) - np.asarray(potential(a, t)))
+    found = []
+    for nodes, weights in GAUSS:
+        x = a + 0.5 * (1 + nodes[:, None, None]) * (b - a)
+        f = np.asarray(drift(x, t), dtype=float)
+        found.append(0.5 * np.einsum("n,nsi,si->s", weights, f, b - a))
+    size = float(np.abs(found[1]).sum() + np.abs(differences).sum())
+    if not np.isfinite(size) or np.abs(found[1] - found[0]).sum() > 0.1 * CONTRADICTION * size:
+        return
+    if np.abs(found[1] - differences).sum() > CONTRADICTION * size:
+        k = int(np.argmax(np.abs(found[1] - differences)))
+        raise ValueError(
+            f"drift and potential contradict each other at t = {t:g}: from {a[k].tolist()} to {b[k].tolist()} ∫f·dl is "
+            f"{found[1][k]:.4g} and −D(V(b) − V(a)) is {differences[k]:.4g}; the drift must be −D∇V, V in units of kT "
+            "(of the noise): is it divided by D?"
+        )
+
+
+def _segments(domain: Domain) -> Iterator[tuple[Array, Array]]:
+    """Yield ends of segments of two cells along the axes, at five places; on flat meshes a hundredth of the box long."""
+    lower, upper = np.asarray(domain.lower), np.asarray(domain.upper)
+    if not isinstance(domain, CartesianGrid) and len(lower) == 3:  # a surface has no straight segments
+        return
+    lengths = 2 * np.asarray(domain.spacing) if isinstance(domain, CartesianGrid) else 0.01 * (upper - lower)
+    for share in (0.22, 0.37, 0.51, 0.66, 0.79):
+        for axis, length in enumerate(lengths):
+            middle = lower + share * (upper - lower)
+            step = np.where(np.arange(len(lower)) == axis, 0.5 * length, 0.0)
+            yield middle - step, middle + step

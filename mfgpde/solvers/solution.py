@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,16 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.errors import Status
 from mfgpde.core.files import written
 from mfgpde.core.shown import Shown, box
-from mfgpde.discretisations import Discretisation, Distributed, Field
-from mfgpde.equations import Equation
+from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
+from mfgpde.equations import Equation, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 
 if TYPE_CHECKING:
     import xarray
+
+
+STEEP = 4.0
+"""cell Péclet number beyond which exponential fitting is an upwind scheme"""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,9 +57,31 @@ class Solution(Shown):
             "status": str(self.status),
             "integral": f"{mass[-1]:.6g}, moved by {abs(mass[-1] - mass[0]):.1e}",
             "least value": f"{self.conserved['minimum'][-1]:.3g}",
+            **self._peclet(),
             "work": f"{self.cost['steps']:g} steps in {self.cost['seconds']:.3g} s",
         }
         return f"solution of {type(self.equation).__name__}", facts
+
+    @cached_property
+    def peclet(self) -> float:
+        """The cell Péclet number |f_i|h_i/D of Fokker–Planck on a grid at the last time, its mean over the mass.
+
+        The largest of all axes; zero for other equations. Above about four a scheme of order two is one of order one.
+        """
+        grid, equation, t = self.discretisation.grid, self.equation, float(self.times[-1])
+        if not (isinstance(equation, FokkerPlanck) and isinstance(self.discretisation, FiniteVolume)):
+            return 0.0
+        D, mass = float(equation.diffusivity(t)), np.maximum(self.fields[-1].values, 0.0)
+        speed = np.abs(np.asarray(equation.drift(grid.points, t), dtype=float)) * np.asarray(grid.spacing)
+        means = (mass[..., None] * speed).sum(axis=tuple(range(mass.ndim))) / float(mass.sum())
+        return float(means.max()) / D if D > 0 else np.inf
+
+    def _peclet(self) -> dict[str, str]:
+        if int(np.prod(self.discretisation.grid.cells)) > 2**22 or not self.peclet > STEEP:
+            return {}
+        return {
+            "cell Péclet number": f"{self.peclet:.3g} where the mass is: of order one until cells are as much finer"
+        }
 
     def at(self, t: float) -> Field:
         """Return the field at a stored time; KeyError names the stored ones (there is no interpolation in time)."""
@@ -63,7 +90,7 @@ class Solution(Shown):
     def index(self, t: float) -> int:
         """Return the position of a stored time."""
         near = int(np.argmin(np.abs(self.times - t)))
-        if abs(self.times[near] - t) > 1e-10 * max(1.0, abs(t)):
+        if abs(self.times[near] - t) > 1e-10 * float(np.abs(self.times).max()):
             stored = ", ".join(f"{s:g}" for s in self.times)
             raise KeyError(f"no field at t = {t:g}; stored times: {stored}. Ask solve for it in `times`.")
         return near

@@ -6,20 +6,24 @@ import warnings
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.optional import told
 from mfgpde.grids import CartesianGrid
 
-MOST_POINTS = 6000
-"""beyond which the cost matrix alone takes 300 MB, and the simplex minutes"""
+MOST_STORED = 6000
+"""points a side beyond which the matrix of costs, 300 MB, is not stored but computed as the simplex asks"""
+MOST_POINTS = 50_000
 
 
 def wasserstein_points(x: Array, y: Array, p: Array | None = None, q: Array | None = None) -> float:
     """Return W₂ of Σp_iδ_{x_i} and Σq_jδ_{y_j}, points (n, d) and (m, d), exact to rounding; equal weights by default.
 
-    Raises ValueError for points of different dimensions or not finite, for bad weights, and beyond 6000 points a side.
+    Costs are those of differences in units of the largest distance, so that neither origin nor unit matters: the simplex
+    has tolerances of its own. Raises ValueError for points of different dimensions or not finite, for bad weights, and
+    beyond 50 000 points a side.
 
     >>> print(f"{mfg.transport.wasserstein_points(np.array([[0.0], [1.0]]), np.array([[3.0], [2.0]])):.6f}")
     2.000000
@@ -37,13 +41,23 @@ def wasserstein_points(x: Array, y: Array, p: Array | None = None, q: Array | No
         if w.shape != (len(points),) or not np.isfinite(w).all() or w.min() < 0 or not w.sum() > 0:
             raise ValueError(f"the weights {name} need {len(points)} finite values ≥ 0 with a positive sum")
         weights.append(w / w.sum())
-    ot = _pot()
-    (i, j) = (w > 0 for w in weights)
-    cost = ot.dist(np.ascontiguousarray(x[i]), np.ascontiguousarray(y[j]))
-    squared, log = ot.emd2(weights[0][i], weights[1][j], cost, numItermax=20_000_000, return_matrix=False, log=True)
+    i, j = (w > 0 for w in weights)
+    middle = x[i].mean(axis=0)
+    x, y = x[i] - middle, y[j] - middle
+    unit = float(np.max(np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))))
+    return unit * _transported(x / unit, y / unit, weights[0][i], weights[1][j]) if unit > 0 else 0.0
+
+
+def _transported(x: Array, y: Array, p: Array, q: Array) -> float:
+    """Return W₂ of points in a cube of side one."""
+    ot, most = _pot(), 20_000_000
+    if max(len(x), len(y)) > MOST_STORED:
+        squared, log = ot.lp.emd2_lazy(x, y, p, q, numItermax=most, log=True, return_matrix=False)
+    else:
+        squared, log = ot.emd2(p, q, cdist(x, y, "sqeuclidean"), numItermax=most, return_matrix=False, log=True)
     if log["warning"]:
         raise RuntimeError(f"the network simplex did not finish: {log['warning']}")
-    return float(np.sqrt(max(squared, 0.0)))
+    return float(np.sqrt(max(float(squared), 0.0)))
 
 
 def wasserstein_by_blocks(p: Array, q: Array, grid: CartesianGrid, *, blocks: int = 32) -> Estimate:

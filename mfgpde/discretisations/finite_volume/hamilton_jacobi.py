@@ -64,7 +64,8 @@ class CentralDifferences:
 
 def largest_slopes(function: Callable[[Array], Array], p: Array) -> Array:
     """Return max|∂function/∂p_i| over the grid (d,), where p lies, by central differences (for quadratics exact)."""
-    step = 1e-3 * (1 + np.abs(p).max())
+    largest = np.abs(p).max()
+    step = 1e-3 * (largest + (largest == 0))  # at rest there is no unit of p
     moves = step * _directions(p)
     return np.stack([np.abs(function(p + e) - function(p - e)).max() for e in moves]) / (2 * step)
 

@@ -1,0 +1,111 @@
+"""Where a function of time jumps or bends sharply: found by a scan before it is integrated, so that no step misses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from time import perf_counter
+
+import numpy as np
+
+from mfgpde.core.arrays import Array
+
+SAMPLES = 2000
+"""a pulse as wide as 1e-3 of the interval holds two of them"""
+SHARP = 0.02
+"""of its range, by which a coefficient may change between two samples, unless it does so everywhere"""
+DEAR = 50e-6
+"""seconds"""
+MOST = 64
+"""places at which one march is broken; a coefficient with more is left to the steps"""
+
+Break = tuple[float, float]
+"""the last time before a jump and the first one after it; the same time twice where a step should end"""
+
+
+def breaks(
+    coefficient: Callable[[float], Array], start: float, end: float, many: Callable[[Array], Array] | None = None
+) -> list[Break]:
+    """Return where a vector of coefficients, of any units, jumps or changes sharply between two times.
+
+    Sampled at 2001 times; a change of more than 2 % of its range, eight times the usual one, is halved down: to
+    neighbouring numbers if it is a jump, else to its own width. `many` may give all samples at once, and is believed if it
+    does so at four of them; without it a coefficient that takes more than 50 µs is sampled ten times less often.
+    """
+    times = np.linspace(start, end, SAMPLES + 1)
+    values = _sampled(coefficient, many, times)
+    times = times[:: SAMPLES // (len(values) - 1)]
+    if not np.isfinite(values).all():
+        return []
+    size = np.maximum(np.ptp(values, axis=0), 1e-9 * np.abs(values).max(axis=0))
+    size[size == 0] = 1.0
+    changes = (np.abs(np.diff(values, axis=0)) / size).max(axis=1)
+    sharp = np.flatnonzero(changes > max(SHARP, 8 * float(np.median(changes))))
+    sharp = np.sort(sharp[np.argsort(-changes[sharp], kind="stable")][:MOST])
+    found = []
+    for k in sharp:
+        found += _narrowed(coefficient, float(times[k]), float(times[k + 1]), size, 1e-13 * (end - start))
+    return merged(found)
+
+
+def _sampled(coefficient: Callable[[float], Array], many: Callable[[Array], Array] | None, times: Array) -> Array:
+    if many is not None:
+        try:
+            values, few = np.asarray(many(times), dtype=float), np.linspace(0, len(times) - 1, 4).astype(int)
+            if np.array_equal(values[few], np.array([coefficient(float(times[k])) for k in few])):
+                return values
+        except Exception:  # whatever a function of one time does with many
+            pass
+    taken = []
+    for t in times[:4]:
+        clock = perf_counter()
+        coefficient(float(t))
+        taken.append(perf_counter() - clock)
+    return np.array([coefficient(float(t)) for t in times[:: 1 if min(taken) <= DEAR else 10]])
+
+
+def _narrowed(coefficient: Callable[[float], Array], a: float, b: float, size: Array, width: float) -> list[Break]:
+    below, above = coefficient(a), coefficient(b)
+    while b - a > max(width, 4 * np.spacing(max(abs(a), abs(b)))):
+        middle = 0.5 * (a + b)
+        here = coefficient(middle)
+        left, right = (float((np.abs(x - y) / size).max()) for x, y in ((here, below), (above, here)))
+        if max(left, right) < 0.75 * (left + right) or not np.isfinite(left + right):
+            return [(a, a), (b, b)]
+        if left > right:
+            b, above = middle, here
+        else:
+            a, below = middle, here
+    return [(a, b)]
+
+
+def named(times: Sequence[float], start: float, end: float) -> list[Break]:
+    """Return breaks at times that somebody names: the coefficients are not read within 1e-12 of the interval of them.
+
+    Raises ValueError for times that are not finite.
+    """
+    array = np.asarray(times, dtype=float)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise ValueError(f"breaks must be a sequence of finite times, got {times!r}")
+    gap = 1e-12 * (end - start)
+    return merged([(t - gap, t + gap) for t in array.tolist() if start < t < end])
+
+
+def merged(found: Sequence[Break]) -> list[Break]:
+    """Return breaks in order; those that overlap are one."""
+    kept: list[Break] = []
+    for a, b in sorted(found):
+        if kept and a <= kept[-1][1]:
+            kept[-1] = (kept[-1][0], max(b, kept[-1][1]))
+        else:
+            kept.append((a, b))
+    return kept
+
+
+def pieces(found: Sequence[Break], start: float, end: float) -> list[Break]:
+    """Return the intervals between breaks, forwards or backwards, that make up [start, end] but for the jumps."""
+    low, high = min(start, end), max(start, end)
+    inner = [(max(a, low), min(b, high)) for a, b in found if b > low and a < high]
+    ends = [low, *(t for pair in inner for t in pair), high]
+    parts = [(a, b) for a, b in list(pairwise(ends))[::2] if b > a]
+    return parts if start <= end else [(b, a) for a, b in reversed(parts)]

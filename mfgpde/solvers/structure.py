@@ -1,0 +1,126 @@
+"""How an equation's coefficients depend on time: where they jump, and what of it a step does not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from mfgpde.core.arrays import Array
+from mfgpde.core.recent import Recent
+from mfgpde.core.time_structure import Break, breaks, merged, named
+from mfgpde.discretisations.contract import Distributed, Domain
+from mfgpde.equations import Continuity, Diffusing, Equation
+from mfgpde.equations.contract import VectorField
+from mfgpde.grids import CartesianGrid
+
+SHARES = (0.3, 0.55, 0.8)
+"""of the box, from its lower to its upper corner: the points at which a drift is looked at"""
+SECOND = (0.0, 0.5, 1.0), np.array([1, 4, 1]) / 6, np.array([1, 0, 1]) / 2
+"""shares of a step, and on them Simpson's rule beside the trapezoidal one"""
+HIGHER = (0.0, 0.25, 0.5, 0.75, 1.0), np.array([7, 32, 12, 32, 7]) / 90, np.array([1, 0, 4, 0, 1]) / 6
+"""Boole's beside Simpson's"""
+
+
+@runtime_checkable
+class Drifting(Protocol):
+    """An equation with a drift."""
+
+    @property
+    def drift(self) -> VectorField:
+        """f(x, t)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficient:
+    """Numbers that depend on time: at one time (m,), and, where the function can, at many (n, m)."""
+
+    at: Callable[[float], Array]
+    many: Callable[[Array], Array]
+
+    def breaks(self, start: float, end: float) -> list[Break]:
+        """Return where they jump or change sharply."""
+        return breaks(self.at, start, end, self.many)
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """The coefficients at a few points as functions of time, and their breaks; without them, nothing depends on time."""
+
+    coefficients: tuple[Coefficient, ...] = ()
+    """diffusivity and drift, each in a unit of its own"""
+    breaks: list[Break] = field(default_factory=list)
+    _recent: Recent[list[Array]] = field(default_factory=lambda: Recent(8), repr=False)
+
+    @classmethod
+    def of(
+        cls, equation: Equation, domain: Domain, start: float, end: float, at: Sequence[float] = (), scan: bool = True
+    ) -> Structure:
+        """Scan an equation on a domain over a run, or not; `at` names breaks that are known."""
+        known = named(at, start, end)
+        if not equation.time_dependent:
+            return cls(breaks=known)
+        parts = tuple(_coefficients(equation, domain))
+        found = [place for part in parts for place in part.breaks(start, end)] if scan else []
+        return cls(parts, merged([*known, *found]))
+
+    def unseen(self, t: float, dt: float, order: int) -> float:
+        """Return by which share the integrals of the coefficients over a step differ from what the step makes of them.
+
+        Methods of order two see both ends, as the trapezoidal rule does, those of higher order the middle too, as
+        Simpson's; the next rule stands for the truth. Their own error estimates know nothing of it.
+        """
+        shares, finer, rule = SECOND if order <= 2 else HIGHER
+        looked = [self._at(t + share * dt) for share in shares] if self.coefficients else []
+        worst = 0.0
+        for part in zip(*looked, strict=True):
+            values = np.array(part)
+            size = float(np.max(finer @ np.abs(values)))
+            if size > 0:
+                worst = max(worst, float(np.abs((finer - rule) @ values).max()) / size)
+        return worst
+
+    def _at(self, t: float) -> list[Array]:
+        return self._recent(t, lambda: [part.at(t) for part in self.coefficients])
+
+
+def _coefficients(equation: Equation, domain: Domain) -> list[Coefficient]:
+    found: list[Coefficient] = []
+    if isinstance(equation, Diffusing):
+        diffusivity: Callable[..., Any] = equation.diffusivity
+        found.append(
+            Coefficient(
+                lambda t: np.ravel(np.asarray(diffusivity(t), dtype=float)),
+                lambda times: np.reshape(diffusivity(times), (len(times), 1)),
+            )
+        )
+    drift = equation.velocity if isinstance(equation, Continuity) else None
+    if isinstance(equation, Drifting):
+        drift = equation.drift
+    if drift is not None and not (
+        isinstance(domain, Distributed) and domain.comm.size > 1
+    ):  # ranks must agree on steps
+        x = _places(domain)
+        found.append(drift_at(drift, x))
+    return found
+
+
+def drift_at(drift: Callable[..., Array], x: Array) -> Coefficient:
+    """Return a drift at points (n, d) as a coefficient."""
+    return Coefficient(
+        lambda t: np.ravel(np.asarray(drift(x, t), dtype=float)),
+        lambda times: np.reshape(drift(np.broadcast_to(x, (len(times), *x.shape)), times[:, None]), (len(times), -1)),
+    )
+
+
+def _places(domain: Domain) -> Array:
+    """Return points at three places between the corners of a grid, or the points of a mesh near them, (3, d)."""
+    lower, upper = np.asarray(domain.lower), np.asarray(domain.upper)
+    wanted = np.array([lower + share * (upper - lower) for share in SHARES])
+    if isinstance(domain, CartesianGrid):
+        return wanted
+    points = domain.points.reshape(-1, domain.points.shape[-1])
+    return np.array([points[np.argmin(np.sum((points - x) ** 2, axis=-1))] for x in wanted])

@@ -1,0 +1,97 @@
+"""Pulses of noise and kicks of drift, however short, and what a step does not see of coefficients that change."""
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.solvers import flow
+
+LINE = mfg.CartesianGrid.cube(6.0, 96, 1)
+START = mfg.gaussian(0.0, 0.05, 1)
+SCHEMES = {"two": mfg.FiniteVolume(LINE), "four": mfg.FiniteVolume(LINE, order=4), "spectral": mfg.Spectral(LINE)}
+
+
+def variance(solution):
+    return solution.fields[-1].expectation(lambda x: x[..., 0] ** 2)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+@pytest.mark.parametrize("width", [0.1, 0.005, 1.1e-3])
+def test_a_pulse_of_noise_is_not_stepped_over(name, width):
+    """∫2D = 0.02 + 1, whatever the width: the variance is 1.07."""
+    D = lambda t: 0.01 + (0.5 / width if abs(t - 0.6180339) < width / 2 else 0.0)  # noqa: E731
+    equation = mfg.FokkerPlanck(lambda x, t: np.zeros_like(x), D)
+    found = mfg.solve(equation, SCHEMES[name], START, (0.0, 0.6180339, 1.0), rtol=1e-4)
+    assert variance(found) == pytest.approx(1.07, abs=2e-4)
+    np.testing.assert_allclose(found.conserved["mass"], 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_a_kick_of_the_drift_is_not_stepped_over(name):
+    w = 0.005
+    kick = mfg.FokkerPlanck(lambda x, t: np.full_like(x, 1 / w if abs(t - 0.6180339) < w / 2 else 0.0), lambda t: 0.05)
+    found = mfg.solve(kick, SCHEMES[name], START, (0.0, 1.0), rtol=1e-4)
+    assert found.at(1.0).expectation(lambda x: x[..., 0]) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_narrower_pulses_are_named_by_breaks_or_a_largest_step():
+    """A pulse of 2e-5 of the run lies between the samples; its ends may be named."""
+    w = 2e-5
+    D = lambda t: 0.01 + (0.5 / w if abs(t - 0.6180339) < w / 2 else 0.0)  # noqa: E731
+    equation = mfg.FokkerPlanck(lambda x, t: np.zeros_like(x), D)
+    ends = (0.6180339 - w / 2, 0.6180339 + w / 2)
+    found = mfg.solve(equation, SCHEMES["two"], START, (0.0, 1.0), rtol=1e-4, breaks=ends)
+    assert variance(found) == pytest.approx(1.07, abs=2e-4)
+    still = mfg.FokkerPlanck(lambda x, t: np.zeros_like(x), lambda t: 0.01)
+    steps = mfg.solve(still, SCHEMES["two"], START, (0.0, 1.0), rtol=1e-1, max_step=0.01).cost["steps"]
+    assert steps >= 100
+    with pytest.raises(ValueError, match="finite times"):
+        mfg.solve(still, SCHEMES["two"], START, (0.0, 1.0), breaks=(np.inf,))
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_what_changes_smoothly_within_a_step_is_integrated(name):
+    """D = ½ + 40 b((t − ½)/0.02)/0.02: variance 0.05 + ∫2D; a drift that swings: its mean displacement."""
+    space = SCHEMES[name]
+    bump = mfg.FokkerPlanck(
+        lambda x, t: np.zeros_like(x), lambda t: 0.05 + 10.0 * np.exp(-(((t - 0.5) / 0.02) ** 2)), True
+    )
+    wanted = 0.05 + 0.1 + 20 * 0.02 * np.sqrt(np.pi)
+    assert variance(mfg.solve(bump, space, START, (0.0, 1.0), rtol=1e-5)) == pytest.approx(wanted, abs=3e-4)
+    swing = mfg.FokkerPlanck(lambda x, t: np.full_like(x, 6 * t**5), lambda t: 0.05)
+    end = mfg.solve(swing, space, START, (0.0, 1.0), rtol=1e-5).at(1.0)
+    assert end.expectation(lambda x: x[..., 0]) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_transition_laws_and_characteristics_see_pulses_in_any_unit(unit):
+    """A pulse of g² = 1/w and of the offset 1/w, of width 2e-3 of the run: variance and mean one."""
+    w, T = 2e-3 * unit, unit
+
+    def inside(t):
+        return abs(t - 0.377 * T) < 0.5 * w
+
+    process = mfg.Linear(
+        np.zeros((1, 1)),
+        lambda t: w**-0.5 if inside(t) else 0.0,
+        lambda t: np.array([1 / w if inside(t) else 0.0]),
+        horizon=T,
+    )
+    law = process.transition(0.0, T)
+    np.testing.assert_allclose([law.offset, np.ravel(law.covariance)], 1.0, rtol=1e-9)
+    kick = mfg.Continuity(lambda x, t: np.full_like(x, 1 / w if inside(t) else 0.0), lambda x, t: 0 * x[..., 0])
+    end, _ = flow(kick, np.array([[0.0], [1e-3]]), 0.0, T)
+    np.testing.assert_allclose(end, [[1.0], [1.001]], rtol=1e-8)
+    back, _ = flow(kick, end, T, 0.0)
+    np.testing.assert_allclose(back, [[0.0], [1e-3]], atol=1e-8)
+
+
+@pytest.mark.parametrize("length", [1e-9, 1.0, 1e9])
+def test_characteristics_know_no_unit_of_length_and_no_origin(length):
+    """dx/dt = −x about a middle: exact to the tolerance in units of the points' extent."""
+    shift = 0.0 if length != 1.0 else 1e8
+    points = length * np.array([[0.5], [1.0], [-0.3]])
+    pull = mfg.Continuity(lambda x, t: -(x - shift), lambda x, t: -np.ones(x.shape[:-1]), time_dependent=False)
+    end, divergence = flow(pull, points + shift, 0.0, 1.0)
+    np.testing.assert_allclose(end - shift, points * np.exp(-1), rtol=1e-8 if shift == 0 else 1e-7)
+    np.testing.assert_allclose(divergence, -1.0, rtol=1e-9)
