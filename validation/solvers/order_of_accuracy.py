@@ -94,7 +94,7 @@ def orders(level, shift=0.0, only_space=False):
         ("log-density, differences", log, fv2, 2, (32, 64, 128), 2, 1e-6),
         ("score, staggered", score, fv2, 1, (64, 128, 256), 2, 1e-7),
         ("score, staggered", score, fv2, 2, (48, 96, 192), 2, 1e-6),
-        ("continuity, limited upwind", flow, fv2, 1, (1024, 2048, 4096), 2, 1e-6),
+        ("continuity, limited upwind", flow, fv2, 1, (2048, 4096, 8192), 2, 1e-7),
     ]
     if level is Level.QUICK:
         table = [row for row in table if row[3] == 1 or row[0].endswith(("volume", "order 4"))]
