@@ -80,7 +80,7 @@ def _moved(
 
 
 def reflected(grid: CartesianGrid, x: Array) -> Array:
-    """Return points (n, d) folded into the box: mirrored at walls as often as it takes, wrapped on glued axes."""
+    """Return points (n, d) folded into the box: mirrored at walls as often as it takes, wrapped on periodic axes."""
     lower, lengths = np.array(grid.lower), np.array(grid.lengths)
     wrapped = np.mod(x - lower, lengths)
     there_and_back = np.mod(x - lower, 2 * lengths)
