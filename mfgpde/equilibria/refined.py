@@ -1,12 +1,12 @@
 """What a game costs in the continuum: the same game on three grids, steps refined along, and what their change says.
 
 A gap bounds the optimum of a discrete problem; how far that is from the continuous one only other grids tell. With the
-costs c_0, c_1, c_2 on grids each about twice as fine, of second order in h and dt:
-where the changes have one sign and shrink by 2^{3/2} or more,
-    c_2 + δ ± 2 max(|δ|, |c_1 − c_0|/12),   δ = (c_2 − c_1)/3,
-which holds what is left of a first order under the second one, and none at all; where they at least halve,
-c_2 ± max(3/2 |c_2 − c_1|, |c_1 − c_0|/8), or a third of the earlier change where the sign changed; else c_2 ± twice the
-largest change. The gaps are added.
+costs c_0, c_1, c_2 on grids each q times as fine, of second order in h and dt, f = 1/(q − 1), s = 1/(q² − 1):
+where the changes have one sign and shrink by q^{3/2} or more,
+    c_2 + s (c_2 − c_1) ± (f − s) max(|c_2 − c_1|, |c_1 − c_0|/q^{3/2}),
+which holds what is left of a first order under the second one, and none at all; where they shrink by q at least,
+c_2 ± f max(3/2 |c_2 − c_1|, |c_1 − c_0|/2q²), or a third of the earlier change where the sign changed; else
+c_2 ± 2f times the largest change. The gaps are added. q is two, or 4/3 where a quarter of the cells is too few.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from mfgpde.grids import CartesianGrid
 if TYPE_CHECKING:
     import xarray
 
+RATIOS = (2.0, 4 / 3)
+"""of cells a side, from grid to grid"""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RefinedEquilibrium(Shown):
@@ -43,6 +46,7 @@ class RefinedEquilibrium(Shown):
     finest: Equilibrium
     cells: Sequence[int]
     costs: Sequence[Estimate]
+    ratio: float = 2.0
     missing: str = ""
 
     @property
@@ -51,10 +55,10 @@ class RefinedEquilibrium(Shown):
         sizes = "/".join(map(str, self.cells)) + " cells a side"
         if self.missing:
             return Estimate(self.costs[-1].value, np.inf, Kind.EXTRAPOLATED, f"{sizes} only: {self.missing}")
-        values = [cost.value for cost in self.costs]
-        gaps = 5 / 3 * max(cost.error for cost in self.costs)  # what extrapolation makes of them
+        coarsest, middle, finest = (cost.value for cost in self.costs)
+        gaps = (1 + 2 / (self.ratio**2 - 1)) * max(cost.error for cost in self.costs)  # as extrapolation magnifies them
         rounding = 1e-13 * sum(map(abs, self.finest.costs.values()))
-        value, bar = _extrapolated(*values)
+        value, bar = _extrapolated(coarsest, middle, finest, self.ratio)
         return Estimate(value, bar + gaps + rounding, Kind.EXTRAPOLATED, f"{self.finest.method}; {sizes}")
 
     def summary(self) -> tuple[str, dict[str, str]]:
@@ -96,25 +100,27 @@ def refined_equilibrium(
 ) -> RefinedEquilibrium:
     """Return the equilibrium on a grid, and its costs on grids of half and a quarter of the cells a side, steps along.
 
-    What goes wrong on a coarser grid, as noise that it does not resolve, leaves the cost without a bar, and is said there.
+    Where so few cells do not do, as for noise that they do not resolve, on three quarters and nine sixteenths. What goes
+    wrong there too leaves the cost without a bar, and is said there.
     """
     finest = equilibrium(game, grid, method=method, start=start, **options)
-    costs, cells, missing = [finest.discrete_optimum], [max(grid.cells)], ""
     coarser = {name: value for name, value in options.items() if name not in ("checkpoint", "steps")}
-    for k in (1, 2):
-        coarse = replace(grid, cells=tuple(max(4, round(n / 2**k)) for n in grid.cells))
+    missing = ""
+    for ratio in RATIOS:
+        grids = [replace(grid, cells=tuple(max(4, round(n / ratio**k)) for n in grid.cells)) for k in (2, 1)]
         try:
-            found = _coarse(finest, coarse, k, coarser)
+            rungs = [_coarse(finest, coarse, ratio**k, coarser) for coarse, k in zip(grids, (2, 1), strict=True)]
         except (ValueError, RuntimeError) as trouble:
-            missing = f"on {max(coarse.cells)} cells {trouble}"
-            break
-        costs, cells = [found.discrete_optimum, *costs], [max(coarse.cells), *cells]
-    return RefinedEquilibrium(finest, cells, costs, missing)
+            missing = f"on {max(grids[0].cells)} {trouble}"
+            continue
+        cells = [max(one.grid.cells) for one in (*rungs, finest)]
+        return RefinedEquilibrium(finest, cells, [one.discrete_optimum for one in (*rungs, finest)], ratio)
+    return RefinedEquilibrium(finest, [max(grid.cells)], [finest.discrete_optimum], missing=missing)
 
 
-def _coarse(finest: Equilibrium, grid: CartesianGrid, k: int, options: dict[str, Any]) -> Equilibrium:
+def _coarse(finest: Equilibrium, grid: CartesianGrid, times: float, options: dict[str, Any]) -> Equilibrium:
     """Solve on a coarser grid by the same method, without its warnings: those of the finest are for the user."""
-    game, steps = finest.game, max(2, round((len(finest.times) - 1) / 2**k))
+    game, steps = finest.game, max(2, round((len(finest.times) - 1) / times))
     name = finest.method.split(",")[0]
     method: Method = "newton" if "Newton" in name else "entropic" if name == "entropic" else "primal-dual"
     if method == "entropic":
@@ -124,11 +130,12 @@ def _coarse(finest: Equilibrium, grid: CartesianGrid, k: int, options: dict[str,
         return equilibrium(game, grid, method=method, steps=steps, **options)
 
 
-def _extrapolated(coarsest: float, middle: float, finest: float) -> tuple[float, float]:
-    """Return the cost in the continuum and its bar, from costs on three grids."""
+def _extrapolated(coarsest: float, middle: float, finest: float, q: float = 2.0) -> tuple[float, float]:
+    """Return the cost in the continuum and its bar, from costs on three grids each q times as fine."""
     change, earlier = finest - middle, middle - coarsest
-    if change * earlier > 0 and abs(change) * 2**1.5 <= abs(earlier):
-        return finest + change / 3, 2 * max(abs(change) / 3, abs(earlier) / 12)
-    if abs(change) <= 0.5 * abs(earlier):
-        return finest, max(1.5 * abs(change), abs(earlier) / (8 if change * earlier > 0 else 3))
-    return finest, 2 * max(abs(change), abs(earlier))
+    first, second, same = 1 / (q - 1), 1 / (q * q - 1), change * earlier > 0
+    if same and abs(change) * q**1.5 <= abs(earlier):
+        return finest + second * change, (first - second) * max(abs(change), abs(earlier) / q**1.5)
+    if abs(change) * q <= abs(earlier):
+        return finest, first * max(1.5 * abs(change), abs(earlier) / (2 * q**2 if same else 3))
+    return finest, 2 * first * max(abs(change), abs(earlier))

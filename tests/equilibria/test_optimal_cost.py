@@ -163,15 +163,26 @@ def test_without_coarser_grids_nothing_is_known():
     game = linear_quadratic(law(0.3, 0.2), 1.0, 0.2, viscosity=0.2)
     cost = optimal_cost(game, mfg.CartesianGrid.cube(4.0, 30, 1), steps=2)
     assert np.isinf(cost.error)
-    assert "30 cells a side only: on 15 cells the noise of one of 1 steps is narrower than a cell" in cost.method
+    assert "30 cells a side only: on 17 the noise of one of 1 steps is narrower than a cell" in cost.method
+
+
+def test_where_a_quarter_is_too_few_grids_are_nearer():
+    """Three dimensions on 32 cells: noise fits into 18 and 24, not into 8; the truth by Riccati, Q = 3."""
+    mean, covariance, T, k = np.array([0.4, -0.2, 0.3]), 0.3 * np.eye(3), 0.5, 0.5
+    truth = 0.5 * 3 / 2.5 * (mean @ mean + np.trace(covariance)) + 3 * k * np.log(2.5)
+    game = linear_quadratic(mfg.gaussian(mean, covariance), 3.0, T, viscosity=k)
+    cost = optimal_cost(game, mfg.CartesianGrid.cube(4.5, 32, 3), steps=4)
+    assert "18/24/32 cells a side" in cost.method
+    assert abs(cost.value - truth) <= cost.error < 1e-2
 
 
 @pytest.mark.parametrize("power", [1.0, 1.2, 1.5, 2.0, 3.0, 4.0])
 @pytest.mark.parametrize("under", [0.0, 0.3, -0.1])
-def test_the_rule_holds_pure_and_mixed_errors(power, under):
+@pytest.mark.parametrize("q", [2.0, 4 / 3])
+def test_the_rule_holds_pure_and_mixed_errors(power, under, q):
     """Errors h^p, a share of first order below them where p > 1: the truth is zero."""
-    h = np.array([4.0, 2.0, 1.0]) / 8
-    value, bar = _extrapolated(*(h**power + under * h * 0.1))
+    h = np.array([q * q, q, 1.0]) / 8
+    value, bar = _extrapolated(*(h**power + under * h * 0.1), q)
     assert abs(value) <= bar * (1 + 1e-9)
 
 
