@@ -21,13 +21,17 @@ from mfgpde.transport import Transport, back_and_forth, wasserstein, wasserstein
 
 BLIND = 1e-9
 """mass that may lie where the other density is rounded to zero: it can hide 1e-6 of a divergence"""
+TAIL = 1e-6
+"""of the largest density: cells below are one, where a divergence would see what is lost to rounding in them"""
 WIDE = 1.1
 """times its lower end, beyond which the upper end of a bracket is tried to be had lower by exact transport on blocks"""
 BLOCKS = 32
 DUST = 1e-11
 """mass spread over the box under both laws before W₂ in 2D and 3D: where one is next to nothing no flux could pass"""
-SAFETY = 1.5
-"""times what the second solution is away: a tenth of the tolerance divides the error of the steps by three or more"""
+NEAR = 1.0
+"""cells, in W₂, beyond which blocks are tried for this as well"""
+SAFETY = 2.0
+"""times what the second solution is away: a tenth of the tolerance at least halves the error of the steps"""
 QUICK = 40
 """iterations between a law and its second solution: they are close, and an upper bound is all that is asked"""
 
@@ -36,7 +40,7 @@ QUICK = 40
 class Law:
     """A law on a grid, as means over cells with what is missing outside, and its second solution on half the cells.
 
-    `shifted` is what W₂ may be off beyond that, `changed` L¹; of data known by samples, these.
+    `shifted` is what W₂ may be off at least, `changed` L¹; of data known by samples, these.
     """
 
     name: str
@@ -72,12 +76,12 @@ class Law:
     @cached_property
     def own_l1(self) -> float:
         """What the solution may be off in L¹."""
-        return SAFETY * _l1(self.merged, self.rough) + self.changed
+        return max(SAFETY * _l1(self.merged, self.rough), self.changed)
 
     @cached_property
     def own_w2(self) -> float:
         """What it may be off in W₂, normalised in the box."""
-        return SAFETY * _far(self.merged, self.rough) + self.shifted
+        return max(SAFETY * _far(self.merged, self.rough), self.shifted)
 
     @cached_property
     def sampling_w2(self) -> float:
@@ -127,6 +131,15 @@ def known_kl(p: Field, q: Field) -> tuple[float, float]:
     return kl_divergence(p, np.where(blind, rounding, q.values)), -np.log(np.finfo(float).tiny) * mass
 
 
+def _merged_kl(p: Field, q: Field) -> float:
+    """Return KL(p‖q) with all cells as one where q is next to nothing: what merges cells lowers a divergence."""
+    tail = q.values <= TAIL * q.values.max()
+    flat = [np.where(tail, float(f.values[tail].mean()), f.values) for f in (p, q)]
+    if flat[1].min() <= 0:
+        return np.inf
+    return kl_divergence(replace(p, values=flat[0]), flat[1])
+
+
 def normal(density: Field) -> Field:
     """Return a density cut off at zero and normalised in its box."""
     values = np.maximum(density.values, 0.0)
@@ -143,13 +156,24 @@ def _l1(p: Field, q: Field) -> float:
     return inside + abs(float(p.integral()) - float(q.integral()))
 
 
+def _lost_where_signs_change(p: Field, q: Field) -> float:
+    """Return what means over cells keep back of ∫|p − q|, the difference linear in the cells where its sign changes."""
+    gap, lost = np.abs(p.values - q.values), 0.0
+    for axis in range(p.grid.dimension):
+        rise = np.abs(np.gradient(p.values - q.values, axis=axis))
+        inside = 2 * gap < rise
+        square = np.where(inside, gap**2 + 0.25 * rise**2, 0.0)
+        lost += float(p.grid.integrate(np.where(inside, square / np.where(inside, rise, 1.0) - gap, 0.0)))
+    return lost
+
+
 def _l1_entry(a: Law, b: Law) -> Entry:
     a, b = a.smoothed, b.smoothed
     value = _l1(a.fine, b.fine)
     sampling, smoothing = (a.sampling_l1[k] + b.sampling_l1[k] for k in (0, 1))
     parts = {
         "grid and time steps": a.own_l1 + b.own_l1,
-        "cells": abs(value - _l1(a.merged, b.merged)),
+        "cells": abs(value - _l1(a.merged, b.merged)) + 2 * _lost_where_signs_change(a.fine, b.fine),
         "outside the box": 2 * min(a.outside, b.outside),
         "samples": sampling,
         "smoothing": smoothing,
@@ -163,8 +187,9 @@ def _kl_entry(p: Law, q: Law) -> Entry:
     one, two = normal(p.fine), normal(q.fine)
     value, hidden = known_kl(one, two)
     if not np.isfinite(value):
-        why = f"infinite: {_unmatched(one, two):.1e} of the mass lies where the other density is zero to rounding"
-        return Entry(value, None, why)
+        mass = _unmatched(one, two)
+        why = f"at least, no bar: {mass:.1e} of the mass lies where the other law's density is lost to rounding"
+        return Entry(_merged_kl(one, two), None, why)
     merged = tuple(normal(law.merged) for law in (p, q))
     rough = tuple(normal(law.rough) for law in (p, q))
     base, changed = known_kl(*merged)[0], ((rough[0], merged[1]), (merged[0], rough[1]))
@@ -229,7 +254,7 @@ def _transport(p: Field, q: Field, iterations: int = 200) -> Transport:
 
 def _narrowed(p: Field, q: Field, lower: float, upper: float, how: str) -> tuple[float, float, str]:
     """Return a bracket cut with that by blocks, where it can be had."""
-    blocks = next((n for n in (BLOCKS, BLOCKS // 2) if all(m % n == 0 for m in p.grid.cells)), 0)
+    blocks = next((n for n in range(BLOCKS, 7, -1) if all(m % n == 0 for m in p.grid.cells)), 0)
     if p.grid.dimension != 2 or not blocks:
         return lower, upper, how
     try:

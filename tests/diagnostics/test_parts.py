@@ -1,10 +1,15 @@
 """Parts of certificates against closed forms: the growth of a bound, and trajectories by Heun's scheme."""
 
 import numpy as np
+import pytest
 
 import mfgpde as mfg
+from mfgpde.core.estimate import exact
 from mfgpde.diagnostics.by_sampling import _trajectories
-from mfgpde.diagnostics.ode_sde_gap import _cumulative
+from mfgpde.diagnostics.data import Named, Sampled
+from mfgpde.diagnostics.ode_sde_gap import GapBound, _cumulative
+from mfgpde.diagnostics.prior_mismatch import mismatch
+from mfgpde.diagnostics.slips import likely_slip
 
 
 def growth(times, lipschitz):
@@ -32,3 +37,61 @@ def test_trajectories_of_the_flow_follow_a_gaussian_home(rng):
     found = _trajectories(process, score, deviation(times[0]) * x, times, stop, None)
     for t, places in zip((*times, stop), found, strict=True):
         np.testing.assert_allclose(places / deviation(t), x, atol=3e-2 * np.abs(x).max())
+
+
+def test_the_prior_lies_between_its_bounds_in_any_dimension():
+    """W₂, KL and TV of p_T and the prior in eight dimensions: in closed form for a Gaussian, within bounds for the rest."""
+    process, d = mfg.VarianceExploding(sigma_min=0.01, sigma_max=3.0), 8
+    mean, v = np.full(d, 0.7), 0.4
+    law = mfg.gaussian(mean, v * np.eye(d))
+    (_, _, C_T), (_, mu, C) = process.transition(0.0, process.horizon).in_dimension(d), process.prior().in_dimension(d)
+    found = mismatch(process, Named.stopped(process, law, 1e-3), d)
+    s, w = v + C_T[0, 0], C[0, 0]
+    off = float(np.sum((mean - mu) ** 2))
+    w2 = np.sqrt(off + d * (np.sqrt(s) - np.sqrt(w)) ** 2)
+    kl = 0.5 * (d * (s / w - 1 - np.log(s / w)) + off / w)
+    assert found["W2"].lower <= w2 * (1 + 1e-12)
+    assert found["W2"].lower == pytest.approx(w2)
+    assert found["W2"].upper > w2
+    assert found["KL(p_T‖prior)"].lower == pytest.approx(kl)
+    assert found["KL(p_T‖prior)"].upper > kl
+    samples = Sampled.stopped(process, law.sample(50_000, np.random.default_rng(0)), 1e-3)
+    assert mismatch(process, samples, d)["W2"].lower == pytest.approx(w2, rel=0.02)
+
+
+SLIPS = {
+    "the wrong sign": lambda p, s: lambda x, t: -s(x, t),
+    "times the score of the data": lambda p, s: lambda x, t: 0.5 * s(x, t),
+    "prediction of the noise": lambda p, s: lambda x, t: -np.sqrt(float(p.variance(t))) * s(x, t),
+    "prediction of the data": lambda p, s: lambda x, t: (x + float(p.variance(t)) * s(x, t)) / float(p.contraction(t)),
+    "velocity of generation": lambda p, s: lambda x, t: float(p.diffusivity(t)) * s(x, t) - p.drift(x, t),
+    "variance of the noise": lambda p, s: lambda x, t: float(p.variance(t)) * s(x, t),
+    "the other way": lambda p, s: lambda x, t: s(x, p.horizon - t),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+@pytest.mark.parametrize("sampled", [False, True])
+def test_the_usual_slips_are_named(name, sampled):
+    process, law = mfg.VariancePreserving(), mfg.densities.four_blobs()
+    data = Named.stopped(process, law, 1e-2)
+    if sampled:
+        data = Sampled.stopped(process, law.sample(4000, np.random.default_rng(3)), 1e-2)
+    score = mfg.ExactScore(process, law)
+    rng = np.random.default_rng(0)
+    told = likely_slip(process, SLIPS[name](process, score), data, 2, 1e-2, rng)
+    assert told is not None
+    assert name in told
+    assert likely_slip(process, score, data, 2, 1e-2, rng) is None
+
+
+def test_a_bound_is_vacuous_from_where_independent_draws_are_apart():
+    """K4: a bound of many diagonals of the box says nothing, nor one above what independent draws are apart."""
+
+    def bound(value, independent):
+        one, none = exact(value, "given"), np.zeros(2)
+        return GapBound(exact(0.1, "given"), one, none, none, none, 1.0, independent)
+
+    assert bound(501.0, 11.3).vacuous
+    assert bound(2.0, 1.9).vacuous
+    assert not bound(1.8, 1.9).vacuous
