@@ -15,8 +15,8 @@ def describe(scripts: dict[str, Path], console: Any) -> None:
     for name, path in scripts.items():
         text = path.read_text(encoding="utf-8")
         claims = sorted(set(re.findall(r'"([a-z]+(?:\d{4})?/[a-z\d-]+)"', text)))
-        sentence = text.split("\n")[0].strip('"') + (f" [dim]({', '.join(claims)})[/]" if claims else "")
-        console.print(f"[bold]{name}[/]: {sentence}", highlight=False)
+        sentence = text.split("\n")[0].strip('"') + (f" ({', '.join(claims)})" if claims else "")
+        console.print(f"{name}: {sentence}", highlight=False)
 
 
 def scripts(kind: str) -> dict[str, Path]:

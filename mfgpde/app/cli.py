@@ -7,12 +7,16 @@ import warnings
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mfgpde.app.complaints import Complaints
 from mfgpde.core import threads
+from mfgpde.core.printable import printable
+
+if TYPE_CHECKING:
+    from mfgpde.app.terminal import Terminal
 
 PACKAGE = Path(__file__).parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
@@ -92,10 +96,10 @@ def validate(
 
 
 def _said(result: dict[str, Any]) -> None:
-    typer.echo(f"{result['id']}: {result['outcome']} after {result['seconds']:.1f} s", err=True)
+    typer.echo(printable(f"{result['id']}: {result['outcome']} after {result['seconds']:.1f} s"), err=True)
 
 
-def _list(entries: Any, console: Any) -> None:
+def _list(entries: Any, console: Terminal) -> None:
     from mfgpde.report.table import list_table
     from mfgpde.verify import discover
 
@@ -104,7 +108,7 @@ def _list(entries: Any, console: Any) -> None:
     console.print(list_table(rows))
 
 
-def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, console: Any) -> None:
+def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, console: Terminal) -> None:
     from mfgpde.report import html, table
     from mfgpde.verify import history
 
@@ -166,7 +170,7 @@ def solve(
             console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")
 
 
-def _play(posed: Any, out: Path | None, picture: Path | None, console: Any) -> None:
+def _play(posed: Any, out: Path | None, picture: Path | None, console: Terminal) -> None:
     """Solve a game, write it, and say what it cost."""
     from mfgpde.report import table
 
@@ -181,7 +185,7 @@ def _play(posed: Any, out: Path | None, picture: Path | None, console: Any) -> N
 
         plotting.equilibrium_panels(found).savefig(picture, dpi=200)
     for remark in said:
-        console.print(f"[yellow]![/] {remark.message}", highlight=False)
+        console.remark(remark.message)
     if not found.converged:
         console.print("The same command goes on from there.")
         raise typer.Exit(2)
@@ -233,9 +237,9 @@ def check(
         (out / "certificate.html").write_text(page.render(result, found.fields, history.read(out)), encoding="utf-8")
     console.print(table.certificate_table(result))
     for failure in found.failures:
-        console.print(f"[bold red]✗[/] {failure}", highlight=False)
+        console.remark(failure, "✗", "bold red")
     for warning in found.warnings:
-        console.print(f"[yellow]![/] {warning}", highlight=False)
+        console.remark(warning)
     files = f"Certificate: {out / 'certificate.html'}   Data: {out / 'certificate.json'}"
     console.print(f"{result['cost']['seconds']:.0f} s. {files}", highlight=False)
     raise typer.Exit(2 if found.failures else 0)
@@ -271,7 +275,7 @@ def figures(
                 bar(k / len(chosen), one.name)
                 if one.compared:
                     found[one.name] = figure_data.digest(one.files)
-                kept = "" if one.fresh else " [dim](kept: nothing it is made of has changed)[/]"
+                kept = "" if one.fresh else " (kept: nothing it is made of has changed)"
                 files = ", ".join(map(str, one.files))
                 console.print(f"{one.name}: {files}{kept}", highlight=False, soft_wrap=True)
         if store:
@@ -352,13 +356,10 @@ def cite() -> None:
     raise typer.Exit(1)
 
 
-def _console() -> Any:
-    from rich.console import Console
+def _console() -> Terminal:
+    from mfgpde.app.terminal import Terminal
 
-    console = Console()
-    if not console.is_terminal:
-        console.width = 150  # files and pipes have room
-    return console
+    return Terminal()
 
 
 def main() -> None:

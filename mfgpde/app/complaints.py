@@ -5,6 +5,11 @@ from __future__ import annotations
 import typer
 
 from mfgpde.core.optional import explained
+from mfgpde.core.printable import printable
+
+
+def _say(words: str) -> None:
+    typer.echo(printable(words), err=True)
 
 
 class Complaints:
@@ -22,15 +27,15 @@ class Complaints:
         if self.ranks > 1 and problem is not None:
             from mfgpde.discretisations.finite_element import abort
 
-            typer.echo(f"error: {type(problem).__name__}: {problem}", err=True)
+            _say(f"error: {type(problem).__name__}: {problem}")
             abort()  # the other ranks may be waiting for this one
         if isinstance(problem, KeyboardInterrupt):
             typer.echo("\ninterrupted; what is finished is kept, the same command goes on from there", err=True)
             raise typer.Exit(130) from None
         if isinstance(problem, OSError):
-            typer.echo(f"error: cannot write or read {problem.filename}: {problem.strerror}", err=True)
+            _say(f"error: cannot write or read {problem.filename}: {problem.strerror}")
             raise typer.Exit(1) from None
         problem = (explained(problem) or problem) if isinstance(problem, ImportError) else problem
         if isinstance(problem, ValueError | TypeError | RuntimeError | ImportError):
-            typer.echo(f"error: {problem}", err=True)
+            _say(f"error: {problem}")
             raise typer.Exit(1) from None

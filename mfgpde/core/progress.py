@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mfgpde.core.printable import printable
+
 Meter = Callable[[float, str], None]
 """Called with the fraction done, in [0, 1], and a short text such as ``"t = 0.31, mass − 1 = 2e-16"``."""
 
@@ -23,12 +25,12 @@ def meter(label: str, *, show: bool = True) -> Iterator[Meter]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[quantity]}"),
+        TextColumn("{task.fields[quantity]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=1.0, quantity="")
-        yield lambda fraction, quantity: bar.update(task, completed=fraction, quantity=quantity)
+        yield lambda fraction, quantity: bar.update(task, completed=fraction, quantity=printable(quantity))

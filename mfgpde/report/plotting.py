@@ -14,6 +14,8 @@ from cycler import cycler
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mfgpde.core.printable import printable
+
 __all__ = ["Figure", "Line2D", "claim_in", "ladder_figure", "save", "style"]
 
 SINGLE, DOUBLE = 3.4, 7.0  # column widths in inches, as most journals set them
@@ -88,6 +90,11 @@ def save(
     return paths
 
 
+def _text(label: str) -> str:
+    """Return a claim's label as text: a stray $ in it is no formula, and no error."""
+    return printable(label).replace("$", r"\$")
+
+
 def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw series grouped by their x axis, a panel each, on the scales they ask for."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
@@ -99,7 +106,7 @@ def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
             figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True
         ):
             for k, one in enumerate(members):
-                panel.plot(one["x"], one["y"], marker=MARKERS[k % len(MARKERS)], label=one["label"])
+                panel.plot(one["x"], one["y"], marker=MARKERS[k % len(MARKERS)], label=_text(one["label"]))
             scales, ticks = members[0]["logarithmic"], sorted({x for one in members for x in one["x"]})
             named = len(ticks) <= 9 and all(len(f"{x:g}") <= 5 for x in ticks)
             if "x" in scales:
@@ -107,7 +114,7 @@ def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
             if "y" in scales and all(y and y > 0 for one in members for y in one["y"]):
                 panel.set_yscale("log")
             names = list(dict.fromkeys(one["y_label"] for one in members))
-            panel.set(xlabel=x_label, ylabel=names[0] if len(names) == 1 else "error")
+            panel.set(xlabel=_text(x_label), ylabel=_text(names[0]) if len(names) == 1 else "error")
             if named:
                 panel.set_xticks(ticks, [f"{x:g}" for x in ticks])
                 panel.minorticks_off()

@@ -28,7 +28,7 @@ def verdict_table(run: Mapping[str, Any]) -> Table:
         refuted = sum(control["outcome"] == "refuted" for control in claim["controls"])
         suspects = sum(finding["suspect_bar"] for finding in claim["findings"])
         reason = claim["reason"] + (f"  [{suspects} bar(s) look too small]" if suspects else "")
-        row = (claim["id"], verdict, Text(reason), margin(claim["margin"]), notices(claim["detects"]))
+        row = (claim["id"], verdict, reason, margin(claim["margin"]), notices(claim["detects"]))
         table.add_row(*row, f"{refuted}/{len(claim['controls'])}", f"{claim['seconds']:.1f}")
     return table
 
@@ -99,7 +99,7 @@ def parts_table(parts: Sequence[Any]) -> Table:
         table.add_column(name, overflow="fold")
     for part in parts:
         colour = {"ok": "green", "missing": "bold red" if part.needed else "yellow", "broken": "bold red"}[part.state]
-        table.add_row(part.name, Text(part.state, style=colour), Text(part.found), part.enables)
+        table.add_row(part.name, Text(part.state, style=colour), part.found, part.enables)
     return table
 
 

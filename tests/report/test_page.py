@@ -6,6 +6,7 @@ A script at the end of the page does what a reader would and writes down what is
 import html as entities
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,7 @@ def test_formulas_are_drawn_as_tex_would():
     assert made.count('lspace="0" rspace="0"') == 2
     space = '<mspace width="0.17em"/>'
     assert f"<mrow>{space}<mi>log</mi>{space}</mrow><mi>p</mi>" in made
-    assert f'<mrow>{space}<mi>log</mi></mrow><mo stretchy="false">&#x00028;</mo>' in made
+    assert f'<mrow>{space}<mi>log</mi></mrow><mo stretchy="false">(</mo>' in made
     assert formulas.mathml("") == ""
 
 
@@ -166,3 +167,51 @@ def test_every_statement_is_understood():
         made = formulas.mathml(discover.load(entry).statement)
         assert set(re.findall(r'mathvariant="([^"]*)"', made)) <= {"normal"}, entry.id
         assert "\\" not in made, entry.id
+
+
+HOSTILE = (
+    r"\text{<svg/onload=document.title=1>}",
+    r"\mbox{<img src=x onerror=document.title=1>}",
+    r"\text{&lt;svg/onload=document.title=1&gt;}",
+    r"\href{javascript:document.title=1}{x}",
+    r"\style{background:url(//a.b/c)}{x}\class{holds}{x}",
+    '\\color{red" onmouseover="document.title=1}{x}',
+    "</math><script>document.title=1</script>",
+    r"a_{<script>document.title=1</script>",
+)
+
+
+@pytest.mark.parametrize("latex", HOSTILE)
+def test_a_formula_runs_and_links_nothing(latex):
+    """Elements and attributes of the page are MathML's, parsed as a browser would."""
+
+    class Elements(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            assert tag in formulas.ELEMENTS | {"pre"}
+            assert {name for name, _ in attrs} <= formulas.ATTRIBUTES | {"class", "title"}
+
+    Elements().feed(str(formulas.mathml(latex)))
+
+
+def test_text_in_formulas_is_kept():
+    assert "if\u00a0a&lt;b\u00a0&amp;\u00a0c" in formulas.mathml(r"\text{if a<b & c}")
+
+
+@pytest.mark.parametrize("latex", ["a_{", r"\newcommand{\a}{\a\a}\a", "{" * 3000 + "x" + "}" * 3000])
+def test_what_is_no_latex_is_shown_as_it_was_written(latex):
+    made = str(formulas.mathml(latex))
+    assert entities.unescape(re.search(r"<pre[^>]*>(.*)</pre>", made, re.S)[1]) == latex
+
+
+def test_a_hostile_record_is_a_page(run, browse):
+    """Labels, titles and formulas that look like code, mathematics or commands are text; nothing of it runs."""
+    bad = "</script><svg/onload=document.title='ran'> $a_{$ [/x] \x1b[31m"
+    claim = json.loads(json.dumps(next(claim for claim in run["claims"] if claim["series"])))
+    claim.update(title=bad, reason=bad, source=bad, statement=HOSTILE[0] + HOSTILE[3])
+    claim["series"][0].update(label=bad, x_label=bad, y_label=bad)
+    claim["findings"][0]["label"] = claim["findings"][0]["left"]["method"] = bad
+    made, said = browse(html.render({**run, "claims": [claim]}, history=[]))
+    assert said == []
+    assert "<title>ran" not in made
+    assert "<title>1" not in made
+    assert "1 of 1 claims" in made
