@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mfgpde.core.modules import shipped
+
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -21,11 +23,10 @@ def describe(scripts: dict[str, Path], console: Any) -> None:
 
 def scripts(kind: str) -> dict[str, Path]:
     """Return the scripts of a kind, "figures" or "benchmarks", by name. Raises ValueError if there are none."""
-    for root in (PACKAGE.parent / kind, PACKAGE / "shipped" / kind):
-        found = sorted(path for path in root.glob("*.py") if path.name[0] != "_") if root.is_dir() else []
-        if found:
-            return {path.stem.replace("_", "-"): path for path in found}
-    raise ValueError(f"no {kind} beside or inside {PACKAGE}")
+    found = sorted(path for path in shipped(PACKAGE, kind).glob("*.py") if path.name[0] != "_")
+    if not found:
+        raise ValueError(f"no {kind} come with {PACKAGE}")
+    return {path.stem.replace("_", "-"): path for path in found}
 
 
 def pick(name: str, scripts: dict[str, Path], kind: str) -> Path:

@@ -74,7 +74,7 @@ def validate(
 
     console = _console()
     with Complaints():
-        entries = discover.select(targets or [], discover.suite_root(PACKAGE, Path.cwd()))
+        entries = discover.select(targets or [], discover.suite_root(PACKAGE))
         if list_:
             return _list(entries, console)
         stored = record.read(against) if against else None
@@ -231,7 +231,7 @@ def check(
         with meter("check", show=console.is_terminal) as bar:
             steps = iter(range(1, 8))
             found = trials.tried(trial, lambda text: bar(next(steps) / 8, text))
-        result = {"about": trial.about, **found.plain(), "provenance": record.provenance(PACKAGE.parent)}
+        result = {"about": trial.about, **found.plain(), "provenance": record.provenance(PACKAGE)}
         record.write(out / "certificate.json", result)
         history.append(out, page.line(result, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"))
         (out / "certificate.html").write_text(page.render(result, found.fields, history.read(out)), encoding="utf-8")
@@ -268,7 +268,7 @@ def figures(
         chosen = {name: bundled.pick(name, scripts, "figure") for name in names or scripts}
         stored = figure_data.read(against) if against else {}
         recorded, found = record.read_complete(run), {}
-        if recorded["provenance"] != record.provenance(PACKAGE.parent):
+        if recorded["provenance"] != record.provenance(PACKAGE):
             console.print(f"The run was recorded at commit {recorded['provenance']['commit']}; what it holds is drawn.")
         with meter("figures", show=console.is_terminal) as bar:
             for k, one in enumerate(drawn.draw(chosen, recorded, out, PACKAGE, again=again), start=1):
@@ -307,7 +307,7 @@ def bench(
         chosen = {name: bundled.pick(name, scripts, "benchmark") for name in names or scripts}
         for name, path in chosen.items():
             result = discover.load_module(path).run(peers)
-            record.write(out / f"{name}.json", {**result, "provenance": record.provenance(PACKAGE.parent)})
+            record.write(out / f"{name}.json", {**result, "provenance": record.provenance(PACKAGE)})
             write_text(out / f"{name}.md", table.bench_markdown(result))
             console.print(table.bench_table(result))
             if "panels" in result:
@@ -349,11 +349,12 @@ def doctor() -> None:
 @app.command()
 def cite() -> None:
     """Print how to cite mfgpde and the papers whose statements it verifies."""
-    for place in (PACKAGE.parent / "CITATION.cff", PACKAGE / "shipped" / "CITATION.cff"):
-        if place.is_file():
-            typer.echo(place.read_text(encoding="utf-8"))
-            return
-    raise typer.Exit(1)
+    from mfgpde.core.modules import shipped
+
+    place = shipped(PACKAGE, "CITATION.cff")
+    if not place.is_file():
+        raise typer.Exit(1)
+    typer.echo(place.read_text(encoding="utf-8"))
 
 
 def _console() -> Terminal:

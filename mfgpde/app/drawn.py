@@ -30,7 +30,7 @@ def draw(
 ) -> Iterator[Drawn]:
     """Draw figures from a recorded run, one after the other; each that is finished is remembered at once."""
     known = _known(out / FILE)
-    suite = [entry.path for entry in discover.entries_in(discover.suite_root(package, package.parent))]
+    suite = [entry.path for entry in discover.entries_in(discover.suite_root(package))]
     lent = _content(run)
     for name, path in scripts.items():
         key = record.fingerprint(package, path, *discover.companions([path, *suite])) + lent

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from mfgpde.core.laws import Kind, Outcome, examine, examples
-from mfgpde.verify.discover import load_module
+from mfgpde.core.modules import load_module
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 
 def printable(text: str) -> str:
-    """Return text whose control characters are written as they would be in Python: they move, recolour or rename nothing.
+    r"""Return text whose control characters are written as they would be in Python: they move, recolour or rename nothing.
 
-    >>> printable("a\\x1b[2Jb") == r"a\\x1b[2Jb"
-    True
+    >>> print(printable("a" + chr(27) + "[2Jb"))
+    a\x1b[2Jb
     """
     return COMMANDS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)

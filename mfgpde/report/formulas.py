@@ -23,15 +23,19 @@ BAR = '<mo stretchy="false">|</mo>'
 BEFORE = {r"\operatorname{": r"\mathrm{", r"\arg": r"\mathrm{arg}\,"}
 AFTER = {r">\{<": ">{<", r">\}<": ">}<", BAR: BAR.replace("<mo ", '<mo lspace="0" rspace="0" ')}
 """what the converter takes wrongly and what it takes; what it makes and what browsers want"""
-ELEMENTS = frozenset(
-    "math mi mn mo ms mtext mspace mrow mfrac msqrt mroot mstyle mpadded mphantom menclose msub msup msubsup munder mover "
-    "munderover mmultiscripts mprescripts none mtable mtr mtd".split()
-)
-ATTRIBUTES = frozenset(
-    "display displaystyle scriptlevel mathvariant mathcolor mathbackground stretchy fence form separator lspace rspace "
-    "minsize maxsize movablelimits accent accentunder largeop symmetric width height depth voffset linethickness linebreak "
-    "notation columnalign rowspacing columnspacing columnlines rowlines".split()
-)
+# fmt: off
+ELEMENTS = frozenset((
+    "math", "mi", "mn", "mo", "ms", "mtext", "mspace", "mrow", "mfrac", "msqrt", "mroot", "mstyle", "mpadded",
+    "mphantom", "menclose", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mmultiscripts",
+    "mprescripts", "none", "mtable", "mtr", "mtd",
+))
+ATTRIBUTES = frozenset((
+    "display", "displaystyle", "scriptlevel", "mathvariant", "mathcolor", "mathbackground", "stretchy", "fence",
+    "form", "separator", "lspace", "rspace", "minsize", "maxsize", "movablelimits", "accent", "accentunder",
+    "largeop", "symmetric", "width", "height", "depth", "voffset", "linethickness", "linebreak", "notation",
+    "columnalign", "rowspacing", "columnspacing", "columnlines", "rowlines",
+))
+# fmt: on
 VALUE = re.compile(r"[#\w.%+\- ]*")
 """what an attribute may say: numbers with units, words, colours"""
 

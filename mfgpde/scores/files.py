@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.files import written
+from mfgpde.core.modules import load_module
 from mfgpde.scores.adapters import adapted
 from mfgpde.scores.contract import DifferentiableScore
 
@@ -177,23 +177,25 @@ def save_weights(path: Path, layers: Layers, network: Network) -> Path:
 
 
 def _imported(place: str, name: str) -> Any:
-    if place.endswith(".py"):
-        path = Path(place)
-        if not path.is_file():
-            raise ValueError(f"there is no file {path}")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
-    else:
-        try:
-            module = importlib.import_module(place)
-        except ImportError as problem:
-            raise ValueError(f"cannot import {place}: {problem}") from problem
+    module = _from_file(Path(place)) if place.endswith(".py") else _installed(place)
     try:
         return getattr(module, name)
     except AttributeError:
         public = ", ".join(key for key in vars(module) if not key.startswith("_"))
         raise ValueError(f"{place} has no {name!r}; it has {public}") from None
+
+
+def _from_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}; an installed module is named without .py, as in {path.stem}:name")
+    try:
+        return load_module(path)
+    except Exception as problem:  # a user's code
+        raise ValueError(f"{path} cannot be run: {type(problem).__name__}: {problem}") from problem
+
+
+def _installed(place: str) -> ModuleType:
+    try:
+        return importlib.import_module(place)
+    except ImportError as problem:
+        raise ValueError(f"cannot import {place}: {problem}") from problem

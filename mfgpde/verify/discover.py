@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import importlib.util
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
+from mfgpde.core.modules import load_module, shipped
 from mfgpde.verify.claim import Claim
 
 
@@ -22,12 +19,15 @@ class Entry:
     path: Path
 
 
-def suite_root(package: Path, start: Path) -> Path:
-    """Return ./validation under `start` if there is one, else the suite beside or inside the package."""
-    for root in (start / "validation", package.parent / "validation", package / "shipped" / "validation"):
-        if root.is_dir() and entries_in(root):
-            return root
-    raise FileNotFoundError(f"no suite of claims under {start}, beside or inside {package}; give a folder")
+def suite_root(package: Path) -> Path:
+    """Return the suite that comes with the package. Another folder is nobody's suite unless it is named.
+
+    Raises ValueError where the package comes without.
+    """
+    root = shipped(package, "validation")
+    if not (root.is_dir() and entries_in(root)):
+        raise ValueError(f"no claims come with {package}; name a folder of claims")
+    return root
 
 
 def entries_in(root: Path) -> list[Entry]:
@@ -39,6 +39,8 @@ def entries_in(root: Path) -> list[Entry]:
 def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
     """Return the entries named by paths, ids, or leading parts of ids; all of the default suite if none are named.
 
+    What is both is a part of the suite; `solvers/` or `./solvers` is the folder.
+
     Raises ValueError for a name that fits nothing; the message suggests the nearest id.
     """
     suite = entries_in(default_root)
@@ -47,14 +49,16 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
     chosen: dict[str, Entry] = {}
     for target in targets:
         path, name = Path(target), target.strip("/").replace("_", "-")
-        found = [e for e in suite if e.id == name or e.id.startswith(name + "/") or e.id.split("/")[-1] == name]
+        own = target.endswith("/") or target.startswith(".")  # a folder is meant, not a part of the suite
+        known = () if own and path.is_dir() else suite
+        found = [e for e in known if e.id == name or e.id.startswith(name + "/") or e.id.split("/")[-1] == name]
         if not found and path.is_dir():
             found = entries_in(path)
             if not found:
                 raise ValueError(f"no claims in folder {target}")
         elif not found and path.suffix == ".py" and path.is_file():
-            known = [e for e in suite if e.path.resolve() == path.resolve()]
-            found = known or [Entry(path.stem.replace("_", "-"), path)]
+            same = [e for e in suite if e.path.resolve() == path.resolve()]
+            found = same or [Entry(path.stem.replace("_", "-"), path)]
         elif not found:
             raise ValueError(_unknown(target, [e.id for e in suite]))
         chosen.update((entry.id, entry) for entry in found)
@@ -78,18 +82,6 @@ def _unknown(target: str, ids: list[str]) -> str:
     ]
     hint = f"did you mean {near[0]!r}?" if near else "`mfgpde validate --list` shows all."
     return f"unknown claim {target!r}; {hint}"
-
-
-def load_module(path: Path) -> ModuleType:
-    """Import one file by its path."""
-    name = "mfgpde_file_" + hashlib.sha1(str(path.resolve()).encode()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None, path
-    assert spec.loader is not None, path
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses defined in the file look themselves up there
-    spec.loader.exec_module(module)
-    return module
 
 
 def load(entry: Entry) -> Claim:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mfgpde.core.files import write_text
+from mfgpde.core.modules import checkout
 from mfgpde.verify.finding import Finding
 
 FORMAT = 1
@@ -59,13 +60,13 @@ def read_complete(path: Path) -> dict[str, Any]:
     return run
 
 
-def provenance(root: Path) -> dict[str, Any]:
-    """Return versions, commit and machine."""
+def provenance(package: Path) -> dict[str, Any]:
+    """Return versions, the commit where the package runs from its own checkout, and the machine."""
     return {
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "commit": _commit(root),
+        "commit": _commit(package),
     }
 
 
@@ -144,13 +145,18 @@ def _version(name: str) -> str:
         return "unknown"
 
 
-def _commit(root: Path) -> str:
+def _commit(package: Path) -> str:
+    """Return the package's own commit: a repository in which it is merely installed says nothing about it."""
+    root = checkout(package)
+
     def git(*words: str) -> str:
         return subprocess.run(
             ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
 
     try:
+        if root is None or Path(git("rev-parse", "--show-toplevel")).resolve() != root.resolve():
+            return "unknown"
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"

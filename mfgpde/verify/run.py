@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mfgpde.core import threads
+from mfgpde.core.modules import shipped
 from mfgpde.core.optional import explained
 from mfgpde.core.progress import meter
 from mfgpde.verify import discover, record
@@ -143,7 +144,7 @@ def run_suite(
         "seed": seed,
         "key": record.fingerprint(package, *files, *discover.companions(files)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "provenance": record.provenance(package.parent),
+        "provenance": record.provenance(package),
     }
     done, known = _unfinished(out, manifest["key"], level, seed), _seconds(package, out)
     record.write(out / "run.json", {**manifest, "state": "running", "claims": []})
@@ -193,8 +194,7 @@ def _unfinished(out: Path, key: str, level: Level, seed: int) -> dict[str, Any]:
 def _seconds(package: Path, out: Path) -> dict[str, float]:
     """Return how long claims took in recorded runs: the longest go first, so that no core waits for one at the end."""
     known: dict[str, float] = {}
-    shipped = [folder / "validation" / "baseline.json" for folder in (package.parent, package / "shipped")]
-    for path in (*shipped, out / "run.json"):
+    for path in (shipped(package, "validation") / "baseline.json", out / "run.json"):
         try:
             known |= {claim["id"]: claim["seconds"] for claim in record.read(path)["claims"]}
         except (ValueError, KeyError):
