@@ -12,6 +12,7 @@ import numpy as np
 
 from mfgpde.app.asked import Asked
 from mfgpde.app.tables import member
+from mfgpde.core.stored import read_array
 from mfgpde.densities import DENSITIES
 from mfgpde.diagnostics.by_sampling import certify_by_sampling
 from mfgpde.diagnostics.certificate import certify
@@ -120,7 +121,7 @@ def read_samples(path: Path) -> np.ndarray:
         raise ValueError(f"there is no file {path}")
     try:
         if path.suffix == ".npy":
-            samples = np.load(path, allow_pickle=False)
+            samples = read_array(path)
         else:
             first = path.read_text(encoding="utf-8").split("\n", 1)[0]
             header = any(c.isalpha() and c not in "eEnaifNAIF" for c in first)

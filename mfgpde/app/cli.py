@@ -115,6 +115,8 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
     console.print(table.verdict_table(result))
     if result["resumed"]:
         console.print(f"{result['resumed']} of these results are from the interrupted run this one continued.")
+    for words in result["remarks"]:
+        console.remark(words)
     if movements is not None:
         console.print(
             "Against the stored run: "
@@ -124,7 +126,7 @@ def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, con
             console.print(f"  {movement.claim}  {movement.label}  {movement.what}", highlight=False)
     page = folder / "report.html"
     history.add(folder, result)
-    page.write_text(html.render(result, movements, history.read(folder)), encoding="utf-8")
+    page.write_text(html.render(result, movements, history.runs(folder)), encoding="utf-8")
     console.print(
         f"{len(result['claims'])} claim(s) in {result['seconds']:.0f} s. Report: {page}   Data: {folder / 'run.json'}",
         highlight=False,
@@ -234,7 +236,9 @@ def check(
         result = {"about": trial.about, **found.plain(), "provenance": record.provenance(PACKAGE)}
         record.write(out / "certificate.json", result)
         history.append(out, page.line(result, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"))
-        (out / "certificate.html").write_text(page.render(result, found.fields, history.read(out)), encoding="utf-8")
+        (out / "certificate.html").write_text(
+            page.render(result, found.fields, history.certificates(out)), encoding="utf-8"
+        )
     console.print(table.certificate_table(result))
     for failure in found.failures:
         console.remark(failure, "✗", "bold red")

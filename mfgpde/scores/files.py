@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from mfgpde.core.arrays import Array
 from mfgpde.core.files import written
 from mfgpde.core.modules import load_module
+from mfgpde.core.stored import read_arrays
 from mfgpde.scores.adapters import adapted
 from mfgpde.scores.contract import DifferentiableScore
 
@@ -143,8 +144,7 @@ def _from_weights(path: Path, dimension: int | None, network: Network | None) ->
     stated: dict[str, Any] = {}
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {key: stored[key] for key in stored}
+            arrays = read_arrays(path)
         else:
             from safetensors import safe_open
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,43 @@ def append(folder: Path, line: Mapping[str, Any]) -> None:
     write_text(folder / FILE, "\n".join(lines) + "\n")
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    """Return what a folder remembers, oldest first; lines that are no JSON are passed over."""
-    found: list[dict[str, Any]] = []
+def runs(folder: Path) -> list[dict[str, Any]]:
+    """Return the runs that a folder remembers, oldest first; lines that are none are passed over."""
+    return [one for one in _read(folder) if _is_run(one)]
+
+
+def certificates(folder: Path) -> list[dict[str, Any]]:
+    """Return the certificates that a folder remembers, oldest first; lines that are none are passed over."""
+    return [one for one in _read(folder) if _is_certificate(one)]
+
+
+def _is_run(line: Mapping[str, Any]) -> bool:
+    claims = line.get("claims")
+    return isinstance(claims, dict) and all(
+        isinstance(one, list) and len(one) == 3 and isinstance(one[0], str) and isinstance(one[1], int | float | None)
+        for one in claims.values()
+    )
+
+
+def _is_certificate(line: Mapping[str, Any]) -> bool:
+    numbers, texts = line.get("numbers"), [line.get(key) for key in ("started", "score", "process")]
+    return (
+        isinstance(numbers, dict)
+        and all(isinstance(value, int | float) for value in (*numbers.values(), line.get("residual")))
+        and all(isinstance(text, str) for text in texts)
+    )
+
+
+def _read(folder: Path) -> Iterator[dict[str, Any]]:
     for line in _lines(folder):
         try:
-            found.append(json.loads(line))
-        except ValueError:
+            one = json.loads(line)
+        except (ValueError, RecursionError):
             continue
-    return found
+        if isinstance(one, dict):
+            yield one
 
 
 def _lines(folder: Path) -> list[str]:
     path = folder / FILE
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []

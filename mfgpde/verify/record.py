@@ -15,11 +15,22 @@ from pathlib import Path
 from typing import Any, cast
 
 from mfgpde.core.files import write_text
+from mfgpde.core.identity import digest
 from mfgpde.core.modules import checkout
 from mfgpde.verify.finding import Finding
 
 FORMAT = 1
 PACKAGES = ("mfgpde", "numpy", "scipy", "numba")
+RUN = ("level", "seed", "state", "provenance")
+CLAIM: dict[str, Any] = {
+    "id": str,
+    "outcome": str,
+    "margin": int | float | None,
+    "seconds": int | float,
+    "findings": list,
+    "controls": list,
+}
+"""what every stored run has, and every claim in it, of which types"""
 
 
 def finding_record(finding: Finding) -> dict[str, Any]:
@@ -37,17 +48,65 @@ def write(path: Path, data: Mapping[str, object]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a stored run; ValueError says what is wrong with the file."""
+    """Read a stored run; ValueError says what is wrong with the file, whatever it is."""
+    data = _parsed(path)
+    if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
+        raise ValueError(f"{path} is not a stored run of this version (expected format {FORMAT} with a list of claims)")
+    for name in RUN:
+        if name not in data:
+            raise ValueError(f"{path} is not a stored run: it lacks {name!r}")
+    for k, claim in enumerate(data["claims"]):
+        flaw = _flaw(claim)
+        if flaw:
+            raise ValueError(f"{path} is not a stored run: its claim {k} {flaw}")
+    return data
+
+
+def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the digest of all else in it."""
+    plain = json.loads(json.dumps(_finite({key: value for key, value in data.items() if key != "digest"})))
+    return {**plain, "digest": digest(record=plain)}
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Read a claim's record; ValueError for a file that is none, or was changed after it was written."""
+    data = _parsed(path)
+    flaw = _flaw(data)
+    if flaw:
+        raise ValueError(f"{path} is no record of a claim: it {flaw}")
+    if sealed(data)["digest"] != data.get("digest"):
+        raise ValueError(f"{path} was changed after it was written: its digest does not fit")
+    return data
+
+
+def _parsed(path: Path) -> Any:
     try:
-        found: object = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise ValueError(f"cannot read {path}: {problem.strerror}") from problem
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise ValueError(f"{path} is not a stored run: {problem}") from problem
-    data = cast(dict[str, Any], found) if isinstance(found, dict) else {}
-    if data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
-        raise ValueError(f"{path} is not a stored run of this version (expected format {FORMAT} with a list of claims)")
-    return data
+
+
+def _flaw(claim: object) -> str:
+    """Return what a claim's record lacks, in words; nothing if it is whole."""
+    if not isinstance(claim, dict):
+        return "is no table"
+    for name, kind in CLAIM.items():
+        if name not in claim:
+            return f"has no {name!r}"
+        if not isinstance(claim[name], kind):
+            return f"has {claim[name]!r} for its {name!r}"
+    for finding in claim["findings"]:
+        if not isinstance(finding, dict) or not isinstance(finding.get("label"), str):
+            return "has a finding without a label"
+        for side in ("left", "right"):
+            pair = finding.get(side)
+            if not isinstance(pair, dict) or not all(
+                key in pair and isinstance(pair[key], int | float | None) for key in ("value", "error")
+            ):
+                return f"has a finding {finding['label']!r} without numbers on its {side}"
+    return ""
 
 
 def read_complete(path: Path) -> dict[str, Any]:
@@ -72,12 +131,12 @@ def provenance(package: Path) -> dict[str, Any]:
 
 def fingerprint(package: Path, *files: Path) -> str:
     """Return a hash of the package's sources and the given files: results with another one are not reused."""
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for path in (*sorted(package.rglob("*.py")), *files):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    digest.update(json.dumps([_version(name) for name in PACKAGES]).encode())
-    return digest.hexdigest()[:16]
+        found.update(path.name.encode())
+        found.update(path.read_bytes())
+    found.update(json.dumps([_version(name) for name in PACKAGES]).encode())
+    return found.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -117,13 +176,18 @@ def _moved(claim: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> l
     moved: list[Movement] = []
     for side in ("left", "right"):
         a, b = before[side], after[side]
-        bars = (a["error"] if a["error"] is not None else math.inf) + (
-            b["error"] if b["error"] is not None else math.inf
-        )
-        if abs(a["value"] - b["value"]) > bars:
-            text = f"{side} side moved from {a['value']:.6g} ± {a['error']:.1e} to {b['value']:.6g} ± {b['error']:.1e}"
+        bars = sum(math.inf if one["error"] is None else one["error"] for one in (a, b))
+        known = (a["value"] is None) + (b["value"] is None)
+        if known == 1 or (known == 0 and abs(a["value"] - b["value"]) > bars):
+            text = f"{side} side moved from {_told(a)} to {_told(b)}"
             moved.append(Movement(claim, after["label"], text))
     return moved
+
+
+def _told(pair: Mapping[str, Any]) -> str:
+    value, error = pair["value"], pair["error"]
+    bar = "unknown" if error is None else f"{error:.1e}"
+    return "no number" if value is None else f"{value:.6g} ± {bar}"
 
 
 def _finite(data: object) -> object:

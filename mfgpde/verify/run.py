@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mfgpde.core import threads
+from mfgpde.core.lock import locked
 from mfgpde.core.modules import shipped
 from mfgpde.core.optional import explained
 from mfgpde.core.progress import meter
@@ -22,6 +23,9 @@ from mfgpde.verify.claim import Claim, Evidence, Level
 from mfgpde.verify.finding import Outcome
 from mfgpde.verify.judge import Verdict, judge, reason
 from mfgpde.verify.power import detects
+
+SAME = ("key", "level", "seed")
+"""what an interrupted run and each of its results share with the run that goes on"""
 
 
 def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
@@ -135,8 +139,23 @@ def run_suite(
     """Run claims in parallel processes; results go to `out`/claims/<id>.json at once and to `out`/run.json at the end.
 
     A run that was interrupted goes on where it stopped, if code, claims, level and seed are the same; a finished run
-    starts anew. Raises OSError if `out` cannot be written (before any work).
+    starts anew. Its records are believed if their digests fit; others are named in the run's remarks and measured again.
+    Raises OSError if `out` cannot be written, and Busy if another run writes there (both before any work).
     """
+    with locked(out, "the results in"):
+        return _run(entries, level, out, package, seed, jobs, show, on_result)
+
+
+def _run(
+    entries: Sequence[discover.Entry],
+    level: Level,
+    out: Path,
+    package: Path,
+    seed: int,
+    jobs: int,
+    show: bool,
+    on_result: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
     files = [entry.path for entry in entries]
     manifest: dict[str, Any] = {
         "format": record.FORMAT,
@@ -146,22 +165,25 @@ def run_suite(
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "provenance": record.provenance(package),
     }
-    done, known = _unfinished(out, manifest["key"], level, seed), _seconds(package, out)
+    same = {name: manifest[name] for name in SAME}
+    (done, remarks), known = _unfinished(out, same), _seconds(package, out)
     record.write(out / "run.json", {**manifest, "state": "running", "claims": []})
     clock = time.perf_counter()
     results = {entry.id: done[entry.id] for entry in entries if entry.id in done}
+    resumed = len(results)
     todo = sorted((entry for entry in entries if entry.id not in results), key=lambda entry: -known.get(entry.id, 0.0))
     with meter("claims", show=show) as bar:
         for number, result in enumerate(_each(todo, level, seed, jobs), start=1):
             results[result["id"]] = result
-            record.write(out / "claims" / f"{result['id']}.json", {**result, "key": manifest["key"]})
+            record.write(out / "claims" / f"{result['id']}.json", record.sealed({**result, **same}))
             bar(number / len(todo), f"{result['id']}: {result['outcome']}")
             on_result(result)
     claims = [results[entry.id] for entry in entries]
     run = {
         **manifest,
         "state": "complete",
-        "resumed": len(done),
+        "resumed": resumed,
+        "remarks": remarks,
         "seconds": time.perf_counter() - clock,
         "claims": claims,
     }
@@ -169,26 +191,25 @@ def run_suite(
     return record.read(out / "run.json")
 
 
-def _unfinished(out: Path, key: str, level: Level, seed: int) -> dict[str, Any]:
-    """Return the results of an interrupted run of the very same thing."""
-    import json
-
-    try:
-        manifest = record.read(out / "run.json")
-    except ValueError:
-        return {}
-    same = (manifest.get("state"), manifest["key"], manifest["level"], manifest["seed"]) == (
-        "running",
-        key,
-        level.value,
-        seed,
-    )
+def _unfinished(out: Path, same: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the results of an interrupted run of the very same thing, and what was no such result, in words."""
     found: dict[str, Any] = {}
-    for path in (out / "claims").rglob("*.json") if same else ():
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data.get("key") == key and data.get("outcome") != Outcome.BROKEN.value:
+    remarks: list[str] = []
+    try:
+        manifest = record.read(out / "run.json") if (out / "run.json").exists() else {}
+    except ValueError as problem:
+        return {}, [f"{problem}; all was measured anew"]
+    if manifest.get("state") != "running" or any(manifest.get(name) != value for name, value in same.items()):
+        return {}, []
+    for path in sorted((out / "claims").rglob("*.json")):
+        try:
+            data = record.read_sealed(path)
+        except ValueError as problem:
+            remarks.append(f"{problem}; the claim was measured again")
+            continue
+        if data["outcome"] != Outcome.BROKEN.value and all(data.get(name) == value for name, value in same.items()):
             found[data["id"]] = data
-    return found
+    return found, remarks
 
 
 def _seconds(package: Path, out: Path) -> dict[str, float]:

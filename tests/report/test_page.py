@@ -107,8 +107,10 @@ def test_history_is_kept_and_drawn(run, tmp_path):
     for _ in range(3):
         history.add(tmp_path, run)
     with (tmp_path / history.FILE).open("a") as file:
-        file.write("half a li")
-    runs = history.read(tmp_path)
+        for stray in ("half a li", "[]", "{}", '{"claims": 3}', '{"claims": {"a": [1]}}', '{"numbers": {"a": null}}'):
+            file.write(stray + "\n")
+    runs = history.runs(tmp_path)
+    assert history.certificates(tmp_path) == []
     assert len(runs) == 3
     drawn = str(drawings.sparkline(run["claims"][0]["id"], runs))
     assert "margin over 3 runs" in drawn
@@ -123,7 +125,7 @@ def test_history_forgets_the_oldest(run, tmp_path, monkeypatch):
     monkeypatch.setattr(history, "KEPT", 2)
     for started in ("first", "second", "third"):
         history.add(tmp_path, run | {"started": started})
-    assert [one["started"] for one in history.read(tmp_path)] == ["second", "third"]
+    assert [one["started"] for one in history.runs(tmp_path)] == ["second", "third"]
 
 
 def test_numbers_share_a_logarithmic_axis():

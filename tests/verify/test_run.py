@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import mfgpde
 from mfgpde.app.cli import app
+from mfgpde.core.lock import locked
 from mfgpde.verify import discover, record, run
 from mfgpde.verify.claim import Claim, Level
 
@@ -127,6 +128,107 @@ def test_changed_claims_are_not_resumed(suite, tmp_path):
     record.write(out / "quick/run.json", {**manifest, "state": "running"})
     suite("a", off=0.02)
     assert "of these results" not in invoke(folder, "--out", out).output
+
+
+@pytest.fixture
+def stopped(suite, tmp_path, monkeypatch):
+    """A run of claims a and b under seed 0 that was stopped before b; returns what goes on, with other words."""
+    folder, whole = suite("a"), run.run_claim
+    suite("b")
+    with monkeypatch.context() as patched:
+
+        def interrupted(entry, level, seed):
+            if entry.id == "b":
+                raise KeyboardInterrupt
+            return whole(entry, level, seed)
+
+        patched.setattr(run, "run_claim", interrupted)
+        assert invoke(folder, "--out", tmp_path / "out").exit_code == 130
+    return lambda *words: invoke(folder, "--out", tmp_path / "out", *words)
+
+
+def test_a_run_of_one_seed_holds_no_results_of_another(stopped, tmp_path):
+    """Not even where the manifest already says the new seed and the records are the old ones."""
+    manifest = tmp_path / "out/quick/run.json"
+    record.write(manifest, {**json.loads(manifest.read_text()), "seed": 1})
+    result = stopped("--seed", 1)
+    assert "of these results" not in result.output
+    assert [claim["seed"] for claim in record.read(manifest)["claims"]] == [1, 1]
+
+
+def _edited(text):
+    return json.dumps({**json.loads(text), "margin": 1e9})
+
+
+def _half(text):
+    return text[:40]
+
+
+def _alien(text):
+    return '{"some": "json"}'
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_edited, "its digest does not fit"),
+        (lambda text: text[:40], "is not a stored run"),
+        (_alien, "no record of a claim"),
+    ],
+)
+def test_records_that_do_not_fit_are_named_and_measured_again(stopped, tmp_path, change, words):
+    path = tmp_path / "out/quick/claims/a.json"
+    path.write_text(change(path.read_text()))
+    result = stopped()
+    assert result.exit_code == 0, result.output
+    assert "of these results" not in result.output
+    said = " ".join(result.output.split())
+    assert words in said
+    assert "claims/a.json" in said
+    assert abs(record.read(tmp_path / "out/quick/run.json")["claims"][0]["margin"]) < 1e8
+
+
+def test_a_manifest_that_is_none_is_named_and_stops_nothing(stopped, tmp_path):
+    (tmp_path / "out/quick/run.json").write_text("{")
+    result = stopped()
+    assert result.exit_code == 0, result.output
+    assert "measured anew" in result.output
+
+
+def test_two_runs_do_not_share_a_folder(suite, tmp_path):
+    with locked(tmp_path / "out/quick", "the results in"):
+        result = invoke(suite("a"), "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "another run is at work" in result.output
+    assert not (tmp_path / "log").exists()
+
+
+@pytest.mark.parametrize("missing", ["id", "outcome", "margin", "findings", "seconds", "label", "left", "value"])
+def test_a_stored_run_that_lacks_something_is_refused_before_any_work(suite, tmp_path, missing):
+    folder = suite("a")
+    invoke(folder, "--out", tmp_path / "one")
+    stored = tmp_path / "one/quick/run.json"
+    data = json.loads(stored.read_text())
+    claim = data["claims"][0]
+    del {"label": claim["findings"][0], "left": claim["findings"][0], "value": claim["findings"][0]["left"]}.get(
+        missing, claim
+    )[missing]
+    stored.write_text(json.dumps(data))
+    (tmp_path / "log").unlink()
+    result = invoke(folder, "--out", tmp_path / "two", "--against", stored)
+    assert result.exit_code == 1
+    assert "is not a stored run: its claim 0" in " ".join(result.output.split())
+    assert not (tmp_path / "log").exists()
+
+
+def test_numbers_that_json_lacks_are_compared():
+    one = {"id": "a", "outcome": "holds", "findings": [{"label": "x", "left": {"value": None, "error": None}}]}
+    two = {"id": "a", "outcome": "holds", "findings": [{"label": "x", "left": {"value": 1.0, "error": 0.1}}]}
+    for claim in (one, two):
+        claim["findings"][0]["right"] = {"value": 0.0, "error": None}
+    (moved,) = record.compare({"claims": [one]}, {"claims": [two]})
+    assert moved.what == "left side moved from no number to 1 ± 1.0e-01"
+    assert record.compare({"claims": [one]}, {"claims": [one]}) == []
 
 
 def test_against_a_stored_run(suite, tmp_path):
