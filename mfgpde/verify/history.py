@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mfgpde.core.files import write_text
 
@@ -36,20 +36,20 @@ def certificates(folder: Path) -> list[dict[str, Any]]:
 
 
 def _is_run(line: Mapping[str, Any]) -> bool:
-    claims = line.get("claims")
-    return isinstance(claims, dict) and all(
-        isinstance(one, list) and len(one) == 3 and isinstance(one[0], str) and isinstance(one[1], int | float | None)
-        for one in claims.values()
-    )
+    return isinstance(line.get("claims"), dict) and all(map(_is_verdict, line["claims"].values()))
+
+
+def _is_verdict(found: object) -> bool:
+    one = cast(list[object], found) if isinstance(found, list) else []
+    return len(one) == 3 and isinstance(one[0], str) and isinstance(one[1], int | float | None)
 
 
 def _is_certificate(line: Mapping[str, Any]) -> bool:
-    numbers, texts = line.get("numbers"), [line.get(key) for key in ("started", "score", "process")]
-    return (
-        isinstance(numbers, dict)
-        and all(isinstance(value, int | float) for value in (*numbers.values(), line.get("residual")))
-        and all(isinstance(text, str) for text in texts)
-    )
+    match line:
+        case {"started": str(), "score": str(), "process": str(), "residual": int() | float(), "numbers": dict()}:
+            return all(isinstance(value, int | float) for value in line["numbers"].values())
+        case _:
+            return False
 
 
 def _read(folder: Path) -> Iterator[dict[str, Any]]:

@@ -49,8 +49,8 @@ def write(path: Path, data: Mapping[str, object]) -> None:
 
 def read(path: Path) -> dict[str, Any]:
     """Read a stored run; ValueError says what is wrong with the file, whatever it is."""
-    data = _parsed(path)
-    if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
+    data = _table(_parsed(path))
+    if data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
         raise ValueError(f"{path} is not a stored run of this version (expected format {FORMAT} with a list of claims)")
     for name in RUN:
         if name not in data:
@@ -70,7 +70,7 @@ def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_sealed(path: Path) -> dict[str, Any]:
     """Read a claim's record; ValueError for a file that is none, or was changed after it was written."""
-    data = _parsed(path)
+    data = _table(_parsed(path))
     flaw = _flaw(data)
     if flaw:
         raise ValueError(f"{path} is no record of a claim: it {flaw}")
@@ -79,7 +79,12 @@ def read_sealed(path: Path) -> dict[str, Any]:
     return data
 
 
-def _parsed(path: Path) -> Any:
+def _table(found: object) -> dict[str, Any]:
+    """Return a table as it is, and an empty one for what is none: it lacks everything."""
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+
+
+def _parsed(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
@@ -88,23 +93,20 @@ def _parsed(path: Path) -> Any:
         raise ValueError(f"{path} is not a stored run: {problem}") from problem
 
 
-def _flaw(claim: object) -> str:
+def _flaw(found: object) -> str:
     """Return what a claim's record lacks, in words; nothing if it is whole."""
-    if not isinstance(claim, dict):
-        return "is no table"
+    claim = _table(found)
     for name, kind in CLAIM.items():
         if name not in claim:
             return f"has no {name!r}"
         if not isinstance(claim[name], kind):
             return f"has {claim[name]!r} for its {name!r}"
-    for finding in claim["findings"]:
-        if not isinstance(finding, dict) or not isinstance(finding.get("label"), str):
+    for finding in map(_table, claim["findings"]):
+        if not isinstance(finding.get("label"), str):
             return "has a finding without a label"
         for side in ("left", "right"):
-            pair = finding.get(side)
-            if not isinstance(pair, dict) or not all(
-                key in pair and isinstance(pair[key], int | float | None) for key in ("value", "error")
-            ):
+            pair = _table(finding.get(side))
+            if not all(isinstance(pair.get(key, ""), int | float | None) for key in ("value", "error")):
                 return f"has a finding {finding['label']!r} without numbers on its {side}"
     return ""
 
