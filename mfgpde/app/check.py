@@ -20,8 +20,9 @@ from mfgpde.diagnostics.data import Data, Named, Sampled
 from mfgpde.diagnostics.ledger import Ledger
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import PROCESSES, LinearProcess
-from mfgpde.scores import Differenced, ExactScore, load_score
+from mfgpde.scores import Differenced, DifferentiableScore, ExactScore, PotentialScore, load_score
 from mfgpde.scores.contract import InDimension
+from mfgpde.scores.torch_score import TorchScore
 
 FEWEST_SAMPLES = 1000
 
@@ -80,6 +81,7 @@ def prepare(asked: Asked) -> Trial:
     elif density is not None:
         data = Named.stopped(forward, density, stop)
     about = asked.about(forward, None if samples is None else len(samples))
+    about["read as"] = _read_as(score, dimension)
     grid = None if dimension > 3 else _grid(asked, forward, data, dimension)
     return Trial(forward, score, dimension, grid, data, asked, about)
 
@@ -153,6 +155,15 @@ def _same(dimension: int | None, found: int, where: str) -> int:
     if dimension not in (None, found):
         raise ValueError(f"{where} has dimension {found}, but {dimension} was given or found before")
     return found
+
+
+def _read_as(score: DifferentiableScore, dimension: int) -> str:
+    """Return whether a potential or a score was found, of one column in one dimension with how to say the other."""
+    if isinstance(score, PotentialScore):
+        return "a potential φ, score ∇φ"
+    if dimension == 1 and isinstance(score, TorchScore):
+        return "a score, its one column; if that is a potential, name a TorchScore(module, 1, potential=True)"
+    return "a score"
 
 
 def _alike(one: LinearProcess, other: LinearProcess, dimension: int) -> bool:

@@ -105,7 +105,8 @@ def parts_table(parts: Sequence[Any]) -> Table:
 
 def certificate_table(result: Mapping[str, Any]) -> Table:
     """Return the main numbers of a score's certificate, a line each, with their bars."""
-    table = Table(title=f"Certificate of {result['about']['score']}", title_justify="left", header_style="bold")
+    title = f"Certificate of {result['about']['score']}, read as {result['about']['read as']}"
+    table = Table(title=title, title_justify="left", header_style="bold")
     for name, side in (("", "left"), ("value", "right"), ("± or bracket", "right"), ("how", "left")):
         table.add_column(name, justify=side)  # pyright: ignore[reportArgumentType]
     if "grid" not in result:

@@ -98,7 +98,8 @@ class TorchScore:
         if width not in (1, dimension) or (width != (1 if potential else dimension) and potential is not None):
             kind = {True: " a potential", False: " a vector", None: ""}[potential]
             raise ValueError(
-                f"a PyTorch score must return (n, {dimension}) or (n, 1), got{kind} {tuple(probe.shape)} for n = 2"
+                f"a PyTorch score must return (n, {dimension}) or (n, 1), got{kind} {tuple(probe.shape)} for n = 2: "
+                f"it is called with x of shape (2, {dimension}) and t of shape (2, 1)"
             )
         scalar = (width == 1 and dimension > 1) if potential is None else potential
         self = object.__new__(TorchPotential if scalar else TorchScore)

@@ -214,6 +214,16 @@ def test_options_of_networks_are_not_ignored(words):
     assert "say --activation as well" in " ".join(result.output.split())
 
 
+def test_one_column_in_one_dimension_is_said_to_be_a_score(tmp_path, torch):
+    """K7: a potential is as wide as a score there, so that a certificate says as what it read the module."""
+    (tmp_path / "model.py").write_text(
+        "import torch\nclass Model(torch.nn.Module):\n    def forward(self, x, t):\n        return -2 * x\n\n"
+        "model = Model()\n"
+    )
+    trial = check.prepare(Asked(f"{tmp_path}/model.py:model", process="ornstein-uhlenbeck", dimension=1, cells=64))
+    assert "potential=True" in trial.about["read as"]
+
+
 def test_options_of_the_other_kind_of_trial_are_refused(source):
     for words, message in (
         ((f"{source}:exact", "--dimension", "1", "--trajectories", "100"), "not used up to three dimensions"),

@@ -112,6 +112,17 @@ def test_points_agree_with_one_dimension_and_refuse_nonsense(rng):
         mfg.transport.wasserstein_by_blocks(np.ones((60, 60)), np.ones((60, 60)), mfg.CartesianGrid.cube(1.0, 60, 2))
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("origin", [0.0, 1e8])
+def test_points_have_no_unit_and_no_origin(unit, origin):
+    """H4: squares expanded, and absolute tolerances, gave 1.118 in nanometres, and 0 far from the origin, for 0.5."""
+    a, b = np.array([[0.0], [1.0]]), np.array([[0.5], [1.5]])
+    found = mfg.transport.wasserstein_points((a + origin) * unit, (b + origin) * unit)
+    assert found == pytest.approx(0.5 * unit, rel=1e-6)
+    cloud = np.random.default_rng(0).normal(size=(60, 2))
+    assert mfg.transport.wasserstein_points((cloud + origin) * unit, (cloud + origin) * unit) == 0.0
+
+
 @pytest.mark.parametrize("shift", [(0.03, 0.02), (1.3, 0.4)])
 @pytest.mark.parametrize("blocks", [8, 16])
 def test_blocks_hold_translations_of_any_size(shift, blocks):
