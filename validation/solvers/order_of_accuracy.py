@@ -89,7 +89,7 @@ def orders(level, shift=0.0, only_space=False):
             1e-5,
         ),
         ("Fokker–Planck, finite volume of order 4", fp, fv4, 1, (48, 96, 192), 4, 1e-9),
-        ("Fokker–Planck, finite volume of order 4", fp, fv4, 2, (32, 64, 128), 4, 1e-8),
+        ("Fokker–Planck, finite volume of order 4", fp, fv4, 2, (40, 80, 160), 4, 1e-8),
         ("log-density, differences", log, fv2, 1, (64, 128, 256), 2, 1e-7),
         ("log-density, differences", log, fv2, 2, (32, 64, 128), 2, 1e-6),
         ("score, staggered", score, fv2, 1, (64, 128, 256), 2, 1e-7),
