@@ -26,7 +26,7 @@ from mfgpde.processes import LinearProcess
 from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain
 from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, prior_of, solve
 
-RTOL = {"sde": 2e-3, "ode": 1e-4}
+RTOL = {"sde": 2e-3, "ode": 5e-4}
 """tolerances of the time steps; a tenth of them on half the grid"""
 LEAK = 1e-3
 GONE = 0.5
