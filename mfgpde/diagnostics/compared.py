@@ -268,12 +268,13 @@ def _narrowed(p: Field, q: Field, lower: float, upper: float, how: str) -> tuple
 
 def _far(p: Field, q: Field) -> float:
     """Return a number that W₂ of two laws in the box does not exceed."""
-    one, two, grid = normal(p).values, normal(q).values, p.grid
-    if np.array_equal(one, two):
+    one, two = normal(p), normal(q)
+    if np.array_equal(one.values, two.values):
         return 0.0
-    return (
-        wasserstein(one, two, grid) if grid.dimension == 1 else back_and_forth(one, two, grid, iterations=QUICK).upper
-    )
+    if p.grid.dimension == 1:
+        return wasserstein(one.values, two.values, p.grid)
+    upper = _transport(one, two, QUICK).upper
+    return upper if upper <= NEAR * max(p.grid.spacing) else _narrowed(one, two, 0.0, upper, "")[1]
 
 
 def _most(values: list[float]) -> float:
