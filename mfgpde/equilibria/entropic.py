@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array, Backend, dot, namespace, require_memory, to_host
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
 from mfgpde.equilibria.anderson import Mixer
-from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
 from mfgpde.equilibria.noisy_steps import NoisySteps

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
 from mfgpde.equilibria.best_response import Sweeps
-from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.equilibrium import Equilibrium
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array, Backend, namespace, require_memory, to_host
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
-from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.driftless import potential_cost
 from mfgpde.equilibria.equilibrium import Equilibrium
 from mfgpde.equilibria.space_time import SpaceTime

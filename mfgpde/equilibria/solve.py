@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.equilibria import entropic, newton, primal_dual
 from mfgpde.equilibria.asked import check_capacity, check_numbers, checked_start
-from mfgpde.equilibria.checkpoint import Checkpoint
 from mfgpde.equilibria.equilibrium import Equilibrium
 from mfgpde.equilibria.noisy_steps import resolves
 from mfgpde.games import MeanFieldGame

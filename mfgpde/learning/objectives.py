@@ -17,6 +17,8 @@ from mfgpde.processes import IsotropicProcess
 
 Point = Any
 PointScore = Callable[[Point, Any], Point]
+CELLS = 4096
+"""of the tables of coefficients"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Objective:
 class Coefficients:
     """The process as functions of time that JAX can differentiate: interpolated from the process's own on a fine grid."""
 
-    times: Any
+    horizon: float
     contraction: Any
     deviation: Any
     diffusivity: Any
@@ -69,16 +71,29 @@ class Coefficients:
 
     @classmethod
     def of(cls, process: IsotropicProcess) -> Coefficients:
-        """Tabulate a process at 4097 times, dense near zero; the interpolation is off by less than single precision."""
+        """Tabulate a process at 4097 times, uniform in √t: √v has a root's slope at zero, but none in √t.
+
+        Cubic interpolation between them is off by less than 1e-6 of the value for t ≥ 1e-7 horizon, of contractions that
+        fall below 1e-2 by less than 1e-8.
+        """
         import numpy as np
 
-        t = process.horizon * np.linspace(0, 1, 4097) ** 2
-        table = (t, process.contraction(t), np.sqrt(process.variance(t)), process.diffusivity(t), process.relaxation(t))
-        return cls(*(jnp.asarray(np.broadcast_to(values, t.shape), jnp.float32) for values in table))
+        t = process.horizon * np.linspace(0, 1, CELLS + 1) ** 2
+        table = (process.contraction(t), np.sqrt(process.variance(t)), process.diffusivity(t), process.relaxation(t))
+        return cls(process.horizon, *(jnp.asarray(np.broadcast_to(values, t.shape), jnp.float32) for values in table))
 
     def __call__(self, name: str, t: Any) -> Any:
         """Return one coefficient at time t."""
-        return jnp.interp(t, self.times, getattr(self, name))
+        table, place = getattr(self, name), CELLS * jnp.sqrt(jnp.clip(t / self.horizon, 0.0, 1.0))
+        first = jnp.clip(jnp.floor(place).astype(jnp.int32) - 1, 0, CELLS - 3)
+        u = place - first
+        weights = (
+            (1 - u) * (2 - u) * (3 - u) / 6,
+            u * (2 - u) * (3 - u) / 2,
+            u * (u - 1) * (3 - u) / 2,
+            u * (u - 1) * (u - 2) / 6,
+        )
+        return sum(weight * table[first + k] for k, weight in enumerate(weights))
 
 
 def loss_weight(objective: Objective, process: Coefficients, t: Any) -> Any:

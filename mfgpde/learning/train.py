@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mfgpde.core.files import written
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
 from mfgpde.learning.control_variate import steadied_noise
 from mfgpde.learning.objectives import (
@@ -74,15 +73,17 @@ def train(
 ) -> Training:
     """Train a score on samples (n, d) and return it; the learning rate falls to zero along a cosine.
 
-    `average` is the decay of the exponential mean of the weights, which is what comes back. Points of the log-density
-    penalty are uniform in [−box, box]^d, by default the box of the samples with a tenth to spare. With `checkpoint`, the
-    state is written there after every 250 steps and training resumes from it; one of another setting is refused.
+    `average` is the decay of the exponential mean of the weights, which is what comes back; at step k it is at most
+    (1 + k)/(10 + k), so that the weights before training are forgotten. Points of the log-density penalty are uniform in
+    [−box, box]^d, by default the box of the samples with a tenth to spare. With `checkpoint`, the state is written there
+    after every 250 steps and training resumes from it; one of other samples, or another setting, is refused by name.
 
     With `base`, a potential as a JAX function of one point and one time, the network learns what is left of the score: the
     recipe of arXiv:2406.09084 for high dimensions, where the base is operator-informed. In trials in 2D a base of degree
     two halved the steps; what is left of one of degree four and more has no low frequencies, and was learned slowly.
 
-    Raises ValueError for samples that are not finite numbers (n, d), and for a penalty that needs a potential without one;
+    Raises ValueError for samples that are not finite numbers (n, d), for a penalty that needs a potential without one, and
+    for rates, decays, sizes and checkpoints that do not fit; Busy where another run writes the checkpoint;
     FloatingPointError, with the step, if the loss stops being finite.
 
     >>> samples = mfg.gaussian(0.0, 1.0).sample(500, np.random.default_rng(0))
@@ -97,45 +98,80 @@ def train(
         raise ValueError("the log-density penalty and a base need a network whose output is a potential")
     if objective.control and batch % 2:
         raise ValueError(f"a control variate needs a batch of two halves, got {batch}")
+    if objective.start >= process.horizon:
+        raise ValueError(f"the objective starts at t = {objective.start:g}, the process ends at {process.horizon:g}")
+    _check(widths, steps, batch, rate, average, box)
     dimension = samples.shape[1]
     reach = 1.1 * float(np.abs(samples).max()) if box is None else box
     sizes = [dimension + 1, *widths, 1 if network.output == "potential" else dimension]
-    layers = _initial(sizes, seed)
-    state = (layers, layers, _adam(rate, steps).init(layers), jax.random.key(seed))
-    setting = {"steps": steps, "batch": batch, "rate": rate, "seed": seed, "sizes": sizes, "n": len(samples)}
+    setting = {"process": process, "samples": samples, "objective": objective, "network": network, "sizes": sizes}
     setting |= {
-        "network": asdict(network),
-        "objective": asdict(objective),
+        "steps": steps,
+        "batch": batch,
+        "rate": rate,
         "average": average,
-        "base": base is not None,
+        "seed": seed,
+        "box": reach,
+        "base": base,
     }
-    losses, residuals, done = [], [], 0
-    if checkpoint is not None and checkpoint.is_file():
-        state, losses, residuals = _restored(checkpoint, setting, state)
-        done = CHUNK * len(losses)
-    chunk = _compiled(process, dimension, objective, network, batch, rate, steps, average, base)
-    data = (jnp.asarray(samples, jnp.float32), jnp.asarray(reach, jnp.float32))
-    with meter("training", show=progress) as bar:
-        while done < steps:
+    kept = Checkpoint(checkpoint, setting)
+    with kept.held(), meter("training", show=progress) as bar:
+        state, losses, residuals = _resumed(kept, _start(sizes, rate, steps, seed))
+        chunk = _compiled(process, dimension, objective, network, batch, rate, steps, average, base)
+        data = (jnp.asarray(samples, jnp.float32), jnp.asarray(reach, jnp.float32))
+        while (done := CHUNK * len(losses)) < steps:
             count = min(CHUNK, steps - done)
             state, (loss, residual) = chunk(state, data, count)
-            loss, residual = float(loss), float(residual)
-            if not np.isfinite(loss):
+            losses.append(float(loss))
+            residuals.append(float(residual))
+            if not np.isfinite(losses[-1]):
                 raise FloatingPointError(
-                    f"the loss is {loss} after {done + count} steps; try a smaller rate than {rate:g}"
+                    f"the loss is {losses[-1]} after {done + count} steps; try a smaller rate than {rate:g}"
                 )
-            losses.append(loss)
-            residuals.append(residual)
-            done += count
-            if checkpoint is not None:
-                _store(checkpoint, setting, state, losses, residuals)
-            bar(done / steps, f"loss {loss:.4g}, residual {residual:.3g}")
+            kept.save(now=True, losses=np.array(losses), residuals=np.array(residuals), **_leaves(state))
+            bar((done + count) / steps, f"loss {losses[-1]:.4g}, residual {residuals[-1]:.3g}")
     averaged = [(np.asarray(W), np.asarray(b)) for W, b in state[1]]
     arrays = {f"{kind}{k}": a for k, layer in enumerate(averaged) for kind, a in zip("Wb", layer, strict=True)}
     score = network_score(arrays, network, dimension, "the trained network")
     if base is not None:
         score = JaxScore(_on_top(base, forward(network)), dimension, score.parameters)
     return Training(score, network, averaged, tuple(losses), tuple(residuals), base)
+
+
+def _check(widths: tuple[int, ...], steps: int, batch: int, rate: float, average: float, box: float | None) -> None:
+    """Raise ValueError for what no training has."""
+    for name, value in {"steps": steps, "batch": batch, "every width": min(widths, default=1)}.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if not 0 < rate < np.inf:
+        raise ValueError(f"rate must be positive, got {rate}")
+    if not 0 <= average < 1:
+        raise ValueError(f"average is a decay in [0, 1), 0 for the last weights, got {average}")
+    if box is not None and not 0 < box < np.inf:
+        raise ValueError(f"box is half a side of the penalty's box, positive, got {box}")
+
+
+def _start(sizes: list[int], rate: float, steps: int, seed: int) -> Any:
+    """Return the state before the first step: weights, their mean, moments of Adam, key, number of steps."""
+    layers = _initial(sizes, seed)
+    return layers, layers, _adam(rate, steps).init(layers), jax.random.key(seed), jnp.zeros((), jnp.int32)
+
+
+def _leaves(state: Any) -> dict[str, np.ndarray]:
+    """Return a state's arrays by name, the key as its data."""
+    *parts, key, count = state
+    return {f"leaf{k}": np.asarray(a) for k, a in enumerate(jax.tree.leaves((*parts, jax.random.key_data(key), count)))}
+
+
+def _resumed(kept: Checkpoint, start: Any) -> tuple[Any, list[float], list[float]]:
+    """Return what a checkpoint holds, or the start: state, losses, residuals; ValueError if another setting made it."""
+    arrays = kept.load()
+    if arrays is None:
+        return start, [], []
+    *parts, key, count = start
+    shape = jax.tree.structure((*parts, jax.random.key_data(key), count))
+    *parts, key, count = jax.tree.unflatten(shape, [jnp.asarray(arrays[f"leaf{k}"]) for k in range(shape.num_leaves)])
+    return (*parts, jax.random.wrap_key_data(key), count), arrays["losses"].tolist(), arrays["residuals"].tolist()
 
 
 def _on_top(base: Callable[[Any, Any], Any], function: Callable[..., Any]) -> Callable[..., Any]:
@@ -215,41 +251,17 @@ def _compiled(
         return loss, residual
 
     def step(given: Any, state: Any, _: Any) -> Any:
-        layers, averaged, moments, key = state
+        layers, averaged, moments, key, count = state
         key, now = jax.random.split(key)
         (loss, residual), slope = jax.value_and_grad(losses, has_aux=True)(layers, given, now)
         updates, moments = adam.update(slope, moments)
         layers = optax.apply_updates(layers, updates)
-        averaged = jax.tree.map(lambda a, b: average * a + (1 - average) * b, averaged, layers)
-        return (layers, averaged, moments, key), (loss, residual)
+        decay = jnp.minimum(average, (1 + count) / (10 + count))
+        averaged = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, averaged, layers)
+        return (layers, averaged, moments, key, count + 1), (loss, residual)
 
     def chunk(state: Any, given: Any, count: int) -> Any:
         state, history = jax.lax.scan(partial(step, given), state, length=count)
         return state, jax.tree.map(jnp.mean, history)
 
     return jax.jit(chunk, static_argnums=2)
-
-
-def _store(path: Path, setting: dict[str, Any], state: Any, losses: list[float], residuals: list[float]) -> None:
-    """Write the state through a temporary file."""
-    leaves = [np.asarray(a) for a in jax.tree.leaves((*state[:3], jax.random.key_data(state[3])))]
-    about = json.dumps({"setting": setting, "losses": losses, "residuals": residuals})
-    named: dict[str, Any] = {f"leaf{k}": leaf for k, leaf in enumerate(leaves)}
-    with written(path) as part, part.open("wb") as file:
-        np.savez(file, about=np.array(about), **named)
-
-
-def _restored(path: Path, setting: dict[str, Any], state: Any) -> Any:
-    """Return the stored state, losses and residuals; ValueError if another setting made it."""
-    with np.load(path, allow_pickle=False) as stored:
-        about = json.loads(str(stored["about"]))
-        leaves = [jnp.asarray(stored[f"leaf{k}"]) for k in range(len(stored.files) - 1)]
-    if about["setting"] != json.loads(json.dumps(setting)):
-        theirs = about["setting"]
-        names = [key for key in setting if theirs.get(key) != json.loads(json.dumps(setting[key]))]
-        raise ValueError(
-            f"{path} was made with another {', '.join(names)}; remove it, or ask for what it was made with"
-        )
-    shape = jax.tree.structure((*state[:3], jax.random.key_data(state[3])))
-    *parts, key = jax.tree.unflatten(shape, leaves)
-    return (*parts, jax.random.wrap_key_data(key)), about["losses"], about["residuals"]

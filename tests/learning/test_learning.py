@@ -1,13 +1,12 @@
 """Objectives vanish or agree where they must, training finds a Gaussian's score, resumes exactly and refuses nonsense."""
 
-import importlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.learning.objectives import Coefficients, log_residual, matching_loss, score_residual
 
 OU = mfg.OrnsteinUhlenbeck(horizon=3.0)
@@ -75,17 +74,15 @@ def test_training_resumes_where_it_stopped_and_the_same_seed_gives_the_same_weig
     setting = {"widths": (8,), "steps": 600, "batch": 32, "objective": mfg.Objective(score_residual=1e-3)}
     whole, twice = (mfg.train(OU, samples, **setting) for _ in range(2))
     path = tmp_path / "state"
-    module = importlib.import_module("mfgpde.learning.train")
-    real = module._store
-    stored = []
+    real, stored = Checkpoint.save, []
 
-    def store_once(*arguments):
-        real(*arguments)
+    def save_once(self, **arrays):
+        real(self, **arrays)
         stored.append(1)
         if len(stored) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_store", store_once)
+    monkeypatch.setattr(Checkpoint, "save", save_once)
     with pytest.raises(KeyboardInterrupt):
         mfg.train(OU, samples, checkpoint=path, **setting)
     resumed = mfg.train(OU, samples, checkpoint=path, **setting)
@@ -97,15 +94,77 @@ def test_training_resumes_where_it_stopped_and_the_same_seed_gives_the_same_weig
     assert resumed.losses == whole.losses
     other = mfg.train(OU, samples, seed=1, **setting)
     assert not np.array_equal(other.layers[0][0], whole.layers[0][0])
-    with pytest.raises(ValueError, match="another seed"):
-        mfg.train(OU, samples, seed=1, checkpoint=path, **setting)
     saved = mfg.load_score(str(whole.save(tmp_path / "w.safetensors")))
     np.testing.assert_allclose(saved(samples[:5], 0.4), whole.score(samples[:5], 0.4), atol=1e-12)
+
+
+def test_a_training_of_anything_else_is_refused_by_what_differs(tmp_path):
+    """Before anything is compiled: each refusal takes milliseconds."""
+    samples, process = np.random.default_rng(0).normal(size=(100, 1)), mfg.VariancePreserving()
+    base, path = (lambda x, t: -0.5 * jnp.sum(x**2)), tmp_path / "state"
+    known = {"widths": (4,), "steps": 1, "batch": 8, "base": base, "box": 3.0}
+    mfg.train(process, samples, checkpoint=path, **known)
+
+    def refused(words, process=process, samples=samples, **changes):
+        with pytest.raises(ValueError, match=rf"belongs to another problem, by its [^;]*{words}"):
+            mfg.train(process, samples, checkpoint=path, **known | changes)
+
+    other = samples.copy()
+    other[57, 0] += 1e-9
+    refused("samples", samples=other)
+    refused("process", process=mfg.VarianceExploding())
+    refused("process.horizon", process=mfg.VariancePreserving(horizon=2.0))
+    refused("box", box=4.0)
+    refused("base", base=lambda x, t: -0.25 * jnp.sum(x**2))
+    refused("base", base=None)
+    refused("seed", seed=1)
+    refused("average", average=0.9)
+    refused("objective.weighting", objective=mfg.Objective(weighting="none"))
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match="no whole checkpoint"):
+        mfg.train(process, samples, checkpoint=path, **known)
+
+
+def test_the_mean_of_the_weights_forgets_where_they_began():
+    """After 100 steps it is nearer to the truth than half of what it was when the first weights stayed in it."""
+    samples, x = np.random.default_rng(0).normal(size=(1000, 1)), np.linspace(-2, 2, 41)[:, None]
+    short = {"widths": (16,), "steps": 100, "batch": 128}
+    found = mfg.train(mfg.VariancePreserving(), samples, **short)
+    last = mfg.train(mfg.VariancePreserving(), samples, average=0.0, **short)
+    miss, last_miss = (np.sqrt(np.mean((one.score(x, 0.5) + x) ** 2)) for one in (found, last))
+    assert miss < 1.2 * last_miss
+
+
+PROCESSES = {
+    "VP to 5": mfg.VariancePreserving(horizon=5.0),
+    "VE": mfg.VarianceExploding(),
+    "Brownian": mfg.Brownian(scale=2.0, horizon=3.0),
+    "OU": OU,
+}
+
+
+@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+def test_coefficients_are_those_of_the_process_down_to_small_times(process):
+    t = np.float64(np.float32(np.concatenate([np.geomspace(1e-7, 1, 400), np.linspace(0.01, 1, 57)]) * process.horizon))
+    known, given = Coefficients.of(process), jnp.asarray(t, jnp.float32)
+    truth = {"contraction": process.contraction(t), "deviation": np.sqrt(process.variance(t))}
+    truth |= {"diffusivity": process.diffusivity(t), "relaxation": process.relaxation(t)}
+    for name, values in truth.items():
+        floor = 1e-8 if name == "contraction" else 1e-30  # it falls to nothing, and is compared with one
+        np.testing.assert_allclose(known(name, given), np.broadcast_to(values, t.shape), rtol=1e-6, atol=floor)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda x: mfg.train(OU, x, average=1.5), r"decay in \[0, 1\)"),
+        (lambda x: mfg.train(OU, x, average=-1.0), r"decay in \[0, 1\)"),
+        (lambda x: mfg.train(OU, x, rate=-1e-3), "rate must be positive"),
+        (lambda x: mfg.train(OU, x, batch=0), "batch must be at least 1"),
+        (lambda x: mfg.train(OU, x, steps=0), "steps must be at least 1"),
+        (lambda x: mfg.train(OU, x, widths=(8, 0)), "every width"),
+        (lambda x: mfg.train(OU, x, box=0.0), "half a side"),
+        (lambda x: mfg.train(OU, x, mfg.Objective(start=3.0)), "the process ends at 3"),
         (lambda x: mfg.train(OU, x[:, 0]), "shape"),
         (lambda x: mfg.train(OU, x * np.nan), "finite"),
         (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.files import written
 from mfgpde.core.identity import difference, identity
 from mfgpde.core.lock import locked
+from mfgpde.core.stored import read_arrays, said
 
 PAUSE = 5.0  # seconds between two writings
 
@@ -58,12 +57,12 @@ class Checkpoint:
 
     def _read(self, path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                setting = json.loads(str(stored["setting"]))
-                return setting, {name: stored[name] for name in stored.files if name != "setting"}
-        except (OSError, ValueError, LookupError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as trouble:
-            reason = str(trouble).splitlines()[0] if str(trouble) else type(trouble).__name__
-            raise ValueError(f"{path} is no whole checkpoint ({reason}); remove it, or name another") from trouble
+            arrays = read_arrays(path)
+            return json.loads(str(arrays.pop("setting"))), arrays
+        except (ValueError, LookupError) as trouble:
+            raise ValueError(
+                f"{path} is no whole checkpoint ({said(trouble)}); remove it, or name another"
+            ) from trouble
 
     def save(self, *, now: bool = False, **arrays: Array) -> None:
         """Write the iterate, at most every few seconds unless told `now`."""
