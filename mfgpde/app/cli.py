@@ -145,24 +145,28 @@ def solve(
 
     console, ranks = _console(), int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
     with Complaints(ranks):
-        from mfgpde.app import game_problem
+        from mfgpde.app import game_problem, outputs
         from mfgpde.app import problem as problems
         from mfgpde.discretisations import Distributed
+        from mfgpde.grids import CartesianGrid
 
         if game_problem.is_game(problem):
-            return _play(game_problem.read(problem), out, picture, console)
+            game = game_problem.read(problem)
+            return _play(game, outputs.ready(out or game.output, (".nc",)), picture, console)
         posed = problems.read(problem)
         grid = posed.discretisation.grid
         comm = grid.comm if isinstance(grid, Distributed) else None
         if ranks > 1 and comm is None:
             raise ValueError(f"{type(posed.discretisation).__name__} runs on one process; several need finite-element")
         first = comm is None or comm.rank == 0
+        gridded = isinstance(grid, CartesianGrid)
+        place = outputs.ready(out or posed.output, (".nc",) if gridded else (".nc", ".xdmf", ".bp"))
         try:
             solution = posed.solve(progress=console.is_terminal and first)
         except NotConverged as failure:
-            kept = failure.partial.save(out or posed.output)
+            kept = failure.partial.save(place)
             raise NotConverged(f"{failure} What was computed is in {kept}.", failure.partial) from failure
-        path = solution.save(out or posed.output)
+        path = solution.save(place)
         if picture is not None:
             from mfgpde.report.pictures import picture as draw
 
@@ -172,14 +176,14 @@ def solve(
             console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")
 
 
-def _play(posed: Any, out: Path | None, picture: Path | None, console: Terminal) -> None:
+def _play(posed: Any, out: Path, picture: Path | None, console: Terminal) -> None:
     """Solve a game, write it, and say what it cost."""
     from mfgpde.report import table
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         refined = posed.solve(out, progress=console.is_terminal)
-    found, path = refined.finest, refined.save(out or posed.output)
+    found, path = refined.finest, refined.save(out)
     console.print(table.equilibrium_table(found, refined.optimal_cost))
     console.print(f"{found.cost['seconds']:.1f} s. Equilibrium: {path}", highlight=False)
     if picture is not None:

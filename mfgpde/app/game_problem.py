@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mfgpde.app.outputs import stated
 from mfgpde.app.tables import called, member, one_of
 from mfgpde.equilibria import RefinedEquilibrium, refined_equilibrium
 from mfgpde.games import GAMES, MeanFieldGame
@@ -50,4 +51,4 @@ def read(path: Path) -> GameProblem:
     game = member(GAMES, table["game"])
     grid = called(CartesianGrid, table["grid"], "the grid")
     options = {key: table[key] for key in ("method", "steps", "tolerance", "iterations") if key in table}
-    return GameProblem(game, grid, options, path.parent / table.get("output", path.stem + ".nc"))
+    return GameProblem(game, grid, options, stated(path, table))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+from mfgpde.app.outputs import stated
 from mfgpde.app.tables import called, member, one_of
 from mfgpde.core.register import Register
 from mfgpde.densities import DENSITIES, marginal
@@ -70,13 +73,30 @@ def read(path: Path) -> Problem:
     if kind in RENAMED:
         raise ValueError(f"the equation {kind!r} is now called {RENAMED[kind]!r}")
     make: Any = EQUATIONS.named(kind)
-    times = tuple(map(float, table["times"]))
+    times = _times(table["times"], path)
     start = data if times[0] == 0 else marginal(process, data, times[0])
     initial = (lambda x: -start.log_density(x)) if make is HamiltonJacobiBellman else start
-    options = {key: float(table[key]) for key in ("rtol", "largest_wall_mass") if key in table}
-    output = path.parent / table.get("output", path.stem + ".nc")
+    options = {key: _positive(table[key], key, path) for key in ("rtol", "largest_wall_mass") if key in table}
+    output = stated(path, table)
     space = _discretisation(dict(table["discretisation"]), path.parent)
     return Problem(process, data, make.of(process), space, initial, times, options, output)
+
+
+def _times(found: object, path: Path) -> tuple[float, ...]:
+    numbers = cast(list[object], found) if isinstance(found, list) else []
+    times = tuple(float(t) for t in numbers if isinstance(t, int | float) and not isinstance(t, bool))
+    whole = len(times) == len(numbers) and all(map(math.isfinite, times))
+    if len(times) < 2 or not whole or any(b <= a for a, b in pairwise(times)):
+        raise ValueError(
+            f"{path}: times must be two or more strictly increasing numbers, as in [0.0, 0.5], got {found!r}"
+        )
+    return times
+
+
+def _positive(found: object, name: str, path: Path) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < math.inf:
+        raise ValueError(f"{path}: {name} must be a positive number, got {found!r}")
+    return float(found)
 
 
 def _discretisation(table: dict[str, Any], folder: Path) -> Any:

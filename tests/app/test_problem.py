@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mfgpde as mfg
-from mfgpde.app import problem
+from mfgpde.app import game_problem, outputs, problem
 from mfgpde.app.cli import app
 
 EXAMPLES = Path(mfg.__file__).parents[1] / "docs" / "examples"
@@ -75,6 +75,47 @@ def test_bad_game_files_get_a_sentence(change, message, tmp_path):
     assert message in " ".join(result.output.split()), result.output
 
 
+@pytest.mark.parametrize("text", [GOOD, None], ids=["equation", "game"])
+def test_where_results_go_is_looked_at_before_the_work(text, tmp_path, monkeypatch):
+    """Suffixes, folders and files in the way; nothing is solved."""
+    path = tmp_path / "given" / "problem.toml"
+    path.parent.mkdir()
+    path.write_text(text or (EXAMPLES / "games" / "linear_quadratic.toml").read_text())
+
+    def never(*_, **__):
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr(problem.Problem, "solve", never)
+    monkeypatch.setattr(game_problem.GameProblem, "solve", never)
+    (tmp_path / "file").write_text("in the way")
+    for out, words in (("a.foo", "must end in"), ("c.csv", "must end in"), ("file/a.nc", "cannot write")):
+        result = invoke(path, "--out", tmp_path / out)
+        assert result.exit_code == 1
+        assert words in result.output, result.output
+    (tmp_path / "folder.nc").mkdir()
+    assert "is a folder" in invoke(path, "--out", tmp_path / "folder.nc").output
+
+
+def test_a_links_target_outside_is_outside(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link.nc").symlink_to(tmp_path / "victim.nc")
+    with pytest.raises(ValueError, match="leads out of"):
+        outputs.stated(tmp_path / "in" / "p.toml", {"output": "link.nc"})
+    assert outputs.stated(tmp_path / "in" / "p.toml", {"output": "sub/x.nc"}) == tmp_path / "in" / "sub" / "x.nc"
+
+
+def test_a_game_is_solved_from_a_folder_that_is_left_alone(tmp_path):
+    """All that is written, the checkpoint too, lies beside --out; what has not converged is kept, with exit code 2."""
+    (tmp_path / "given").mkdir()
+    path = tmp_path / "given" / "game.toml"
+    text = (EXAMPLES / "games" / "linear_quadratic.toml").read_text()
+    path.write_text('method = "primal-dual"\niterations = 3\n' + text)
+    result = invoke(path, "--out", tmp_path / "out" / "game.nc")
+    assert result.exit_code == 2, result.output
+    assert (tmp_path / "out" / "game.nc").is_file()
+    assert [file.name for file in path.parent.iterdir()] == ["game.toml"]
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda p: p.stem)
 def test_examples_run_and_are_right(path, tmp_path):
     result = invoke(path, "--out", tmp_path / "solution.nc")
@@ -119,6 +160,17 @@ def test_two_ranks_write_one_solution_and_a_failure_ends_both(tmp_path):
         (("cells = [64]", "cells = [64]\ncell = 3"), "unexpected keyword argument 'cell'"),
         (("mean = 0.0", "median = 0.0"), "data 'gaussian' does not take"),
         (("[0.0, 0.2]", "[0.2, 0.1]"), "strictly increasing"),
+        (("[0.0, 0.2]", "[]"), "two or more strictly increasing numbers"),
+        (("[0.0, 0.2]", "0.2"), "two or more strictly increasing numbers"),
+        (("[0.0, 0.2]", '["a", 1.0]'), "two or more strictly increasing numbers"),
+        (("[0.0, 0.2]", "[0.0, inf]"), "two or more strictly increasing numbers"),
+        (("rtol = 1e-5", "rtol = -1"), "rtol must be a positive number, got -1"),
+        (("rtol = 1e-5", 'rtol = "fine"'), "rtol must be a positive number, got 'fine'"),
+        (("rtol = 1e-5", "output = 5"), "output must be the name of a file"),
+        (("rtol = 1e-5", 'output = "../victim.txt"'), "leads out of"),
+        (("rtol = 1e-5", 'output = "/tmp/victim.nc"'), "leads out of"),
+        (("rtol = 1e-5", 'output = "."'), "must end in .nc"),
+        (("rtol = 1e-5", 'output = "a.foo"'), "must end in .nc"),
         (("lower = [-6]", "lower = [-1]"), "would do"),
         (("[process]", "[process"), "is no TOML"),
     ],

@@ -1,0 +1,38 @@
+"""Where results go: looked at before the work, and inside the folder of the problem file unless the command line says."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+
+def stated(file: Path, table: dict[str, object]) -> Path:
+    """Return where a problem file wants its result: its `output`, below its own folder, or its own name as .nc.
+
+    Raises ValueError for what is no name of a file, and for one that leads out of the folder.
+    """
+    name = table.get("output", file.stem + ".nc")
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f'{file}: output must be the name of a file, as in output = "{file.stem}.nc", got {name!r}')
+    folder = file.parent.resolve()
+    if not (folder / name).resolve().is_relative_to(folder):
+        raise ValueError(f"{file}: output = {name!r} leads out of {file.parent}; name such a place with --out")
+    return file.parent / name
+
+
+def ready(path: Path, suffixes: Collection[str]) -> Path:
+    """Return the path of a result if it can be written there. Raises ValueError for its suffix, OSError for its folder."""
+    if path.suffix not in suffixes:
+        raise ValueError(f"{path} must end in {' or '.join(suffixes)}, which say what is written")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file in it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".mfgpde.")
+    except OSError as trouble:
+        raise OSError(trouble.errno, trouble.strerror, str(path.parent)) from trouble
+    os.close(handle)
+    Path(name).unlink()
+    return path
