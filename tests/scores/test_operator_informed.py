@@ -208,3 +208,13 @@ def test_the_semigroup_composes_and_keeps_mass(basis, rng):
     known = np.isfinite(found)
     assert known.any()
     np.testing.assert_allclose(found[known], np.stack(slopes, axis=-1)[known], rtol=1e-4, atol=1e-5)
+
+
+def test_a_basis_says_that_it_cannot_show_a_short_time():
+    basis, x = mfg.scores.HermiteBasis(1, 8), np.linspace(-3, 3, 61)[:, None]
+    embedding = mfg.scores.Embedding(basis, np.zeros((1, 1)))
+    with pytest.warns(UserWarning, match="cannot show so short a time"):
+        assert embedding.density(x, 0.01).min() < 0
+    with pytest.warns(UserWarning, match="cannot show so short a time"):
+        assert np.isnan(embedding.score(x, 0.01)).any()
+    assert embedding.density(x[20:41], 2.0).min() > 0
