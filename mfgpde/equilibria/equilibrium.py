@@ -20,6 +20,7 @@ from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.equilibria import paths
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.labelled import read_labelled
 
 if TYPE_CHECKING:
     import xarray
@@ -144,11 +145,11 @@ class Equilibrium(Shown):
 
 
 def load_equilibrium(path: str | os.PathLike[str]) -> xarray.Dataset:
-    """Return density and value over time as `Equilibrium.save` wrote them, costs and residuals in the attributes."""
-    import xarray
+    """Return density and value over time as `Equilibrium.save` wrote them, costs and residuals in the attributes.
 
-    with xarray.open_dataset(path, engine="h5netcdf") as stored:
-        return stored.load()
+    Raises ValueError for other files.
+    """
+    return read_labelled(path, "an equilibrium", lambda one: {"density", "value"} <= set(map(str, one.data_vars)))
 
 
 def initial_on(game: MeanFieldGame, grid: CartesianGrid, largest_loss: float = 1e-3) -> Array:

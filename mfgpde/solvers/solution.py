@@ -19,6 +19,7 @@ from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
 from mfgpde.equations import Equation, FokkerPlanck
 from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.labelled import read_labelled
 
 if TYPE_CHECKING:
     import xarray
@@ -137,7 +138,7 @@ class Solution(Shown):
 
 
 def load(path: str | os.PathLike[str]) -> xarray.DataArray:
-    """Return the labelled array that `Solution.save` wrote, box and provenance in its attributes.
+    """Return the labelled array that `Solution.save` wrote, box and provenance in its attributes; ValueError for others.
 
     Raises FileNotFoundError where there is none.
 
@@ -147,10 +148,8 @@ def load(path: str | os.PathLike[str]) -> xarray.DataArray:
     >>> stored.dims, f"{float(stored[-1].sum()) * space.grid.volume:.6f}"
     (('time', 'x'), '1.000000')
     """
-    import xarray
-
-    with xarray.open_dataarray(path, engine="h5netcdf") as stored:
-        return stored.load()
+    found = read_labelled(path, "a solution", lambda one: len(one.data_vars) == 1 and "time" in one.dims)
+    return next(iter(found.data_vars.values()))
 
 
 def variables(path: str | os.PathLike[str]) -> dict[str, Array]:
