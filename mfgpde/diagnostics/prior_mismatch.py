@@ -17,6 +17,9 @@ from mfgpde.diagnostics.ledger import Entry
 from mfgpde.processes import LinearProcess
 from mfgpde.transport import wasserstein_gaussian
 
+MATTERS = 1e-3
+"""share of the prior's width below which no reader asks where a distance comes from"""
+
 
 def mismatch(process: LinearProcess, data: Data, dimension: int) -> dict[str, Entry]:
     """Return W₂, KL(p_T‖prior) and TV of p_T and the prior, each between bounds in closed form, in any dimension."""
@@ -43,9 +46,9 @@ def noised_law(process: LinearProcess, data: Data, dimension: int) -> Density:
 
 def advice(w2: Entry, prior: GaussianMixture, before: Entry, after: Entry) -> str | None:
     """Return, where most of W₂ ode–data is the prior's, a sentence that says so and what to do."""
-    if after.value > 0.5 * before.value or before.value <= (after.error or 0.0):
-        return None
     deviation = float(np.sqrt(np.trace(prior.covariances[0]) / prior.dimension))
+    if after.value > 0.5 * before.value or before.value <= max(after.error or 0.0, MATTERS * deviation):
+        return None
     return (
         f"most of W2 ode–data is the prior's, not the score's: N(·, {deviation:.3g}²) is W2 = {w2.least:.3g} to "
         f"{w2.most:.3g} away from the law p_T of the data at the horizon; started from p_T the ODE would end at "

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
-from mfgpde.processes import ForwardProcess, IsotropicProcess, OverdampedLangevin
+from mfgpde.processes import ForwardProcess, IsotropicProcess, MarkovGenerator, OverdampedLangevin
 from mfgpde.scores import PotentialScore, Score
 
 
@@ -41,7 +41,7 @@ class FokkerPlanck(Equation):
     conservative: ClassVar[bool] = True
 
     @classmethod
-    def of(cls, process: ForwardProcess) -> FokkerPlanck:
+    def of(cls, process: ForwardProcess | MarkovGenerator) -> FokkerPlanck:
         """Return the equation of the marginals p_t of a forward process, in process time t; TypeError for anything else."""
         if not isinstance(process, ForwardProcess):
             raise TypeError(

@@ -136,6 +136,7 @@ def test_a_benchmark_reports_errors_times_and_where_it_ran(tmp_path, monkeypatch
     assert page.count("\n| ") == 2 + len(stored["rows"])
 
 
+@pytest.mark.filterwarnings("ignore:densities are negative:UserWarning")  # centred differences on few points say so
 def test_a_benchmark_with_panels_is_drawn(tmp_path, monkeypatch):
     script = discover.load_module(ROOT / "benchmarks" / "work_precision.py")
     few = [("A game", [(label, (51, 101), prepare) for label, _, prepare in script._game()])]

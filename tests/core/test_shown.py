@@ -24,7 +24,7 @@ def test_lines_are_short_and_say_what_matters(solution, equilibrium):
         (solution, ("FokkerPlanck", "24×24 cells of [-4, 4] × [-4, 4]", "3 times from 0 to 0.2", "integral 1")),
         (solution.at(0.2), ("scalar field", "FiniteVolume", "integral 1")),
         (solution.at(0.2).gradient(), ("vector field", "24×24")),
-        (equilibrium, ("equilibrium of", "optimal cost", "±", "converged yes", "61 cells of [-6, 6]")),
+        (equilibrium, ("equilibrium of", "cost of the discrete problem", "±", "converged yes", "61 cells of [-6, 6]")),
     ):
         line = repr(result)
         assert len(line) < 350

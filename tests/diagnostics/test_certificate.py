@@ -98,10 +98,14 @@ def test_samples_are_noised_like_a_named_law():
     stop = 0.5
     named, known = Named.stopped(OU, law, stop), Sampled.stopped(OU, samples, stop)
     by_name, by_samples = (certify(OU, exact(law), grid, data=one, stop=stop) for one in (named, known))
+    v, last = 0.5 - 0.46 * np.exp(-2 * stop), 0.5 - 0.46 * np.exp(-2 * OU.horizon)
+    longer = v * 0.5 / last  # the flow scales: from the prior's variance in place of p_T's
+    truth = {"W2": np.sqrt(longer) - np.sqrt(v), "L1": l1_of_gaussians(0.0, v, 0.0, longer)}
     for pair in ("ode–data", "sde–data"):
         for measure in ("W2", "L1"):
-            assert holds(by_name.measured["distances"][pair][measure], 0.0)
-            assert holds(by_samples.measured["distances"][pair][measure], 0.0)
+            right = truth[measure] if pair == "ode–data" else 0.0  # the SDE has forgotten its start
+            assert holds(by_name.measured["distances"][pair][measure], right)
+            assert holds(by_samples.measured["distances"][pair][measure], right)
             assert by_samples.measured["distances"][pair][measure].value < 0.06
             assert "samples" in by_samples.measured["distances"][pair][measure].parts
         for law_name in ("ode", "sde"):

@@ -57,7 +57,10 @@ def gap(level, disturbance=0.0, score_factor=1.0, dimensions=(1, 2)):
             q_ode[inside] = np.exp(
                 mfg.solvers.log_density(ode, lambda y: phi.potential(y, T) + shift, x[inside], T, STOP, rtol=1e-8)
             )
-            by_flow, by_model = mfg.Field(space, q_ode), mfg.Field(space, model)  # values at centres, the SDE's are means
+            by_flow, by_model = (
+                mfg.Field(space, q_ode),
+                mfg.Field(space, model),
+            )  # values at centres, the SDE's are means
             return [mfg.l1_distance(sde, by_flow), mfg.l1_distance(sde, by_model), mfg.l1_distance(by_flow, by_model)]
 
         n = Level(level).pick({1: 48, 2: 24}, {1: 64, 2: 32}, {1: 96, 2: 48})[d]
