@@ -101,17 +101,23 @@ def interface() -> str:
         "``import mfgpde as mfg``: what most work needs is at the top, the rest in its room.",
         "",
     ]
-    for place, names in public().items():
+    described: set[int] = set()
+    rooms = public()
+    for place, names in rooms.items():
         title = "mfg" if place == "mfgpde" else f"mfg.{place.rpartition('.')[2]}"
         lines += [title, "-" * len(title), ""]
         room = importlib.import_module(place)
         for name in names:
             found = getattr(room, name)
+            if id(found) in described:  # at the top, or in a room before
+                lines += [f"``{name}``: see above.", ""]
+                continue
+            described.add(id(found))
             if isinstance(found, type):
                 lines += [f".. autoclass:: {place}.{name}", "   :members:", "   :no-index-entry:", ""]
             elif callable(found):
                 lines += [f".. autofunction:: {place}.{name}", ""]
-            elif inspect.ismodule(found):
+            elif inspect.ismodule(found) and found.__name__ not in rooms:
                 lines += [f".. automodule:: {found.__name__}", "   :members:", "   :no-index-entry:", ""]
     return "\n".join(lines)
 
