@@ -8,9 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mfgpde.core.optional import MissingLibrary
+
 # what a busy machine takes for an example says nothing about the code
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Skip, with its words, a test that needs a library that is not here: the core's tests run without any."""
+    try:
+        return (yield)
+    except MissingLibrary as problem:
+        pytest.skip(str(problem))
 
 
 @pytest.fixture(autouse=True)
