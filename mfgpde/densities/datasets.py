@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mfgpde.core.optional import told
 from mfgpde.densities.boxes import UniformBoxes
 from mfgpde.densities.gaussian_mixture import GaussianMixture
 
@@ -162,7 +163,8 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     >>> pixels.shape, sorted(set(labels.tolist()))
     ((1797, 64), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    from sklearn.datasets import load_digits
+    with told():
+        from sklearn.datasets import load_digits
 
     data, which = load_digits(return_X_y=True)
     return data / 16.0, which
