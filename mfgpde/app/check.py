@@ -20,7 +20,7 @@ from mfgpde.diagnostics.data import Data, Named, Sampled
 from mfgpde.diagnostics.ledger import Ledger
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import PROCESSES, LinearProcess
-from mfgpde.scores import Differenced, DifferentiableScore, ExactScore, PotentialScore, load_score
+from mfgpde.scores import Differenced, DifferentiableScore, ExactScore, PotentialScore, load_score, offers
 from mfgpde.scores.contract import InDimension
 from mfgpde.scores.torch_score import TorchScore
 
@@ -159,7 +159,7 @@ def _same(dimension: int | None, found: int, where: str) -> int:
 
 def _read_as(score: DifferentiableScore, dimension: int) -> str:
     """Return whether a potential or a score was found, of one column in one dimension with how to say the other."""
-    if isinstance(score, PotentialScore):
+    if offers(score, PotentialScore):
         return "a potential φ, score ∇φ"
     if dimension == 1 and isinstance(score, TorchScore):
         return "a score, its one column; if that is a potential, name a TorchScore(module, 1, potential=True)"

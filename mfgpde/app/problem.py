@@ -22,7 +22,6 @@ from mfgpde.processes import PROCESSES, ForwardProcess
 from mfgpde.solvers import Solution, solve
 
 SECTIONS = ["process", "data", "equation", "discretisation", "times", "rtol", "largest_wall_mass", "output"]
-RENAMED = {"value-function": "hamilton-jacobi-bellman", "score": "score-fokker-planck"}
 
 
 class OfProcess(Protocol):
@@ -34,7 +33,8 @@ class OfProcess(Protocol):
         ...
 
 
-EQUATIONS: Register[OfProcess] = Register("mfgpde.equations", OfProcess, "equation")
+FORMER = {"value-function": "hamilton-jacobi-bellman", "score": "score-fokker-planck"}
+EQUATIONS: Register[OfProcess] = Register("mfgpde.equations", OfProcess, "equation", FORMER)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +70,6 @@ def read(path: Path) -> Problem:
             raise ValueError(f"{path} lacks {name!r}; a problem needs process, data, discretisation and times")
     process, data = member(PROCESSES, table["process"]), member(DENSITIES, table["data"])
     kind = table.get("equation", "fokker-planck")
-    if kind in RENAMED:
-        raise ValueError(f"the equation {kind!r} is now called {RENAMED[kind]!r}")
     make: Any = EQUATIONS.named(kind)
     times = _times(table["times"], path)
     start = data if times[0] == 0 else marginal(process, data, times[0])

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from mfgpde.core.renamed import renamed
+
 
 class Kind(IntEnum):
     """How strong an error bar is; arithmetic keeps the weakest kind.
@@ -23,11 +25,12 @@ class Kind(IntEnum):
     """the truth lies inside, up to rounding (closed form, duality gap)"""
 
 
+@renamed(error="half_width")
 @dataclass(frozen=True)
 class Estimate:
-    """A quantity known to lie in [value − error, value + error], in the sense that `kind` gives to "known".
+    """A quantity known to lie in [value − half_width, value + half_width], in the sense that `kind` gives to "known".
 
-    The error must be ≥ 0 (infinite: nothing is known). Correlations are not tracked: where two quantities
+    The half width must be ≥ 0 (infinite: nothing is known). Correlations are not tracked: where two quantities
     come from one discretisation, form their difference first and estimate that.
 
     >>> length = mfg.Estimate(0.5, 0.01, mfg.Kind.BOUND, "a bracket")
@@ -38,29 +41,29 @@ class Estimate:
     """
 
     value: float
-    error: float
+    half_width: float
     kind: Kind
     method: str
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))  # NumPy scalars come in, plain numbers are kept
-        object.__setattr__(self, "error", float(self.error))
+        object.__setattr__(self, "half_width", float(self.half_width))
         if math.isnan(self.value):
             raise ValueError(f"an estimate needs a value, got NaN (method: {self.method!r})")
-        if not self.error >= 0:
-            raise ValueError(f"the error bar must be ≥ 0, got {self.error!r} (method: {self.method!r})")
+        if not self.half_width >= 0:
+            raise ValueError(f"the error bar must be ≥ 0, got {self.half_width!r} (method: {self.method!r})")
         if not self.method:
             raise ValueError("an estimate must say by which method it was obtained")
 
     @property
     def lower(self) -> float:
         """The smallest value compatible with the estimate."""
-        return self.value - self.error
+        return self.value - self.half_width
 
     @property
     def upper(self) -> float:
         """The largest value compatible with the estimate."""
-        return self.value + self.error
+        return self.value + self.half_width
 
     def __contains__(self, truth: float) -> bool:
         return self.lower <= truth <= self.upper
@@ -70,15 +73,17 @@ class Estimate:
 
     def __add__(self, other: Estimate | float) -> Estimate:
         other = _as_estimate(other)
-        return _combine(self, other, self.value + other.value, self.error + other.error, "+")
+        return _combine(self, other, self.value + other.value, self.half_width + other.half_width, "+")
 
     def __sub__(self, other: Estimate | float) -> Estimate:
         other = _as_estimate(other)
-        return _combine(self, other, self.value - other.value, self.error + other.error, "−")
+        return _combine(self, other, self.value - other.value, self.half_width + other.half_width, "−")
 
     def __mul__(self, other: Estimate | float) -> Estimate:
         other = _as_estimate(other)
-        error = abs(self.value) * other.error + abs(other.value) * self.error + self.error * other.error
+        error = (
+            abs(self.value) * other.half_width + abs(other.value) * self.half_width + self.half_width * other.half_width
+        )
         return _combine(self, other, self.value * other.value, error, "·")
 
     def __truediv__(self, other: Estimate | float) -> Estimate:
@@ -99,7 +104,7 @@ class Estimate:
         return self * other
 
     def __str__(self) -> str:
-        return f"{self.value:.6g} ± {self.error:.1e}"
+        return f"{self.value:.6g} ± {self.half_width:.1e}"
 
 
 def exact(value: float, method: str) -> Estimate:

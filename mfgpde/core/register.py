@@ -26,7 +26,8 @@ NO_MEMBERS = {"contract", "laws"}
 class Register[Member](Mapping[str, Callable[..., Member]]):
     """What makes the members of the room `package`, by name; a file is imported when a member of it is asked for.
 
-    `contract` is the class or Protocol that members keep, `what` the singular noun for messages.
+    `contract` is the class or Protocol that members keep, `what` the singular noun for messages, `former` present
+    names by those of one release ago.
 
     >>> from mfgpde.processes import PROCESSES
     >>> PROCESSES.named("brownian")(scale=2.0)
@@ -36,8 +37,10 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
     ValueError: unknown process 'brownean'; did you mean 'brownian'?
     """
 
-    def __init__(self, package: str, contract: type[Member], what: str) -> None:
-        self.package, self.contract, self.what = package, contract, what
+    def __init__(
+        self, package: str, contract: type[Member], what: str, former: Mapping[str, str] | None = None
+    ) -> None:
+        self.package, self.contract, self.what, self.former = package, contract, what, former or {}
 
     @cached_property
     def _places(self) -> dict[str, list[str]]:
@@ -102,6 +105,8 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
             raise ValueError(f"{self.what} {name!r}: {problem}") from problem
         if found is not None:
             return found
+        if name in self.former:
+            raise ValueError(f"the {self.what} {name!r} is now called {self.former[name]!r}")
         raise ValueError(f"unknown {self.what} {name!r}; {nearest(str(name), list(self))}")
 
 
@@ -124,10 +129,15 @@ def files(package: str) -> Iterator[tuple[str, Path]]:
             yield ".".join((package, *parts)), path
 
 
-def opened(package: str) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a room: whatever its files define or are called, imported when it is asked for."""
+def opened(package: str, **formerly: str) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a room: whatever its files define or are called, imported when it is asked for.
+
+    `formerly` says present names by former ones, for which an AttributeError does.
+    """
 
     def find(name: str) -> Any:
+        if name in formerly:
+            raise AttributeError(f"{package}.{name} is now called {formerly[name]!r}")
         if name[0] != "_":
             for module, path in files(package):
                 if module == f"{package}.{name}" or defines(path, name):

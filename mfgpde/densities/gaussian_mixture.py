@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.renamed import renamed
 from mfgpde.densities.cell_means import Wrapped
 from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.densities.gauss_points import averages
@@ -18,6 +19,7 @@ from mfgpde.grids import CartesianGrid
 from mfgpde.processes import Transition
 
 
+@renamed(products="directional_derivatives")
 class GaussianMixture:
     """p(x) = Σ_k w_k N(x; m_k, C_k): weights (k,), means (k, d), covariances of one of these kinds.
 
@@ -112,7 +114,7 @@ class GaussianMixture:
         """Return log p, ∇log p and Δlog p in one pass."""
         return self._averages(x, True)
 
-    def products(self, x: Array, v: Array) -> tuple[Array, Array]:
+    def directional_derivatives(self, x: Array, v: Array) -> tuple[Array, Array]:
         """Return Hv and ∇(vᵀHv), H = ∇²log p, for one direction v a point, shapes (..., d)."""
         from mfgpde.kernels.mixtures import mixture_products
 
@@ -123,7 +125,7 @@ class GaussianMixture:
 
     def hessian(self, x: Array) -> Array:
         """Return ∇²log p(x), shape (..., d, d)."""
-        return np.stack([self.products(x, e)[0] for e in np.eye(self.dimension)], axis=-1)
+        return np.stack([self.directional_derivatives(x, e)[0] for e in np.eye(self.dimension)], axis=-1)
 
     def cell_means(self, grid: CartesianGrid) -> Array:
         """Return the means of p over the cells of a grid, wrapped along periodic axes, shape (*cells)."""

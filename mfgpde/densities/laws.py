@@ -38,7 +38,7 @@ class Curved(Density, Protocol):
         """Return ∇²log p."""
         ...
 
-    def products(self, x: Array, v: Array) -> tuple[Array, Array]:
+    def directional_derivatives(self, x: Array, v: Array) -> tuple[Array, Array]:
         """Return Hv and ∇(vᵀHv)."""
         ...
 
@@ -115,10 +115,10 @@ def curvatures_are_derivatives_of_the_score(density: Density, rng: Generator) ->
     d, size = x.shape[-1], float(np.abs(found).max())
     yield agree("∇²log p", density.hessian(x), found, error)
     yield agree("Δlog p", density.laplacian(x), np.trace(found, axis1=-2, axis2=-1), d * error, size=size)
-    pushed, slope = density.products(x, v)
+    pushed, slope = density.directional_derivatives(x, v)
     longest = float(np.abs(v).max())
     yield agree("Hv", pushed, np.einsum("...ij,...j->...i", found, v), d * longest * error, size=size)
-    found, error = gradient(lambda y: dot(v, density.products(y, v)[0]), x, h)
+    found, error = gradient(lambda y: dot(v, density.directional_derivatives(y, v)[0]), x, h)
     yield agree("∇(vᵀHv)", slope, found, error, size=1e-3 * size / h)
 
 

@@ -133,13 +133,13 @@ def _row(
     """Return mean squares at one time: of the score, of ε (above 16 dimensions two directions drawn), of the rotation."""
     d, D = x.shape[1], float(process.diffusivity(t))
     s, f = score(x, t), process.drift(x, t)
-    known = score.rate(x, t) + score.products(x, t, f - 2 * D * s)[1]
+    known = score.time_derivative(x, t) + score.directional_derivatives(x, t, f - 2 * D * s)[1]
     known = known + process.drift_vjp(x, t, s) + process.divergence_gradient(x, t)
     if d <= FEW:  # all directions, no chance
-        products = [score.products(x, t, np.broadcast_to(e, x.shape)) for e in np.eye(d)]
+        products = [score.directional_derivatives(x, t, np.broadcast_to(e, x.shape)) for e in np.eye(d)]
         first = second = known - D * sum(curvature for _, _, curvature in products)
     else:
-        products = [score.products(x, t, np.sign(_normal(rng, x))) for _ in range(2)]
+        products = [score.directional_derivatives(x, t, np.sign(_normal(rng, x))) for _ in range(2)]
         first, second = (known - D * curvature for _, _, curvature in products)
     turned = [0.25 * np.sum((pushed - pulled) ** 2, axis=-1) for pushed, pulled, _ in products]
     rotation = sum(turned) if d <= FEW else 0.5 * (turned[0] + turned[1])
@@ -163,7 +163,9 @@ def _likelihood(
         return process.drift(y, t) - float(process.diffusivity(t)) * score(y, t)
 
     def divergence(y: Array, t: float) -> Array:
-        return process.divergence(y, t) - float(process.diffusivity(t)) * dot(v, score.products(y, t, v)[0])
+        return process.divergence(y, t) - float(process.diffusivity(t)) * dot(
+            v, score.directional_derivatives(y, t, v)[0]
+        )
 
     end, grown = flow(Continuity(velocity, divergence), x, stop, process.horizon, rtol=1e-4)
     logs = prior_of(process, d).log_density(end) + grown

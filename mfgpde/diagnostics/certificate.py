@@ -23,7 +23,7 @@ from mfgpde.discretisations import Field, FiniteVolume, means_of
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
-from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain
+from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers
 from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, prior_of, solve
 
 RTOL = {"sde": 2e-3, "ode": 5e-4}
@@ -76,7 +76,7 @@ def certify(
     laws["ode"] = _of_flow("ode", unfolded(ode.density), unfolded(rough["ode"].density))
     if data is not None:
         laws["data"] = Law.known("data", data.on(grid), data if isinstance(data, Sampled) else None)
-    if isinstance(score, PotentialScore):
+    if offers(score, PotentialScore):
         laws["e^φ"] = Law.known("e^φ", _model(score, grid, stop))
     _mass(ledger, grid, {"SDE": sde.leak, "ODE": ode.leak}, ode.density)
     tell("distances")
@@ -148,7 +148,7 @@ def _prior(
         on = [Law.known(n, Named(law, law).on(around)) for n, law in (("p_T", start), ("prior", prior))]  # pyright: ignore
         found |= compared(*on)
         found["TV"] = Entry(
-            0.5 * found["L1"].value, 0.5 * (found.pop("L1").error or 0.0), "half of L1, means over cells"
+            0.5 * found["L1"].value, 0.5 * (found.pop("L1").half_width or 0.0), "half of L1, means over cells"
         )
     ledger.enter("prior", "p_T–prior", found)
     flows = [
@@ -172,20 +172,20 @@ def _bounds(ledger: Ledger, bound: GapBound, w2: Entry) -> None:
             f"the bound by the Lipschitz constant is vacuous: {lipschitz.value:.3g}, where independent draws are "
             f"{bound.independent:.3g} apart (∫L = {bound.growth:.3g})"
         )
-    if along.value - along.error >= bound.independent:
+    if along.value - along.half_width >= bound.independent:
         ledger.warnings.append(
             f"the bound along trajectories is vacuous: {along.value:.3g}, where independent draws are "
             f"{bound.independent:.3g} apart"
         )
     if along.upper < w2.least:
         ledger.failures.append(
-            f"the bound along trajectories, {along.value:.3g} ± {along.error:.2g}, is below the W2 ode–sde ≥ "
+            f"the bound along trajectories, {along.value:.3g} ± {along.half_width:.2g}, is below the W2 ode–sde ≥ "
             f"{w2.least:.3g} that it bounds: the laws or the stages are not resolved; give more cells or a wider box"
         )
     ledger.facts["bound"] = {
         "W2": w2.value,
         "along trajectories": along.value,
-        "error along trajectories": along.error,
+        "error along trajectories": along.half_width,
         "by Lipschitz constant": None if bound.vacuous else lipschitz.value,
         "vacuous": bound.vacuous,
         "independent draws": bound.independent,
@@ -249,7 +249,7 @@ def _residuals(
 
         row = {"t": float(t), "score": rms(score(x, t)), "score residual": rms(score_residual(process, score, x, t))}
         row["rotation"] = rms(rotation(score, x, t))
-        if isinstance(score, PotentialScore):
+        if offers(score, PotentialScore):
             R = log_density_residual(process, score, x, t)
             row["log-density residual"] = rms(R - float(np.sum(weight * R)))
         if isinstance(score, Uncertain):

@@ -28,7 +28,7 @@ class Entry:
     """
 
     value: float
-    error: float | None
+    half_width: float | None
     method: str
     parts: Mapping[str, float] = field(default_factory=dict)
     lower: float | None = None
@@ -39,18 +39,18 @@ class Entry:
         """The smallest value that the entry leaves possible, none below zero."""
         if self.lower is not None:
             return self.lower
-        return max(0.0, self.value - self.error) if self.error is not None else 0.0
+        return max(0.0, self.value - self.half_width) if self.half_width is not None else 0.0
 
     @property
     def most(self) -> float:
         """The largest value that the entry leaves possible."""
         if self.upper is not None:
             return self.upper
-        return self.value + self.error if self.error is not None else np.inf
+        return self.value + self.half_width if self.half_width is not None else np.inf
 
     def plain(self) -> dict[str, Plain]:
         """Return the entry as JSON has it, without what it does not know."""
-        found: dict[str, Plain] = {"value": self.value, "error": self.error, "method": self.method}
+        found: dict[str, Plain] = {"value": self.value, "error": self.half_width, "method": self.method}
         if self.lower is not None:
             found |= {"lower": self.lower, "upper": self.upper}
         return found | ({"parts": dict(self.parts)} if self.parts else {})
@@ -58,7 +58,7 @@ class Entry:
 
 def entry(estimate: Estimate) -> Entry:
     """Return an estimate as an entry."""
-    return Entry(estimate.value, estimate.error, estimate.method)
+    return Entry(estimate.value, estimate.half_width, estimate.method)
 
 
 @dataclass(eq=False)

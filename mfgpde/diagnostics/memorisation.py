@@ -39,6 +39,6 @@ def nearest_ratio(samples: Array, training: Array, fresh: Array) -> Estimate:
     ours, theirs = (tree.query(x)[0] for x in (clouds[0], clouds[2]))
     parts = zip(np.array_split(ours, GROUPS), np.array_split(theirs, GROUPS), strict=True)
     ratios = np.array([np.median(a) / np.median(b) for a, b in parts])
-    spread = mean_interval(ratios).error
+    spread = mean_interval(ratios).half_width
     method = f"{len(ours)} samples, {len(clouds[1])} training points, 99% over {GROUPS} groups"
     return Estimate(float(np.median(ours) / np.median(theirs)), spread, Kind.CONFIDENCE, method)

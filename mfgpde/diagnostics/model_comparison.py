@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +152,9 @@ def compare_models(
                     "seconds": seconds,
                     "steps": count_of,
                 }
-                for name in ("kl", "w2", "ratio"):
-                    estimate = asdict(found)[name]
-                    row |= {name: estimate["value"], f"{name} error": estimate["error"]}
+                for name, estimate in (("kl", found.kl), ("w2", found.w2), ("ratio", found.ratio)):
+                    if estimate is not None:
+                        row |= {name: estimate.value, f"{name} error": estimate.half_width}
                 rows.append(row)
                 _keep(store, stated, rows)
                 bar((k + 1) / (len(sizes) * len(seeds)), f"{model}, {n} samples: KL {row['kl']:.3g}")

@@ -47,7 +47,7 @@ def noised_law(process: LinearProcess, data: Data, dimension: int) -> Density:
 def advice(w2: Entry, prior: GaussianMixture, before: Entry, after: Entry) -> str | None:
     """Return, where most of W₂ ode–data is the prior's, a sentence that says so and what to do."""
     deviation = float(np.sqrt(np.trace(prior.covariances[0]) / prior.dimension))
-    if after.value > 0.5 * before.value or before.value <= max(after.error or 0.0, MATTERS * deviation):
+    if after.value > 0.5 * before.value or before.value <= max(after.half_width or 0.0, MATTERS * deviation):
         return None
     return (
         f"most of W2 ode–data is the prior's, not the score's: N(·, {deviation:.3g}²) is W2 = {w2.least:.3g} to "

@@ -28,7 +28,7 @@ def score_residual(process: ForwardProcess, score: DifferentiableScore, x: Array
     D, s, f = float(process.diffusivity(t)), score(x, t), process.drift(x, t)
     pulled = np.einsum("...ij,...i->...j", score.jacobian(x, t), f - 2 * D * s)
     drift = process.drift_vjp(x, t, s) + process.divergence_gradient(x, t)
-    return score.rate(x, t) - D * score.divergence_gradient(x, t) + pulled + drift
+    return score.time_derivative(x, t) - D * score.divergence_gradient(x, t) + pulled + drift
 
 
 def log_density_residual(process: ForwardProcess, score: PotentialScore, x: Array, t: float) -> Array:

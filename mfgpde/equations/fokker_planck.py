@@ -13,7 +13,7 @@ from typing import ClassVar
 from mfgpde.core.arrays import Array, dot
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess, IsotropicProcess, MarkovGenerator, OverdampedLangevin
-from mfgpde.scores import PotentialScore, Score
+from mfgpde.scores import PotentialScore, Score, offers
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class FokkerPlanck(Equation):
         """
         back = _Reverse(process, score)
         potential = None
-        if isinstance(process, IsotropicProcess) and isinstance(score, PotentialScore):
+        if isinstance(process, IsotropicProcess) and offers(score, PotentialScore):
             potential = _ReversePotential(process, score)
         return cls(back.drift, back.diffusivity, potential=potential, horizon=process.horizon)
 

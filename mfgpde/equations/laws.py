@@ -53,11 +53,11 @@ class Gibbs:
         """Return −ΔV."""
         return -self.process.laplacian(x)
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return zero."""
         return np.zeros(x.shape[:-1])
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return zero."""
         return np.zeros_like(x)
 
@@ -97,7 +97,12 @@ def marginals_solve_fokker_planck(process: ForwardProcess, rng: Generator) -> It
     for score, x, t, where in _moments(process, rng):
         s, D = score(x, t), float(equation.diffusivity(t))
         spread, error = _divergence(equation.drift, x, t, process)
-        terms = [score.time_derivative(x, t), spread, dot(equation.drift(x, t), s), -D * score.divergence(x, t)]
+        terms = [
+            score.potential_time_derivative(x, t),
+            spread,
+            dot(equation.drift(x, t), s),
+            -D * score.divergence(x, t),
+        ]
         yield _vanishes(where, [*terms, -D * dot(s, s)], error)
         known = equation.potential
         if known is not None:
@@ -114,8 +119,14 @@ def generation_brings_marginals_back(process: ForwardProcess, rng: Generator) ->
         equation, tau = FokkerPlanck.reverse(process, score), process.horizon - t
         s, D = score(x, t), float(equation.diffusivity(tau))
         spread, error = _divergence(equation.drift, x, tau, process)
-        terms = [-score.time_derivative(x, t), spread, dot(equation.drift(x, tau), s), -D * score.divergence(x, t)]
-        yield _vanishes(where, [*terms, -D * dot(s, s)], error)
+        terms = [
+            -score.potential_time_derivative(x, t),
+            spread,
+            dot(equation.drift(x, tau), s),
+            -D * score.divergence(x, t),
+            -D * dot(s, s),
+        ]
+        yield _vanishes(where, terms, error)
         known = equation.potential
         if known is not None:
             found, error = gradient(lambda y, V=known, t=tau: V(y, t), x, 0.1 * length(process))
@@ -127,7 +138,7 @@ def marginals_are_carried_by_the_probability_flow(process: ForwardProcess, rng: 
     for score, x, t, where in _moments(process, rng):
         flow, end = Continuity.probability_flow(process, score), process.horizon
         v, (spread, error) = flow.velocity(x, t), _divergence(flow.velocity, x, t, process)
-        yield _vanishes(where, [score.time_derivative(x, t), spread, dot(v, score(x, t))], error)
+        yield _vanishes(where, [score.potential_time_derivative(x, t), spread, dot(v, score(x, t))], error)
         if flow.divergence is not None:
             size = float(np.abs(process.divergence(x, t)).max())
             yield agree(f"∇·v, {where}", flow.divergence(x, t), spread, error, size=size)
@@ -145,7 +156,7 @@ def logarithms_solve_their_equation(process: ForwardProcess, rng: Generator) -> 
     """`LogDensity.of` has no residual at φ, and −φ solves `HamiltonJacobiBellman.of`: ∂_tU = DΔU − H(x, ∇U, t)."""
     for score, x, t, where in _moments(process, rng):
         equation, value = LogDensity.of(process), HamiltonJacobiBellman.of(process)
-        s, rate, bend = score(x, t), score.time_derivative(x, t), score.divergence(x, t)
+        s, rate, bend = score(x, t), score.potential_time_derivative(x, t), score.divergence(x, t)
         D = float(process.diffusivity(t))
         sizes = (rate, D * bend, D * dot(s, s), dot(process.drift(x, t), s), process.divergence(x, t))
         size = max(float(np.abs(term).max()) for term in sizes)
@@ -162,7 +173,7 @@ def scores_solve_their_equation(process: ForwardProcess, rng: Generator) -> Iter
         D = float(equation.diffusivity(t))
         spreading, first = gradient(lambda y, s=score, t=t, D=D: D * s.divergence(y, t), x, 0.1 * length(process))
         moving, second = gradient(lambda y, s=score, t=t: equation.transport(y, s(y, t), t), x, 0.1 * length(process))
-        yield _vanishes(where, [-score.rate(x, t), spreading, moving], first + second)
+        yield _vanishes(where, [-score.time_derivative(x, t), spreading, moving], first + second)
 
 
 def expectations_solve_the_backward_equation(process: ForwardProcess, rng: Generator) -> Iterator[Check]:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mfgpde.core.arrays import Array, dot
+from mfgpde.core.renamed import renamed
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
 from mfgpde.scores import PotentialScore
 
 
+@renamed(square="quadratic_coefficient")
 @dataclass(frozen=True, eq=False)
 class LogDensity(Equation):
     """∂_tφ = D Δφ + Q|∇φ|² − f·∇φ − ∇·f with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem).
@@ -31,7 +33,7 @@ class LogDensity(Equation):
     drift: VectorField
     divergence: ScalarField
     diffusivity: Diffusivity
-    square: Diffusivity
+    quadratic_coefficient: Diffusivity
     horizon: float = math.inf
     unknown: ClassVar[Unknown] = Unknown.LOGARITHM
     conservative: ClassVar[bool] = False
@@ -44,9 +46,9 @@ class LogDensity(Equation):
     def hamiltonian(self, x: Array, p: Array, t: float) -> Array:
         """Return H = f·p + ∇·f − Q|p|², with which the equation reads ∂_tφ = DΔφ − H."""
         transport = dot(self.drift(x, t), p) + self.divergence(x, t)
-        return transport - float(self.square(t)) * dot(p, p)
+        return transport - float(self.quadratic_coefficient(t)) * dot(p, p)
 
     def residual(self, score: PotentialScore, x: Array, t: float) -> Array:
         """Return R = ∂_tφ − [DΔφ + Q|∇φ|² − f·∇φ − ∇·f] at points (..., d), per time. — arXiv:2311.15996, eq. (8)."""
         right = float(self.diffusivity(t)) * score.divergence(x, t) - self.hamiltonian(x, score(x, t), t)
-        return score.time_derivative(x, t) - right
+        return score.potential_time_derivative(x, t) - right

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mfgpde.core.arrays import Array, dot
+from mfgpde.core.renamed import renamed
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
 
 
+@renamed(square="quadratic_coefficient")
 @dataclass(frozen=True, eq=False)
 class ScoreFokkerPlanck(Equation):
     """∂_t s = ∇[ D ∇·s + Q|s|² − f·s − ∇·f ] with drift f, its divergence, D(t), and Q(t) (equal to D by the theorem).
@@ -30,7 +32,7 @@ class ScoreFokkerPlanck(Equation):
     drift: VectorField
     divergence: ScalarField
     diffusivity: Diffusivity
-    square: Diffusivity
+    quadratic_coefficient: Diffusivity
     horizon: float = math.inf
     time_dependent: bool = True
     unknown: ClassVar[Unknown] = Unknown.SCORE
@@ -44,5 +46,5 @@ class ScoreFokkerPlanck(Equation):
 
     def transport(self, x: Array, s: Array, t: float) -> Array:
         """Return Q|s|² − f·s − ∇·f, the bracket without its diffusive part, shape (...)."""
-        quadratic = float(self.square(t)) * dot(s, s)
+        quadratic = float(self.quadratic_coefficient(t)) * dot(s, s)
         return quadratic - dot(self.drift(x, t), s) - self.divergence(x, t)

@@ -135,11 +135,12 @@ class Sweeps:
 
     def charges(self, rho: Array) -> tuple[list[Array], Array]:
         """Return ℓ + δI/δρ at half steps and δF/δρ at the end, for given densities."""
-        end = np.array(self.game.terminal.variation(np.maximum(rho[-1], self.floor), self.known_end))
+        end = np.array(self.game.terminal.first_variation(np.maximum(rho[-1], self.floor), self.known_end))
         if self.game.interaction is None:
             return self.running, end
         f = [
-            self.game.interaction.variation(np.maximum(r, self.floor), c) for r, c in zip(rho, self.known, strict=True)
+            self.game.interaction.first_variation(np.maximum(r, self.floor), c)
+            for r, c in zip(rho, self.known, strict=True)
         ]
         return [r + 0.5 * (a + b) for r, a, b in zip(self.running, f, f[1:], strict=False)], end
 
@@ -196,18 +197,18 @@ class Sweeps:
         """Return Φ′(ρ) δ: values change backwards by what is paid, densities forwards by how they steer."""
         game, dt, cells = self.game, self.dt, self.grid.cells
         change = (
-            np.array(game.terminal.curvature(np.maximum(rho[-1], self.floor), self.known_end) * delta[-1])
+            np.array(game.terminal.second_variation(np.maximum(rho[-1], self.floor), self.known_end) * delta[-1])
             if game.terminal.local
-            else (game.terminal.variation(delta[-1], self.known_end))
+            else (game.terminal.first_variation(delta[-1], self.known_end))
         )
         paid = [np.zeros(cells)] * (self.count + 1)
         if game.interaction is not None and game.interaction.local:
             paid = [
-                game.interaction.curvature(np.maximum(r, self.floor), c) * e
+                game.interaction.second_variation(np.maximum(r, self.floor), c) * e
                 for r, c, e in zip(rho, self.known, delta, strict=True)
             ]
         elif game.interaction is not None:
-            paid = [game.interaction.variation(e, c) for c, e in zip(self.known, delta, strict=True)]
+            paid = [game.interaction.first_variation(e, c) for c, e in zip(self.known, delta, strict=True)]
         sources: list[Any] = [None] * self.count
         for k in range(self.count - 1, -1, -1):
             A, late = self.operators[k], change
@@ -265,7 +266,7 @@ class Sweeps:
             a, b = answer[k], np.maximum(rho[k], self.floor)
             paid = f.value(a if f.linear or not f.local else np.maximum(a, 0.0), c)
             total["terminal" if k == -1 else "interaction"] += w * float(grid.integrate(paid))
-            slack = paid - f.value(b, c) - f.variation(b, c) * (a - b)  # the bound holds where a is negative, too
+            slack = paid - f.value(b, c) - f.first_variation(b, c) * (a - b)  # the bound holds where a is negative, too
             bregman += w * float(grid.integrate(slack))
         missing = float(np.maximum(-answer, 0.0).reshape(len(answer), -1).sum(axis=1).max() * grid.volume)
         if missing > NEGATIVE:

@@ -141,7 +141,7 @@ class _Sweeps:
         self.moved = [zero] * (self.count + 1)
         if start is not None and self.interaction is not None:
             for k in range(1, self.count):
-                slope = self.interaction.variation(xp.asarray(start[k]), self.known[k])
+                slope = self.interaction.first_variation(xp.asarray(start[k]), self.known[k])
                 self.moved[k] = paths.weights[k] / paths.gamma * slope
         self.ahead = [zero] * (self.count + 1)  # log β: what is still to come
         self.behind = [zero] * (self.count + 1)  # log α: what has been
@@ -161,8 +161,8 @@ class _Sweeps:
         s = self.paths.weights[k] / self.paths.gamma
         end = k == self.count and not self.terminal.linear
         if not end:
-            return self.interaction.entropic(log_a, s, self.known[k])  # pyright: ignore[reportOptionalMemberAccess]
-        alone = self.terminal.entropic(log_a, 1 / self.paths.gamma, self.known_end)
+            return self.interaction.kl_proximal(log_a, s, self.known[k])  # pyright: ignore[reportOptionalMemberAccess]
+        alone = self.terminal.kl_proximal(log_a, 1 / self.paths.gamma, self.known_end)
         if self.interaction is None or self.terminal.hard:
             return alone
         return _both(
@@ -224,7 +224,7 @@ class _Sweeps:
             return 0.0
         if self.interaction is None:
             return _left(self.terminal, r, u, self.known_end, self.grid)
-        share = w * self.interaction.variation(r, self.known[k])  # the part of the potential that the interaction takes
+        share = w * self.interaction.first_variation(r, self.known[k])  # of the potential, what the interaction takes
         rest = _left(self.interaction, r, share / w, self.known[k], self.grid)
         return w * rest + _left(self.terminal, r, u - share, self.known_end, self.grid)
 
@@ -323,7 +323,7 @@ class _Sweeps:
             return 0.0
         if not self.interaction.smooth:
             return self.paths.gamma * self.moved[k] / self.paths.weights[k] if k < self.count else 0.0
-        return self.interaction.variation(self.marginals[k], self.known[k])
+        return self.interaction.first_variation(self.marginals[k], self.known[k])
 
     def _at_node(self, k: int) -> Array:
         return self.fixed[k] + self.moved[k] if k else np.zeros(self.grid.cells)
@@ -343,8 +343,8 @@ def _both(log_a: Array, start: Array, costs: tuple[tuple[Functional, float, Any]
     z = start.copy()
     for _ in range(50):
         r = np.exp(z)
-        defect = z - log_a + sum(s * f.variation(r, c) for f, s, c in costs)
-        slope = 1 + r * sum(s * f.curvature(r, c) for f, s, c in costs)
+        defect = z - log_a + sum(s * f.first_variation(r, c) for f, s, c in costs)
+        slope = 1 + r * sum(s * f.second_variation(r, c) for f, s, c in costs)
         step = np.clip(defect / slope, -2.0, 2.0)
         z = z - step
         if float(np.abs(step).max()) < 1e-13:

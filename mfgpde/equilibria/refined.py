@@ -56,7 +56,9 @@ class RefinedEquilibrium(Shown):
         if self.missing:
             return Estimate(self.costs[-1].value, np.inf, Kind.EXTRAPOLATED, f"{sizes} only: {self.missing}")
         coarsest, middle, finest = (cost.value for cost in self.costs)
-        gaps = (1 + 2 / (self.ratio**2 - 1)) * max(cost.error for cost in self.costs)  # as extrapolation magnifies them
+        gaps = (1 + 2 / (self.ratio**2 - 1)) * max(
+            cost.half_width for cost in self.costs
+        )  # extrapolation magnifies them
         rounding = 1e-13 * sum(map(abs, self.finest.costs.values()))
         value, bar = _extrapolated(coarsest, middle, finest, self.ratio)
         return Estimate(value, bar + gaps + rounding, Kind.EXTRAPOLATED, f"{self.finest.method}; {sizes}")
@@ -69,7 +71,7 @@ class RefinedEquilibrium(Shown):
     def to_xarray(self) -> xarray.Dataset:
         """Return the finest equilibrium with the cost in the continuum, its bar and method in the attributes."""
         cost = self.optimal_cost
-        known = {"optimal_cost": cost.value, "optimal_cost_error": cost.error, "optimal_cost_method": cost.method}
+        known = {"optimal_cost": cost.value, "optimal_cost_error": cost.half_width, "optimal_cost_method": cost.method}
         return self.finest.to_xarray().assign_attrs(known)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -89,7 +91,7 @@ def optimal_cost(game: MeanFieldGame, grid: CartesianGrid, *, method: Method = "
 
     >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
     >>> cost = mfg.equilibria.optimal_cost(game, mfg.CartesianGrid.cube(5.0, 128, 1))
-    >>> 0.0625 + 0.5 * np.log(2.0) in cost, cost.error < 0.01  # ¼·E|x|² + ½ log 2
+    >>> 0.0625 + 0.5 * np.log(2.0) in cost, cost.half_width < 0.01  # ¼·E|x|² + ½ log 2
     (True, True)
     """
     return refined_equilibrium(game, grid, method=method, **options).optimal_cost

@@ -257,7 +257,7 @@ class SpaceTime:
         """Return max of ∫u r − cost at node k over densities r of mass one, or an upper bound by splitting u at `near`."""
         u, total = u - self.linear[k], 0.0
         for f, w, c in self.pieces[k][:-1]:
-            share = w * f.variation(near, c)
+            share = w * f.first_variation(near, c)
             total += w * float(self.grid.integrate(f.conjugate(share / w, c)))
             u = u - share
         if not self.pieces[k]:
@@ -341,8 +341,8 @@ def _proximal_of_all(y: Array, start: Array, s: float, pieces: Pieces) -> Array:
     z = np.log(np.maximum(start, 1e-300))
     for _ in range(60):
         r = np.exp(z)
-        defect = r - y + s * sum(w * f.variation(r, c) for f, w, c in pieces)
-        slope = r * (1 + s * sum(w * f.curvature(r, c) for f, w, c in pieces))
+        defect = r - y + s * sum(w * f.first_variation(r, c) for f, w, c in pieces)
+        slope = r * (1 + s * sum(w * f.second_variation(r, c) for f, w, c in pieces))
         step = np.clip(defect / np.maximum(slope, 1e-300), -2.0, 2.0)
         z = np.maximum(z - step, -690.0)
         if np.abs(step).max() < 1e-13:

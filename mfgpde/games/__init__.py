@@ -25,7 +25,7 @@ from mfgpde.games.functionals import (
     cross_entropy,
 )
 from mfgpde.games.landscapes import Landscape
-from mfgpde.games.mean_field_game import MeanFieldGame, PowerCost, Quadratic, TabulatedCost
+from mfgpde.games.mean_field_game import MeanFieldGame, PowerCost, QuadraticCost, TabulatedCost
 from mfgpde.games.nonlocal_cost import Nonlocal
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "Potential",
     "Power",
     "PowerCost",
-    "Quadratic",
+    "QuadraticCost",
     "RelativeEntropy",
     "ReverseRelativeEntropy",
     "RunningCost",
@@ -60,7 +60,7 @@ __all__ = [
 
 GAMES = Register(__name__, MeanFieldGame, "game")
 COSTS = Register(__name__, Functional, "cost")
-LANDSCAPES = Register(__name__, Landscape, "landscape")
+LANDSCAPES = Register(__name__, Landscape, "landscape", {"quadratic": "quadratic-well"})
 
 if not TYPE_CHECKING:  # what else its files define
-    __getattr__ = opened(__name__)
+    __getattr__ = opened(__name__, Quadratic="QuadraticCost")

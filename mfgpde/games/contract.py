@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.renamed import renamed
 
 
 @runtime_checkable
@@ -26,6 +27,7 @@ class RunningCost(Protocol):
         ...
 
 
+@renamed(entropic="kl_proximal", variation="first_variation", curvature="second_variation")
 class Functional:
     """What all costs of a density offer: `linear` ones do not see it, `hard` ones admit one, `smooth` ones have a slope."""
 
@@ -39,7 +41,9 @@ class Functional:
         if self.linear or not self.smooth:
             return True
         known, shape = self.reference(x, t), x.shape[:-1]
-        return all(float(np.min(self.curvature(np.full(shape, r), known))) >= 0 for r in np.geomspace(1e-9, 1e9, 19))
+        return all(
+            float(np.min(self.second_variation(np.full(shape, r), known))) >= 0 for r in np.geomspace(1e-9, 1e9, 19)
+        )
 
     def reference(self, x: Array, t: float) -> Any:
         """Return what is known at points x (..., d) and time t, computed once."""
@@ -49,11 +53,11 @@ class Functional:
         """Return f(r)."""
         raise NotImplementedError
 
-    def variation(self, r: Array, c: Any) -> Array:
+    def first_variation(self, r: Array, c: Any) -> Array:
         """Return f′(r)."""
         raise NotImplementedError
 
-    def curvature(self, r: Array, c: Any) -> Array:
+    def second_variation(self, r: Array, c: Any) -> Array:
         """Return f″(r)."""
         raise NotImplementedError
 
@@ -61,7 +65,7 @@ class Functional:
         """Return r ≥ 0 with r + s f′(r) = y, or zero."""
         raise NotImplementedError
 
-    def entropic(self, log_a: Array, s: float, c: Any) -> Array:
+    def kl_proximal(self, log_a: Array, s: float, c: Any) -> Array:
         """Return log r with log r + s f′(r) = log a."""
         raise NotImplementedError
 

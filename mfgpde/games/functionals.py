@@ -52,11 +52,11 @@ class Potential(Functional):
         """Return g r."""
         return c * r
 
-    def variation(self, r: Array, c: Array) -> Array:
+    def first_variation(self, r: Array, c: Array) -> Array:
         """Return g."""
         return np.broadcast_to(c, r.shape)
 
-    def curvature(self, r: Array, c: Array) -> Array:
+    def second_variation(self, r: Array, c: Array) -> Array:
         """Return zero."""
         return np.zeros_like(r)
 
@@ -64,7 +64,7 @@ class Potential(Functional):
         """Return max(y − s g, 0)."""
         return np.maximum(y - s * c, 0.0)
 
-    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+    def kl_proximal(self, log_a: Array, s: float, c: Array) -> Array:
         """Return log a − s g."""
         return log_a - s * c
 
@@ -93,7 +93,7 @@ class RelativeEntropy(Functional):
     """F = weight·∫(ρ log(ρ/π) − ρ + π): KL(ρ‖π); without a law π = 1, the entropy.
 
     >>> entropy = mfg.games.RelativeEntropy()  # ∫(ρ log ρ − ρ + 1)
-    >>> entropy.variation(np.array([np.e]), np.zeros(1))
+    >>> entropy.first_variation(np.array([np.e]), np.zeros(1))
     array([1.])
     """
 
@@ -112,11 +112,11 @@ class RelativeEntropy(Functional):
         """Return weight (r log(r/π) − r + π)."""
         return self.weight * (x_log_x(r) - r * c - r + np.exp(c))
 
-    def variation(self, r: Array, c: Array) -> Array:
+    def first_variation(self, r: Array, c: Array) -> Array:
         """Return weight log(r/π)."""
         return self.weight * (np.log(np.maximum(r, TINY)) - c)
 
-    def curvature(self, r: Array, c: Array) -> Array:
+    def second_variation(self, r: Array, c: Array) -> Array:
         """Return weight/r."""
         return self.weight / np.maximum(r, TINY)
 
@@ -125,7 +125,7 @@ class RelativeEntropy(Functional):
         s = s * self.weight
         return s * wright_omega(y / s + c - np.log(s))
 
-    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+    def kl_proximal(self, log_a: Array, s: float, c: Array) -> Array:
         """Return the geometric mean of a and π."""
         s = s * self.weight
         return (log_a + s * c) / (1 + s)
@@ -140,7 +140,7 @@ class ReverseRelativeEntropy(Functional):
     """F = ∫(π log(π/ρ) − π + ρ): KL(π‖ρ), the likelihood of data π.
 
     >>> cost = mfg.games.ReverseRelativeEntropy(mfg.gaussian(0.0, 1.0))
-    >>> cost.variation(np.array([2.0]), np.array([1.0]))  # 1 − π/ρ
+    >>> cost.first_variation(np.array([2.0]), np.array([1.0]))  # 1 − π/ρ
     array([0.5])
     """
 
@@ -154,11 +154,11 @@ class ReverseRelativeEntropy(Functional):
         """Return π log(π/r) − π + r."""
         return x_log_x(c) - c * np.log(np.maximum(r, TINY)) - c + r
 
-    def variation(self, r: Array, c: Array) -> Array:
+    def first_variation(self, r: Array, c: Array) -> Array:
         """Return 1 − π/r."""
         return 1 - c / np.maximum(r, TINY)
 
-    def curvature(self, r: Array, c: Array) -> Array:
+    def second_variation(self, r: Array, c: Array) -> Array:
         """Return π/r²."""
         return c / np.maximum(r, TINY) ** 2
 
@@ -167,7 +167,7 @@ class ReverseRelativeEntropy(Functional):
         b = y - s
         return 0.5 * (b + np.sqrt(b * b + 4 * s * c))
 
-    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+    def kl_proximal(self, log_a: Array, s: float, c: Array) -> Array:
         """Solve z − s π e^{−z} = log a − s."""
         b = log_a - s
         return b + wright_omega(np.log(s * c) - b)
@@ -196,11 +196,11 @@ class ChiSquared(Functional):
         """Return (r − π)²/2π."""
         return 0.5 * (r - c) ** 2 / c
 
-    def variation(self, r: Array, c: Array) -> Array:
+    def first_variation(self, r: Array, c: Array) -> Array:
         """Return r/π − 1."""
         return r / c - 1
 
-    def curvature(self, r: Array, c: Array) -> Array:
+    def second_variation(self, r: Array, c: Array) -> Array:
         """Return 1/π."""
         return np.broadcast_to(1 / c, r.shape)
 
@@ -208,7 +208,7 @@ class ChiSquared(Functional):
         """Return (y + s)/(1 + s/π), or zero."""
         return np.maximum(y + s, 0.0) / (1 + s / c)
 
-    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+    def kl_proximal(self, log_a: Array, s: float, c: Array) -> Array:
         """Solve z + (s/π) e^z = log a + s."""
         b = log_a + s
         return b - wright_omega(b + np.log(s / c))
@@ -222,7 +222,7 @@ class ChiSquared(Functional):
 class Power(Functional):
     """F = (weight/exponent)·∫ρ^exponent, exponent > 1: the more are here, the more each pays.
 
-    >>> mfg.games.Power(weight=2.0, exponent=3.0).variation(np.array([3.0]), np.zeros(1))  # 2ρ²
+    >>> mfg.games.Power(weight=2.0, exponent=3.0).first_variation(np.array([3.0]), np.zeros(1))  # 2ρ²
     array([18.])
     """
 
@@ -240,11 +240,11 @@ class Power(Functional):
         """Return weight r^q / q."""
         return self.weight / self.exponent * r**self.exponent
 
-    def variation(self, r: Array, c: Any) -> Array:
+    def first_variation(self, r: Array, c: Any) -> Array:
         """Return weight r^{q−1}."""
         return self.weight * np.maximum(r, 0.0) ** (self.exponent - 1)
 
-    def curvature(self, r: Array, c: Any) -> Array:
+    def second_variation(self, r: Array, c: Any) -> Array:
         """Return weight (q − 1) r^{q−2}."""
         return self.weight * (self.exponent - 1) * np.maximum(r, 1e-12) ** (self.exponent - 2)
 
@@ -263,7 +263,7 @@ class Power(Functional):
                 break
         return r
 
-    def entropic(self, log_a: Array, s: float, c: Any) -> Array:
+    def kl_proximal(self, log_a: Array, s: float, c: Any) -> Array:
         """Solve z + s w e^{(q−1) z} = log a."""
         k = self.exponent - 1
         return log_a - wright_omega(k * log_a + np.log(k * s * self.weight)) / k
@@ -300,7 +300,7 @@ class Capacity(Functional):
         """Return y cut to [0, largest]."""
         return np.clip(y, 0.0, self.largest)
 
-    def entropic(self, log_a: Array, s: float, c: Any) -> Array:
+    def kl_proximal(self, log_a: Array, s: float, c: Any) -> Array:
         """Return log a, at most the logarithm of the capacity."""
         return np.minimum(log_a, np.log(self.largest))
 
@@ -333,7 +333,7 @@ class Target(Functional):
         """Return π."""
         return np.exp(c)
 
-    def entropic(self, log_a: Array, s: float, c: Array) -> Array:
+    def kl_proximal(self, log_a: Array, s: float, c: Array) -> Array:
         """Return log π."""
         return np.broadcast_to(c, log_a.shape)
 

@@ -20,10 +20,10 @@ class Landscape(ABC):
 
 
 @dataclass(frozen=True)
-class Quadratic(Landscape):
+class QuadraticWell(Landscape):
     """V(x) = ½ weight |x − centre|².
 
-    >>> mfg.games.landscapes.Quadratic(weight=2.0, centre=1.0)(np.array([[0.0], [3.0]]))
+    >>> mfg.games.QuadraticWell(weight=2.0, centre=1.0)(np.array([[0.0], [3.0]]))
     array([1., 4.])
     """
 

@@ -66,9 +66,11 @@ def variation_is_the_derivative(cost: Functional, rng: Generator) -> Iterator[Ch
         return
     _, r, c = _known(cost, rng)
     found, error = slope(lambda h: cost.value(r * (1 + h), c), 0.3)
-    yield agree("f′", r * cost.variation(r, c), found, error, size=1e-2 * float(np.abs(cost.value(r, c)).max()))
-    found, error = slope(lambda h: cost.variation(r * (1 + h), c), 0.3)
-    yield agree("f″", r * cost.curvature(r, c), found, error, size=1e-2 * float(np.abs(cost.variation(r, c)).max()))
+    yield agree("f′", r * cost.first_variation(r, c), found, error, size=1e-2 * float(np.abs(cost.value(r, c)).max()))
+    found, error = slope(lambda h: cost.first_variation(r * (1 + h), c), 0.3)
+    yield agree(
+        "f″", r * cost.second_variation(r, c), found, error, size=1e-2 * float(np.abs(cost.first_variation(r, c)).max())
+    )
 
 
 def costs_are_convex(cost: Functional, rng: Generator) -> Iterator[Check]:
@@ -83,7 +85,7 @@ def costs_are_convex(cost: Functional, rng: Generator) -> Iterator[Check]:
             yield small("f in the middle", excess / size if size else excess, SOLVED)
     if cost.smooth and cost.monotone(grid.points, 0.3):
         q = q * r.sum() / q.sum()  # of one mass: a kernel may be positive for differences of such alone
-        pairing = (cost.variation(r, c) - cost.variation(q, c)) * (r - q)
+        pairing = (cost.first_variation(r, c) - cost.first_variation(q, c)) * (r - q)
         total = float(grid.integrate(pairing)) if not cost.local else float(pairing.min())
         yield small("falling slopes", -total / max(float(np.abs(pairing).max()), 1e-300), SOLVED)
 
@@ -94,11 +96,11 @@ def conjugates_are_conjugate(cost: Functional, rng: Generator) -> Iterator[Check
         return
     _, r, c = _known(cost, rng)
     if cost.smooth:
-        u = cost.variation(r, c)
+        u = cost.first_variation(r, c)
         terms = np.abs(cost.value(r, c)) + np.abs(cost.conjugate(u, c)) + np.abs(u * r)
         yield _off("equality", cost.value(r, c) + cost.conjugate(u, c), u * r, np.where(np.isfinite(terms), terms, 1.0))
     slopes = np.linspace(-3, 3, 13)
-    unit = float(np.median(np.abs(cost.variation(r, c)))) if cost.smooth else 1.0
+    unit = float(np.median(np.abs(cost.first_variation(r, c)))) if cost.smooth else 1.0
     with np.errstate(over="ignore"):
         for share in slopes:
             u = np.full(r.shape, share * unit)
@@ -118,14 +120,14 @@ def proximal_maps_are_minimisers(cost: Functional, rng: Generator) -> Iterator[C
         return
     _, r, c = _known(cost, rng)
     y = r * rng.uniform(-0.3, 2.0, r.shape)
-    unit = float(np.median(r)) / (float(np.median(np.abs(cost.variation(r, c)))) if cost.smooth else 1.0)
+    unit = float(np.median(r)) / (float(np.median(np.abs(cost.first_variation(r, c)))) if cost.smooth else 1.0)
     for share in STEPS:
         s = share * unit
         best = cost.proximal(y, s, c)
         yield small(f"negative, s = {share:g} units", -float(best.min()) / float(np.abs(y).max()), 0.0)
         if cost.smooth:
             inside = best > 1e-12 * np.abs(y).max()
-            pull = s * cost.variation(np.where(inside, best, 1.0), c)
+            pull = s * cost.first_variation(np.where(inside, best, 1.0), c)
             sizes = np.abs(best) + np.abs(pull) + np.abs(y)
             yield _off(f"its equation, s = {share:g} units", (best + pull)[inside], y[inside], sizes[inside], 1e-7)
         here = 0.5 * (best - y) ** 2 + s * cost.value(best, c)
@@ -143,13 +145,13 @@ def entropic_maps_are_minimisers(cost: Functional, rng: Generator) -> Iterator[C
         return
     _, r, c = _known(cost, rng)
     log_a = np.log(r)
-    unit = 1 / (float(np.median(np.abs(cost.variation(r, c)))) if cost.smooth else 1.0)
+    unit = 1 / (float(np.median(np.abs(cost.first_variation(r, c)))) if cost.smooth else 1.0)
     for share in STEPS:
         s = share * unit
-        z = cost.entropic(log_a, s, c)
+        z = cost.kl_proximal(log_a, s, c)
         best = np.exp(z)
         if cost.smooth:
-            pull = s * cost.variation(best, c)
+            pull = s * cost.first_variation(best, c)
             yield _off(f"its equation, s = {share:g} units", z + pull, log_a, 1 + np.abs(z) + np.abs(pull), 1e-9)
         here = best * (z - log_a - 1) + s * cost.value(best, c)
         size = best * (np.abs(z - log_a) + 1) + np.abs(s * cost.value(best, c))
@@ -167,7 +169,7 @@ def hard_costs_admit_their_law(cost: Functional, rng: Generator) -> Iterator[Che
     grid, r, c = _known(cost, rng)
     law = cost.proximal(r, 1.0, c)
     yield agree("another step", cost.proximal(3 * r, 7.0, c), law)
-    yield agree("entropic", np.exp(cost.entropic(np.log(r), 2.0, c)), law)
+    yield agree("entropic", np.exp(cost.kl_proximal(np.log(r), 2.0, c)), law)
     yield agree("conjugate", cost.conjugate(r, c), r * law)
     if isinstance(cost, OfLaw) and cost.law is not None:
         yield agree("its law", law, np.exp(cost.law.log_density(grid.points)), roundings=4096)
@@ -180,7 +182,7 @@ def nonlocal_variations_are_derivatives(cost: Functional, rng: Generator) -> Ite
     grid, r, c = _known(cost, rng)
     sigma = densities(grid, rng)
     found, error = slope(lambda h: np.asarray(grid.integrate(cost.value(r + h * sigma, c))), 0.5)
-    yield agree("∫ δF σ", float(grid.integrate(cost.variation(r, c) * sigma)), found, error)
+    yield agree("∫ δF σ", float(grid.integrate(cost.first_variation(r, c) * sigma)), found, error)
 
 
 def comes_back_from_a_pickle(cost: Functional, rng: Generator) -> Iterator[Check]:

@@ -26,10 +26,10 @@ ScalarField = Callable[[Array, float], Array]
 
 
 @dataclass(frozen=True)
-class Quadratic:
+class QuadraticCost:
     """L = ½|v|², H = ½|p|².
 
-    >>> mfg.games.Quadratic().hamiltonian(np.array([2.0]))
+    >>> mfg.games.QuadraticCost().hamiltonian(np.array([2.0]))
     array([2.])
     """
 
@@ -156,7 +156,7 @@ class MeanFieldGame:
     drift: Callable[[Array, float], Array] | None = None
     running: ScalarField | None = None
     interaction: Functional | None = None
-    cost: RunningCost = Quadratic()
+    cost: RunningCost = QuadraticCost()
     discount: float = 0.0
     name: str = "game"
 
@@ -194,7 +194,7 @@ class MeanFieldGame:
     @property
     def quadratic(self) -> bool:
         """Whether the running cost is ½|v|²."""
-        return isinstance(self.cost, Quadratic)
+        return isinstance(self.cost, QuadraticCost)
 
     def unit(self, lengths: Sequence[float]) -> float:
         """Return a cost typical of a box with these sides: that of crossing an eighth of it, ℓ²/T · mean of 1/g².
@@ -252,7 +252,7 @@ def _falls_outwards(g: Array, x: Array, price: float) -> bool:
 
 def examples() -> Iterator[RunningCost | MeanFieldGame]:
     """Yield members to hold the laws to: every cost of the control, and a game with all that one may have."""
-    yield from (Quadratic(), PowerCost(1.5), PowerCost(3.0), TabulatedCost(_quartic, 4.0))
+    yield from (QuadraticCost(), PowerCost(1.5), PowerCost(3.0), TabulatedCost(_quartic, 4.0))
     yield MeanFieldGame(
         gaussian([0.2, -0.1], 0.3, 2),
         RelativeEntropy(gaussian([0.5, 0.0], 0.5, 2)),

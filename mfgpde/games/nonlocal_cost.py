@@ -47,7 +47,7 @@ class Nonlocal(Functional):
             raise ValueError("a kernel must be even, k(−z) = k(z): the cost sees each pair twice")
         return np.fft.rfftn(values), float(np.prod(spacing))
 
-    def variation(self, r: Array, c: tuple[Array, float]) -> Array:
+    def first_variation(self, r: Array, c: tuple[Array, float]) -> Array:
         """Return k ∗ ρ."""
         transform, volume = c
         double = tuple(2 * n for n in r.shape)
@@ -56,7 +56,7 @@ class Nonlocal(Functional):
 
     def value(self, r: Array, c: tuple[Array, float]) -> Array:
         """Return ½ ρ (k ∗ ρ), whose integral is the cost."""
-        return 0.5 * r * self.variation(r, c)
+        return 0.5 * r * self.first_variation(r, c)
 
     def monotone(self, x: Array, t: float) -> bool:
         """Say whether ∫∫ k(x − y) σ(x) σ(y) ≥ 0 for all σ of mass zero on this grid: then F is convex at fixed mass.
@@ -68,7 +68,7 @@ class Nonlocal(Functional):
         waves = known[0].real.ravel()[1:]
         if waves.min() >= -ROUNDING * np.abs(waves).max():
             return True
-        return _least_share(lambda r: self.variation(r, known), x.shape[:-1]) >= -ROUNDING
+        return _least_share(lambda r: self.first_variation(r, known), x.shape[:-1]) >= -ROUNDING
 
 
 def _least_share(convolved: Callable[[Array], Array], shape: tuple[int, ...]) -> float:

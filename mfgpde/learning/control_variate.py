@@ -36,7 +36,7 @@ def steadied_noise(objective: Objective, process: IsotropicProcess, basis: Hermi
     low, high = (float(np.log(process.variance(t))) for t in (objective.start, process.horizon))
 
     def split(x0: Any, t: Any, z: Any) -> tuple[Any, Any]:
-        m, sd = coefficients("contraction", t)[:, None], coefficients("deviation", t)[:, None]
+        m, sd = coefficients("mean_coefficient", t)[:, None], coefficients("deviation", t)[:, None]
         x, noise = m * x0 + sd * z, z / sd
         slopes = jax.vmap(jax.jacfwd(functions))(x)[:, 1:] / roots[:, None]  # (n, p, d)
         known = jax.vmap(functions)(x0)[:, 1:] * m**rates * roots / variance

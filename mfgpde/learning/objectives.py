@@ -68,7 +68,7 @@ class Coefficients:
     """The process as functions of time that JAX can differentiate: interpolated from the process's own on a fine grid."""
 
     horizon: float
-    contraction: Any
+    mean_coefficient: Any
     deviation: Any
     diffusivity: Any
     relaxation: Any
@@ -83,7 +83,12 @@ class Coefficients:
         import numpy as np
 
         t = process.horizon * np.linspace(0, 1, CELLS + 1) ** 2
-        table = (process.contraction(t), np.sqrt(process.variance(t)), process.diffusivity(t), process.relaxation(t))
+        table = (
+            process.mean_coefficient(t),
+            np.sqrt(process.variance(t)),
+            process.diffusivity(t),
+            process.relaxation(t),
+        )
         return cls(process.horizon, *(jnp.asarray(np.broadcast_to(values, t.shape), jnp.float32) for values in table))
 
     def __call__(self, name: str, t: Any) -> Any:
@@ -109,7 +114,7 @@ def loss_weight(objective: Objective, process: Coefficients, t: Any) -> Any:
 
 def matching_loss(objective: Objective, process: Coefficients, score: PointScore, x0: Point, t: Any, key: Any) -> Any:
     """Return the score-matching loss at one data point and time."""
-    m, v = process("contraction", t), process("deviation", t) ** 2
+    m, v = process("mean_coefficient", t), process("deviation", t) ** 2
     weight = loss_weight(objective, process, t)
     noise, direction = jax.random.normal(key, (2, *x0.shape))
     x = m * x0 + jnp.sqrt(v) * noise

@@ -15,6 +15,7 @@ import optax
 
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
+from mfgpde.core.renamed import renamed
 from mfgpde.learning.control_variate import steadied_noise
 from mfgpde.learning.objectives import (
     Coefficients,
@@ -54,6 +55,7 @@ class Training:
         return save_weights(Path(path), self.layers, self.network)
 
 
+@renamed(batch="batch_size", rate="learning_rate", average="ema_decay")
 def train(
     process: IsotropicProcess,
     samples: np.ndarray,
@@ -62,9 +64,9 @@ def train(
     network: Network = Network("silu", 1.0, "xt", "potential"),  # noqa: B008
     widths: tuple[int, ...] = (64, 64, 64),
     steps: int = 4000,
-    batch: int = 512,
-    rate: float = 1e-2,
-    average: float = 0.995,
+    batch_size: int = 512,
+    learning_rate: float = 1e-2,
+    ema_decay: float = 0.995,
     seed: int = 0,
     box: float | None = None,
     base: Callable[[Any, Any], Any] | None = None,
@@ -73,7 +75,7 @@ def train(
 ) -> Training:
     """Train a score on samples (n, d) and return it; the learning rate falls to zero along a cosine.
 
-    `average` is the decay of the exponential mean of the weights, which is what comes back; at step k it is at most
+    `ema_decay` is that of the exponential mean of the weights, which is what comes back; at step k it is at most
     (1 + k)/(10 + k), so that the weights before training are forgotten. Points of the log-density penalty are uniform in
     [−box, box]^d, by default the box of the samples with a tenth to spare. With `checkpoint`, the state is written there
     after every 250 steps and training resumes from it; one of other samples, or another setting, is refused by name.
@@ -87,7 +89,7 @@ def train(
     FloatingPointError, with the step, if the loss stops being finite.
 
     >>> samples = mfg.gaussian(0.0, 1.0).sample(500, np.random.default_rng(0))
-    >>> trained = mfg.train(mfg.VariancePreserving(), samples, widths=(16,), steps=500, batch=128)
+    >>> trained = mfg.train(mfg.VariancePreserving(), samples, widths=(16,), steps=500, batch_size=128)
     >>> print(f"{trained.score(np.array([[1.0]]), 0.5)[0, 0]:.0f}")  # −x, the score of N(0, 1)
     -1
     """
@@ -96,28 +98,28 @@ def train(
         raise ValueError(f"samples must be finite numbers of shape (n, d) with n ≥ 2, got shape {samples.shape}")
     if (objective.log_residual or base is not None) and network.output != "potential":
         raise ValueError("the log-density penalty and a base need a network whose output is a potential")
-    if objective.control and batch % 2:
-        raise ValueError(f"a control variate needs a batch of two halves, got {batch}")
+    if objective.control and batch_size % 2:
+        raise ValueError(f"a control variate needs batches of two halves, got {batch_size}")
     if objective.start >= process.horizon:
         raise ValueError(f"the objective starts at t = {objective.start:g}, the process ends at {process.horizon:g}")
-    _check(widths, steps, batch, rate, average, box)
+    _check(widths, steps, batch_size, learning_rate, ema_decay, box)
     dimension = samples.shape[1]
     reach = 1.1 * float(np.abs(samples).max()) if box is None else box
     sizes = [dimension + 1, *widths, 1 if network.output == "potential" else dimension]
     setting = {"process": process, "samples": samples, "objective": objective, "network": network, "sizes": sizes}
     setting |= {
         "steps": steps,
-        "batch": batch,
-        "rate": rate,
-        "average": average,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "ema_decay": ema_decay,
         "seed": seed,
         "box": reach,
         "base": base,
     }
     kept = Checkpoint(checkpoint, setting)
     with kept.held(), meter("training", show=progress) as bar:
-        state, losses, residuals = _resumed(kept, _start(sizes, rate, steps, seed))
-        chunk = _compiled(process, dimension, objective, network, batch, rate, steps, average, base)
+        state, losses, residuals = _resumed(kept, _start(sizes, learning_rate, steps, seed))
+        chunk = _compiled(process, dimension, objective, network, batch_size, learning_rate, steps, ema_decay, base)
         data = (jnp.asarray(samples, jnp.float32), jnp.asarray(reach, jnp.float32))
         while (done := CHUNK * len(losses)) < steps:
             count = min(CHUNK, steps - done)
@@ -126,7 +128,7 @@ def train(
             residuals.append(float(residual))
             if not np.isfinite(losses[-1]):
                 raise FloatingPointError(
-                    f"the loss is {losses[-1]} after {done + count} steps; try a smaller rate than {rate:g}"
+                    f"the loss is {losses[-1]} after {done + count} steps; try a learning rate below {learning_rate:g}"
                 )
             kept.save(now=True, losses=np.array(losses), residuals=np.array(residuals), **_leaves(state))
             bar((done + count) / steps, f"loss {losses[-1]:.4g}, residual {residuals[-1]:.3g}")
@@ -138,23 +140,25 @@ def train(
     return Training(score, network, averaged, tuple(losses), tuple(residuals), base)
 
 
-def _check(widths: tuple[int, ...], steps: int, batch: int, rate: float, average: float, box: float | None) -> None:
+def _check(
+    widths: tuple[int, ...], steps: int, batch_size: int, learning_rate: float, ema_decay: float, box: float | None
+) -> None:
     """Raise ValueError for what no training has."""
-    for name, value in {"steps": steps, "batch": batch, "every width": min(widths, default=1)}.items():
+    for name, value in {"steps": steps, "batch_size": batch_size, "every width": min(widths, default=1)}.items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-    if not 0 < rate < np.inf:
-        raise ValueError(f"rate must be positive, got {rate}")
-    if not 0 <= average < 1:
-        raise ValueError(f"average is a decay in [0, 1), 0 for the last weights, got {average}")
+    if not 0 < learning_rate < np.inf:
+        raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+    if not 0 <= ema_decay < 1:
+        raise ValueError(f"ema_decay is a decay in [0, 1), 0 for the last weights, got {ema_decay}")
     if box is not None and not 0 < box < np.inf:
         raise ValueError(f"box is half a side of the penalty's box, positive, got {box}")
 
 
-def _start(sizes: list[int], rate: float, steps: int, seed: int) -> Any:
+def _start(sizes: list[int], learning_rate: float, steps: int, seed: int) -> Any:
     """Return the state before the first step: weights, their mean, moments of Adam, key, number of steps."""
     layers = _initial(sizes, seed)
-    return layers, layers, _adam(rate, steps).init(layers), jax.random.key(seed), jnp.zeros((), jnp.int32)
+    return layers, layers, _adam(learning_rate, steps).init(layers), jax.random.key(seed), jnp.zeros((), jnp.int32)
 
 
 def _leaves(state: Any) -> dict[str, np.ndarray]:
@@ -189,8 +193,8 @@ def _initial(sizes: list[int], seed: int) -> list[tuple[Any, Any]]:
     ]
 
 
-def _adam(rate: float, steps: int) -> Any:
-    schedule = optax.cosine_decay_schedule(rate, steps)
+def _adam(learning_rate: float, steps: int) -> Any:
+    schedule = optax.cosine_decay_schedule(learning_rate, steps)
     return optax.chain(optax.clip_by_global_norm(CLIP), optax.adam(schedule))
 
 
@@ -200,24 +204,24 @@ def _compiled(
     dimension: int,
     objective: Objective,
     network: Network,
-    batch: int,
-    rate: float,
+    batch_size: int,
+    learning_rate: float,
     steps: int,
-    average: float,
+    ema_decay: float,
     base: Callable[[Any, Any], Any] | None,
 ) -> Callable[[Any, Any, int], Any]:
     """Return the function of a state, (samples, half the width of the box) and a number of steps: one compiled loop.
 
     What it closes over does not depend on the samples: trainings that differ in data or seed share the compilation.
     """
-    coefficients, adam = Coefficients.of(process), _adam(rate, steps)
+    coefficients, adam = Coefficients.of(process), _adam(learning_rate, steps)
     low, high = np.sqrt(objective.start), np.sqrt(process.horizon)
     split = None
     if objective.control:
         variance = kept_variance(process)
         basis = HermiteBasis(dimension, objective.control, variance if np.isfinite(variance) else 1.0)
         split = steadied_noise(objective, process, basis)
-    few = max(batch // 4, 1)  # points for the penalties, which cost several times as much each
+    few = max(batch_size // 4, 1)  # points for the penalties, which cost several times as much each
 
     def losses(layers: Any, given: Any, key: Any) -> tuple[Any, Any]:
         data, reach = given
@@ -225,10 +229,10 @@ def _compiled(
         evaluate = partial(function, layers)
         score = jax.grad(evaluate) if network.output == "potential" else evaluate
         picks, clock, noise, places, more = jax.random.split(key, 5)
-        x0 = data[jax.random.randint(picks, (batch,), 0, len(data))]
-        t = jax.random.uniform(clock, (batch,), minval=low, maxval=high) ** 2
+        x0 = data[jax.random.randint(picks, (batch_size,), 0, len(data))]
+        t = jax.random.uniform(clock, (batch_size,), minval=low, maxval=high) ** 2
         if split is None:
-            keys = jax.random.split(noise, batch)
+            keys = jax.random.split(noise, batch_size)
             matched = jax.vmap(lambda x, u, k: matching_loss(objective, coefficients, score, x, u, k))(x0, t, keys)
         else:
             x, steadied = split(x0, t, jax.random.normal(noise, x0.shape))
@@ -236,7 +240,7 @@ def _compiled(
             matched = 0.5 * loss_weight(objective, coefficients, t) * misses
         loss, residual = jnp.mean(matched), jnp.zeros(())
         if objective.score_residual:
-            m, sd = coefficients("contraction", t[:few]), coefficients("deviation", t[:few])
+            m, sd = coefficients("mean_coefficient", t[:few]), coefficients("deviation", t[:few])
             x = m[:, None] * x0[:few] + sd[:, None] * jax.random.normal(places, (few, x0.shape[1]))
             eps = jax.vmap(lambda y, u, k: score_residual(coefficients, score, y, u, k, objective.cheap))(
                 x, t[:few], jax.random.split(more, few)
@@ -256,7 +260,7 @@ def _compiled(
         (loss, residual), slope = jax.value_and_grad(losses, has_aux=True)(layers, given, now)
         updates, moments = adam.update(slope, moments)
         layers = optax.apply_updates(layers, updates)
-        decay = jnp.minimum(average, (1 + count) / (10 + count))
+        decay = jnp.minimum(ema_decay, (1 + count) / (10 + count))
         averaged = jax.tree.map(lambda a, b: decay * a + (1 - decay) * b, averaged, layers)
         return (layers, averaged, moments, key, count + 1), (loss, residual)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from mfgpde.core.arrays import Array, beside
 from mfgpde.core.differences import gradient
+from mfgpde.core.renamed import renamed
 
 WIDTHS = 24
 """of differences, from the length that the noise goes to a ten-millionth of it"""
@@ -110,6 +111,7 @@ class LinearProcess(ForwardProcess):
         """Return the law from which generation starts at t = horizon (factor zero)."""
 
 
+@renamed(contraction="mean_coefficient")
 class IsotropicProcess(LinearProcess):
     """A linear process f(x,t) = −a(t) x: X_t | X_0 = m(t) X_0 + N(0, v(t) I)."""
 
@@ -118,7 +120,7 @@ class IsotropicProcess(LinearProcess):
         """Return the relaxation rate a(t), per time."""
 
     @abstractmethod
-    def contraction(self, t: ArrayLike) -> Array:
+    def mean_coefficient(self, t: ArrayLike) -> Array:
         """Return m(t) = exp(−∫₀ᵗ a)."""
 
     @abstractmethod
@@ -153,7 +155,7 @@ class IsotropicProcess(LinearProcess):
     def transition(self, s: float, t: float) -> Transition:
         """Return factor m(t)/m(s) and covariance v(t) − (m(t)/m(s))² v(s)."""
         check_interval(s, t, self.horizon)
-        factor = float(self.contraction(t) / self.contraction(s))
+        factor = float(self.mean_coefficient(t) / self.mean_coefficient(s))
         return Transition(factor, 0.0, max(float(self.variance(t) - factor**2 * self.variance(s)), 0.0))
 
     def prior(self) -> Transition:

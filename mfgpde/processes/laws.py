@@ -230,18 +230,18 @@ def isotropic_coefficients_belong_together(process: ForwardProcess, rng: Generat
         return
     x, end = points(process, rng), process.horizon
     many = end * np.linspace(0.05, 0.95, 12)
-    for name, f in (("a", process.relaxation), ("m", process.contraction), ("v", process.variance)):
+    for name, f in (("a", process.relaxation), ("m", process.mean_coefficient), ("v", process.variance)):
         yield agree(f"{name} at 12 times", f(many), [float(f(float(t))) for t in many])
     for t in times(process):
-        a, m, v = (float(f(t)) for f in (process.relaxation, process.contraction, process.variance))
+        a, m, v = (float(f(t)) for f in (process.relaxation, process.mean_coefficient, process.variance))
         noise = float(process.diffusion(t)) ** 2
         yield agree(f"f = −a x, {_at(t)}", process.drift(x, t), -a * x)
         reach = 0.2 * min(t, end - t)
-        rate, error = slope(lambda h, t=t: np.asarray(process.contraction(t + h)), reach)
+        rate, error = slope(lambda h, t=t: np.asarray(process.mean_coefficient(t + h)), reach)
         yield agree(f"ṁ, {_at(t)}", -a * m, rate, error, size=m / end)
         rate, error = slope(lambda h, t=t: np.asarray(process.variance(t + h)), reach)
         yield agree(f"v̇, {_at(t)}", noise - 2 * a * v, rate, error, size=noise)
-    yield agree("m(0)", float(process.contraction(0.0)), 1.0)
+    yield agree("m(0)", float(process.mean_coefficient(0.0)), 1.0)
     yield agree("v(0)", float(process.variance(0.0)), 0.0, size=float(process.variance(end)))
     yield agree("prior", process.prior().in_dimension(2)[2], process.prior_variance * np.eye(2))
 

@@ -21,7 +21,7 @@ class OrnsteinUhlenbeck(IsotropicProcess):
     Raises ValueError for a rate, scale or horizon that is not positive and finite.
 
     >>> process = mfg.OrnsteinUhlenbeck(rate=2.0, scale=2.0)
-    >>> print(f"{process.contraction(0.5):.4f}, {process.variance(0.5):.4f}, {process.prior_variance:.1f}")
+    >>> print(f"{process.mean_coefficient(0.5):.4f}, {process.variance(0.5):.4f}, {process.prior_variance:.1f}")
     0.3679, 0.8647, 1.0
     """
 
@@ -41,7 +41,7 @@ class OrnsteinUhlenbeck(IsotropicProcess):
         """Return the constant θ."""
         return np.full(np.shape(t), self.rate)
 
-    def contraction(self, t: ArrayLike) -> Array:
+    def mean_coefficient(self, t: ArrayLike) -> Array:
         """Return e^{−θt}."""
         return np.exp(-self.rate * np.asarray(t))
 

@@ -45,7 +45,7 @@ class VarianceExploding(IsotropicProcess):
         """Return zero."""
         return np.zeros(np.shape(t))
 
-    def contraction(self, t: ArrayLike) -> Array:
+    def mean_coefficient(self, t: ArrayLike) -> Array:
         """Return one."""
         return np.ones(np.shape(t))
 
@@ -84,7 +84,7 @@ class Brownian(IsotropicProcess):
         """Return zero."""
         return np.zeros(np.shape(t))
 
-    def contraction(self, t: ArrayLike) -> Array:
+    def mean_coefficient(self, t: ArrayLike) -> Array:
         """Return one."""
         return np.ones(np.shape(t))
 

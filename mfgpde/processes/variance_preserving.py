@@ -20,7 +20,7 @@ class VariancePreserving(IsotropicProcess):
     Raises ValueError for numbers that are not positive and finite.
 
     >>> constant = mfg.VariancePreserving(beta_min=1.0, beta_max=1.0)
-    >>> print(f"{constant.contraction(1.0):.4f}, {constant.variance(1.0):.4f}")  # e^(−½), 1 − e⁻¹
+    >>> print(f"{constant.mean_coefficient(1.0):.4f}, {constant.variance(1.0):.4f}")  # e^(−½), 1 − e⁻¹
     0.6065, 0.6321
     """
 
@@ -48,7 +48,7 @@ class VariancePreserving(IsotropicProcess):
         """Return ½β(t)."""
         return 0.5 * self.beta(t)
 
-    def contraction(self, t: ArrayLike) -> Array:
+    def mean_coefficient(self, t: ArrayLike) -> Array:
         """Return e^{−B(t)/2}."""
         return np.exp(-0.5 * self.integrated_beta(t))
 
@@ -95,9 +95,9 @@ class SubVariancePreserving(IsotropicProcess):
         """Return ½β(t)."""
         return self._schedule.relaxation(t)
 
-    def contraction(self, t: ArrayLike) -> Array:
+    def mean_coefficient(self, t: ArrayLike) -> Array:
         """Return e^{−B(t)/2}."""
-        return self._schedule.contraction(t)
+        return self._schedule.mean_coefficient(t)
 
     def variance(self, t: ArrayLike) -> Array:
         """Return (1 − e^{−B(t)})²."""

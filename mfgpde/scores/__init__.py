@@ -11,6 +11,7 @@ from mfgpde.scores.contract import (
     PotentialScore,
     Score,
     Uncertain,
+    offers,
 )
 from mfgpde.scores.differences import Differenced
 from mfgpde.scores.eigenbasis import FourierBasis, HermiteBasis
@@ -42,6 +43,7 @@ __all__ = [
     "Uncertain",
     "empirical_score",
     "load_score",
+    "offers",
 ]
 
 if not TYPE_CHECKING:  # what else its files define

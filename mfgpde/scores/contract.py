@@ -1,17 +1,23 @@
 """What a score offers: values, and, each a Protocol of its own, the derivatives and the potential it may have besides.
 
-Ask for what you need by type: isinstance(score, PotentialScore) is whether it is the gradient of a known potential.
+Ask for what you need by type: offers(score, PotentialScore) is whether it is the gradient of a known potential.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
 from mfgpde.processes import ForwardProcess, MarkovGenerator
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+FORMER = {"rate": "time_derivative", "products": "directional_derivatives"}
+"""what members were called one release ago"""
 
 Reversible = ForwardProcess | MarkovGenerator
 """what has eigenfunctions, if it is reversible"""
@@ -43,7 +49,7 @@ class DifferentiableScore(DivergenceScore, Protocol):
         """Return ∂_j s_i, shape (..., d, d)."""
         ...
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s, shape (..., d)."""
         ...
 
@@ -56,11 +62,11 @@ class DifferentiableScore(DivergenceScore, Protocol):
 class DirectionalScore(Score, Protocol):
     """A score with the derivatives that many dimensions can afford: along one direction a point, and in time."""
 
-    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+    def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d)."""
         ...
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s, shape (..., d)."""
         ...
 
@@ -73,7 +79,7 @@ class PotentialScore(DivergenceScore, Protocol):
         """Return φ(x, t), shape (...)."""
         ...
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ, shape (...)."""
         ...
 
@@ -96,6 +102,25 @@ class InDimension(Protocol):
     def dimension(self) -> int:
         """The dimension d."""
         ...
+
+
+def offers[Ability](score: object, ability: type[Ability]) -> TypeIs[Ability]:
+    """Say whether a score has an ability.
+
+    Raises TypeError where it has the ability under names of one release ago, which would otherwise be overlooked.
+
+    >>> mfg.scores.offers(lambda x, t: -x, mfg.scores.Score), mfg.scores.offers(lambda x, t: -x, mfg.scores.PotentialScore)
+    (True, False)
+    """
+    for former, present in FORMER.items():
+        if callable(getattr(score, former, None)) and not hasattr(score, present):
+            raise TypeError(f"{type(score).__name__}: a score's {former!r} is now called {present!r}")
+    if hasattr(score, "potential") and hasattr(score, "time_derivative") and not isinstance(score, PotentialScore):
+        raise TypeError(
+            f"{type(score).__name__} has a potential φ: its divergence is 'divergence', and ∂_tφ is now called "
+            "'potential_time_derivative' ('time_derivative' is ∂_t s)"
+        )
+    return isinstance(score, ability)
 
 
 class Eigenbasis(Protocol):

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
+from mfgpde.core.renamed import renamed
+from mfgpde.scores.contract import FORMER
 
 
+@renamed(**FORMER)
 @dataclass(eq=False)
 class Differenced:
     """Any s(x, t) on points (..., d), with divergence, Jacobian, ∂_t s and ∇(∇·s) by differences over `step`.
@@ -52,18 +55,18 @@ class Differenced:
         """Return ∇·s."""
         return np.trace(self.jacobian(x, t), axis1=-2, axis2=-1)
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s; within four steps of an end of [start, end] by one-sided differences, of order four too."""
         h = self.time_step
         if self.start <= t - 4 * h and t + 4 * h <= self.end:
-            return self._slope(lambda dt: self(x, t + dt), h, "rate")
+            return self._slope(lambda dt: self(x, t + dt), h, "time_derivative")
         h = h if t + 8 * h <= self.end else -h
         values = [self(x, t + k * h) for k in (0, 1, 2, 3, 4, 6, 8)]
         weights = np.array([-25, 48, -36, 16, -3]) / 12
         fine = sum(w * values[k] for w, k in zip(weights, (0, 1, 2, 3, 4), strict=True)) / h
         coarse = sum(w * values[k] for w, k in zip(weights, (0, 2, 4, 5, 6), strict=True)) / (2 * h)
         gap = float(np.abs(fine - coarse).max(initial=0.0))
-        self.uncertainty["rate"] = max(self.uncertainty.get("rate", 0.0), gap)
+        self.uncertainty["time_derivative"] = max(self.uncertainty.get("time_derivative", 0.0), gap)
         return np.asarray(fine)
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
@@ -72,7 +75,7 @@ class Differenced:
         parts = [self._slope(lambda k, e=e: self.divergence(x + k * e, t), h, "divergence gradient") for e in unit]
         return np.stack(parts, axis=-1)
 
-    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+    def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d); the last two take d differences."""
 
         def pushed(y: Array) -> Array:

@@ -27,7 +27,7 @@ Truncation = Literal["total", "hyperbolic"]
 def kept_variance(process: IsotropicProcess) -> float:
     """Return κ for a linear isotropic process whose law N(0, κI) stays, v = κ(1 − m²); infinity for others."""
     times = process.horizon * np.array([0.1, 0.5, 1.0])
-    m, v = (np.array([float(f(t)) for t in times]) for f in (process.contraction, process.variance))
+    m, v = (np.array([float(f(t)) for t in times]) for f in (process.mean_coefficient, process.variance))
     kept = v / (1 - m**2) if np.all(m < 1) else np.full(3, np.inf)
     return float(kept[-1]) if np.allclose(kept, kept[-1], rtol=1e-6) else float("inf")
 
@@ -45,7 +45,7 @@ class _Contracted:
     process: IsotropicProcess
 
     def __call__(self, t: float) -> float:
-        return -float(np.log(self.process.contraction(t)))
+        return -float(np.log(self.process.mean_coefficient(t)))
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class HermiteBasis:
     def reach(self, process: Reversible, t: float, farthest: Array) -> Array:
         """Return how far noised data go, m(t)·max|x_i| + 4√v(t): polynomials know nothing beyond."""
         process = _isotropic(process)
-        return float(process.contraction(t)) * farthest + 4 * float(process.variance(t)) ** 0.5
+        return float(process.mean_coefficient(t)) * farthest + 4 * float(process.variance(t)) ** 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,7 +341,7 @@ class FourierBasis:
         """Return ∫D. Raises ValueError unless the process is a heat flow."""
         times = process.horizon * np.array([0.1, 0.5, 1.0])
         still = isinstance(process, IsotropicProcess) and np.allclose(
-            [float(process.contraction(t)) for t in times], 1.0
+            [float(process.mean_coefficient(t)) for t in times], 1.0
         )
         if not isinstance(process, IsotropicProcess) or not still:
             raise ValueError(f"{process!r} is no heat flow, whose eigenfunctions the basis has")

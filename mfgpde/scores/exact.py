@@ -9,6 +9,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.core.recent import Recent
+from mfgpde.core.renamed import renamed
 from mfgpde.densities import GaussianMixture
 from mfgpde.processes import (
     Linear,
@@ -18,9 +19,10 @@ from mfgpde.processes import (
     VarianceExploding,
     VariancePreserving,
 )
-from mfgpde.scores.contract import PotentialScore, Score
+from mfgpde.scores.contract import FORMER, PotentialScore, Score
 
 
+@renamed(**FORMER)
 @dataclass(frozen=True, eq=False)
 class ExactScore:
     """s = ∇log p_t of a Gaussian mixture under a linear process, with all its derivatives; φ = log p_t.
@@ -67,16 +69,16 @@ class ExactScore:
         """Return ∇²log p_t, shape (..., d, d)."""
         return self.at(float(t)).hessian(x)
 
-    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+    def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d); J is symmetric."""
-        pushed, slope = self.at(float(t)).products(x, v)
+        pushed, slope = self.at(float(t)).directional_derivatives(x, v)
         return pushed, pushed, slope
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇Δlog p_t(x)."""
-        return np.sum([self.at(float(t)).products(x, e)[1] for e in np.eye(self.dimension)], axis=0)
+        return np.sum([self.at(float(t)).directional_derivatives(x, e)[1] for e in np.eye(self.dimension)], axis=0)
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t log p_t(x)."""
         return self.pieces(x, t)[1]
 
@@ -87,11 +89,11 @@ class ExactScore:
         rate = D * (laplacian + dot(slope, slope)) - dot(slope, x @ A.T + c) - np.trace(A)
         return phi, rate, slope, laplacian
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
         law, (A, c, D) = self.at(float(t)), motion(self.process, float(t), self.dimension)
         s, drift = law.score(x), x @ A.T + c
-        return D * self.divergence_gradient(x, t) + law.products(x, 2 * D * s - drift)[0] - s @ A
+        return D * self.divergence_gradient(x, t) + law.directional_derivatives(x, 2 * D * s - drift)[0] - s @ A
 
 
 def motion(process: LinearProcess, t: float, dimension: int) -> tuple[Array, Array, float]:
@@ -183,7 +185,7 @@ class Bump:
         z, value = self._shape(x, t)
         return value * (dot(z, z) - x.shape[-1]) / self.width**2
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return its time derivative."""
         z = (x - np.asarray(self.centre)) / self.width
         rate = -self.amplitude * self.frequency * np.sin(self.frequency * t)
@@ -215,9 +217,9 @@ class Sum:
         """Return the sum of the divergences."""
         return self.first.divergence(x, t) + self.second.divergence(x, t)
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return the sum of the time derivatives."""
-        return self.first.time_derivative(x, t) + self.second.time_derivative(x, t)
+        return self.first.potential_time_derivative(x, t) + self.second.potential_time_derivative(x, t)
 
 
 @dataclass(frozen=True, eq=False)

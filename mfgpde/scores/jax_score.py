@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfgpde.core.arrays import Array, contiguous, elsewhere, namespace_of
+from mfgpde.core.renamed import renamed
+from mfgpde.scores.contract import FORMER
 
 MOST, MOST_THERE = 4096, 2**18  # points a call, on the host and on a device
 
@@ -69,13 +71,13 @@ def _compiled(f: Function, dimension: int, is_potential: bool) -> dict[str, Call
         "score": s,
         "divergence": divergence,
         "jacobian": jacobian,
-        "rate": rate,
+        "time_derivative": rate,
         "divergence_gradient": jax.grad(divergence, argnums=1),
     }
     if is_potential:
-        one |= {"potential": f, "time_derivative": jax.grad(f, argnums=2), "pieces": pieces}
+        one |= {"potential": f, "potential_time_derivative": jax.grad(f, argnums=2), "pieces": pieces}
     compiled = {name: jax.jit(jax.vmap(function, (None, 0, None))) for name, function in one.items()}
-    return compiled | {"products": jax.jit(jax.vmap(products, (None, 0, None, 0)))}
+    return compiled | {"directional_derivatives": jax.jit(jax.vmap(products, (None, 0, None, 0)))}
 
 
 def _shape(function: Function, dimension: int) -> tuple[int, ...]:
@@ -93,6 +95,7 @@ def _shape(function: Function, dimension: int) -> tuple[int, ...]:
     return shape
 
 
+@renamed(**FORMER)
 class JaxScore:
     """s(x, t) from a JAX function of one point x (d,) and one time: a potential φ → () or a vector field → (d,).
 
@@ -103,7 +106,7 @@ class JaxScore:
 
     >>> score = mfg.JaxScore(lambda x, t: -0.5 * x @ x / (1 + t), 1)  # a potential: its gradient is the score
     >>> x = np.array([[1.0]])
-    >>> print(f"{score(x, 1.0)[0, 0]:.3f}, {score.rate(x, 1.0)[0, 0]:.3f}")  # −x/(1 + t), x/(1 + t)²
+    >>> print(f"{score(x, 1.0)[0, 0]:.3f}, {score.time_derivative(x, 1.0)[0, 0]:.3f}")  # −x/(1 + t), x/(1 + t)²
     -0.500, 0.250
     """
 
@@ -176,17 +179,17 @@ class JaxScore:
         """Return ∂_j s_i, shape (..., d, d)."""
         return self._evaluate("jacobian", x, t)
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
-        return self._evaluate("rate", x, t)
+        return self._evaluate("time_derivative", x, t)
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
         return self._evaluate("divergence_gradient", x, t)
 
-    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+    def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d), without any full Jacobian."""
-        return self._evaluate("products", x, t, v)
+        return self._evaluate("directional_derivatives", x, t, v)
 
 
 class JaxPotential(JaxScore):
@@ -198,9 +201,9 @@ class JaxPotential(JaxScore):
         """Return φ(x, t)."""
         return self._evaluate("potential", x, t)
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
-        return self._evaluate("time_derivative", x, t)
+        return self._evaluate("potential_time_derivative", x, t)
 
     def pieces(self, x: Array, t: float) -> tuple[Array, Array, Array, Array]:
         """Return φ, ∂_tφ, ∇φ and Δφ in one pass."""

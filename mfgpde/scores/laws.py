@@ -26,6 +26,7 @@ from mfgpde.scores.contract import (
     PotentialScore,
     Score,
     Uncertain,
+    offers,
 )
 
 SHARES = (0.1, 0.5, 0.9)
@@ -46,7 +47,7 @@ class OfProcess(Protocol):
 class Rated(Score, Protocol):
     """A score whose derivative in time is known."""
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
         ...
 
@@ -94,7 +95,7 @@ def times(score: Score) -> list[float]:
 
 def potential_of(score: Score, x: Array) -> PotentialScore | None:
     """Return the score if it has a potential; one that refuses to say it with ValueError has none."""
-    if not isinstance(score, PotentialScore):
+    if not offers(score, PotentialScore):
         return None
     try:
         score.potential(x, 0.5 * horizon(score))
@@ -122,14 +123,14 @@ def takes_points_of_any_leading_shape(score: Score, rng: Generator) -> Iterator[
         yield agree(f"(3, 4, d), {_at(t)}", score(shaped, t), score(x, t).reshape(3, 4, d))
         alone = np.concatenate([score(x[i : i + 1], t) for i in range(12)])
         yield agree(f"one by one, {_at(t)}", score(x, t), alone)
-    if isinstance(score, DivergenceScore):
+    if offers(score, DivergenceScore):
         t = times(score)[1]
         yield agree("∇·s on (3, 4, d)", score.divergence(shaped, t), score.divergence(x, t).reshape(3, 4))
 
 
 def divergence_is_the_trace_of_the_jacobian(score: Score, rng: Generator) -> Iterator[Check]:
     """∇·s, and the Jacobian where there is one, by differences of s."""
-    if not isinstance(score, DivergenceScore):
+    if not offers(score, DivergenceScore):
         return
     x = points(score, rng)
     for t in times(score):
@@ -138,7 +139,7 @@ def divergence_is_the_trace_of_the_jacobian(score: Score, rng: Generator) -> Ite
         error = error + stated(score)
         trace = np.trace(found, axis1=-2, axis2=-1)
         yield agree(f"∇·s, {_at(t)}", divergence, trace, x.shape[-1] * error, size=size)
-        if isinstance(score, DifferentiableScore):
+        if offers(score, DifferentiableScore):
             yield agree(f"∂_j s_i, {_at(t)}", score.jacobian(x, t), found, error)
 
 
@@ -149,14 +150,14 @@ def rate_is_the_derivative_in_time(score: Score, rng: Generator) -> Iterator[Che
     x = points(score, rng)
     for t in times(score):
         found, error = slope(lambda h, t=t: score(x, t + h), 0.5 * min(t, horizon(score) - t))
-        rate = score.rate(x, t)
+        rate = score.time_derivative(x, t)
         size = float(np.abs(score(x, t)).max()) / horizon(score)
         yield agree(_at(t), rate, found, error + stated(score), size=1e-3 * size)
 
 
 def divergence_gradient_is_its_gradient(score: Score, rng: Generator) -> Iterator[Check]:
     """∇(∇·s) by differences of ∇·s."""
-    if not isinstance(score, DifferentiableScore):
+    if not offers(score, DifferentiableScore):
         return
     x = points(score, rng)
     for t in times(score):
@@ -168,18 +169,20 @@ def divergence_gradient_is_its_gradient(score: Score, rng: Generator) -> Iterato
 
 def products_are_those_of_the_jacobian(score: Score, rng: Generator) -> Iterator[Check]:
     """Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, by differences of s and of vᵀJv."""
-    if not isinstance(score, DirectionalScore):
+    if not offers(score, DirectionalScore):
         return
     x = points(score, rng)
     v = rng.standard_normal(x.shape)
     d, longest = x.shape[-1], float(np.abs(v).max())
     for t in times(score):
         J, error = gradient(lambda y, t=t: score(y, t), x, 0.3 * length(score))
-        pushed, pulled, turned = score.products(x, t, v)
+        pushed, pulled, turned = score.directional_derivatives(x, t, v)
         size, error = float(np.abs(J).max()), d * longest * (error + stated(score))
         yield agree(f"Jv, {_at(t)}", pushed, np.einsum("...ij,...j->...i", J, v), error, size=size)
         yield agree(f"Jᵀv, {_at(t)}", pulled, np.einsum("...ij,...i->...j", J, v), error, size=size)
-        found, error = gradient(lambda y, t=t: dot(v, score.products(y, t, v)[0]), x, 0.3 * length(score))
+        found, error = gradient(
+            lambda y, t=t: dot(v, score.directional_derivatives(y, t, v)[0]), x, 0.3 * length(score)
+        )
         size = float(np.abs(dot(v, pushed)).max()) / length(score)
         yield agree(f"∇(vᵀJv), {_at(t)}", turned, found, error + longest**2 * stated(score), size=0.1 * size)
 
@@ -195,7 +198,7 @@ def the_score_is_the_gradient_of_its_potential(score: Score, rng: Generator) -> 
         yield agree(f"∇φ, {_at(t)}", known(x, t), found, error)
         found, error = slope(lambda h, t=t: known.potential(x, t + h), 0.5 * min(t, horizon(score) - t))
         size = float(np.ptp(known.potential(x, t))) / horizon(score)
-        yield agree(f"∂_tφ, {_at(t)}", known.time_derivative(x, t), found, error, size=1e-3 * size)
+        yield agree(f"∂_tφ, {_at(t)}", known.potential_time_derivative(x, t), found, error, size=1e-3 * size)
 
 
 def comes_back_from_a_pickle(score: Score, rng: Generator) -> Iterator[Check]:

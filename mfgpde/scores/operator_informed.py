@@ -21,8 +21,9 @@ from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
+from mfgpde.core.renamed import renamed
 from mfgpde.processes import ForwardProcess, MarkovGenerator, VariancePreserving
-from mfgpde.scores.contract import Eigenbasis
+from mfgpde.scores.contract import FORMER, Eigenbasis
 from mfgpde.scores.eigenbasis import HermiteBasis
 
 FOLDS, BLOCK = 5, 8192
@@ -31,6 +32,7 @@ NODES = 25
 ROUNDING, MARGIN = 1e-13, 10.0
 
 
+@renamed(**FORMER)
 @dataclass(frozen=True, eq=False)
 class OperatorInformed:
     """The estimator on a basis, for a process that is reversible in the basis's π; a score with all derivatives.
@@ -221,7 +223,7 @@ class OperatorInformed:
         far = np.einsum("niik->nk", self.basis.stationary(flat, 3)[3])
         return (first * inner + own + far).reshape(x.shape)
 
-    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+    def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d); J is symmetric."""
         flat = x.reshape(-1, self.dimension)
         y, first, second, third = self._within(flat, t)
@@ -235,11 +237,11 @@ class OperatorInformed:
         far = np.einsum("nijk,ni,nj->nk", self.basis.stationary(flat, 3)[3], w, w)
         return pushed, pushed, (first * inner + own + far).reshape(x.shape)
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s, by differences of order four over a thousandth of the time."""
         return self._slope(lambda u: self(x, u), t)
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
         return self._slope(lambda u: self.potential(x, u), t)
 
@@ -250,7 +252,7 @@ class OperatorInformed:
 
     def pieces(self, x: Array, t: float) -> tuple[Array, Array, Array, Array]:
         """Return φ, ∂_tφ, ∇φ and Δφ."""
-        return self.potential(x, t), self.time_derivative(x, t), self(x, t), self.divergence(x, t)
+        return self.potential(x, t), self.potential_time_derivative(x, t), self(x, t), self.divergence(x, t)
 
     def standard_error(self, x: Array, t: float) -> Array:
         """Return the standard error of each component of s at points (..., d), by the sandwich formula at fixed ridge.

@@ -14,6 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from mfgpde.core.arrays import Array, contiguous, elsewhere, namespace_of
+from mfgpde.core.renamed import renamed
+from mfgpde.scores.contract import FORMER
 
 MOST, MOST_THERE = 2**14, 2**16  # points a call, on the host and on a device
 
@@ -59,6 +61,7 @@ class Library(Protocol):
     def as_tensor(self, values: Array, dtype: object, device: object) -> Tensor: ...  # noqa: D102
 
 
+@renamed(**FORMER)
 class TorchScore:
     """s(x, t) from a module called as module(x, t) on a batch x (n, d) and times t (n, 1), returning (n, d) or (n, 1).
 
@@ -157,7 +160,7 @@ class TorchScore:
         """Return ∂_j s_i."""
         return self._evaluate(self.torch.func.jacrev(self._score), x, t)
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
         return self._evaluate(self.torch.func.jacfwd(self._score, argnums=1), x, t)
 
@@ -165,7 +168,7 @@ class TorchScore:
         """Return ∇(∇·s)."""
         return self._evaluate(self.torch.func.grad(self._divergence), x, t)
 
-    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+    def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d)."""
         func = self.torch.func
 
@@ -196,7 +199,7 @@ class TorchPotential(TorchScore):
         """Return φ(x, t)."""
         return self._evaluate(self._value, x, t)
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
         return self._evaluate(self.torch.func.grad(self._value, argnums=1), x, t)
 

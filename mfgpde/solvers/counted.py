@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.scores import DirectionalScore, PotentialScore, Score
+from mfgpde.scores import DirectionalScore, PotentialScore, Score, offers
 
 
 @dataclass(eq=False)
@@ -46,9 +46,9 @@ class CountedPotential(Counted):
         """Return φ."""
         return self._timed(lambda: self.score.potential(x, t), x)
 
-    def time_derivative(self, x: Array, t: float) -> Array:
+    def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
-        return self._timed(lambda: self.score.time_derivative(x, t), x)
+        return self._timed(lambda: self.score.potential_time_derivative(x, t), x)
 
 
 @dataclass(eq=False)
@@ -57,13 +57,13 @@ class CountedDirections(Counted):
 
     score: DirectionalScore
 
-    def products(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
+    def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv)."""
-        return self._timed(lambda: self.score.products(x, t, v), x)
+        return self._timed(lambda: self.score.directional_derivatives(x, t, v), x)
 
-    def rate(self, x: Array, t: float) -> Array:
+    def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
-        return self._timed(lambda: self.score.rate(x, t), x)
+        return self._timed(lambda: self.score.time_derivative(x, t), x)
 
 
 def counted(score: Score) -> Counted:
@@ -74,4 +74,4 @@ def counted(score: Score) -> Counted:
     >>> watched.points
     8
     """
-    return CountedPotential(score) if isinstance(score, PotentialScore) else Counted(score)
+    return CountedPotential(score) if offers(score, PotentialScore) else Counted(score)

@@ -56,7 +56,7 @@ class Finding:
     @property
     def bar(self) -> float:
         """The sum of both errors."""
-        return self.left.error + self.right.error
+        return self.left.half_width + self.right.half_width
 
     @property
     def outcome(self) -> Outcome:

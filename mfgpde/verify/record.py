@@ -37,6 +37,7 @@ def finding_record(finding: Finding) -> dict[str, Any]:
     """Return a finding as plain data."""
     record = asdict(finding)
     for side, estimate in (("left", finding.left), ("right", finding.right)):
+        record[side]["error"] = record[side].pop("half_width")
         record[side]["kind"] = estimate.kind.name.lower()
     outcome = {"outcome": finding.outcome.value, "margin": finding.margin, "suspect_bar": finding.suspect_bar}
     return {**record, "excess": finding.excess, "bar": finding.bar, **outcome}

@@ -34,7 +34,7 @@ class Cosine(IsotropicProcess):
     def diffusion(self, t):
         return np.sqrt(2 * self.relaxation(t))
 
-    def contraction(self, t):
+    def mean_coefficient(self, t):
         return np.cos(self._angle(t))
 
     def variance(self, t):

@@ -59,9 +59,9 @@ def test_derivatives_are_those_of_lower_ones(kind, rng):
     tight = {"rtol": 1e-6, "atol": 1e-5}  # h² of the third derivative, rounding of 1e-16/h, stiffness 20
     np.testing.assert_allclose(law.hessian(x), hessian, **tight)
     np.testing.assert_allclose(law.laplacian(x), np.trace(hessian, axis1=1, axis2=2), **tight)
-    pushed, slope = law.products(x, v)
+    pushed, slope = law.directional_derivatives(x, v)
     np.testing.assert_allclose(pushed, np.einsum("nij,nj->ni", hessian, v), **tight)
-    curved = slopes(lambda y: np.einsum("ni,ni->n", v, law.products(y, v)[0]))
+    curved = slopes(lambda y: np.einsum("ni,ni->n", v, law.directional_derivatives(y, v)[0]))
     np.testing.assert_allclose(slope, curved, rtol=1e-5, atol=1e-3)
 
 
@@ -91,7 +91,7 @@ def test_weights_may_vanish_and_nan_stays_nan(rng):
     x[3] = np.nan
     assert np.isnan(law.log_density(x)[3])
     assert np.isnan(law.score(x)[3]).all()
-    assert np.isnan(law.products(x, np.ones((20, 1)))[0][3]).all()
+    assert np.isnan(law.directional_derivatives(x, np.ones((20, 1)))[0][3]).all()
     assert np.isfinite(law.score(x)[4]).all()
 
 

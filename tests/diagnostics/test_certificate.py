@@ -16,7 +16,7 @@ STOP = 0.05
 
 
 def holds(entry, truth):
-    return entry.error is not None and abs(entry.value - truth) <= entry.error
+    return entry.half_width is not None and abs(entry.value - truth) <= entry.half_width
 
 
 def l1_of_gaussians(m, v, n, w):
@@ -63,7 +63,7 @@ def test_distances_of_ode_and_sde_lie_in_their_bars(linear, variances):
     assert holds(pair["L1"], l1_of_gaussians(0, sde, 0, ode))
     assert holds(pair["W2"], abs(np.sqrt(sde) - np.sqrt(ode)))
     assert holds(pair["KL(sde‖ode)"], kl_of_gaussians(sde, ode))
-    assert pair["L1"].error < 0.2 * pair["L1"].value
+    assert pair["L1"].half_width < 0.2 * pair["L1"].value
     assert pair["W2"].parts["grid and time steps"] > 0
 
 
@@ -77,14 +77,14 @@ def test_the_model_compares_as_means_over_cells(linear, variances):
         (pair["KL(ode‖e^φ)"], kl_of_gaussians(variances[1], model)),
     ):
         assert holds(entry, truth)
-        assert entry.error < 0.03 * truth
+        assert entry.half_width < 0.03 * truth
 
 
 def test_a_divergence_into_tails_that_are_lost_is_a_lower_bound(linear, variances):
     """The flow has mass where the SDE's density is below what steps of that tolerance resolve."""
     one = linear.measured["distances"]["ode–sde"]["KL(ode‖sde)"]
     truth = kl_of_gaussians(variances[1], variances[0])
-    assert holds(one, truth) or (one.error is None and 0.5 * truth < one.value < 1.3 * truth)
+    assert holds(one, truth) or (one.half_width is None and 0.5 * truth < one.value < 1.3 * truth)
 
 
 def exact(law, process=OU):

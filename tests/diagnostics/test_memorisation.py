@@ -13,7 +13,7 @@ def test_repeats_and_fresh_data_are_told_apart(rng):
     assert mfg.diagnostics.nearest_ratio(repeats, training, fresh).upper < 0.15
     honest = mfg.diagnostics.nearest_ratio(more, training, fresh)
     assert 1.0 in honest
-    assert honest.error < 0.2
+    assert honest.half_width < 0.2
     far = mfg.diagnostics.nearest_ratio(3 * more, training, fresh)
     assert far.lower > 2
 

@@ -17,7 +17,7 @@ def test_the_truth_and_the_training_points_are_told_apart(rng):
     truth = mfg.diagnostics.judge_model(mfg.ExactScore(PROCESS, LAW), PROCESS, LAW, training, **known)
     assert truth.kl.value == 0.0
     assert 1.0 in truth.ratio
-    assert truth.w2.value < 2 * truth.w2.error
+    assert truth.w2.value < 2 * truth.w2.half_width
     repeats = mfg.diagnostics.judge_model(mfg.empirical_score(PROCESS, training), PROCESS, LAW, training, **known)
     assert repeats.kl.lower > 3
     assert repeats.ratio.upper < 0.5
@@ -37,7 +37,7 @@ def test_a_score_that_is_no_mixture_is_judged_by_its_flow(rng):
             return other.divergence(x, t)
 
     found = mfg.diagnostics.judge_model(Plain(), PROCESS, law, law.sample(50, rng), count=1000, transport=0)
-    assert pytest.approx(found.kl.value, abs=found.kl.error + 0.01) == 0.5 * 2 * 0.09 / 0.5
+    assert pytest.approx(found.kl.value, abs=found.kl.half_width + 0.01) == 0.5 * 2 * 0.09 / 0.5
     assert found.w2 is None
 
 

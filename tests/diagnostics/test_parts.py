@@ -31,7 +31,7 @@ def test_trajectories_of_the_flow_follow_a_gaussian_home(rng):
     score, x = mfg.ExactScore(process, mfg.gaussian(np.zeros(2), v * np.eye(2))), rng.normal(size=(50, 2))
 
     def deviation(t):
-        return np.sqrt(process.contraction(t) ** 2 * v + process.variance(t))
+        return np.sqrt(process.mean_coefficient(t) ** 2 * v + process.variance(t))
 
     times = tuple(process.horizon * np.array([1.0, 0.6, 0.2]))
     found = _trajectories(process, score, deviation(times[0]) * x, times, stop, None)
@@ -63,7 +63,9 @@ SLIPS = {
     "the wrong sign": lambda p, s: lambda x, t: -s(x, t),
     "times the score of the data": lambda p, s: lambda x, t: 0.5 * s(x, t),
     "prediction of the noise": lambda p, s: lambda x, t: -np.sqrt(float(p.variance(t))) * s(x, t),
-    "prediction of the data": lambda p, s: lambda x, t: (x + float(p.variance(t)) * s(x, t)) / float(p.contraction(t)),
+    "prediction of the data": lambda p, s: (
+        lambda x, t: (x + float(p.variance(t)) * s(x, t)) / float(p.mean_coefficient(t))
+    ),
     "velocity of generation": lambda p, s: lambda x, t: float(p.diffusivity(t)) * s(x, t) - p.drift(x, t),
     "variance of the noise": lambda p, s: lambda x, t: float(p.variance(t)) * s(x, t),
     "the other way": lambda p, s: lambda x, t: s(x, p.horizon - t),

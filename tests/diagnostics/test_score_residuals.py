@@ -56,7 +56,7 @@ class Stationary:
     def divergence(self, x, t):
         return -self.share * self.V.laplacian(x)
 
-    def rate(self, x, t):
+    def time_derivative(self, x, t):
         return np.zeros_like(x)
 
     def divergence_gradient(self, x, t):
@@ -65,10 +65,10 @@ class Stationary:
     def potential(self, x, t):
         return -self.share * self.V.potential(x)
 
-    def time_derivative(self, x, t):
+    def potential_time_derivative(self, x, t):
         return np.zeros(x.shape[:-1])
 
-    def products(self, x, t, v):
+    def directional_derivatives(self, x, t, v):
         pushed = np.einsum("...ij,...j->...i", self.jacobian(x, t), v)
         return pushed, pushed, -self.share * self.V.third(x, v)
 

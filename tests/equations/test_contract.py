@@ -34,7 +34,11 @@ COEFFICIENTS = ("drift", "velocity", "divergence", "potential")
 def coefficients(equation, x, t):
     """Everything that a scheme asks of an equation."""
     found = [getattr(equation, name)(x, t) for name in COEFFICIENTS if getattr(equation, name, None) is not None]
-    found += [float(getattr(equation, name)(t)) for name in ("diffusivity", "square") if hasattr(equation, name)]
+    found += [
+        float(getattr(equation, name)(t))
+        for name in ("diffusivity", "quadratic_coefficient")
+        if hasattr(equation, name)
+    ]
     return found + ([equation.hamiltonian(x, 0.3 * x, t)] if hasattr(equation, "hamiltonian") else [])
 
 

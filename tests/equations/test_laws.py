@@ -23,7 +23,11 @@ WELL, TURNING = mfg.processes.double_well(0.8, 0.9, 2.7), mfg.VariancePreserving
 
 
 def plus_divergence(self, x, s, t):
-    return self.square(t) * np.sum(s * s, axis=-1) - np.sum(self.drift(x, t) * s, axis=-1) + self.divergence(x, t)
+    return (
+        self.quadratic_coefficient(t) * np.sum(s * s, axis=-1)
+        - np.sum(self.drift(x, t) * s, axis=-1)
+        + self.divergence(x, t)
+    )
 
 
 def half_noise(kind):
@@ -46,7 +50,7 @@ def one_score(cls, process, score):
 
 
 def without_divergence(self, x, p, t):
-    return np.sum(self.drift(x, t) * p, axis=-1) - self.square(t) * np.sum(p * p, axis=-1)
+    return np.sum(self.drift(x, t) * p, axis=-1) - self.quadratic_coefficient(t) * np.sum(p * p, axis=-1)
 
 
 FALSE = {

@@ -21,7 +21,7 @@ def test_a_bowl_in_eight_dimensions(rng):
     square = 0.4 * d + np.sum(start.means**2)
     truth = BETA * d * np.log(1 + PULL * T) + PULL * square * shrink / 2
     assert truth in found.value
-    assert found.value.error < 0.05 * truth
+    assert found.value.half_width < 0.05 * truth
     for k in (0, 3, 7):
         assert end.means[0, k] in found.mean(lambda x, k=k: x[..., k])
     energy = end.covariances[0, 0, 0] * d + np.sum(end.means**2)
@@ -29,7 +29,7 @@ def test_a_bowl_in_eight_dimensions(rng):
     x = np.stack((end.means[0], end.means[0] + 0.2))
     for estimate, exact in zip(found.density(x), end.density(x), strict=True):
         assert exact in estimate
-        assert estimate.error < 0.5 * exact
+        assert estimate.half_width < 0.5 * exact
     cloud = found.resample(rng)
     assert cloud.var(axis=0).mean() == pytest.approx(end.covariances[0, 0, 0], rel=0.05)
     assert np.median(found.effective) > 10

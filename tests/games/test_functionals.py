@@ -17,7 +17,7 @@ def test_nonlocal_costs_convolve(dimension, rng):
     c, r = cost.reference(grid.points, 0.0), rng.uniform(0, 1, grid.cells)
     flat = grid.points.reshape(-1, dimension)
     kernel = np.exp(-np.sum((flat[:, None] - flat[None]) ** 2, axis=-1))
-    np.testing.assert_allclose(cost.variation(r, c).ravel(), kernel @ r.ravel() * grid.volume, atol=1e-12)
+    np.testing.assert_allclose(cost.first_variation(r, c).ravel(), kernel @ r.ravel() * grid.volume, atol=1e-12)
     assert cost.monotone(grid.points, 0.0)
     assert not mfg.games.Nonlocal(lambda x: -np.exp(-np.sum(x * x, axis=-1))).monotone(grid.points, 0.0)
 

@@ -41,8 +41,8 @@ LAW = mfg.gaussian(0.3, 0.5)
 
 
 class Steep(mfg.games.Power):
-    def variation(self, r, c):
-        return 1.001 * super().variation(r, c)
+    def first_variation(self, r, c):
+        return 1.001 * super().first_variation(r, c)
 
 
 class Concave(mfg.games.Power):
@@ -59,13 +59,13 @@ class Late(mfg.games.Power):
     def proximal(self, y, s, c):
         return super().proximal(y, 1.1 * s, c)
 
-    def entropic(self, log_a, s, c):
-        return super().entropic(log_a, 1.1 * s, c)
+    def kl_proximal(self, log_a, s, c):
+        return super().kl_proximal(log_a, 1.1 * s, c)
 
 
 class Elsewhere(mfg.games.Target):
-    def entropic(self, log_a, s, c):
-        return super().entropic(log_a, s, c) + 0.1
+    def kl_proximal(self, log_a, s, c):
+        return super().kl_proximal(log_a, s, c) + 0.1
 
 
 class Whole(mfg.games.Nonlocal):

@@ -111,7 +111,7 @@ def test_learned_scores_there(device):
         np.testing.assert_allclose(there.density.values, host.density.values, rtol=1e-9, atol=1e-13)
         assert there.evaluations == pytest.approx(host.evaluations, rel=0.01)  # and a probe
         x = np.random.default_rng(0).normal(size=(7, 5, 2))
-        for name in ("__call__", "divergence", "jacobian", "rate"):
+        for name in ("__call__", "divergence", "jacobian", "time_derivative"):
             ours = getattr(score, name)(xp.asarray(x), 0.3)
             assert arrays.elsewhere(ours)
             np.testing.assert_allclose(ours.get(), getattr(score, name)(x, 0.3), rtol=1e-13, atol=1e-14)
@@ -149,7 +149,7 @@ def test_pytorch_modules_there(device, torch):
     module = Net()
     here, there = mfg.TorchScore(module, 2), mfg.TorchScore(module.to("cuda" if real else "cpu"), 2)
     x = np.random.default_rng(0).normal(size=(7, 5, 2))
-    for name in ("__call__", "divergence", "jacobian", "rate", "divergence_gradient"):
+    for name in ("__call__", "divergence", "jacobian", "time_derivative", "divergence_gradient"):
         ours = getattr(there, name)(xp.asarray(x), 0.3)
         assert arrays.elsewhere(ours)
         np.testing.assert_allclose(ours.get(), getattr(here, name)(x, 0.3), rtol=1e-12, atol=1e-14)

@@ -25,7 +25,7 @@ def test_it_keeps_means_and_takes_noise_away(process, variance, weighting):
         t = rng.uniform(0.005**0.5, process.horizon**0.5, size=batch) ** 2
         z, sd = rng.normal(size=(batch, 2)), np.sqrt(process.variance(t))[:, None]
         x, noise = (np.asarray(a, float) for a in steadied(*(jnp.asarray(a, jnp.float32) for a in (x0, t, z))))
-        np.testing.assert_allclose(x, process.contraction(t)[:, None] * x0 + sd * z, atol=2e-5)
+        np.testing.assert_allclose(x, process.mean_coefficient(t)[:, None] * x0 + sd * z, atol=2e-5)
         weight = 2 * process.diffusivity(t) if weighting == "diffusion" else 1.0
         J = np.stack((np.cos(x[:, 0] + 0.3 * x[:, 1]), np.sin(x[:, 1]) * np.exp(-t)), axis=1)
         along = -np.sin(x[:, 0] + 0.3 * x[:, 1]) + np.cos(x[:, 1]) * np.exp(-t)
@@ -42,7 +42,7 @@ def test_it_keeps_means_and_takes_noise_away(process, variance, weighting):
 def test_training_with_it_needs_a_process_that_stays_and_two_halves():
     x = LAW.sample(200, np.random.default_rng(0))
     with pytest.raises(ValueError, match="two halves, got 33"):
-        mfg.train(mfg.VariancePreserving(), x, mfg.Objective(control=2), batch=33, steps=10)
+        mfg.train(mfg.VariancePreserving(), x, mfg.Objective(control=2), batch_size=33, steps=10)
     with pytest.raises(ValueError, match="have a law that stays"):
         mfg.train(mfg.VarianceExploding(), x, mfg.Objective(control=2), steps=10)
     with pytest.raises(ValueError, match="for denoising only"):
@@ -55,7 +55,7 @@ def test_it_is_used_in_training():
     """Another path from the same seed, and a loss that stays finite."""
     x = LAW.sample(500, np.random.default_rng(1))
     runs = [
-        mfg.train(mfg.VariancePreserving(), x, mfg.Objective(control=c), widths=(8,), batch=64, steps=250, seed=3)
+        mfg.train(mfg.VariancePreserving(), x, mfg.Objective(control=c), widths=(8,), batch_size=64, steps=250, seed=3)
         for c in (0, 2)
     ]
     assert all(np.isfinite(run.losses).all() for run in runs)

@@ -71,7 +71,7 @@ def test_training_finds_the_score_of_a_gaussian(output):
 
 def test_training_resumes_where_it_stopped_and_the_same_seed_gives_the_same_weights(tmp_path, monkeypatch):
     samples = np.random.default_rng(0).normal(size=(500, 1))
-    setting = {"widths": (8,), "steps": 600, "batch": 32, "objective": mfg.Objective(score_residual=1e-3)}
+    setting = {"widths": (8,), "steps": 600, "batch_size": 32, "objective": mfg.Objective(score_residual=1e-3)}
     whole, twice = (mfg.train(OU, samples, **setting) for _ in range(2))
     path = tmp_path / "state"
     real, stored = Checkpoint.save, []
@@ -102,7 +102,7 @@ def test_a_training_of_anything_else_is_refused_by_what_differs(tmp_path):
     """Before anything is compiled: each refusal takes milliseconds."""
     samples, process = np.random.default_rng(0).normal(size=(100, 1)), mfg.VariancePreserving()
     base, path = (lambda x, t: -0.5 * jnp.sum(x**2)), tmp_path / "state"
-    known = {"widths": (4,), "steps": 1, "batch": 8, "base": base, "box": 3.0}
+    known = {"widths": (4,), "steps": 1, "batch_size": 8, "base": base, "box": 3.0}
     mfg.train(process, samples, checkpoint=path, **known)
 
     def refused(words, process=process, samples=samples, **changes):
@@ -118,7 +118,7 @@ def test_a_training_of_anything_else_is_refused_by_what_differs(tmp_path):
     refused("base", base=lambda x, t: -0.25 * jnp.sum(x**2))
     refused("base", base=None)
     refused("seed", seed=1)
-    refused("average", average=0.9)
+    refused("ema_decay", ema_decay=0.9)
     refused("objective.weighting", objective=mfg.Objective(weighting="none"))
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match="no whole checkpoint"):
@@ -128,9 +128,9 @@ def test_a_training_of_anything_else_is_refused_by_what_differs(tmp_path):
 def test_the_mean_of_the_weights_forgets_where_they_began():
     """After 100 steps it is nearer to the truth than half of what it was when the first weights stayed in it."""
     samples, x = np.random.default_rng(0).normal(size=(1000, 1)), np.linspace(-2, 2, 41)[:, None]
-    short = {"widths": (16,), "steps": 100, "batch": 128}
+    short = {"widths": (16,), "steps": 100, "batch_size": 128}
     found = mfg.train(mfg.VariancePreserving(), samples, **short)
-    last = mfg.train(mfg.VariancePreserving(), samples, average=0.0, **short)
+    last = mfg.train(mfg.VariancePreserving(), samples, ema_decay=0.0, **short)
     miss, last_miss = (np.sqrt(np.mean((one.score(x, 0.5) + x) ** 2)) for one in (found, last))
     assert miss < 1.2 * last_miss
 
@@ -147,20 +147,20 @@ PROCESSES = {
 def test_coefficients_are_those_of_the_process_down_to_small_times(process):
     t = np.float64(np.float32(np.concatenate([np.geomspace(1e-7, 1, 400), np.linspace(0.01, 1, 57)]) * process.horizon))
     known, given = Coefficients.of(process), jnp.asarray(t, jnp.float32)
-    truth = {"contraction": process.contraction(t), "deviation": np.sqrt(process.variance(t))}
+    truth = {"mean_coefficient": process.mean_coefficient(t), "deviation": np.sqrt(process.variance(t))}
     truth |= {"diffusivity": process.diffusivity(t), "relaxation": process.relaxation(t)}
     for name, values in truth.items():
-        floor = 1e-8 if name == "contraction" else 1e-30  # it falls to nothing, and is compared with one
+        floor = 1e-8 if name == "mean_coefficient" else 1e-30  # it falls to nothing, and is compared with one
         np.testing.assert_allclose(known(name, given), np.broadcast_to(values, t.shape), rtol=1e-6, atol=floor)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: mfg.train(OU, x, average=1.5), r"decay in \[0, 1\)"),
-        (lambda x: mfg.train(OU, x, average=-1.0), r"decay in \[0, 1\)"),
-        (lambda x: mfg.train(OU, x, rate=-1e-3), "rate must be positive"),
-        (lambda x: mfg.train(OU, x, batch=0), "batch must be at least 1"),
+        (lambda x: mfg.train(OU, x, ema_decay=1.5), r"decay in \[0, 1\)"),
+        (lambda x: mfg.train(OU, x, ema_decay=-1.0), r"decay in \[0, 1\)"),
+        (lambda x: mfg.train(OU, x, learning_rate=-1e-3), "learning_rate must be positive"),
+        (lambda x: mfg.train(OU, x, batch_size=0), "batch_size must be at least 1"),
         (lambda x: mfg.train(OU, x, steps=0), "steps must be at least 1"),
         (lambda x: mfg.train(OU, x, widths=(8, 0)), "every width"),
         (lambda x: mfg.train(OU, x, box=0.0), "half a side"),
@@ -183,14 +183,14 @@ def test_refusals(call, message):
 
 def test_a_loss_that_blows_up_is_said():
     samples = np.ones((10, 1))
-    with pytest.raises(FloatingPointError, match="after 100 steps; try a smaller rate"):
-        mfg.train(OU, samples, widths=(4,), steps=100, batch=8, rate=1e20)
+    with pytest.raises(FloatingPointError, match="after 100 steps; try a learning rate below"):
+        mfg.train(OU, samples, widths=(4,), steps=100, batch_size=8, learning_rate=1e20)
 
 
 def test_a_base_is_what_the_network_adds_to(tmp_path, rng):
     process, law = mfg.VariancePreserving(), mfg.GaussianMixture([0.5, 0.5], [[0.8, 0.0], [-0.6, 0.5]], [0.3, 0.4])
     x = law.sample(1000, rng)
-    known = {"steps": 250, "widths": (8,), "batch": 64}
+    known = {"steps": 250, "widths": (8,), "batch_size": 64}
     plain, nothing = mfg.train(process, x, **known), mfg.train(process, x, base=lambda y, t: 0.0 * jnp.sum(y), **known)
     y = rng.normal(size=(20, 2))
     np.testing.assert_allclose(nothing.score(y, 0.2), plain.score(y, 0.2), rtol=1e-4, atol=1e-5)  # single precision

@@ -30,7 +30,7 @@ def test_functions_become_scores_with_derivatives(function, kind):
     assert isinstance(score, DifferentiableScore)
     x = np.array([[0.3, -0.4], [1.0, 2.0]])
     np.testing.assert_allclose(score.divergence(x, 1.0), -1.0, rtol=1e-8)
-    np.testing.assert_allclose(score.rate(x, 1.0), x / 4, rtol=1e-8)
+    np.testing.assert_allclose(score.time_derivative(x, 1.0), x / 4, rtol=1e-8)
 
 
 def test_what_is_a_score_already_stays(rng):

@@ -16,6 +16,6 @@ def only_inside(x, t):
 def test_time_differences_stay_inside_and_keep_their_order(t, rng):
     """One-sided formulas of order four, twice as wide as the step: (2h)⁴·2⁵/5 is 3e-10 at h = 1e-3, what they state."""
     score, x = Differenced(only_inside, 2, end=1.0), rng.normal(size=(20, 2))
-    error = np.abs(score.rate(x, t) - 2 * np.cos(2 * t + x)).max()
-    assert error <= score.uncertainty["rate"] + 1e-11 / score.time_step * 1e-3
+    error = np.abs(score.time_derivative(x, t) - 2 * np.cos(2 * t + x)).max()
+    assert error <= score.uncertainty["time_derivative"] + 1e-11 / score.time_step * 1e-3
     assert error < 1e-9

@@ -61,7 +61,7 @@ def test_the_empirical_score_points_at_the_nearest_point_at_once(rng):
     process, points = mfg.OrnsteinUhlenbeck(), rng.normal(size=(300, 3))
     score, t = mfg.empirical_score(process, points), 1e-6
     x = points + 1e-4 * rng.normal(size=points.shape)
-    m, v = process.contraction(t), process.variance(t)
+    m, v = process.mean_coefficient(t), process.variance(t)
     np.testing.assert_allclose(score(x, t), (m * points - x) / v, rtol=1e-6)
     with pytest.raises(ValueError, match="shape"):
         mfg.empirical_score(process, points[0])

@@ -41,8 +41,8 @@ class Negative(Exact):
 
 
 class Late(Exact):
-    def rate(self, x, t):
-        return 1.001 * super().rate(x, t)
+    def time_derivative(self, x, t):
+        return 1.001 * super().time_derivative(x, t)
 
 
 class Flat(Exact):
@@ -51,8 +51,8 @@ class Flat(Exact):
 
 
 class Turned(Exact):
-    def products(self, x, t, v):
-        pushed, pulled, slope = super().products(x, t, v)
+    def directional_derivatives(self, x, t, v):
+        pushed, pulled, slope = super().directional_derivatives(x, t, v)
         return pushed, -pulled, slope
 
 
@@ -62,8 +62,8 @@ class Shifted(Exact):
 
 
 class Drifting(Exact):
-    def time_derivative(self, x, t):
-        return super().time_derivative(x, t) + 1e-3
+    def potential_time_derivative(self, x, t):
+        return super().potential_time_derivative(x, t) + 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class Gauge:
     def divergence(self, x, t):
         return 0 * x[..., 0]
 
-    def time_derivative(self, x, t):
+    def potential_time_derivative(self, x, t):
         return np.full(x.shape[:-1], 5 * np.cos(5 * t))
 
 

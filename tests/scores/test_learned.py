@@ -38,7 +38,9 @@ def test_jax_derivatives_of_the_exact_score_are_exact(kind, rng):
     assert np.abs(mfg.diagnostics.rotation(score, x, t)).max() < 1e-11
     if kind == "potential":
         np.testing.assert_allclose(score.potential(x, t), EXACT.potential(x, t), atol=1e-11)
-        np.testing.assert_allclose(score.time_derivative(x, t), EXACT.time_derivative(x, t), atol=1e-9)
+        np.testing.assert_allclose(
+            score.potential_time_derivative(x, t), EXACT.potential_time_derivative(x, t), atol=1e-9
+        )
         assert np.abs(mfg.log_density_residual(OU, score, x, t)).max() < 1e-9
         np.testing.assert_allclose(score.pieces(x, t)[3], EXACT.divergence(x, t), atol=1e-10)
     else:
@@ -53,13 +55,13 @@ def test_products_with_directions_are_those_of_the_full_jacobian(kind, rng):
     full = mfg.JaxScore(log_density if kind == "potential" else twisted, 2)
     score = mfg.scores.Differenced(full, 2) if kind == "differences" else full
     x, v, t = points(rng, 50), rng.standard_normal((50, 2)), 0.3
-    pushed, pulled, slope = score.products(x, t, v)
+    pushed, pulled, slope = score.directional_derivatives(x, t, v)
     J = full.jacobian(x, t)
     tolerance = 1e-11 if kind != "differences" else 2e-5
     np.testing.assert_allclose(pushed, np.einsum("nij,nj->ni", J, v), atol=tolerance)
     np.testing.assert_allclose(pulled, np.einsum("nij,ni->nj", J, v), atol=tolerance)
     stated = score.uncertainty["divergence gradient"] if kind == "differences" else 0.0
-    unit = [score.products(x, t, np.broadcast_to(e, x.shape))[2] for e in np.eye(2)]
+    unit = [score.directional_derivatives(x, t, np.broadcast_to(e, x.shape))[2] for e in np.eye(2)]
     np.testing.assert_allclose(sum(unit), full.divergence_gradient(x, t), atol=1e-9 + stated)
     ahead, back = (np.einsum("ni,nij,nj->n", v, full.jacobian(x + h * np.eye(2)[0], t), v) for h in (1e-4, -1e-4))
     np.testing.assert_allclose(slope[:, 0], (ahead - back) / 2e-4, rtol=1e-4, atol=1e-3)
@@ -78,7 +80,7 @@ def test_differences_come_with_what_they_are_off_by(rng):
     score = mfg.scores.Differenced(EXACT, 2)
     x, t = points(rng), 0.3
     exact = mfg.JaxScore(log_density, 2)
-    for name in ("jacobian", "rate", "divergence_gradient"):
+    for name in ("jacobian", "time_derivative", "divergence_gradient"):
         gap = np.abs(getattr(score, name)(x, t) - getattr(exact, name)(x, t)).max()
         stated = score.uncertainty[name.replace("_", " ")]
         assert gap <= stated + 1e-8, name
@@ -90,7 +92,7 @@ def test_rates_at_both_ends_of_time_stay_inside():
     x = np.ones((1, 1))
     for t in (0.0, 0.001, 0.5, 0.999, 1.0):
         rate = (2 * t - 1) / (2 * np.sqrt(1 - t * (1 - t)))
-        assert score.rate(x, t)[0, 0] == pytest.approx(rate, abs=1e-9)
+        assert score.time_derivative(x, t)[0, 0] == pytest.approx(rate, abs=1e-9)
 
 
 def test_a_wrong_equation_has_a_residual(rng):
@@ -233,10 +235,10 @@ def test_pytorch_modules_agree_with_jax(rng, torch):
 
     score, other = mfg.TorchScore(module, 2), network_score(arrays, mfg.scores.Network("tanh"))
     x = points(rng, 11)
-    for name in ("__call__", "divergence", "jacobian", "rate", "divergence_gradient"):
+    for name in ("__call__", "divergence", "jacobian", "time_derivative", "divergence_gradient"):
         np.testing.assert_allclose(getattr(score, name)(x, 0.3), getattr(other, name)(x, 0.3), atol=1e-10, err_msg=name)
     v = rng.standard_normal(x.shape)
-    for a, b in zip(score.products(x, 0.3, v), other.products(x, 0.3, v), strict=True):
+    for a, b in zip(score.directional_derivatives(x, 0.3, v), other.directional_derivatives(x, 0.3, v), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-10)
 
     class Bowl(torch.nn.Module):
@@ -246,7 +248,7 @@ def test_pytorch_modules_agree_with_jax(rng, torch):
     bowl = mfg.TorchScore(Bowl(), 2)
     assert isinstance(bowl, mfg.scores.PotentialScore)
     np.testing.assert_allclose(bowl(x, 1.0), -0.5 * x, atol=1e-14)
-    np.testing.assert_allclose(bowl.time_derivative(x, 1.0), np.sum(x**2, axis=1) / 8, atol=1e-14)
+    np.testing.assert_allclose(bowl.potential_time_derivative(x, 1.0), np.sum(x**2, axis=1) / 8, atol=1e-14)
 
     class Wide(torch.nn.Module):
         def forward(self, x, t):

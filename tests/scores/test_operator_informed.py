@@ -56,7 +56,7 @@ def test_pulled_back_averages_are_those_of_the_noised_law(rng):
     x, basis = LAW.sample(500, rng), mfg.scores.HermiteBasis(2, 4)
     estimator = mfg.OperatorInformed(basis, VP, x)
     t, p = 0.3, len(basis.eigenvalues)
-    m, v = float(VP.contraction(t)), float(VP.variance(t))
+    m, v = float(VP.mean_coefficient(t)), float(VP.variance(t))
     noised = m * x[rng.integers(500, size=200_000)] + np.sqrt(v) * rng.normal(size=(200_000, 2))
     squares = np.mean(basis.extended(noised), axis=0) @ basis.gram.T
     roots = np.sqrt(np.outer(basis.eigenvalues[1:], basis.eigenvalues[1:]))
@@ -89,18 +89,18 @@ def test_all_derivatives_are_those_of_the_values(basis, rng):
         x[:6] = score.reach(t) * (1 + 0.25 * rng.uniform(0.1, 0.9, size=(6, 2))) * [1, -1]
         x[4:6, 0] = 0.1
     values = mfg.scores.Differenced(score, 2, end=process.horizon)
-    for what in ("jacobian", "divergence", "rate", "divergence_gradient"):
+    for what in ("jacobian", "divergence", "time_derivative", "divergence_gradient"):
         want = getattr(values, what)(x, t)
         np.testing.assert_allclose(
             getattr(score, what)(x, t), want, rtol=1e-5, atol=max(values.uncertainty.values()) + 1e-6
         )
-    for got, want in zip(score.products(x, t, v), values.products(x, t, v), strict=True):
+    for got, want in zip(score.directional_derivatives(x, t, v), values.directional_derivatives(x, t, v), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
     h = 1e-5
     slope = [(score.potential(x + h * e, t) - score.potential(x - h * e, t)) / (2 * h) for e in np.eye(2)]
     np.testing.assert_allclose(score(x, t), np.stack(slope, axis=-1), rtol=1e-6, atol=1e-6)
     rate = (score.potential(x, t + h) - score.potential(x, t - h)) / (2 * h)
-    np.testing.assert_allclose(score.time_derivative(x, t), rate, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(score.potential_time_derivative(x, t), rate, rtol=1e-4, atol=1e-4)
 
 
 def test_standard_errors_are_the_scatter_over_data_sets(rng):

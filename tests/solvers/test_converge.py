@@ -33,7 +33,7 @@ def test_error_bars_are_calibrated(order):
         limit = mfg.converge(quantity, space, floor=FLOOR).limit
         inside += truth in limit
         tight += (
-            limit.error <= 10 * abs(limit.value - truth) + 3 * FLOOR
+            limit.half_width <= 10 * abs(limit.value - truth) + 3 * FLOOR
         )  # an error may vanish by luck; the floor stays
     assert inside >= 95
     assert tight >= 95
@@ -56,10 +56,10 @@ def test_ladders_on_synthetic_sequences(rng):
 def test_outside_the_asymptotic_range_the_bar_is_the_largest_change():
     limit = mfg.solvers.Ladder((8, 16, 32), (1.0, 0.5, 0.45), 2, 0.0).limit
     assert limit.value == 0.45
-    assert limit.error == pytest.approx(0.05)
+    assert limit.half_width == pytest.approx(0.05)
     assert "order not seen" in limit.method
     limit = mfg.solvers.Ladder((8, 16, 32), (1.0, 0.5, 0.9), 2, 0.0).limit
-    assert limit.error >= 0.5
+    assert limit.half_width >= 0.5
     assert "not asymptotic" in limit.method
 
 

@@ -59,4 +59,4 @@ def test_an_exact_score_after_use(rng):
     score, x = mfg.ExactScore(VP, DATA), rng.normal(size=(9, 1))
     before = score(x, 0.3)
     np.testing.assert_array_equal(again(score)(x, 0.3), before)
-    np.testing.assert_array_equal(again(score).rate(x, 0.3), score.rate(x, 0.3))
+    np.testing.assert_array_equal(again(score).time_derivative(x, 0.3), score.time_derivative(x, 0.3))

@@ -77,7 +77,7 @@ def trend(level, reverse=False):
             divergence = mfg.diagnostics.mean_interval(logs[:, k, 0], "paired log ratio")
             square = mfg.diagnostics.mean_interval(logs[:, k, 1], "paired log ratio")
             rough = float(np.mean(logs[:, k, 2]))
-            bar = square.error + abs(square.value - rough)
+            bar = square.half_width + abs(square.value - rough)
             square = mfg.Estimate(square.value, bar, square.kind, f"{square.method}, and the change to wider cells")
             # a twentieth on a logarithmic scale is what one would call a change
             for what, change in (("J", divergence), ("W2²", square)):

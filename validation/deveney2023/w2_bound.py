@@ -68,7 +68,7 @@ def bound(level, factor=1.0, growth=1.0, strict=True):
         )
         D = np.array([float(PROCESS.diffusivity(t)) for t in found.times])
         value = np.trapezoid(D * np.exp(growth * exponent) * found.score_gap, found.times)
-        lipschitz = mfg.Estimate(float(value), lipschitz.error, lipschitz.kind, lipschitz.method)
+        lipschitz = mfg.Estimate(float(value), lipschitz.half_width, lipschitz.kind, lipschitz.method)
     # the mixture's prior is not the law at T, which costs both laws the same; the trapezoidal sums are of second order
     findings = [
         equal(
@@ -102,7 +102,7 @@ def bound(level, factor=1.0, growth=1.0, strict=True):
 
 
 def _times(estimate, factor):
-    return mfg.Estimate(factor * estimate.value, estimate.error, estimate.kind, estimate.method)
+    return mfg.Estimate(factor * estimate.value, estimate.half_width, estimate.kind, estimate.method)
 
 
 @claim.control("0.9 times the bound")

@@ -35,7 +35,7 @@ def equation_of(process, diffusivity, square):
     return replace(
         true,
         diffusivity=lambda t: diffusivity * true.diffusivity(t),
-        square=lambda t: square * true.square(t),
+        quadratic_coefficient=lambda t: square * true.quadratic_coefficient(t),
     )
 
 
@@ -96,7 +96,9 @@ def _of_a_potential(level, diffusivity, square, end):
     process, half_width = PROCESSES["OU"]
     true, score = mfg.LogDensity.of(process), mfg.ExactScore(process, mfg.densities.bimodal(1))
     equation = replace(
-        true, diffusivity=lambda t: diffusivity * true.diffusivity(t), square=lambda t: square * true.square(t)
+        true,
+        diffusivity=lambda t: diffusivity * true.diffusivity(t),
+        quadratic_coefficient=lambda t: square * true.quadratic_coefficient(t),
     )
 
     def error(space):

@@ -27,7 +27,7 @@ def trained(data, weight, seed):
     """Return a trained network; those of one seed share samples and starting weights."""
     samples = DATA[data].sample(50_000, np.random.default_rng(100 + seed))
     objective = mfg.Objective(log_residual=weight)
-    options = {"widths": (48, 48, 48), "steps": 6000, "batch": 1024, "box": 3.5, "seed": seed}
+    options = {"widths": (48, 48, 48), "steps": 6000, "batch_size": 1024, "box": 3.5, "seed": seed}
     return mfg.train(PROCESS, samples, objective, network=NETWORK, **options)
 
 

@@ -62,7 +62,7 @@ def risk(score, t, y):
 
 def denoised(functions, x, t, rng, y):
     """Return the scores at y by denoising score matching in the same functions, one for each ridge, one noised copy a sample."""
-    m, v = float(PROCESS.contraction(t)), float(PROCESS.variance(t))
+    m, v = float(PROCESS.mean_coefficient(t)), float(PROCESS.variance(t))
     z = rng.standard_normal(x.shape)
     noised = m * x + np.sqrt(v) * z
     slopes, ours = (

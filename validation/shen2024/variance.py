@@ -50,7 +50,7 @@ def slowed(degree, decay):
 
 def gradients(x, t, alpha, basis, rng):
     """Return per-sample gradients in the whitened coefficients: denoising with one noise a sample, and operator-informed."""
-    m, v = float(PROCESS.contraction(t)), float(PROCESS.variance(t))
+    m, v = float(PROCESS.mean_coefficient(t)), float(PROCESS.variance(t))
     roots = np.sqrt(basis.eigenvalues[1:])
     z = rng.standard_normal(x.shape)
     noised = m * x + np.sqrt(v) * z
@@ -108,7 +108,7 @@ def estimators(level):
             informed = mfg.OperatorInformed(basis, PROCESS, x, ridge=1e-2)
             both[0, seed] = roots * informed.coefficients(t)[1:]
             z = rng.standard_normal(x.shape)
-            noised = float(PROCESS.contraction(t)) * x + np.sqrt(v) * z
+            noised = float(PROCESS.mean_coefficient(t)) * x + np.sqrt(v) * z
             slopes = basis.differentiate(np.eye(p), noised, 1)[1][:, :, 1:] / roots
             A = np.einsum("nda,ndb->ab", slopes, slopes) / n
             b = -np.einsum("nda,nd->a", slopes, z / np.sqrt(v) - noised) / n
@@ -153,13 +153,13 @@ def _gradient(level, decay, steps):
     """Return the square of the mean's shift over the mean's, and the log of the variances' ratio, after so many steps."""
     x = LAW.sample(SIZE, np.random.default_rng(6))
     objective = mfg.Objective(weighting="diffusion", start=START)
-    trained = mfg.train(PROCESS, x, objective, widths=WIDTHS, steps=steps, batch=256)
+    trained = mfg.train(PROCESS, x, objective, widths=WIDTHS, steps=steps, batch_size=256)
     steadied = mfg.learning.steadied_noise(objective, PROCESS, slowed(3, decay))
     data, batch, layers = jnp.asarray(x, jnp.float32), 512, trained.layers
     times = PROCESS.horizon * jnp.linspace(0, 1, 4097) ** 2
     m, sd, D = (
         jnp.asarray(np.asarray(f(np.asarray(times))), jnp.float32)
-        for f in (PROCESS.contraction, lambda t: np.sqrt(PROCESS.variance(t)), PROCESS.diffusivity)
+        for f in (PROCESS.mean_coefficient, lambda t: np.sqrt(PROCESS.variance(t)), PROCESS.diffusivity)
     )
 
     def loss(layers, y, t, weight, noise):
@@ -213,7 +213,9 @@ def training(level):
 
         def trained(steps, base=None, x=x, seed=seed, **objective):
             goal = mfg.Objective(start=START, **objective)
-            return risk(mfg.train(PROCESS, x, goal, widths=WIDTHS, steps=steps, batch=256, seed=seed, base=base).score)
+            return risk(
+                mfg.train(PROCESS, x, goal, widths=WIDTHS, steps=steps, batch_size=256, seed=seed, base=base).score
+            )
 
         half_steps.append(np.log(trained(1000, base) / trained(2000)))
         steadied, plain = (trained(1000, weighting="diffusion", control=c) for c in (3, 0))

@@ -52,8 +52,8 @@ def transport(level, time=1.0):
     (rough, rough_law), (fine, fine_law) = rows
     bar = (
         abs(fine.discrete_optimum.value - rough.discrete_optimum.value)
-        + fine.discrete_optimum.error
-        + rough.discrete_optimum.error
+        + fine.discrete_optimum.half_width
+        + rough.discrete_optimum.half_width
     )
     cost = mfg.Estimate(
         fine.discrete_optimum.value, bar, mfg.Kind.EXTRAPOLATED, f"gap, and change from {sizes[0]}² to {sizes[1]}²"

@@ -45,8 +45,8 @@ class Moved:
         s, d, D = law.score(x), x.shape[1], float(self.process.diffusivity(t))
         f, origin = self.process.drift(x, t), self.process.drift(np.zeros((1, d)), t)
         slope = self.process.drift(np.eye(d), t) - origin
-        third = sum(law.products(x, e)[1] for e in np.eye(d))
-        known = D * third + law.products(x, 2 * D * s - f)[0] - s @ slope.T
+        third = sum(law.directional_derivatives(x, e)[1] for e in np.eye(d))
+        known = D * third + law.directional_derivatives(x, 2 * D * s - f)[0] - s @ slope.T
         size = np.abs(rate).max()
         return np.abs(rate - known).max() / size, np.abs(rate - check).max() / size
 

@@ -57,7 +57,11 @@ class StaggeredScore(Evaluating):
         """Return the gradient of the bracket on all faces."""
         out, kernels = np.empty_like(u) if out is None else out, stencils.of(u)
         drift, divergence = self.drift(t)
-        D, Q, far = float(self.equation.diffusivity(t)), float(self.equation.square(t)), self.walls == "far"
+        D, Q, far = (
+            float(self.equation.diffusivity(t)),
+            float(self.equation.quadratic_coefficient(t)),
+            self.walls == "far",
+        )
         bracket = contiguous(-divergence)
         for axis, (s, f, h) in enumerate(zip(self.components(u), drift, self.grid.spacing, strict=True)):
             lines = self._lines(axis)
@@ -72,7 +76,11 @@ class StaggeredScore(Evaluating):
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return Σ 4D/h² + Σ max|2Q s_i − f_i|/h_i, with a margin of 10 %."""
-        D, Q, drift = float(self.equation.diffusivity(t)), float(self.equation.square(t)), self.drift(t)[0]
+        D, Q, drift = (
+            float(self.equation.diffusivity(t)),
+            float(self.equation.quadratic_coefficient(t)),
+            self.drift(t)[0],
+        )
         total = 0.0
         for axis, (s, f, h) in enumerate(zip(self.components(u), drift, self.grid.spacing, strict=True)):
             twice = along(s, axis, 0, -1) + along(s, axis, 1, None)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mfgpde.core.register import Register
 from mfgpde.scores.adapters.contract import Adapter
-from mfgpde.scores.contract import DifferentiableScore
+from mfgpde.scores.contract import DifferentiableScore, offers
 
 __all__ = ["ADAPTERS", "Adapter", "adapted"]
 
@@ -18,7 +18,7 @@ def adapted(found: Callable[..., object] | object, source: str, dimension: int |
 
     Raises ValueError for what cannot be called, has no dimension, or is taken by no adapter.
     """
-    if isinstance(found, DifferentiableScore):
+    if offers(found, DifferentiableScore):
         return found
     if not callable(found):
         raise ValueError(f"{source} is {type(found).__name__}, which cannot be called as s(x, t)")
