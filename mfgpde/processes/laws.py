@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.random import Generator
@@ -28,6 +29,26 @@ SHARES = (0.07, 0.4, 0.93)
 """of the horizon: the times at which laws look"""
 SOLVED = 1e-10
 """what transition laws may be off by, of their size, where they are integrated numerically"""
+
+
+@runtime_checkable
+class Broken(Protocol):
+    """A process that says the times at which its coefficients jump: differences are taken in between."""
+
+    @property
+    def instants(self) -> Array:
+        """The times, increasing."""
+        ...
+
+
+def between(process: ForwardProcess, t: float, reach: float) -> tuple[float, float]:
+    """Return a time near t and how far around it differences may reach: not across an instant of a jump."""
+    if not isinstance(process, Broken):
+        return t, reach
+    k = int(np.clip(np.searchsorted(process.instants, t), 1, len(process.instants) - 1))
+    a, b = (float(u) for u in process.instants[k - 1 : k + 1])
+    t = float(np.clip(t, a + 0.3 * (b - a), b - 0.3 * (b - a)))
+    return t, min(reach, 0.9 * (t - a), 0.9 * (b - t))
 
 
 def dimension(process: ForwardProcess) -> int:
@@ -156,8 +177,8 @@ def transitions_solve_the_moment_equations(process: ForwardProcess, rng: Generat
         return
     d, size = dimension(process), length(process)
     for s, t in _intervals(process):
+        t, reach = between(process, t, 0.2 * min(t - s, process.horizon - t))
         A, c = _affine(process, t, d, size)
-        reach = 0.2 * min(t - s, process.horizon - t)
         F, b, Q = process.transition(s, t).in_dimension(d)
         noise = float(process.diffusion(t)) ** 2 * np.eye(d)
         rates = {"F": A @ F, "b": A @ b + c, "Q": A @ Q + Q @ A.T + noise}
@@ -233,10 +254,10 @@ def isotropic_coefficients_belong_together(process: ForwardProcess, rng: Generat
     for name, f in (("a", process.relaxation), ("m", process.mean_coefficient), ("v", process.variance)):
         yield agree(f"{name} at 12 times", f(many), [float(f(float(t))) for t in many])
     for t in times(process):
+        t, reach = between(process, t, 0.2 * min(t, end - t))
         a, m, v = (float(f(t)) for f in (process.relaxation, process.mean_coefficient, process.variance))
         noise = float(process.diffusion(t)) ** 2
         yield agree(f"f = −a x, {_at(t)}", process.drift(x, t), -a * x)
-        reach = 0.2 * min(t, end - t)
         rate, error = slope(lambda h, t=t: np.asarray(process.mean_coefficient(t + h)), reach)
         yield agree(f"ṁ, {_at(t)}", -a * m, rate, error, size=m / end)
         rate, error = slope(lambda h, t=t: np.asarray(process.variance(t + h)), reach)
