@@ -155,7 +155,9 @@ class IsotropicProcess(LinearProcess):
     def transition(self, s: float, t: float) -> Transition:
         """Return factor m(t)/m(s) and covariance v(t) − (m(t)/m(s))² v(s)."""
         check_interval(s, t, self.horizon)
-        factor = float(self.mean_coefficient(t) / self.mean_coefficient(s)) if s < t else 1.0  # 0/0 where nothing is left
+        factor = (
+            float(self.mean_coefficient(t) / self.mean_coefficient(s)) if s < t else 1.0
+        )  # 0/0 where nothing is left
         return Transition(factor, 0.0, max(float(self.variance(t) - factor**2 * self.variance(s)), 0.0))
 
     def prior(self) -> Transition:

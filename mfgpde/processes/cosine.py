@@ -19,7 +19,7 @@ class Cosine(ScheduledProcess):
     s = `offset` keeps the first noise from being too small. Lengths are in units of the prior's deviation, which is one.
     Raises ValueError for an offset or horizon that is not positive and finite; `trigonometric` is that without offset.
 
-    >>> print(f"{mfg.processes.Cosine().contraction(0.5):.4f}, {mfg.processes.Cosine().variance(1.0):.1f}")
+    >>> print(f"{mfg.processes.Cosine().mean_coefficient(0.5):.4f}, {mfg.processes.Cosine().variance(1.0):.1f}")
     0.7028, 1.0
     """
 

@@ -27,7 +27,7 @@ class DiscreteSchedule(ScheduledProcess):
     Raises ValueError for a list that is empty or holds another number, and for a horizon that is not positive.
 
     >>> process = mfg.processes.DiscreteSchedule([0.1, 0.2])
-    >>> print(f"{process.contraction(0.5) ** 2:.2f}, {process.contraction(1.0) ** 2:.2f}")  # 0.9, 0.9 · 0.8
+    >>> print(f"{process.mean_coefficient(0.5) ** 2:.2f}, {process.mean_coefficient(1.0) ** 2:.2f}")  # 0.9, 0.9 · 0.8
     0.90, 0.72
     """
 

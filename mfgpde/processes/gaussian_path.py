@@ -53,7 +53,9 @@ class GaussianPath(ScheduledProcess):
             if np.shape(values) != t.shape or not np.isfinite(values).all():
                 raise ValueError(f"{name} must be finite, of the shape of the times, on [0, {self.horizon:g}]")
         if now.alpha[0] <= 0 or now.alpha.min() < 0 or now.sigma.min() < 0:
-            raise ValueError("alpha must be > 0 at t = 0, where the data are, and neither alpha nor sigma negative later")
+            raise ValueError(
+                "alpha must be > 0 at t = 0, where the data are, and neither alpha nor sigma negative later"
+            )
         gain = now.alpha * now.sigma_rate - now.sigma * now.alpha_rate
         if gain.min() < -1e-9 * np.abs(gain).max() or now.sigma[-1] <= now.sigma[0]:
             worst = float(t[int(np.argmin(gain))])

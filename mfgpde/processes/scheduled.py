@@ -80,7 +80,7 @@ class ScheduledProcess(IsotropicProcess):
         now = self.schedule(np.minimum(t, self._last))
         return np.sqrt(np.maximum(now.noise_rate - 2 * now.sigma**2 * now.alpha_rate / now.alpha, 0.0))
 
-    def contraction(self, t: ArrayLike) -> Array:
+    def mean_coefficient(self, t: ArrayLike) -> Array:
         """Return α(t)/α(0)."""
         return self.schedule(t).alpha / self._start[0]
 
@@ -99,5 +99,5 @@ def schedule_of(process: IsotropicProcess, t: ArrayLike) -> Schedule:
     """
     if isinstance(process, ScheduledProcess):
         return process.schedule(t)
-    a, m, v = process.relaxation(t), process.contraction(t), process.variance(t)
+    a, m, v = process.relaxation(t), process.mean_coefficient(t), process.variance(t)
     return of_variance(m, v, -a * m, process.diffusion(t) ** 2 - 2 * a * v)
