@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from mfgpde.core.register import Register, opened
 from mfgpde.discretisations.contract import Discretisation, Distributed, Inviscid, Semidiscrete, Working
 from mfgpde.discretisations.field import Field
-from mfgpde.discretisations.finite_volume import FiniteVolume
+from mfgpde.discretisations.finite_volume import FiniteVolume, Held, Inflow
 from mfgpde.discretisations.means import centres_of, coarsened, means_of
 from mfgpde.discretisations.resample import resample
 from mfgpde.discretisations.spectral import Spectral, propagate
@@ -16,6 +16,8 @@ __all__ = [
     "Distributed",
     "Field",
     "FiniteVolume",
+    "Held",
+    "Inflow",
     "Inviscid",
     "Semidiscrete",
     "Spectral",

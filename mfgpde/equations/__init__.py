@@ -8,6 +8,7 @@ from mfgpde.equations.continuity import Continuity
 from mfgpde.equations.contract import Diffusing, Equation, Unknown, ViscousHamiltonJacobi
 from mfgpde.equations.fokker_planck import FokkerPlanck
 from mfgpde.equations.hamilton_jacobi_bellman import HamiltonJacobiBellman
+from mfgpde.equations.kolmogorov import FeynmanKac, ForwardKolmogorov, Kolmogorov, Resetting
 from mfgpde.equations.log_density import LogDensity
 from mfgpde.equations.score_fokker_planck import ScoreFokkerPlanck
 
@@ -16,9 +17,13 @@ __all__ = [
     "Continuity",
     "Diffusing",
     "Equation",
+    "FeynmanKac",
     "FokkerPlanck",
+    "ForwardKolmogorov",
     "HamiltonJacobiBellman",
+    "Kolmogorov",
     "LogDensity",
+    "Resetting",
     "ScoreFokkerPlanck",
     "Unknown",
     "ViscousHamiltonJacobi",

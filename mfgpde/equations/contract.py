@@ -49,6 +49,11 @@ class Equation:
     time_dependent: bool = True
     """whether coefficients change; those that do not are computed once"""
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is killed or added inside."""
+        return True
+
     def read(self, law: Density) -> Callable[[Array], Array]:
         """Return what the equation starts from when the law of X is given. Raises TypeError where that is no start."""
         if self.unknown is Unknown.DENSITY:

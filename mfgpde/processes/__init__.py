@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mfgpde.core.register import Register, opened
 from mfgpde.processes.contract import ForwardProcess, IsotropicProcess, LinearProcess, Transition
 from mfgpde.processes.cosine import Cosine
+from mfgpde.processes.diffusion import Diffusion
 from mfgpde.processes.discrete import (
     DiscreteSchedule,
     cumulative,
@@ -29,6 +30,7 @@ __all__ = [
     "PROCESSES",
     "Brownian",
     "Cosine",
+    "Diffusion",
     "DiscreteSchedule",
     "ForwardProcess",
     "GaussianPath",

@@ -70,6 +70,13 @@ class ForwardProcess(ABC):
         """Return D(t) = g(t)²/2, the one place where this factor ½ is written."""
         return 0.5 * self.diffusion(t) ** 2
 
+    def diffusion_tensor(self, x: Array, t: ArrayLike) -> Array:
+        """Return D(t) as a tensor at points, shape (..., d, d)."""
+        D = np.asarray(self.diffusivity(t))
+        return np.broadcast_to(
+            (D[..., None, None] if D.ndim else float(D)) * np.eye(x.shape[-1]), (*x.shape, x.shape[-1])
+        )
+
     def drift_jacobian(self, x: Array, t: ArrayLike) -> Array:
         """Return ∂_j f_i(x,t), shape (..., d, d), per time; here by differences over the length that the noise goes."""
         return gradient(lambda y: self.drift(y, t), x, self._noise_length, WIDTHS)[0]

@@ -31,6 +31,24 @@ def holds_means(equation: Equation, discretisation: Discretisation) -> bool:
     return carries_density(equation) and isinstance(discretisation, FiniteVolume)
 
 
+def wall_share(discretisation: Discretisation, values: Array) -> float:
+    """Return the share of the mass next to walls; where they differ by side, next to far ones."""
+    if isinstance(discretisation, FiniteVolume) and discretisation.sides.plain is None:
+        return discretisation.sides.far_share(values)
+    return discretisation.grid.outer_share(values)
+
+
+def reaches_infinity(discretisation: Discretisation) -> bool:
+    """Say whether any wall stands for infinity."""
+    return bool(discretisation.sides.far) if isinstance(discretisation, FiniteVolume) else discretisation.walls == "far"
+
+
+def is_open(equation: Equation, discretisation: Discretisation) -> bool:
+    """Say whether mass may go, or come: through walls, or inside."""
+    walls = discretisation.sides.lets_out if isinstance(discretisation, FiniteVolume) else discretisation.walls != "far"
+    return not equation.closed or (walls and discretisation.walls != "reflecting")
+
+
 def initial_function(equation: Equation, initial: Initial, grid: Domain) -> Callable[[Array], Array]:
     """Return the initial condition as a function of points, reading a Density as the equation needs it.
 
@@ -89,7 +107,7 @@ class Start:
         values = self.values if means else np.asarray(self.function(grid.points))
         rounding = np.abs(values) < 1e-15 * np.abs(values).max(initial=0.0)  # from centres back to means, in far tails
         check_density(np.where(rounding, np.abs(values), values), grid)
-        share = grid.outer_share(self.values) if self.discretisation.walls == "far" else 0.0
+        share = wall_share(self.discretisation, self.values) if reaches_infinity(self.discretisation) else 0.0
         off = 0.0 if expected is None else abs(self.mass - expected) / expected
         if share <= largest and off <= LARGEST_LOSS:
             return

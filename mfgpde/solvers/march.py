@@ -17,7 +17,18 @@ from mfgpde.discretisations import Discretisation, Field, Inviscid, Semidiscrete
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.integrators.contract import Normed
-from mfgpde.solvers.initial import Initial, Start, carries_density, corner, holds_means, initial_function, needed_box
+from mfgpde.solvers.initial import (
+    Initial,
+    Start,
+    carries_density,
+    corner,
+    holds_means,
+    initial_function,
+    is_open,
+    needed_box,
+    reaches_infinity,
+    wall_share,
+)
 from mfgpde.solvers.posed import check_coefficients, check_diffusivity, checked_times
 from mfgpde.solvers.solution import Solution
 from mfgpde.solvers.structure import Structure
@@ -119,7 +130,7 @@ class _Record:
     discretisation: Discretisation
     density: bool
     means: bool
-    absorbing: bool
+    open: bool
     expected: float | None
     times: list[float] = field(default_factory=list)
     fields: list[Field] = field(default_factory=list)
@@ -132,19 +143,19 @@ class _Record:
         self.conserved["mass"].append(mass)
         self.conserved["leak"].append(self._leak(mass))
         self.conserved["minimum"].append(self.discretisation.grid.minimum(values))
-        self.conserved["wall"].append(self.discretisation.grid.outer_share(values) if self.density else 0.0)
+        self.conserved["wall"].append(wall_share(self.discretisation, values) if self.density else 0.0)
 
     def _leak(self, mass: float) -> float:
         """Return what is missing from the mass expected: outside the box at the start, then through absorbing walls."""
         first = self.conserved["mass"][0]
         start = 0.0 if not self.density or self.expected is None else self.expected - first
-        return start + (first - mass if self.absorbing else 0.0)
+        return start + (first - mass if self.open else 0.0)
 
     def status(self, steps: int, largest_wall_mass: float) -> Status:
         """Return what the last stored time says of the solve."""
         mass, wall, least = (self.conserved[name] for name in ("mass", "wall", "minimum"))
         allowed = (ROUNDING[0] + steps * ROUNDING[1]) * abs(mass[0])
-        if self.density and not self.absorbing and abs(mass[-1] - mass[0]) > allowed:
+        if self.density and not self.open and abs(mass[-1] - mass[0]) > allowed:
             return Status.MASS_MOVED
         if wall[-1] <= largest_wall_mass:
             return Status.DONE
@@ -205,9 +216,10 @@ def solve(
     chosen = integrator or system.default_integrator
     function = initial_function(equation, initial, discretisation.grid)
     u = system.start(function)
-    density, walls = carries_density(equation), discretisation.walls
-    largest = largest_wall_mass if density and walls == "far" else np.inf
-    record = _Record(discretisation, density, holds_means(equation, discretisation), walls == "absorbing", mass)
+    density, unbounded = carries_density(equation), reaches_infinity(discretisation)
+    largest = largest_wall_mass if density and unbounded else np.inf
+    means, opened = holds_means(equation, discretisation), is_open(equation, discretisation)
+    record = _Record(discretisation, density, means, opened, mass)
     values = system.values(u)
     if density:
         Start(initial, function, discretisation, values, system.mass(u)).check(largest, mass)

@@ -9,7 +9,15 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations.contract import Domain
-from mfgpde.equations import BackwardKolmogorov, Continuity, Diffusing, Equation, FokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.equations import (
+    BackwardKolmogorov,
+    Continuity,
+    Diffusing,
+    Equation,
+    FokkerPlanck,
+    Kolmogorov,
+    ViscousHamiltonJacobi,
+)
 from mfgpde.equations.contract import Diffusivity
 from mfgpde.grids import CartesianGrid
 
@@ -72,17 +80,21 @@ def _check_is_of_time(diffusivity: Diffusivity, times: Array) -> None:
     if len(needed) > 1:
         raise TypeError(
             f"the diffusivity must be a function of time alone, got one of ({', '.join(needed)}); noise that depends on "
-            "the place needs another variable, y = ∫dx/√D in one dimension"
+            "the place is a ForwardKolmogorov(Diffusion(drift, lambda x, t: …))"
         )
     if needed and needed[0] in PLACES and np.any(diffusivity(times[0]) != diffusivity(times[-1])):
         raise ValueError(
             f"the diffusivity is a function of time, and here its argument is called {needed[0]!r}: D that depends on "
-            "the place is not known here (y = ∫dx/√D makes it constant in one dimension); a function of time calls it t"
+            "the place belongs into ForwardKolmogorov(Diffusion(drift, lambda x, t: …)); a function of time calls it t"
         )
 
 
 def check_coefficients(equation: Equation, domain: Domain, times: Array) -> None:
     """Raise ValueError where drift or potential jump across periodic walls, or contradict each other."""
+    if isinstance(equation, Kolmogorov) and isinstance(domain, CartesianGrid):
+        tensor = equation.diffusion.diffusion_tensor
+        _check_seams(equation.drift, domain, float(times[0]), "drift")
+        _check_seams(lambda x, t: tensor(x, t)[..., 0, :], domain, float(times[0]), "tensor")
     if not isinstance(equation, FokkerPlanck | BackwardKolmogorov | Continuity):
         return
     looked = times[:1] if not equation.time_dependent else np.array([times[0], 0.5 * (times[0] + times[-1]), times[-1]])
@@ -103,7 +115,7 @@ def _check_seams(function: Coefficient, grid: CartesianGrid, t: float, what: str
         for wall in (grid.lower[axis], grid.upper[axis]):
             axes[axis] = np.array([wall])
             ends.append(np.asarray(function(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1), t), dtype=float))
-        if what == "drift":
+        if what != "potential":
             inside, *ends = (part[..., axis] for part in (inside, *ends))
         size = float(np.ptp(inside) if what == "potential" else max(np.abs(part).max() for part in (inside, *ends)))
         jump = float(np.abs(ends[1] - ends[0]).max())

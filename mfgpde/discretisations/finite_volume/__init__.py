@@ -11,15 +11,16 @@ from scipy.interpolate import RegularGridInterpolator
 
 from mfgpde.core.arrays import Array, Backend, check_backend, namespace, require_memory
 from mfgpde.discretisations.contract import Semidiscrete
-from mfgpde.discretisations.finite_volume.differences import Walls
 from mfgpde.discretisations.finite_volume.driven_chain import DrivenChain
 from mfgpde.discretisations.finite_volume.essentially_non_oscillatory import EssentiallyNonOscillatory
 from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain
 from mfgpde.discretisations.finite_volume.hamilton_jacobi import CentralDifferences
+from mfgpde.discretisations.finite_volume.jump_chain import JumpChain
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.discretisations.finite_volume.schemes import SCHEMES, scheme_for
 from mfgpde.discretisations.finite_volume.staggered import StaggeredScore
 from mfgpde.discretisations.finite_volume.transport import LimitedUpwind
+from mfgpde.discretisations.finite_volume.walls import Held, Inflow, Sides, Walls
 from mfgpde.equations import Equation
 from mfgpde.grids import CartesianGrid
 
@@ -30,6 +31,9 @@ __all__ = [
     "EssentiallyNonOscillatory",
     "FiniteVolume",
     "FittedChain",
+    "Held",
+    "Inflow",
+    "JumpChain",
     "LimitedUpwind",
     "MarkovChain",
     "StaggeredScore",
@@ -43,7 +47,9 @@ class FiniteVolume:
     `order=5` is for Hamilton–Jacobi equations with kinks: one-sided WENO slopes, converging to the viscosity solution.
 
     `walls="far"` says that the walls stand for infinity: a density must not reach them, potentials and scores are
-    extrapolated there. `walls="reflecting"` says that they are real: no flux, zero normal derivative.
+    extrapolated there. `walls="reflecting"` says that they are real: no flux, zero normal derivative. "absorbing" ones let
+    out what arrives. A pair (lower, upper) per axis says it side by side, also with `Held(value)` and `Inflow(flux)`, for
+    Fokker–Planck, Kolmogorov's equations and their transposes, at order 2.
 
     `backend="cupy"` marches on a GPU ("auto": where there is one) and returns fields to the host. Drifts and potentials
     that compute with arrays on the device are evaluated there (`Solution.cost` says so), others on the host; Hamiltonians,
@@ -61,15 +67,21 @@ class FiniteVolume:
     backend: Backend = "numpy"
 
     def __post_init__(self) -> None:
-        if self.walls not in ("far", "reflecting") or self.order not in (2, 4, 5):
-            raise ValueError(
-                f"walls must be 'far' or 'reflecting' and order 2, 4 or 5, got {self.walls!r}, {self.order!r}"
-            )
+        if self.order not in (2, 4, 5):
+            raise ValueError(f"finite volumes are of order 2, 4 or 5, got {self.order!r}")
+        if not isinstance(self.walls, str):
+            object.__setattr__(self, "walls", self.sides.pairs)
+        _ = self.sides
         check_backend(self.backend)
 
     def semidiscretise(self, equation: Equation) -> Semidiscrete:
         """Return the scheme for this equation. Raises TypeError where there is none of this order."""
-        return scheme_for(equation, self.order)(equation, self.grid, self.walls, self._namespace())
+        return scheme_for(equation, self.order, self.sides)(equation, self.grid, self.sides, self._namespace())
+
+    @property
+    def sides(self) -> Sides:
+        """The walls, side by side."""
+        return Sides.of(self.walls, self.grid)
 
     def _namespace(self) -> Any:
         """Return where arrays lie, once there is room for them: rates of each axis and ten densities."""
