@@ -14,10 +14,10 @@ RANK = {
     "densities": 2, "integrators": 2,
     "scores": 3, "equations": 4, "discretisations": 5, "games": 5, "solvers": 6,
     "transport": 7, "learning": 7, "equilibria": 7,
-    "diagnostics": 8, "report": 9, "app": 10,
+    "diagnostics": 8, "samplers": 8, "report": 9, "app": 10,
 }  # fmt: skip
 GATES = {
-    "numba": {"kernels"}, "cupy": {"core", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores"},
+    "numba": {"kernels"}, "cupy": {"core", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores", "samplers"},
     "equinox": {"learning"}, "optax": {"learning"}, "safetensors": {"scores"}, "ot": {"transport"},
     "xarray": {"solvers", "equilibria"}, "matplotlib": {"report"}, "cycler": {"report"}, "pyvista": {"report"},
     "jinja2": {"report"}, "sklearn": {"densities"},
