@@ -77,7 +77,9 @@ def public() -> dict[str, list[str]]:
     for label in sorted(name for name in mfgpde.__all__ if inspect.ismodule(getattr(mfgpde, name))):
         room = getattr(mfgpde, label)
         listed = [name for name in room.__all__ if not isinstance(getattr(room, name), Register)]
-        members = [make.__name__ for one in vars(room).values() if isinstance(one, Register) for make in one.values()]
+        members = [
+            make.__name__ for one in list(vars(room).values()) if isinstance(one, Register) for make in one.values()
+        ]
         rooms[room.__name__] = sorted({*listed, *members, *stated(room.__name__)})
     return rooms
 
