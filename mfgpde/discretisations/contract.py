@@ -119,8 +119,8 @@ class Discretisation(Protocol):
         ...
 
     @property
-    def walls(self) -> str:
-        """What walls stand for: "far" (infinity), "reflecting" or "absorbing"."""
+    def walls(self) -> Any:
+        """What walls stand for: "far" (infinity), "reflecting" or "absorbing"; on a grid also side by side."""
         ...
 
     @property

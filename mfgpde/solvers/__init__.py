@@ -7,20 +7,32 @@ from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
 from mfgpde.solvers.counted import Counted, CountedDirections, CountedPotential, counted
 from mfgpde.solvers.error import SolutionError, solve_with_error
+from mfgpde.solvers.first_passage import (
+    FirstPassage,
+    committor,
+    exit_probability,
+    first_passage,
+    mean_first_passage_time,
+)
 from mfgpde.solvers.induced import Induced, image_masses, induced_ode, induced_sde, prior_of
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
+from mfgpde.solvers.stationary import probability_current, stationary
 
 __all__ = [
     "Counted",
     "CountedDirections",
     "CountedPotential",
+    "FirstPassage",
     "Induced",
     "Ladder",
     "Solution",
     "SolutionError",
+    "committor",
     "converge",
     "counted",
+    "exit_probability",
+    "first_passage",
     "flow",
     "grid_of",
     "image_masses",
@@ -29,10 +41,13 @@ __all__ = [
     "ladders",
     "load",
     "log_density",
+    "mean_first_passage_time",
     "observed_order",
     "prior_of",
+    "probability_current",
     "solve",
     "solve_with_error",
+    "stationary",
 ]
 
 if not TYPE_CHECKING:  # what else its files define

@@ -41,6 +41,8 @@ class Instant:
     transposed: bool
     leaving: Array
     """the total rate of leaving each cell: by jumps, through walls, by killing, by resetting"""
+    lost: Array
+    """the same without jumps"""
     added: Array | float
     """b: sources, and what enters through walls"""
     transport: tuple[Array, ...] | None
@@ -87,11 +89,11 @@ class Instant:
         reset = self.reset
         if self.reset and other.reset:
             reset = 0.5 * (self.reset[0] + other.reset[0]), self.reset[1]
-        leaving, added, spreading = (
-            0.5 * (getattr(self, name) + getattr(other, name)) for name in ("leaving", "added", "spreading")
+        leaving, lost, added, spreading = (
+            0.5 * (getattr(self, name) + getattr(other, name)) for name in ("leaving", "lost", "added", "spreading")
         )
         return Instant(
-            self.grid, self.jumps.mean(other.jumps), self.transposed, leaving, added, transport, spreading, reset
+            self.grid, self.jumps.mean(other.jumps), self.transposed, leaving, lost, added, transport, spreading, reset
         )
 
     def frozen(self, t0: float, t1: float) -> Instant:
@@ -187,11 +189,11 @@ class JumpChain(Evaluating):
         if not found.monotone:
             warnings.warn(found.word, stacklevel=2)
         transposed = equation.backward
-        leaving, added = found.departures(), np.zeros(grid.cells)
+        lost, added = np.zeros(found.shape), np.zeros(grid.cells)
         for axis, side, wall in self.sides.each():
             if wall == "absorbing" or isinstance(wall, Held):
                 out, entering = found.through(axis, side)
-                leaving += out
+                lost += out
                 if isinstance(wall, Held):
                     value = np.expand_dims(given(wall.value, on_wall(grid, axis, side), t), axis)
                     added += (out if transposed else entering).reshape(grid.cells) * value
@@ -200,15 +202,16 @@ class JumpChain(Evaluating):
                 beside[axis] = -1 if side else 0
                 added[tuple(beside)] += given(wall.flux, on_wall(grid, axis, side), t) / grid.spacing[axis]
         if equation.killing is not None:
-            leaving += self._positive(equation.killing, t, "the killing").reshape(leaving.shape)
+            lost += self._positive(equation.killing, t, "the killing").reshape(lost.shape)
         if equation.source is not None:
             added += self._values(equation.source, t, "the source")
         reset = self._resetting(t)
         if reset is not None:
-            leaving += reset[0].reshape(leaving.shape)
+            lost += reset[0].reshape(lost.shape)
         transport, spreading = self._transport(found, t, transposed)
         given_b = added if np.any(added) else 0.0
-        return Instant(grid, found, transposed, leaving, given_b, transport, spreading, reset)
+        leaving = found.departures() + lost
+        return Instant(grid, found, transposed, leaving, lost, given_b, transport, spreading, reset)
 
     def _values(self, function: Callable[[Array, float], Any], t: float, what: str) -> Array:
         values = np.asarray(function(self.grid.points, t), dtype=float)

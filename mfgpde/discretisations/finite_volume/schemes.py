@@ -35,10 +35,10 @@ SCHEMES: Mapping[type, Mapping[int, Scheme]] = {
     BackwardKolmogorov: {2: lambda equation, grid, sides, xp: DrivenChain(equation, grid, 2, xp)},  # its transpose
     Continuity: {2: lambda equation, grid, sides, xp: LimitedUpwind(equation, grid, xp)},
     Kolmogorov: {2: lambda equation, grid, sides, xp: JumpChain(equation, grid, sides, xp)},
-    ScoreFokkerPlanck: {2: lambda equation, grid, sides, xp: StaggeredScore(equation, grid, sides.plain, xp)},
+    ScoreFokkerPlanck: {2: lambda equation, grid, sides, xp: StaggeredScore(equation, grid, sides.plain or "far", xp)},
     ViscousHamiltonJacobi: {
-        2: lambda equation, grid, sides, xp: CentralDifferences(equation, grid, sides.plain, xp),
-        5: lambda equation, grid, sides, xp: EssentiallyNonOscillatory(equation, grid, sides.plain, xp),
+        2: lambda equation, grid, sides, xp: CentralDifferences(equation, grid, sides.plain or "far", xp),
+        5: lambda equation, grid, sides, xp: EssentiallyNonOscillatory(equation, grid, sides.plain or "far", xp),
     },
 }
 """of boxes whose walls are all far, or all closed"""
