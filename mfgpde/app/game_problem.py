@@ -14,7 +14,8 @@ from mfgpde.equilibria import RefinedEquilibrium, refined_equilibrium
 from mfgpde.games import GAMES, MeanFieldGame
 from mfgpde.grids import CartesianGrid
 
-SECTIONS = ["game", "grid", "method", "steps", "tolerance", "iterations", "output"]
+OPTIONS = ["method", "steps", "tolerance", "iterations", "walls"]
+SECTIONS = ["game", "grid", *OPTIONS, "output"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,5 +51,5 @@ def read(path: Path) -> GameProblem:
             raise ValueError(f"{path} lacks [{name}]; a game file needs [game] and [grid]")
     game = member(GAMES, table["game"])
     grid = called(CartesianGrid, table["grid"], "the grid")
-    options = {key: table[key] for key in ("method", "steps", "tolerance", "iterations") if key in table}
+    options = {key: table[key] for key in OPTIONS if key in table}
     return GameProblem(game, grid, options, stated(path, table))

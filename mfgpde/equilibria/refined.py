@@ -7,6 +7,9 @@ where the changes have one sign and shrink by q^{3/2} or more,
 which holds what is left of a first order under the second one, and none at all; where they shrink by q at least,
 c_2 ± f max(3/2 |c_2 − c_1|, |c_1 − c_0|/2q²), or a third of the earlier change where the sign changed; else
 c_2 ± 2f times the largest change. The gaps are added. q is two, or 4/3 where a quarter of the cells is too few.
+
+Laws and costs that go on beyond the box are cut off by it. What that changes is seen on the middle grid, continued by
+cells of the same width to a box half as wide again: twice the change of its cost is added, unless walls are meant.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -34,24 +37,28 @@ if TYPE_CHECKING:
 
 RATIOS = (2.0, 4 / 3)
 """of cells a side, from grid to grid"""
+Walls = Literal["cut", "real"]
+"""what a box is to its game: where a problem of the whole space was cut off, or part of it"""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RefinedEquilibrium(Shown):
     """An equilibrium on the grid asked for, `finest`, and the costs on that grid and coarser ones, with `cells` a side.
 
-    `missing` says why there are no coarser ones.
+    `cut` is how far the cost on the middle grid moves where its box is half as wide again; 0 for walls that are real.
+    `missing` says why there are no coarser grids, or no wider box.
     """
 
     finest: Equilibrium
     cells: Sequence[int]
     costs: Sequence[Estimate]
     ratio: float = 2.0
+    cut: float = 0.0
     missing: str = ""
 
     @property
     def optimal_cost(self) -> Estimate:
-        """The optimal cost of the continuous problem in the box; nothing is known of it without coarser grids."""
+        """The optimal cost of the continuous problem; nothing is known of it without coarser grids and a wider box."""
         sizes = "/".join(map(str, self.cells)) + " cells a side"
         if self.missing:
             return Estimate(self.costs[-1].value, np.inf, Kind.EXTRAPOLATED, f"{sizes} only: {self.missing}")
@@ -61,7 +68,10 @@ class RefinedEquilibrium(Shown):
         )  # extrapolation magnifies them
         rounding = 1e-13 * sum(map(abs, self.finest.costs.values()))
         value, bar = _extrapolated(coarsest, middle, finest, self.ratio)
-        return Estimate(value, bar + gaps + rounding, Kind.EXTRAPOLATED, f"{self.finest.method}; {sizes}")
+        walls = f", walls {self.cut:.0e}" if self.cut else ""
+        return Estimate(
+            value, bar + gaps + rounding + 2 * self.cut, Kind.EXTRAPOLATED, f"{self.finest.method}; {sizes}{walls}"
+        )
 
     def summary(self) -> tuple[str, dict[str, str]]:
         """Return what the finest equilibrium says, and the cost in the continuum."""
@@ -82,29 +92,39 @@ class RefinedEquilibrium(Shown):
         return path
 
 
-def optimal_cost(game: MeanFieldGame, grid: CartesianGrid, *, method: Method = "auto", **options: Any) -> Estimate:
-    """Return the optimal cost of the continuous game in the box of a grid, with a bar from that grid and two coarser ones.
+def optimal_cost(
+    game: MeanFieldGame, grid: CartesianGrid, *, method: Method = "auto", walls: Walls = "cut", **options: Any
+) -> Estimate:
+    """Return the optimal cost of the continuous game, with a bar from that grid, two coarser ones and a wider box.
 
-    Options are those of `equilibrium`, for the given grid. Walls are part of the problem: mass that touches them makes it
-    another one than that of the whole space. Where costs are not convex it is the cost of the equilibrium that was found.
-    Raises what `equilibrium` raises.
+    Options are those of `equilibrium`, for the given grid. `walls="cut"`: the game is one of the whole space, and what its
+    walls change is in the bar; "real": they reflect, and are part of the problem, as where costs have no meaning beyond.
+    Where costs are not convex it is the cost of the equilibrium that was found. Raises what `equilibrium` raises.
 
     >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
     >>> cost = mfg.equilibria.optimal_cost(game, mfg.CartesianGrid.cube(5.0, 128, 1))
     >>> 0.0625 + 0.5 * np.log(2.0) in cost, cost.half_width < 0.01  # ¼·E|x|² + ½ log 2
     (True, True)
     """
-    return refined_equilibrium(game, grid, method=method, **options).optimal_cost
+    return refined_equilibrium(game, grid, method=method, walls=walls, **options).optimal_cost
 
 
 def refined_equilibrium(
-    game: MeanFieldGame, grid: CartesianGrid, *, method: Method = "auto", start: Any = None, **options: Any
+    game: MeanFieldGame,
+    grid: CartesianGrid,
+    *,
+    method: Method = "auto",
+    walls: Walls = "cut",
+    start: Any = None,
+    **options: Any,
 ) -> RefinedEquilibrium:
-    """Return the equilibrium on a grid, and its costs on grids of half and a quarter of the cells a side, steps along.
+    """Return the equilibrium on a grid, its costs on grids of half and a quarter of the cells a side, and in a wider box.
 
     Where so few cells do not do, as for noise that they do not resolve, on three quarters and nine sixteenths. What goes
-    wrong there too leaves the cost without a bar, and is said there.
+    wrong there too leaves the cost without a bar, and is said there; so does a game that cannot be asked beyond its box.
     """
+    if walls not in ("cut", "real"):
+        raise ValueError(f"walls must be 'cut' or 'real', got {walls!r}")
     finest = equilibrium(game, grid, method=method, start=start, **options)
     coarser = {name: value for name, value in options.items() if name not in ("checkpoint", "steps")}
     missing = ""
@@ -116,8 +136,28 @@ def refined_equilibrium(
             missing = f"on {max(grids[0].cells)} {trouble}"
             continue
         cells = [max(one.grid.cells) for one in (*rungs, finest)]
-        return RefinedEquilibrium(finest, cells, [one.discrete_optimum for one in (*rungs, finest)], ratio)
+        costs = [one.discrete_optimum for one in (*rungs, finest)]
+        cut, missing = (0.0, "") if walls == "real" else _cut(finest, rungs[1], ratio, coarser)
+        return RefinedEquilibrium(finest, cells, costs, ratio, cut, missing)
     return RefinedEquilibrium(finest, [max(grid.cells)], [finest.discrete_optimum], missing=missing)
+
+
+def _cut(finest: Equilibrium, rung: Equilibrium, times: float, options: dict[str, Any]) -> tuple[float, str]:
+    """Return how far the cost moves in a wider box, what gaps leave of it included, or why that is not known."""
+    grid = rung.grid
+    more = [0 if periodic else -(-n // 4) for n, periodic in zip(grid.cells, grid.periodic, strict=True)]
+    reach = [k * h for k, h in zip(more, grid.spacing, strict=True)]
+    wide = replace(
+        grid,
+        lower=tuple(a - r for a, r in zip(grid.lower, reach, strict=True)),
+        upper=tuple(b + r for b, r in zip(grid.upper, reach, strict=True)),
+        cells=tuple(n + 2 * k for n, k in zip(grid.cells, more, strict=True)),
+    )
+    try:
+        there = _coarse(finest, wide, times, options)
+    except (ValueError, RuntimeError) as trouble:
+        return 0.0, f"in a wider box {trouble}; walls='real' if they are part of the problem"
+    return abs(there.discrete_optimum.value - rung.discrete_optimum.value), ""
 
 
 def _coarse(finest: Equilibrium, grid: CartesianGrid, times: float, options: dict[str, Any]) -> Equilibrium:

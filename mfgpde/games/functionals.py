@@ -45,7 +45,9 @@ class Potential(Functional):
         """Return g."""
         values = np.asarray(self.cost(x, t), dtype=float)
         if values.shape != x.shape[:-1] or not np.isfinite(values).all():
-            raise ValueError(f"a cost of position must be finite with shape {x.shape[:-1]}, got {values.shape}")
+            shaped = values.shape == x.shape[:-1]
+            bad = values[~np.isfinite(values)][0] if shaped else values.shape
+            raise ValueError(f"a cost of position must be finite with shape {x.shape[:-1]}, got {bad}")
         return values
 
     def value(self, r: Array, c: Array) -> Array:

@@ -14,7 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from mfgpde.core.arrays import Array
+from mfgpde.core.estimate import Estimate
 from mfgpde.densities import Dense, GaussianMixture, LowRank
+from mfgpde.learning.held_out import held_out
 from mfgpde.learning.placed_kernels import Placed
 
 BATCH, LOOK, WIDTH = 256, 20, 32
@@ -25,12 +28,14 @@ def corrected(
     whole: Placed,
     folds: list[Any],
     choice: tuple[int, float, float],
-    loss: float,
+    loss: Estimate,
     parameters: str,
     steps: int,
     seed: int,
-) -> tuple[GaussianMixture, float, int]:
+) -> tuple[GaussianMixture, Estimate, int]:
     """Return the corrected mixture, the loss on the fold held out, and the number of steps that was best there.
+
+    Best is where the loss has fallen most, less two standard errors of the fall.
 
     Trained twice: without the first fold, to find when to stop, and with all samples, for that many steps.
     Steps are rounded to bouts of 20.
@@ -39,12 +44,14 @@ def corrected(
     judge, rest = folds[0][: 2 * BATCH], folds[1:]
     first = _Training(whole, rest, choice, parameters, seed)
     history = first.run(steps, partial(first.loss_at, np.concatenate(rest), judge))
-    count = LOOK * int(np.argmin(history))
+    count = LOOK * int(
+        np.argmin([held_out(now - history[0]).upper if np.isfinite(now @ now) else np.inf for now in history])
+    )
     if count == 0:
         return whole.kernels(*choice), loss, 0
     last = _Training(whole, folds, choice, parameters, seed)
     last.run(count)
-    return last.mixture(), float(min(history)) / last.unit, count
+    return last.mixture(), held_out(history[count // LOOK] / last.unit), count
 
 
 class _Training:
@@ -119,7 +126,11 @@ class _Training:
         return 1 / diagonal, W, logs, -1.0
 
     def _loss(self, state: Any, others: Any, numbers: tuple[Any, ...], points: Any) -> Any:
-        """Return the implicit loss E[|g|² − tr P] − ½|E g|² at some points, times the unit."""
+        """Return the mean over some points of the implicit loss, times the unit."""
+        return jnp.mean(self._pointwise(state, others, numbers, points))
+
+    def _pointwise(self, state: Any, others: Any, numbers: tuple[Any, ...], points: Any) -> Any:
+        """Return the implicit loss E[|g|² − tr P] − ½|E g|² at points, times the unit."""
         a, W, logs, sign = self._shaped(numbers, self._corrections(state, others))
         away = self.centres[others][None] - points[:, None]
         along = jnp.einsum("nir,bni->bnr", W, away)
@@ -128,16 +139,16 @@ class _Training:
         trace = a.sum(axis=1) + sign * (W**2).sum(axis=(1, 2))
         square = jnp.sum(share * (jnp.sum(pull**2, axis=-1) - trace), axis=1)
         mean = jnp.einsum("bn,bni->bi", share, pull)
-        return jnp.mean(square - 0.5 * jnp.sum(mean**2, axis=1)) * self.unit / self.width**2
+        return (square - 0.5 * jnp.sum(mean**2, axis=1)) * self.unit / self.width**2
 
     def loss_at(self, placed: Any, judge: Any, state: Any) -> Any:
-        """Return the loss of kernels on samples `placed` at the samples `judge`."""
+        """Return the loss of kernels on samples `placed` at each of the samples `judge`."""
         whole = self.whole
         kernels = Placed(whole.centres[placed], whole.weights[placed], whole.precision, whole.rank, whole.floor)
         numbers = self._numbers(kernels.kernels(*self.choice))
-        return jax.jit(self._loss)(state, placed, numbers, self.centres[judge])
+        return jax.jit(self._pointwise)(state, placed, numbers, self.centres[judge])
 
-    def run(self, steps: int, judged: Any = None) -> list[float]:
+    def run(self, steps: int, judged: Any = None) -> list[Array]:
         """Train, and return what the judge said before and after each bout of steps, the state kept being the last."""
         schedule = optax.cosine_decay_schedule(RATES[self.parameters], max(steps, 1))
         adam = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(schedule))
@@ -156,13 +167,13 @@ class _Training:
 
         bout = jax.jit(lambda carry, keys: jax.lax.scan(step, carry, keys)[0])
         carry = (self.state, adam.init(self.state))
-        history = [] if judged is None else [float(judged(self.state))]
+        history = [] if judged is None else [np.asarray(judged(self.state), float)]
         for keys in jnp.reshape(jax.random.split(jax.random.key(self.seed), steps), (-1, LOOK)):
             carry = bout(carry, keys)
             if judged is not None:
-                history.append(float(judged(carry[0])))
+                history.append(np.asarray(judged(carry[0]), float))
         self.state = carry[0]
-        return [value if np.isfinite(value) else np.inf for value in history]
+        return history
 
     def mixture(self) -> GaussianMixture:
         """Return the mixture of all samples with the corrections as they are."""

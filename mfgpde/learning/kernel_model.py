@@ -8,6 +8,9 @@ Fitted by implicit score matching, E[½|s|² + ∇·s], which needs no density; 
 Kernels sit on the very samples that they are fitted to. Left free, their precisions grow without bound: each kernel
 closes around its own sample. So every loss here is *cross-fitted*: samples are split into folds, and kernels that were
 placed and shaped on some folds are judged on another one.
+
+The loss of narrow kernels is heavy-tailed, −tr Γ beside a kernel and ½|Γz|² away from all: its mean over samples that
+happen to miss the second kind promises what no law has. So a choice is as good as the upper end of its bar.
 """
 
 from __future__ import annotations
@@ -16,13 +19,15 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from mfgpde.core.arrays import Array
-from mfgpde.densities import GaussianMixture
+from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.densities import Dense, GaussianMixture, LowRank
+from mfgpde.learning.held_out import held_out
 from mfgpde.learning.placed_kernels import NEIGHBOURS, Placed, Shape
 from mfgpde.processes import LinearProcess
 from mfgpde.scores.exact import ExactScore
@@ -40,14 +45,15 @@ class KernelModel:
     """The fitted mixture at t = 0 and how it came about.
 
     C_i = scale²·((1 − shrinkage)·S_i + shrinkage·(tr S_i/d)·I), S_i the covariance of the `neighbours` nearest samples
-    about Z_i; `loss` is the cross-fitted implicit score-matching loss, `steps` what corrections were trained for.
+    about Z_i; `loss` is the cross-fitted implicit score-matching loss with two standard errors over the samples, a lucky
+    one among many as it is the least, `steps` what corrections were trained for.
     """
 
     mixture: GaussianMixture
     neighbours: int
     shrinkage: float
     scale: float
-    loss: float
+    loss: Estimate
     steps: int
     seconds: float
 
@@ -72,14 +78,15 @@ def fit_kernel_model(
     """Fit a kernel score model to samples (n, d).
 
     `precision` is the kind of matrix; "low-rank" has `rank` directions of its own and is meant for high dimensions.
-    With `parameters="neighbours"` all kernels share three numbers, a neighbourhood, a shrinkage and a scale, found by
-    cross-fitted implicit score matching. "network" and "free" go on from there: log-Cholesky corrections given by a
-    small network of Z_i, or free for each kernel, trained on the same loss and stopped where a fold that saw none of
-    it gets worse; this can gain a little where samples are many and lose where they are few.
+    With `parameters="neighbours"` all kernels share three numbers, a neighbourhood, a shrinkage and a scale: those whose
+    cross-fitted implicit score-matching loss is least with two standard errors added. "network" and "free" go on from
+    there: log-Cholesky corrections given by a small network of Z_i, or free for each kernel, trained on the same loss and
+    stopped where a fold that saw none of it has gained most, less two standard errors.
 
     Duplicates become one kernel of their joint weight, and samples in a subspace get kernels with a thousandth of the
-    sample spacing across it; both with a warning. Raises ValueError for samples that are not finite numbers (n, d),
-    fewer than 10 different ones, and full matrices that would take more than 8 GiB.
+    sample spacing across it; both with a warning. Directions across take no part in the choice where columns are constant
+    or matrices full. Raises ValueError for samples that are not finite numbers (n, d), fewer than 10 different ones, and
+    full matrices that would take more than 8 GiB.
 
     >>> samples = mfg.gaussian(0.0, 1.0).sample(500, np.random.default_rng(0))
     >>> model = mfg.fit_kernel_model(samples)
@@ -91,22 +98,22 @@ def fit_kernel_model(
         raise ValueError(f"precision must be 'isotropic', 'diagonal', 'low-rank' or 'full', got {precision!r}")
     if parameters not in ("neighbours", "network", "free"):
         raise ValueError(f"parameters must be 'neighbours', 'network' or 'free', got {parameters!r}")
-    centres, weights, floor = _checked(samples)
-    n, d = centres.shape
+    centres, weights, floor, axes = _checked(samples, precision == "full")
+    n, d = centres.shape[0], axes.shape[1]
     rank = min(rank, d - 1)
     if precision == "full" and 3 * 8 * n * d * d > LARGEST:
         raise ValueError(
             f"full matrices of {n} kernels in dimension {d} take {3 * 8 * n * d * d / 2**30:.0f} GiB; "
             "use precision='low-rank' or 'diagonal'"
         )
-    search = _Search(centres, weights, precision if d > 1 else "isotropic", rank, floor, seed)
+    search = _Search(centres @ axes, weights, precision if d > 1 else "isotropic", rank, floor, seed)
     choice, loss = search.best()
     mixture, count = search.whole.kernels(*choice), 0
     if parameters != "neighbours":
         from mfgpde.learning.corrections import corrected
 
         mixture, loss, count = corrected(search.whole, search.folds, choice, loss, parameters, steps, seed)
-    return KernelModel(mixture, *choice, loss, count, time.perf_counter() - begin)
+    return KernelModel(_embedded(mixture, centres, axes, floor), *choice, loss, count, time.perf_counter() - begin)
 
 
 def implicit_loss(mixture: GaussianMixture, points: Array, weights: Array | None = None) -> float:
@@ -116,8 +123,12 @@ def implicit_loss(mixture: GaussianMixture, points: Array, weights: Array | None
     >>> print(f"{mfg.learning.implicit_loss(law, points):.4f}")  # E[½x² − 1]
     -0.5000
     """
+    return float(np.average(_losses(mixture, points), weights=weights))
+
+
+def _losses(mixture: GaussianMixture, points: Array) -> Array:
     _, slope, laplacian = mixture.pieces(points)
-    return float(np.average(0.5 * (slope**2).sum(axis=-1) + laplacian, weights=weights))
+    return 0.5 * (slope**2).sum(axis=-1) + laplacian
 
 
 class _Search:
@@ -135,23 +146,26 @@ class _Search:
             for fold in np.array_split(order, FOLDS)[: int(np.ceil(judges * FOLDS / n))]:
                 rest = np.setdiff1d(order, fold)
                 self.pairs.append((Placed(centres[rest], weights[rest], precision, rank, floor), fold[:judges]))
-        self._losses: dict[tuple[int, float, float], float] = {}
+        self._known: dict[tuple[int, float, float], Estimate] = {}
 
-    def loss(self, neighbours: int, shrinkage: float, scale: float) -> float:
-        """Return the mean loss of folds under kernels placed on the others."""
-        key = (neighbours, shrinkage, scale)
-        if key not in self._losses:
-            whole = self.whole
-            losses = [
-                implicit_loss(placed.kernels(*key), whole.centres[fold], whole.weights[fold])
-                for placed, fold in self.pairs
-            ]
-            mean = float(np.mean(losses))
-            self._losses[key] = mean if np.isfinite(mean) else np.inf
-        return self._losses[key]
+    def loss(self, *choice: Any) -> Estimate:
+        """Return the loss of samples, each under kernels placed on other folds, on the mean over splits."""
+        if choice not in self._known:
+            n = len(self.whole.centres)
+            total, times = np.zeros(n), np.zeros(n)
+            with np.errstate(over="ignore", invalid="ignore"):
+                for placed, fold in self.pairs:
+                    total[fold] += _losses(placed.kernels(*choice), self.whole.centres[fold])
+                    times[fold] += 1
+                seen = times > 0
+                mean = total[seen] / times[seen]
+                known = np.isfinite(mean @ mean)
+            beyond = Estimate(0.0, np.inf, Kind.CONFIDENCE, "beyond the numbers")
+            self._known[choice] = held_out(mean, self.whole.weights[seen]) if known else beyond
+        return self._known[choice]
 
-    def best(self) -> tuple[tuple[int, float, float], float]:
-        """Return neighbourhood, shrinkage and scale, and their loss: downhill for each neighbourhood, from the last one."""
+    def best(self) -> tuple[tuple[int, float, float], Estimate]:
+        """Return the numbers of least upper loss, and their loss: downhill for each neighbourhood, from the last one."""
         least = min(len(placed.centres) for placed, _ in self.pairs)
         shrinkages = SHRINKAGES if self.whole.precision != "isotropic" else SHRINKAGES[-1:]
         here, ends = (len(shrinkages) // 2, SCALES.index(0.7)), []
@@ -159,7 +173,7 @@ class _Search:
 
             def loss(at: tuple[int, int], k: int = k) -> float:
                 inside = 0 <= at[0] < len(shrinkages) and 0 <= at[1] < len(SCALES)
-                return self.loss(k, shrinkages[at[0]], SCALES[at[1]]) if inside else np.inf
+                return self.loss(k, shrinkages[at[0]], SCALES[at[1]]).upper if inside else np.inf
 
             while True:
                 i, j = here
@@ -168,12 +182,12 @@ class _Search:
                 if here == (i, j):
                     break
             ends.append((k, shrinkages[here[0]], SCALES[here[1]]))
-        choice = min(ends, key=lambda choice: self.loss(*choice))
+        choice = min(ends, key=lambda choice: self.loss(*choice).upper)
         return choice, self.loss(*choice)
 
 
-def _checked(samples: Array) -> tuple[Array, Array, float]:
-    """Return different samples, their weights, and the least deviation of a kernel."""
+def _checked(samples: Array, turned: bool) -> tuple[Array, Array, float, Array]:
+    """Return different samples, their weights, the least deviation of a kernel, and axes (d, r) in which they spread."""
     samples = np.asarray(samples, dtype=float)
     if samples.ndim != 2 or not np.isfinite(samples).all():
         raise ValueError(f"samples must be finite numbers of shape (n, d), got shape {samples.shape}")
@@ -189,12 +203,31 @@ def _checked(samples: Array) -> tuple[Array, Array, float]:
         )
     d = centres.shape[1]
     floor = 1e-3 * float(np.median(cKDTree(centres).query(centres, k=2, workers=-1)[0][:, 1]))
-    values = np.linalg.svd(centres - centres.mean(axis=0), compute_uv=False) / np.sqrt(len(centres))
-    flat = d - int(np.sum(values > floor))
+    away = (centres - centres.mean(axis=0)) / np.sqrt(len(centres))
+    _, values, directions = np.linalg.svd(away, full_matrices=False)
+    flat, constant = d - int(np.sum(values > floor)), np.linalg.norm(away, axis=0) <= floor
     if flat:
         warnings.warn(
             f"the samples lie in a subspace: {flat} of {d} directions have a deviation below {floor:.1e}; kernels get "
             "that deviation across it, and the density is one in all directions",
             stacklevel=3,
         )
-    return centres, counts / len(samples), floor
+    axes = np.eye(d)[:, ~constant]
+    if turned and flat > constant.sum():
+        axes = directions[: d - flat].T
+    return centres, counts / len(samples), floor, axes
+
+
+def _embedded(mixture: GaussianMixture, centres: Array, axes: Array, floor: float) -> GaussianMixture:
+    """Return kernels in r axes (d, r) as kernels in d dimensions, with the least deviation across."""
+    d, r = axes.shape
+    if r == d and (axes == np.eye(d)).all():
+        return mixture
+    structure = mixture.structure
+    if isinstance(structure, LowRank) and (axes**2 == axes).all():
+        across = 1 - axes.sum(axis=1)
+        return GaussianMixture(
+            mixture.weights, centres, LowRank(structure.diagonal @ axes.T + floor**2 * across, axes @ structure.factors)
+        )
+    across = np.eye(d) - axes @ axes.T
+    return GaussianMixture(mixture.weights, centres, Dense(axes @ structure.dense() @ axes.T + floor**2 * across))

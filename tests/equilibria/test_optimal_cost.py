@@ -144,7 +144,8 @@ pytestmark = pytest.mark.filterwarnings(
 def test_bars_hold_the_truth(make, method, seed):
     game, truth = make(np.random.default_rng(seed))
     cells, few = {"entropic": (96, {}), "primal-dual": (64, {"iterations": 1000}), "newton": (64, {})}[method]
-    cost = optimal_cost(game, mfg.CartesianGrid.cube(4.0, cells, 1), method=method, **few)
+    walls = "real" if make is entropy_interaction else "cut"  # an entropy relative to the box changes with it
+    cost = optimal_cost(game, mfg.CartesianGrid.cube(4.0, cells, 1), method=method, walls=walls, **few)
     assert abs(cost.value - truth) <= cost.half_width
     assert cost.half_width <= 0.05 * (1 + abs(truth))  # and say something
 
@@ -157,6 +158,34 @@ def test_a_narrow_bar_is_earned_and_its_file_says_it(tmp_path):
     assert abs(stored.attrs["optimal_cost"] - truth) <= stored.attrs["optimal_cost_error"]
     assert "24/48/96 cells a side" in stored.attrs["optimal_cost_method"]
     assert "optimal cost" in repr(refined)
+
+
+@pytest.mark.parametrize("method", ["entropic", "newton", "primal-dual"])
+def test_what_walls_cut_off_is_in_the_bar(method):
+    """Up to a hundredth of the cost is beyond them; where walls are said to be real, the whole space is not meant."""
+    half_off = {}
+    for half in (2.6, 3.0, 4.0):
+        game = linear_quadratic(law(0.4, 0.5), 1.0, 0.5, viscosity=0.5)
+        truth = 0.5 / 1.5 * (0.16 + 0.5) + 0.5 * np.log(1.5)
+        cut, real = (
+            optimal_cost(game, mfg.CartesianGrid.cube(half, 48, 1), method=method, walls=walls)
+            for walls in ("cut", "real")
+        )
+        assert abs(cut.value - truth) <= cut.half_width
+        half_off[half] = abs(real.value - truth) / real.half_width
+    assert half_off[2.6] > 3  # the bar of the box alone misses it
+
+
+def test_costs_without_meaning_beyond_the_box_are_told():
+    end = Potential(lambda x, t: -np.log(x[..., 0], where=x[..., 0] > 0, out=np.full(x.shape[:-1], np.nan)))
+    game, grid = MeanFieldGame(law(1.0, 0.02), end, 0.2, viscosity=0.1), mfg.CartesianGrid((0.0,), (2.0,), (64,))
+    cost = optimal_cost(game, grid)
+    assert np.isinf(cost.half_width)
+    assert "in a wider box a cost of position must be finite with shape (48,), got nan" in cost.method
+    assert "walls='real'" in cost.method
+    assert np.isfinite(optimal_cost(game, grid, walls="real").half_width)
+    with pytest.raises(ValueError, match="walls must be 'cut' or 'real', got 'open'"):
+        optimal_cost(game, grid, walls="open")
 
 
 def test_without_coarser_grids_nothing_is_known():

@@ -150,7 +150,9 @@ def between_walls(level):
         for name, off in (("U(0), entropic", value), ("ρ(T), entropic", apart))
     ]
     for method, delta in (("entropic", 1e-6), ("primal-dual", 5e-3), ("newton", 1e-3)):
-        optimum = mfg.equilibria.optimal_cost(game, grid, method=method, steps=8 if method == "entropic" else n // 2)
+        optimum = mfg.equilibria.optimal_cost(
+            game, grid, method=method, walls="real", steps=8 if method == "entropic" else n // 2
+        )
         findings.append(equal(f"between walls: cost, {method}", optimum, mfg.exact(cost, "cosines"), resolution=delta))
     return findings
 
