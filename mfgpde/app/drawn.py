@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mfgpde.core.identity import digest
+from mfgpde.core.lock import locked
 from mfgpde.verify import discover, record
 
 FILE = "drawn.json"
@@ -28,12 +29,22 @@ class Drawn:
 def draw(
     scripts: Mapping[str, Path], run: Mapping[str, Any], out: Path, package: Path, *, again: bool = False
 ) -> Iterator[Drawn]:
-    """Draw figures from a recorded run, one after the other; each that is finished is remembered at once."""
+    """Draw figures from a recorded run, one after the other; each that is finished is remembered at once.
+
+    Raises Busy where another run draws into `out`.
+    """
+    with locked(out, "the figures in"):
+        yield from _drawn(scripts, run, out, package, again)
+
+
+def _drawn(
+    scripts: Mapping[str, Path], run: Mapping[str, Any], out: Path, package: Path, again: bool
+) -> Iterator[Drawn]:
     known = _known(out / FILE)
     suite = [entry.path for entry in discover.entries_in(discover.suite_root(package))]
-    lent = _content(run)
+    made_of = {"run": _content(run), "package": sorted(package.rglob("*.py")), "versions": record.versions()}
     for name, path in scripts.items():
-        key = record.fingerprint(package, path, *discover.companions([path, *suite])) + lent
+        key = digest(script=path, companions=discover.companions([path, *suite]), **made_of)
         module, before = discover.load_module(path), known.get(name, {})
         files = [out / file for file in before.get("files", [])]
         fresh = again or before.get("key") != key or not all(file.is_file() for file in files)
@@ -44,11 +55,10 @@ def draw(
         yield Drawn(name, files, fresh, vars(module).get("COMPARED", True))
 
 
-def _content(run: Mapping[str, Any]) -> str:
-    """Return a hash of a run's numbers and origin, without when it ran and how long it took."""
+def _content(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's numbers and origin, without when it ran and how long it took."""
     claims = [{key: value for key, value in claim.items() if key != "seconds"} for claim in run["claims"]]
-    rest = {key: run[key] for key in ("level", "seed", "provenance")}
-    return hashlib.sha256(json.dumps([rest, claims], sort_keys=True).encode()).hexdigest()[:16]
+    return {"claims": claims, **{key: run[key] for key in ("level", "seed", "provenance")}}
 
 
 def _known(path: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -125,21 +124,21 @@ def read_complete(path: Path) -> dict[str, Any]:
 def provenance(package: Path) -> dict[str, Any]:
     """Return versions, the commit where the package runs from its own checkout, and the machine."""
     return {
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": versions(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "commit": _commit(package),
     }
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on."""
+    return {name: _version(name) for name in PACKAGES}
+
+
 def fingerprint(package: Path, *files: Path) -> str:
     """Return a hash of the package's sources and the given files: results with another one are not reused."""
-    found = hashlib.sha256()
-    for path in (*sorted(package.rglob("*.py")), *files):
-        found.update(path.name.encode())
-        found.update(path.read_bytes())
-    found.update(json.dumps([_version(name) for name in PACKAGES]).encode())
-    return found.hexdigest()[:16]
+    return digest(package=sorted(package.rglob("*.py")), files=files, versions=versions())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import mfgpde
 from mfgpde.app.cli import app
+from mfgpde.core.lock import locked
 from mfgpde.verify import discover, record
 
 ROOT = Path(mfgpde.__file__).parents[1]
@@ -73,6 +74,10 @@ def test_figures_are_drawn_again_only_if_what_they_are_made_of_changed(tmp_path)
     assert kept()
     (out / "drawn.json").write_text("no")
     assert not kept()
+    with locked(out, "the figures in"):
+        result = invoke("figures", "game-rates", "--run", run, "--out", out)
+    assert result.exit_code != 0
+    assert "another run is at work on the figures in" in " ".join(result.output.split())
 
 
 def test_what_a_figure_or_claim_leans_on_counts_as_its_source(tmp_path):

@@ -203,9 +203,12 @@ def test_high_barriers_have_the_gibbs_density_of_their_potential(barrier):
     space = mfg.FiniteElement(mfg.meshes.interval(-2.0, 2.0, 400), 1, "fitted")
     known = mfg.FokkerPlanck(drift, lambda t: 1.0, time_dependent=False, potential=V)
     assert stationary(known, space).expectation(lambda y: 1.0 * (y[..., 0] > 0)) == pytest.approx(right, rel=1e-4)
+    plain = mfg.FokkerPlanck(drift, lambda t: 1.0, time_dependent=False)
+    # drifts at middles of edges: ∫f over a well is off by h²/24 of its slopes' difference, none between two minima
+    assert stationary(plain, space).expectation(lambda y: 1.0 * (y[..., 0] > 0)) == pytest.approx(right, rel=2e-3)
     if barrier > 20:
-        with pytest.raises(RuntimeError, match=r"relaxation is slower than .* have the Gibbs density itself"):
-            stationary(mfg.FokkerPlanck(drift, lambda t: 1.0, time_dependent=False), space)
+        with pytest.raises(RuntimeError, match=r"relaxation is slower than .* scheme='fitted' .* has no such limit"):
+            stationary(plain, mfg.FiniteElement(mfg.meshes.interval(-2.0, 2.0, 400), 2))
 
 
 def test_no_density_is_stationary_at_absorbing_walls():

@@ -159,7 +159,9 @@ def test_losses_have_the_bar_of_a_weighted_mean(rng):
     losses = rng.standard_exponential((400, 60))
     held = [held_out(one) for one in losses]
     assert np.mean([1.0 in one for one in held]) == pytest.approx(0.94, abs=0.04)  # skewed: Student's t misses some
-    assert held_out(losses[0], np.ones(60)).half_width == pytest.approx(2 * losses[0].std(ddof=1) / np.sqrt(60), rel=1e-12)
+    assert held_out(losses[0], np.ones(60)).half_width == pytest.approx(
+        2 * losses[0].std(ddof=1) / np.sqrt(60), rel=1e-12
+    )
 
 
 def test_duplicates_and_flat_data_are_told_and_survived(rng):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations.field import Field
@@ -15,6 +16,7 @@ from mfgpde.discretisations.finite_element.eigenpairs import STEEPEST, eigenpair
 from mfgpde.discretisations.finite_element.meshes.graded import bisected, fixed, straight
 from mfgpde.discretisations.finite_element.ranks import over_ranks, read_values
 from mfgpde.equations import FokkerPlanck
+from mfgpde.kernels.chains import stationary_law
 from mfgpde.processes import MarkovGenerator
 
 STILL = 1e-14  # relative: rates of change below this share of the operator's norm are rounding
@@ -87,8 +89,9 @@ def _smooth_weight(space: Any, generator: MarkovGenerator) -> Any:
 def stationary(equation: FokkerPlanck, discretisation: Any) -> Field:
     """Return the stationary density of a Fokker–Planck equation whose coefficients do not depend on time, mass one.
 
-    Where the equation's potential is known and its Gibbs density is stationary to rounding, that; else by inverse
-    iteration on the weak form, shifted by what rounding of the operator allows, whatever the units of length and time.
+    Where the equation's potential is known and its Gibbs density is stationary to rounding, that. Fitted elements are a
+    Markov chain, whose law is found without a subtraction, however high the barriers (on one rank, on Delaunay meshes);
+    others by inverse iteration on the weak form, shifted by what rounding of the operator allows, in any units.
     Raises ValueError for coefficients that depend on time and for absorbing walls; RuntimeError if relaxation is so slow
     that rounding decides how mass is shared out.
 
@@ -114,6 +117,10 @@ def stationary(equation: FokkerPlanck, discretisation: Any) -> Field:
         u = np.exp(space.grid.minimum(V) - V)
         if system.size(system.rate(u, 0.0)) <= STILL * norm * system.size(u):
             return Field(discretisation, system.values(u / system.mass(u)))
+    if system.fitted and space.comm.size == 1:
+        law = _law_of_chain(system)
+        if law is not None:
+            return Field(discretisation, system.values(law))
     step, changes, before = _almost_singular(system, 1 / (STILL * norm)), [], np.zeros(space.own)
     for _ in range(20):
         u = step(u)
@@ -125,8 +132,19 @@ def stationary(equation: FokkerPlanck, discretisation: Any) -> Field:
     raise RuntimeError(
         f"inverse iteration did not settle (the last changes are {changes[-2]:.1e}, {changes[-1]:.1e}): relaxation is "
         f"slower than {1 / (STILL * norm):.1e} units of time, where rounding decides how mass is shared out between wells, "
-        "or the mesh is in several pieces; fitted elements with the equation's potential have the Gibbs density itself"
+        "or the mesh is in several pieces; scheme='fitted' (degree 1, one rank) has no such limit, and with the equation's "
+        "potential the Gibbs density itself"
     )
+
+
+def _law_of_chain(system: Any) -> Array | None:
+    """Return the stationary density of a fitted scheme, which is a Markov chain; nothing where weights are negative."""
+    pointers, columns, entries = system.at(0.0).K.getValuesCSR()
+    rates = sparse.csr_array((entries, columns, pointers), shape=(system.space.own,) * 2)
+    if (rates - sparse.diags_array(rates.diagonal())).min() < 0:
+        return None
+    law = stationary_law(rates)
+    return law / system.mass(law)
 
 
 def _almost_singular(system: Any, shift: float) -> Callable[[Array], Array]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, multiply, petsc_forms, ufl
-from mfgpde.discretisations.finite_element.ranks import agreed, read_values
+from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks, read_values
 from mfgpde.discretisations.finite_element.space import LagrangeSpace
 from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.integrators import TRBDF2, Integrator
@@ -126,7 +126,8 @@ class HamiltonJacobiSystem:
 
     def _slopes(self, u: Array, t: float) -> Array:
         x, p = self.space.grid.points, self.space.gradient(u)
-        step = 1e-4 * (1 + np.abs(p).max(initial=0.0))
+        largest = float(over_ranks(self.space.comm, np.abs(p).max(initial=0.0), MPI.MAX))
+        step = 1e-4 * (largest or 1 / float((self.space.grid.upper - self.space.grid.lower).max()))
 
         def differences() -> Array:
             columns = [
