@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,17 @@ def test_iterative_solves_keep_mass_and_agree_with_direct_ones(scheme, monkeypat
     assert mfg.l1_distance(iterative.at(0.6), direct.at(0.6)) < 1e-9
     mass = iterative.conserved["mass"]
     assert abs(mass[-1] - mass[0]) < 1e-14 * iterative.cost["steps"]
+
+
+def test_far_walls_keep_log_densities_from_degree_two_on():
+    """Of a Gaussian they are parabolas: elements of degree two have them but for time steps, degree one none of ∂²u."""
+    law, off = mfg.gaussian(0.0, 0.3), {}
+    for degree, cells in ((1, 16), (1, 64), (2, 16)):
+        space = mfg.FiniteElement(mfg.meshes.interval(-4.0, 4.0, cells), degree)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            found = mfg.solve(mfg.LogDensity.of(OU), space, law.log_density, (0.0, 0.5), rtol=1e-6).fields[-1].values
+        assert any("take degree=2" in str(one.message) for one in said) == (degree == 1)
+        off[degree, cells] = np.abs(found - mfg.marginal(OU, law, 0.5).log_density(space.grid.points)).max()
+    assert off[2, 16] < 1e-3  # 4e-6 at a thousandth of this tolerance
+    assert off[1, 64] > 0.25 * off[1, 16]  # order two would leave a sixteenth

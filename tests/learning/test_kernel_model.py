@@ -131,7 +131,7 @@ def test_outliers_and_distant_clusters_change_little():
         x = np.random.default_rng(seed).standard_normal((200, 2))
         alone = distance(mfg.fit_kernel_model(x))
         assert distance(mfg.fit_kernel_model(np.vstack((x, [[6.0, 6.0]])))) < 2 * alone
-        far = [*np.random.default_rng(50 + seed).standard_normal((200, 2)), 100.0, 0.0]
+        far = np.random.default_rng(50 + seed).standard_normal((200, 2)) + np.array([100.0, 0.0])
         assert distance(mfg.fit_kernel_model(np.vstack((x, far)))) < 2 * alone
 
 

@@ -1,12 +1,14 @@
 """Scalar nonlinear equations ∂_t u = DΔu − H(x, ∇u, t) by finite elements; implicit stages by Newton's method.
 
-∫∂_tu v = −∫D∇u·∇v + ∫_∂Ω D ∂_nu v − ∫H(x, ∇u, t) v. Far walls keep the boundary term, so that u leaves as it comes;
-reflecting ones drop it, absorbing ones hold the initial values. H is any function of points and gradients: its slope H_p is
-taken by central differences, exact for quadratic Hamiltonians up to rounding.
+∫∂_tu v = −∫D∇u·∇v + ∫_∂Ω D ∂_nu v − ∫H(x, ∇u, t) v. Far walls keep the boundary term, so that u leaves as it comes, to
+the order of the elements from degree two on; reflecting ones drop it, absorbing ones hold the initial values. H is any
+function of points and gradients: its slope H_p is taken by central differences, exact for quadratic Hamiltonians up to
+rounding.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,6 +55,13 @@ class HamiltonJacobiSystem:
         space = self.space
         flux = ufl.inner(ufl.grad(space.trial), ufl.grad(space.test)) * space.dx
         if self.walls == "far" and space.domain.geometry.dim == space.domain.topology.dim:
+            if space.degree == 1:
+                warnings.warn(
+                    "elements of degree one have no second derivative that far walls could keep: the error beside walls "
+                    "does not fall with the cells, though it does inside; take degree=2",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             normal = ufl.FacetNormal(space.domain)
             flux -= ufl.inner(ufl.grad(space.trial), normal) * space.test * ufl.ds(domain=space.domain)
         slope = space.at_quadrature((space.gdim,))
