@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mfgpde.app.complaints import Complaints
+from mfgpde.app.sampler import sampler
 from mfgpde.core import threads
 from mfgpde.core.printable import printable
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+app.command()(sampler)
 
 
 class LevelName(StrEnum):

@@ -15,16 +15,30 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.densities import GaussianMixture
+from mfgpde.samplers.contract import Levels, Model, Sampler
 from mfgpde.samplers.distances import Distances, on_the_line
 from mfgpde.samplers.gridded import Gridded, start_grid
 from mfgpde.samplers.line import Line, Quantiles
+from mfgpde.scores import ExactScore
 
 SAME = 1e-6
 """of the state: differences below are rounding, in libraries that compute in single precision"""
 DRAWN = 40_000
 """samples where nothing else is left"""
+WORSE, VISIBLE = 3.0, 1e-4
+"""a step is wrong if it errs by so many times what one of order one does, and by more than this length"""
 CONFIDENCE = 1e-3
 """probability that the bar of a sampled KS fails (Dvoretzky–Kiefer–Wolfowitz)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """A level: `scale` times the state should have the law of α x₀ + σ ε."""
+
+    scale: float
+    law: GaussianMixture
+    alpha: float
+    sigma: float
 
 
 class Run(Protocol):
@@ -35,12 +49,12 @@ class Run(Protocol):
     calls: int
     """how many calls take it to the last state"""
 
-    def call(self, x: Array, noise: Array) -> Array:
-        """Return the next state of each of (n,) states, with `noise` (n,) in place of what it draws."""
+    def call(self, x: Array, noise: Array | None) -> Array:
+        """Return the next state of each of (n,) states, with `noise` (n,) in place of what it draws; None: it draws."""
         ...
 
-    def standing(self) -> tuple[float, GaussianMixture] | None:
-        """Return how the present state is scaled to one that has a known law, and this law; None between levels."""
+    def standing(self) -> Standing | None:
+        """Return where the present state should be; None between levels."""
         ...
 
 
@@ -108,11 +122,20 @@ class Tried:
 
     steps: int
     distances: Distances
-    defects: tuple[float, ...] = ()
+    defects: tuple[tuple[float, float], ...] = ()
+    """of each step: how far it ends from the exact flow, and how far a step of order one (DDIM) from there would"""
     law: Line | None = None
 
+    @property
+    def first_wrong(self) -> tuple[int, float] | None:
+        """The first step that is worse than one of order one by a factor of WORSE, and the factor."""
+        for k, (found, allowed) in enumerate(self.defects):
+            if found > WORSE * allowed + VISIBLE:
+                return k + 1, found / max(allowed, VISIBLE)
+        return None
 
-def tried(begin: Begin, steps: int, data: GaussianMixture, kind: Nature, points: int = 1025) -> Tried:
+
+def tried(begin: Begin, steps: int, data: GaussianMixture, kind: Nature, points: int = 513) -> Tried:
     """Return how far the law of a black box's last state is from the data's."""
     if not kind.stochastic:
         return _by_quantiles(begin(steps), steps, data, points)
@@ -128,20 +151,48 @@ def _by_quantiles(run: Run, steps: int, data: GaussianMixture, points: int) -> T
     for _ in range(run.calls):
         new = run.call(x, 0 * x)
         after = run.standing()
-        defects.append(_defect(line.masses, (x, before), (new, after)))
+        defects.append(_defect(line.masses, x, before, new, after))
         x, before = new, after
     line = line.moved(x)
     found = on_the_line(line, line.halved(), data, f"quantiles at {points} levels")
     return Tried(steps, found, tuple(defects), line)
 
 
-def _defect(masses: Array, old: tuple, new: tuple) -> float:
-    """Return how far a step ends from where the exact flow takes its start: on the line, the increasing map."""
-    (x, a), (y, b) = old, new
+def _defect(masses: Array, x: Array, a: Standing | None, y: Array, b: Standing | None) -> tuple[float, float]:
+    """Return how far a step ends from where the exact flow takes its start (an increasing map); and DDIM's step."""
     if a is None or b is None:
-        return np.nan
-    level = np.clip(Quantiles(a[1]).level(a[0] * x), -8.0, 8.0)
-    return float(np.sqrt(masses @ (b[0] * y - Quantiles(b[1])(level)) ** 2))
+        return 0.0, np.inf
+    x = a.scale * x
+    level = np.clip(Quantiles(a.law).level(x), -8.0, 8.0)
+    noise = -a.sigma * a.law.score(x[:, None])[:, 0]
+    plain = b.alpha * (x - a.sigma * noise) / max(a.alpha, VISIBLE) + b.sigma * noise
+    right = Quantiles(b.law)(level)
+    return tuple(float(np.sqrt(masses @ (z - right) ** 2)) for z in (b.scale * y, plain))  # pyright: ignore
+
+
+class OwnRun:
+    """One run of a sampler of ours, seen as a black box is: one call a step."""
+
+    def __init__(self, sampler: Sampler, model: Model, levels: Levels, steps: int) -> None:
+        if not isinstance(model.score, ExactScore):
+            raise ValueError("a sampler is tried here with the exact score of a mixture")
+        self.model, self.times = model, levels.times(model.process, steps)
+        self.moves, self.laws = list(sampler.run(model, self.times)), model.score
+        if any(len(moves) > 1 for moves in self.moves):
+            raise ValueError("a sampler with several moves a step has a law of its own: mfg.samplers.generated_law")
+        self.place, self.calls, self.start = 0, steps, self.laws.at(float(self.times[0]))
+
+    def call(self, x: Array, noise: Array | None) -> Array:
+        """Return the next states."""
+        mean, deviation = self.moves[self.place][0](x[:, None])
+        self.place += 1
+        drawn = np.random.default_rng(self.place).standard_normal(len(x)) if noise is None else noise
+        return mean[:, 0] + deviation * drawn
+
+    def standing(self) -> Standing:
+        """Return the level of the present state."""
+        t = float(self.times[self.place])
+        return Standing(1.0, self.laws.at(t), self.model.alpha(t), self.model.sigma(t))
 
 
 def _on_cells(run: Run, cells: int) -> Gridded:
@@ -165,7 +216,7 @@ def _sampled(run: Run, steps: int, data: GaussianMixture, seed: int = 0) -> Trie
     rng = np.random.default_rng(seed)
     x = run.start.sample(DRAWN, rng)[:, 0]
     for _ in range(run.calls):
-        x = run.call(x, rng.standard_normal(len(x)))
+        x = run.call(x, None)
     halves = np.sort(x.reshape(2, -1), axis=1)
     masses = np.full(len(x), 1 / len(x))
     line = Line(x, np.zeros_like(x), masses).moved(np.sort(x)[::-1])

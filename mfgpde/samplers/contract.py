@@ -40,7 +40,7 @@ class Model:
 
     def alpha(self, t: float) -> float:
         """Return α(t)."""
-        return float(self.process.contraction(t))
+        return float(self.process.mean_coefficient(t))
 
     def sigma(self, t: float) -> float:
         """Return σ(t), a length."""

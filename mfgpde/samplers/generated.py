@@ -27,7 +27,7 @@ class Generated:
     >>> times = mfg.samplers.LogSNR().times(process, 40, stop=1e-3)
     >>> law = mfg.samplers.generated_law(mfg.samplers.Heun(), model, times, model.score.at(1.0))
     >>> found = law.against(model.score.at(1e-3)).w2
-    >>> print(f"{found.value:.1e}", found.error < 1e-5)
+    >>> print(f"{found.value:.1e}", found.half_width < 1e-5)
     1.1e-03 True
     """
 

@@ -45,7 +45,7 @@ def order_is_that_on_the_class(sampler: Sampler, rng: Generator) -> Iterator[Che
             law = generated_law(sampler, model, times, model.score.at(float(times[0])))  # pyright: ignore
             errors.append(law.against(model.score.at(stop)).w2)  # pyright: ignore
         seen = float(np.log2(errors[0].value / errors[1].value))
-        blurred = max(one.error / one.value for one in errors)
+        blurred = max(one.half_width / one.value for one in errors)
         yield small(f"{type(process).__name__}: known to {blurred:.1e} of itself", blurred, 0.05)
         yield small(f"{type(process).__name__}: order {seen:.2f} for {sampler.order}", abs(seen - sampler.order), NEAR)
 

@@ -7,15 +7,17 @@ import importlib
 import inspect
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.register import nearest
 from mfgpde.densities import GaussianMixture
 from mfgpde.processes import Transition
 from mfgpde.samplers.adapters.intercepted import intercepted, state_of
+from mfgpde.samplers.black_box import Standing
 
 TRAINED = "num_train_timesteps"
 
@@ -107,30 +109,44 @@ class SchedulerRun:
     def _input(scheduler: Any, x: Any, t: Any) -> Any:
         return scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
 
-    def call(self, x: Array, noise: Array) -> Array:
+    def call(self, x: Array, noise: Array | None) -> Array:
         """Return the next state."""
         t = self.times[self.place]
         state = self.torch.as_tensor(x, dtype=self.real).reshape(-1, 1, 1, 1)
         seen = self._input(self.scheduler, state, t)
         said = self.network(np.asarray(seen.reshape(-1), dtype=float), float(t))
         output = self.torch.as_tensor(said, dtype=self.real).reshape(-1, 1, 1, 1)
-        drawn = self.torch.as_tensor(noise, dtype=self.real).reshape(-1, 1, 1, 1)
-        with intercepted(sys.modules[type(self.scheduler).__module__], self.scheduler, drawn):
+        if noise is None:
+            self.torch.manual_seed(self.place)
             found = state_of(self.scheduler.step(output, t, state))
+        else:
+            drawn = self.torch.as_tensor(noise, dtype=self.real).reshape(-1, 1, 1, 1)
+            with intercepted(sys.modules[type(self.scheduler).__module__], self.scheduler, drawn):
+                found = state_of(self.scheduler.step(output, t, state))
         self.place += 1
         return np.asarray(found.reshape(-1), dtype=float)
 
-    def standing(self) -> tuple[float, GaussianMixture] | None:
-        """Return the scale and law of the state before the next call; the data's own at the end."""
+    def standing(self) -> Standing | None:
+        """Return the level of the state before the next call; the data's own at the end."""
         if self.place == self.calls:
-            return 1.0, self.data
+            return Standing(1.0, self.data, 1.0, 0.0)
         t = self.times[self.place]
         if self.place and float(t) == float(self.times[self.place - 1]):
             return None
         one = self.torch.ones(1, 1, 1, 1, dtype=self.real)
         with contextlib.suppress(Exception):
-            return float(self._input(self.scheduler, one, t).item()), self.network.law(float(t))
+            scale = float(self._input(self.scheduler, one, t).item())
+            return Standing(scale, self.network.law(float(t)), *self.network.level(float(t)))
         return None
+
+
+def accepted(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options. Raises ValueError for one that the scheduler does not have, with those it has."""
+    has = [one for one in inspect.signature(scheduler_class(name).__init__).parameters if one not in ("self", "kwargs")]
+    for one in options:
+        if one not in has:
+            raise ValueError(f"{name} has no option {one!r}; {nearest(one, has)}")
+    return dict(options)
 
 
 def scheduler_class(name: str) -> Any:

@@ -51,13 +51,9 @@ def state_of(returned: Any) -> Any:
         for name in ("prev_sample", "sample"):
             if name in returned:
                 return returned[name]
-        raise ValueError(
-            f"a step returned {sorted(map(str, returned))}; the state should be 'prev_sample' or 'sample'"
-        )
+        raise ValueError(f"a step returned {sorted(map(str, returned))}; the state should be 'prev_sample' or 'sample'")
     if isinstance(returned, tuple | list) and returned:
         return returned[0]
     if hasattr(returned, "reshape"):
         return returned
-    raise ValueError(
-        f"a step returned {type(returned).__name__}; an array, a tuple or a mapping is expected"
-    )
+    raise ValueError(f"a step returned {type(returned).__name__}; an array, a tuple or a mapping is expected")

@@ -1,0 +1,140 @@
+"""`mfgpde sampler`: a sampler of a library, of ours or of the user's on trial with an exact score."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mfgpde.app.complaints import Complaints
+
+if TYPE_CHECKING:
+    from mfgpde.samplers.black_box import Begin
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def sampler(
+    source: Annotated[str, typer.Argument(help="diffusers:NAME, my_file.py:step, a sampler of ours; or diffusers.")],
+    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the scheduler or sampler.")] = None,
+    steps: Annotated[str, typer.Option(help="FIRST:LAST, doubled in between, or a list 10,20,50.")] = "10:640",
+    data: Annotated[str, typer.Option(help="A mixture on the line whose exact score is used.")] = "bimodal",
+    process: Annotated[str, typer.Option(help="For steps of your own and ours.")] = "variance-preserving",
+    levels: Annotated[str, typer.Option(help="For steps of your own and ours: uniform, rho, trailing, …")] = "uniform",
+    order: Annotated[float, typer.Option(help="The order that is stated for it.")] = 1.0,
+    all_: Annotated[bool, typer.Option("--all", help="Every scheduler of the library.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for --all.")] = 2,
+    out: Annotated[Path, typer.Option(help="Folder for table, page and figure.")] = Path("results/sampler"),
+) -> None:
+    """Put a sampler on trial: the law it generates, its order, its limit; exit code 1 if that is not the data's."""
+    from mfgpde.app.terminal import Terminal
+    from mfgpde.report import sampler_table as report
+    from mfgpde.verify import record
+
+    console = Terminal()
+    with Complaints():
+        counts = numbers(steps)
+        law = mixture(data)
+        if all_ or source == "diffusers":
+            from mfgpde.core.progress import meter
+            from mfgpde.samplers.adapters.survey import survey
+
+            if source != "diffusers":
+                raise ValueError(f"--all is for a library, such as diffusers, got {source!r}")
+            with meter("schedulers", show=console.is_terminal) as bar:
+                rows = survey(counts, law, jobs, bar)
+        else:
+            rows = [tried_source(source, settings(option or []), counts, law, process, levels)]
+        record.write(out / "sampler.json", {"rows": rows, "provenance": record.provenance(PACKAGE)})
+        report.write_page(out, rows)
+    for row in rows if len(rows) == 1 else ():
+        console.print(report.errors_table(row))
+    console.print(report.verdicts_table(rows, order))
+    console.print(f"Page: {out / 'sampler.html'}   Figure: {out / 'sampler.png'}   Data: {out / 'sampler.json'}")
+    raise typer.Exit(0 if all(report.reaches(row, order) for row in rows if row["verdict"] != "not tried") else 1)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return numbers of steps from `10:640` (doubled) or `10,20,50`. Raises ValueError for fewer than three."""
+    try:
+        if ":" in text:
+            first, last = map(int, text.split(":"))
+            found = [first * 2**k for k in range(40) if 0 < first * 2**k <= last]
+        else:
+            found = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"steps are FIRST:LAST or a list such as 10,20,50, got {text!r}") from None
+    if len(found) < 3 or found[0] < 1 or any(b <= a for a, b in zip(found, found[1:], strict=False)):
+        raise ValueError(f"an order needs three or more increasing numbers of steps ≥ 1, got {text!r}")
+    return tuple(found)
+
+
+def settings(options: list[str]) -> dict[str, Any]:
+    """Return NAME=VALUE pairs with values as Python has them; words are words. Raises ValueError without `=`."""
+    found = {}
+    for one in options:
+        name, equals, value = one.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"options are NAME=VALUE, got {one!r}")
+        try:
+            found[name] = ast.literal_eval(value.capitalize() if value in ("true", "false") else value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
+
+
+def mixture(name: str) -> Any:
+    """Return a named mixture on the line. Raises ValueError for another kind of law."""
+    from mfgpde.densities import DENSITIES, GaussianMixture
+
+    law = DENSITIES.named(name)()
+    if not isinstance(law, GaussianMixture) or law.dimension != 1:
+        raise ValueError(f"samplers are tried on a Gaussian mixture on the line, {name} is {law!r}")
+    return law
+
+
+def tried_source(
+    source: str, options: Mapping[str, Any], steps: tuple[int, ...], data: Any, process: str, levels: str
+) -> dict[str, Any]:
+    """Return the row of one sampler. Raises ValueError for a name that there is not, or options that it does not take."""
+    from mfgpde.samplers.adapters import survey
+
+    library, _, name = source.partition(":")
+    if library == "diffusers" and name:
+        from mfgpde.samplers.adapters.diffusers import accepted
+
+        row = survey.tried_case(name, accepted(name, options), steps, data)
+        if row["verdict"] == "not tried":
+            raise ValueError(f"{name} cannot be tried: {row['said'] or survey.NOT_TRIED.get(name, '')}")
+        return row
+    return survey.row(source, options, _own(source, options, data, process, levels), steps, data)
+
+
+def _own(source: str, options: Mapping[str, Any], data: Any, process: str, levels: str) -> Begin:
+    """Return the runs of a step function, or of a sampler of ours, which is a list of moves."""
+    from mfgpde.processes import PROCESSES, IsotropicProcess
+    from mfgpde.samplers import LEVELS, SAMPLERS, Model
+    from mfgpde.samplers.adapters.step_function import StepRun
+    from mfgpde.samplers.black_box import OwnRun
+    from mfgpde.scores import ExactScore
+
+    chosen, rule = PROCESSES.named(process)(), LEVELS.named(levels)()
+    if not isinstance(chosen, IsotropicProcess):
+        raise ValueError(f"samplers are for isotropic processes x = α x₀ + σ ε, {process} is none")
+    model = Model(chosen, ExactScore(chosen, data))
+    if ":" not in source:
+        make = SAMPLERS.named(source)
+        try:
+            own = make(**options)
+        except TypeError as problem:
+            raise ValueError(f"{source}: {problem}") from None
+        return lambda n: OwnRun(own, model, rule, n)
+    from mfgpde.app.laws import named
+
+    step: Any = named(source)
+    if options:
+        raise ValueError("a step function takes no options; fix them with functools.partial in the file")
+    return lambda n: StepRun(step, model, rule, n)
