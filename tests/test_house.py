@@ -14,7 +14,7 @@ RANK = {
     "densities": 2, "integrators": 2,
     "scores": 3, "equations": 4, "discretisations": 5, "games": 5, "solvers": 6,
     "transport": 7, "learning": 7, "equilibria": 7,
-    "diagnostics": 8, "samplers": 8, "report": 9, "app": 10,
+    "diagnostics": 8, "samplers": 8, "calibration": 9, "report": 10, "app": 11,
 }  # fmt: skip
 GATES = {
     "numba": {"kernels"}, "cupy": {"core", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores", "samplers"},

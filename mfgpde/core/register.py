@@ -97,6 +97,17 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def absent(self) -> dict[str, str]:
+        """Return the files whose members need what is not installed, by name, with the words that say so."""
+        found = {}
+        for module, _ in files(self.package):
+            try:
+                with told():
+                    importlib.import_module(module)
+            except ImportError as problem:
+                found[module.rpartition(".")[2]] = str(problem)
+        return found
+
     def named(self, name: Any) -> Callable[..., Member]:
         """Return what makes the member of this name. Raises ValueError that says the nearest names, or what is missing."""
         try:

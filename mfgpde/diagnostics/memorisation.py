@@ -19,7 +19,7 @@ GROUPS = 20
 def nearest_ratio(samples: Array, training: Array, fresh: Array) -> Estimate:
     """Return median distance to the nearest training point, of samples over that of fresh data, with a 99 % interval.
 
-    All have shape (n, d). The interval is Student's over 20 groups of samples and of fresh points.
+    All have shape (n, d). The interval is that of a mean over 20 groups of samples and of fresh points.
     Raises ValueError for different dimensions, points that are not finite, or fewer than 200 samples or fresh points.
 
     >>> line = np.arange(400.0)[:, None]

@@ -15,6 +15,8 @@ from mfgpde.scores import Score
 TIMES = (0.1, 0.4, 1.0)
 """of the run, at which a score is compared"""
 POINTS = 512
+TINY = 1e-300
+"""in place of a mean square of zero: a form that vanishes is far from everything else"""
 KERNELS = 1024
 """samples of which the law of the data is made where it has no closed form"""
 FAR, CLOSE = 0.1, 0.05
@@ -36,12 +38,11 @@ def likely_slip(
         if mirrored is not None and not np.allclose(mirrored, s):
             forms["the score with time running the other way, s(x, T − t); give it t = 0 at the data"] = mirrored
         for name, form in forms.items():
-            worst[name] = max(
-                worst.get(name, 0.0), float(dot(given - form, given - form).sum() / dot(form, form).sum())
-            )
+            size = max(float(dot(form, form).sum()), TINY)
+            worst[name] = max(worst.get(name, 0.0), float(dot(given - form, given - form).sum()) / size)
         c = float(dot(given, s).sum() / dot(s, s).sum())
         ratios.append(c)
-        left = float(dot(given - c * s, given - c * s).sum() / max(dot(given, given).sum(), 1e-300))
+        left = float(dot(given - c * s, given - c * s).sum() / max(dot(given, given).sum(), TINY))
         worst["scaled"] = max(worst.get("scaled", 0.0), left)
     own, scaled = worst.pop(""), worst.pop("scaled")
     if own <= FAR:

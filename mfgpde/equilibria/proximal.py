@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp, softmax
-from scipy.stats import t as student
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.intervals import half_width
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.equilibria.heat import Heat
 from mfgpde.grids import CartesianGrid
@@ -181,6 +181,5 @@ def _with_bias(whole: Array, halves: Array) -> Estimate:
     """Return the mean with its bias of order 1/m removed, the removed part added to the interval: weights have tails."""
     corrected = 2 * whole - halves
     n = len(whole)
-    spread = float(student.ppf(0.995, n - 1)) * corrected.std(ddof=1) / np.sqrt(n)
-    error = float(spread + abs(np.mean(whole - halves)))
+    error = float(half_width(corrected) + abs(np.mean(whole - halves)))
     return Estimate(float(corrected.mean()), error, Kind.CONFIDENCE, f"{n} samples, 99%, and the bias removed")

@@ -1,0 +1,33 @@
+"""Ladders out of their asymptotic range: midpoint sums of kinks and powers, whose order is not the scheme's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mfgpde.calibration.contract import Case
+from mfgpde.discretisations import FiniteVolume
+from mfgpde.grids import CartesianGrid
+from mfgpde.solvers import ladders
+
+
+class Kinks:
+    """∫₀¹ of |x − c|^p and x^q by the midpoint rule on three grids, which assumes order two."""
+
+    covers = ("solvers.Ladder.limit",)
+    remembered = ((0, 1), (0, 2), (0, 4), (0, 6))
+
+    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+        """Draw a grid, a place and powers."""
+        space = FiniteVolume(CartesianGrid((0.0,), (1.0,), (int(rng.integers(4, 40)),)))
+        c, p, q = (float(rng.uniform(*ends)) for ends in ((0.1, 0.9), (0.3, 1.9), (0.2, 2.0)))
+        truths = [(c ** (p + 1) + (1 - c) ** (p + 1)) / (p + 1), 1 / (q + 1)]
+
+        def sums(one: FiniteVolume) -> list[float]:
+            x = one.grid.points[..., 0]
+            return [float(one.grid.integrate(f)) for f in (np.abs(x - c) ** p, x**q)]
+
+        names = (f"|x − {c:.3g}|^{p:.3g}", f"x^{q:.3g}")
+        for what, ladder, truth in zip(names, ladders(sums, space), truths, strict=True):
+            yield Case(f"∫ {what}, {space.grid.cells} cells", ladder.limit, truth, 1e-13)

@@ -1,0 +1,70 @@
+"""Confidence intervals of means hold what they promise for skewed values, too."""
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+import mfgpde as mfg
+from mfgpde.core.intervals import half_width
+
+LAWS = {
+    "normal": (lambda rng, n: rng.normal(0, 1, n), 0.0),
+    "χ²(1)": (lambda rng, n: rng.chisquare(1, n), 1.0),
+    "lognormal(0.7)": (lambda rng, n: rng.lognormal(0, 0.7, n), float(np.exp(0.245))),
+    "events": (lambda rng, n: (rng.random(n) < 0.12).astype(float), 0.12),
+}
+REPEATS = 1500
+LEAST = 0.99 - 3.1 * np.sqrt(0.99 * 0.01 / REPEATS)  # one in a thousand of right intervals covers less
+
+
+def coverage(law, n, width):
+    draw, truth = LAWS[law]
+    rng = np.random.default_rng(5)
+    samples = [draw(rng, n) for _ in range(REPEATS)]
+    return np.mean([abs(x.mean() - truth) <= width(x) for x in samples])
+
+
+@pytest.mark.parametrize("n", [60, 300])
+@pytest.mark.parametrize("law", LAWS)
+def test_the_promised_share_of_intervals_holds_the_mean(law, n):
+    assert coverage(law, n, half_width) >= LEAST
+
+
+def test_students_interval_does_not():
+    def by_student(x):
+        return student.ppf(0.995, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+
+    assert max(coverage(law, 60, by_student) for law in ("χ²(1)", "lognormal(0.7)", "events")) < LEAST
+
+
+@pytest.mark.parametrize("share", [1e-3, 0.02])
+def test_bounds_on_values_give_intervals_that_hold_what_no_sample_shows(share):
+    rng = np.random.default_rng(1)
+    samples = [(rng.random(200) < share).astype(float) for _ in range(REPEATS)]
+    found = [mfg.diagnostics.mean_interval(x, within=(0.0, 1.0)) for x in samples]
+    assert np.mean([share in one for one in found]) >= LEAST
+
+
+def test_symmetric_values_pay_next_to_nothing():
+    x = np.random.default_rng(0).normal(0, 1, 1000)
+    assert half_width(x) == pytest.approx(student.ppf(0.995, 999) * x.std(ddof=1) / np.sqrt(1000), rel=0.05)
+
+
+def test_it_has_no_unit_and_no_origin():
+    x = np.random.default_rng(0).lognormal(0, 1, 100)
+    for scale, shift in ((1e9, 0.0), (1e-9, 0.0), (1.0, 1e5)):
+        assert half_width(scale * x + shift) == pytest.approx(scale * half_width(x), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "words"),
+    [
+        ([1.0], {}, "at least two"),
+        ([1.0, np.nan], {}, "not finite"),
+        ([1.0, 2.0], {"within": (0.0, 1.0)}, "not within the bounds"),
+        ([1.0, 2.0], {"level": 99.0}, "level"),
+    ],
+)
+def test_what_has_no_interval_is_said(values, options, words):
+    with pytest.raises(ValueError, match=words):
+        mfg.diagnostics.mean_interval(values, **options)
