@@ -5,15 +5,31 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from mfgpde.calibration import FAMILIES, Calibration, calibrate
 from mfgpde.core.estimate import Kind
+from mfgpde.core.files import write_text
 from mfgpde.core.register import nearest
+from mfgpde.report import calibration as page
+from mfgpde.verify import record
+
+SHOWN = 20
+"""failures in the terminal"""
 
 
-def described() -> list[str]:
-    """Return a line for each family: what it draws."""
-    return [f"{name}: {(inspect.getdoc(FAMILIES[name]) or '').splitlines()[0]}" for name in FAMILIES]
+def describe(console: Any) -> None:
+    """Print a line for each family: what it draws."""
+    for name in FAMILIES:
+        console.print(f"{name}: {(inspect.getdoc(FAMILIES[name]) or '').splitlines()[0]}", highlight=False)
+
+
+def run(names: Sequence[str], cases: int, kind: str | None, seed: int, out: Path, package: Path, console: Any) -> bool:
+    """Hold the trial, write and show what it found; say whether every promise was kept."""
+    found = tried(names, cases, kind, seed, console.is_terminal)
+    written(found, out, package, console)
+    return found.kept
 
 
 def tried(names: Sequence[str], cases: int, kind: str | None, seed: int, show: bool) -> Calibration:
@@ -39,3 +55,20 @@ def tried(names: Sequence[str], cases: int, kind: str | None, seed: int, show: b
     made = {name: FAMILIES.named(name)() for name in dict.fromkeys(chosen)}
     found = calibrate(made, cases, kind=wanted, seed=seed, draws=draws, progress=show)
     return replace(found, missing={**missing, **found.missing})
+
+
+def written(found: Calibration, out: Path, package: Path, console: Any) -> None:
+    """Write the record, the table and the figure of a trial, and print what they say."""
+    record.write(out / "calibration.json", {**page.plain(found), "provenance": record.provenance(package)})
+    write_text(out / "calibration.md", page.markdown(found))
+    picture = page.calibration_figure(found, out / "calibration")[0]
+    console.print(page.calibration_table(found))
+    for one in found.failures[:SHOWN]:
+        words = f"{one.case.ratio:.3g} × the bar: {one.case.what}: {one.case.estimate} for {one.case.truth:.8g}"
+        console.print(f"{one.family}:{one.draw} (seed {one.seed})  {words}", highlight=False)
+    for name, where, draw, words in found.broken:
+        console.remark(f"{name}:{draw} (seed {where}): {words}", "✗", "bold red")
+    for name, words in found.missing.items():
+        console.remark(f"{name} was left out: {words}")
+    files = f"Table: {out / 'calibration.md'}   Figure: {picture}"
+    console.print(f"{len(found.refused)} draws refused. {files}", highlight=False)

@@ -328,9 +328,7 @@ def bench(
 
 @app.command()
 def calibrate(
-    families: Annotated[
-        list[str] | None, typer.Argument(help="Families of cases, or one draw again, as family:draw; default: all.")
-    ] = None,
+    families: Annotated[list[str] | None, typer.Argument(help="Families, or family:draw; default: all.")] = None,
     cases: Annotated[int, typer.Option(min=1, help="How many numbers to try.")] = 300,
     kind: Annotated[str | None, typer.Option(help="Only bound, extrapolated or confidence.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the problems drawn.")] = 0,
@@ -338,35 +336,14 @@ def calibrate(
     list_: Annotated[bool, typer.Option("--list", help="List the families and stop.")] = False,
 ) -> None:
     """Put error bars on trial on random problems with known answers; exit code 1 if a promise is broken."""
-    from mfgpde.report import calibration as page
-
     console = _console()
     with Complaints():
         from mfgpde.app import calibrated
-        from mfgpde.core.files import write_text
-        from mfgpde.verify import record
 
         if list_:
-            return console.print("\n".join(calibrated.described()), highlight=False)
-        found = calibrated.tried(families or [], cases, kind, seed, console.is_terminal)
-        record.write(out / "calibration.json", {**page.plain(found), "provenance": record.provenance(PACKAGE)})
-        write_text(out / "calibration.md", page.markdown(found))
-        picture = page.calibration_figure(found, out / "calibration")[0]
-    console.print(page.calibration_table(found))
-    for one in found.failures[:20]:
-        console.print(
-            f"{one.family}:{one.draw} (seed {one.seed})  {one.case.ratio:.3g} × the bar: {one.case.what}: "
-            f"{one.case.estimate} for {one.case.truth:.8g}",
-            highlight=False,
-        )
-    for name, where, draw, words in found.broken:
-        console.remark(f"{name}:{draw} (seed {where}): {words}", "✗", "bold red")
-    for name, words in found.missing.items():
-        console.remark(f"{name} was left out: {words}")
-    console.print(
-        f"{len(found.refused)} draws refused. Table: {out / 'calibration.md'}   Figure: {picture}", highlight=False
-    )
-    raise typer.Exit(0 if found.kept else 1)
+            return calibrated.describe(console)
+        kept = calibrated.run(families or [], cases, kind, seed, out, PACKAGE, console)
+    raise typer.Exit(0 if kept else 1)
 
 
 @app.command()

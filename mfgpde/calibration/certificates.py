@@ -39,7 +39,7 @@ class Certificates:
         grid = CartesianGrid((ends[0],), (ends[1],), (2 * int(rng.integers(24, 64)),))
         found = certify(process, score, grid, stop=stop).measured["distances"]["ode–sde"]
         for name, truth in distances(ode, sde).items():
-            if found[name].error is not None:
+            if found[name].half_width is not None:
                 yield Case(f"{name} ode–sde, {process!r}, stop {stop:.2g}", _estimate(found[name]), truth, 1e-9)
 
 
@@ -83,4 +83,4 @@ def distances(p: GaussianMixture, q: GaussianMixture) -> dict[str, float]:
 def _estimate(one: Entry) -> Estimate:
     if one.lower is not None:
         return between(one.least, one.most, one.method, Kind.EXTRAPOLATED)  # two solutions are in its bracket
-    return Estimate(one.value, float(one.error or 0.0), Kind.EXTRAPOLATED, one.method)
+    return Estimate(one.value, float(one.half_width or 0.0), Kind.EXTRAPOLATED, one.method)

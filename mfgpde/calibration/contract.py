@@ -33,9 +33,9 @@ class Case:
     @property
     def ratio(self) -> float:
         """|value − truth|/bar: above one the bar does not hold the truth. An infinite bar holds everything."""
-        if self.off == 0 or self.estimate.error == np.inf:
+        if self.off == 0 or self.estimate.half_width == np.inf:
             return 0.0
-        return self.off / self.estimate.error if self.estimate.error > 0 else np.inf
+        return self.off / self.estimate.half_width if self.estimate.half_width > 0 else np.inf
 
 
 def between(lower: float, upper: float, method: str, kind: Kind = Kind.BOUND) -> Estimate:
@@ -53,7 +53,7 @@ class Family(Protocol):
     """Random problems with a known answer.
 
     `covers` names the functions, properties and fields whose numbers are tried, as they are called in their module's room:
-    "solvers.Ladder.limit". `remembered` are draws, as pairs of seed and number, that once failed: they are tried first for ever.
+    "solvers.Ladder.limit". `remembered` are draws, as pairs of seed and number, that once failed: they are tried first.
     """
 
     covers: tuple[str, ...]

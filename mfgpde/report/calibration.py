@@ -65,7 +65,7 @@ def plain(found: Calibration) -> dict[str, Any]:
     ]
     failures = [
         {"family": one.family, "seed": one.seed, "draw": one.draw, "what": one.case.what, "ratio": one.case.ratio}
-        | {"value": one.case.estimate.value, "error": one.case.estimate.error, "truth": one.case.truth}
+        | {"value": one.case.estimate.value, "error": one.case.estimate.half_width, "truth": one.case.truth}
         for one in found.failures
     ]
     unsaid = {"refused": [list(one) for one in found.refused], "broken": [list(one) for one in found.broken]}

@@ -98,7 +98,7 @@ class TooSmall:
 
     def cases(self, rng):
         value = rng.normal()
-        for kind, bar in ((Kind.CONFIDENCE, 2.58), (Kind.EXTRAPOLATED, 2.58), (Kind.BOUND, 4.0)):
+        for kind, bar in ((Kind.CONFIDENCE, 2.7), (Kind.EXTRAPOLATED, 2.7), (Kind.BOUND, 4.0)):
             yield Case(kind.name, Estimate(value, self.share * bar, kind, "drawn"), 0.0)
 
 
