@@ -336,13 +336,12 @@ def calibrate(
     list_: Annotated[bool, typer.Option("--list", help="List the families and stop.")] = False,
 ) -> None:
     """Put error bars on trial on random problems with known answers; exit code 1 if a promise is broken."""
-    console = _console()
     with Complaints():
         from mfgpde.app import calibrated
 
         if list_:
-            return calibrated.describe(console)
-        kept = calibrated.run(families or [], cases, kind, seed, out, PACKAGE, console)
+            return calibrated.describe(_console())
+        kept = calibrated.run(families or [], cases, kind, seed, out, PACKAGE, _console())
     raise typer.Exit(0 if kept else 1)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess, IsotropicProcess, MarkovGenerator, OverdampedLangevin
-from mfgpde.scores import PotentialScore, Score, offers
+from mfgpde.scores import DivergenceScore, PotentialScore, Score, offers
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,8 @@ class FokkerPlanck(Equation):
     time_dependent: bool = True
     potential: ScalarField | None = None
     horizon: float = math.inf
+    divergence: ScalarField | None = None
+    """∇·f where it is known: residuals ask for it"""
     unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
@@ -50,7 +52,7 @@ class FokkerPlanck(Equation):
                 "expansion: FiniteElementBasis(generator, space, count)"
             )
         V = potential_of(process)
-        return cls(process.drift, process.diffusivity, not process.autonomous, V, process.horizon)
+        return cls(process.drift, process.diffusivity, not process.autonomous, V, process.horizon, process.divergence)
 
     @classmethod
     def reverse(cls, process: ForwardProcess, score: Score) -> FokkerPlanck:
@@ -62,7 +64,8 @@ class FokkerPlanck(Equation):
         potential = None
         if isinstance(process, IsotropicProcess) and offers(score, PotentialScore):
             potential = _ReversePotential(process, score)
-        return cls(back.drift, back.diffusivity, potential=potential, horizon=process.horizon)
+        known = back.divergence if offers(score, DivergenceScore) else None
+        return cls(back.drift, back.diffusivity, potential=potential, horizon=process.horizon, divergence=known)
 
 
 def potential_of(process: ForwardProcess) -> ScalarField | None:
@@ -93,6 +96,10 @@ class _Reverse:
     def drift(self, x: Array, tau: float) -> Array:
         t = self.time(tau)
         return 2 * float(self.process.diffusivity(t)) * self.score(x, t) - self.process.drift(x, t)
+
+    def divergence(self, x: Array, tau: float) -> Array:
+        t, score = self.time(tau), cast(DivergenceScore, self.score)
+        return 2 * float(self.process.diffusivity(t)) * score.divergence(x, t) - self.process.divergence(x, t)
 
     def diffusivity(self, tau: float) -> Array:
         return self.process.diffusivity(self.time(tau))

@@ -7,6 +7,7 @@ from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
 from mfgpde.solvers.counted import Counted, CountedDirections, CountedPotential, counted
 from mfgpde.solvers.error import SolutionError, solve_with_error
+from mfgpde.solvers.error_bound import ErrorBound, error_bound
 from mfgpde.solvers.first_passage import (
     FirstPassage,
     committor,
@@ -23,6 +24,7 @@ __all__ = [
     "Counted",
     "CountedDirections",
     "CountedPotential",
+    "ErrorBound",
     "FirstPassage",
     "Induced",
     "Ladder",
@@ -31,6 +33,7 @@ __all__ = [
     "committor",
     "converge",
     "counted",
+    "error_bound",
     "exit_probability",
     "first_passage",
     "flow",

@@ -270,6 +270,7 @@ def solve(
             "integrator": repr(chosen),
             "rtol": rtol,
         },
+        initial,
     )
     if throw and status is not Status.DONE:
         raise NotConverged(_advice(solution, t) + (f" ({march.trouble})" if march.trouble else ""), solution)

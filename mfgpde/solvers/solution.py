@@ -24,6 +24,8 @@ from mfgpde.solvers.labelled import read_labelled
 if TYPE_CHECKING:
     import xarray
 
+    from mfgpde.solvers.error_bound import ErrorBound
+
 
 STEEP = 4.0
 """cell Péclet number beyond which exponential fitting is an upwind scheme"""
@@ -47,6 +49,16 @@ class Solution(Shown):
     conserved: Mapping[str, Array]
     cost: Mapping[str, float]
     provenance: Mapping[str, Any]
+    start: Any = None
+    """what the solve began with"""
+
+    def error_bound(
+        self, t: float | None = None, *, pieces: int | None = None, by: Discretisation | None = None
+    ) -> ErrorBound:
+        """Return a bound on the error at a stored time from the residual of one more solve; see `solvers.error_bound`."""
+        from mfgpde.solvers.error_bound import error_bound
+
+        return error_bound(self, t, pieces=pieces, by=by)
 
     def summary(self) -> tuple[str, dict[str, str]]:
         """Return equation, domain, times, status, what was conserved, and the work."""

@@ -1,0 +1,54 @@
+"""Bounds of errors by residuals, against the errors that solutions have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mfgpde.calibration import drawn
+from mfgpde.calibration.contract import Case
+from mfgpde.core.arrays import Array
+from mfgpde.densities import cell_means
+from mfgpde.discretisations import FiniteVolume, Spectral
+from mfgpde.equations import FokkerPlanck
+from mfgpde.scores import ExactScore
+from mfgpde.solvers import solve
+
+
+class Residuals:
+    """∫|p_h − p| of volumes and expansions under a random process, forwards and back, and E cos kx by it."""
+
+    covers = (
+        "solvers.error_bound",
+        "solvers.Solution.error_bound",
+        "solvers.ErrorBound.estimate",
+        "solvers.ErrorBound.mean",
+    )
+    remembered = ()
+
+    def cases(self, rng: np.random.Generator) -> Iterator[Case]:
+        """Draw a problem on a line, a direction of time, cells, a scheme and a tolerance."""
+        problem, k = drawn.forward(rng, 1, int(rng.integers(40, 100))), float(rng.uniform(0.5, 2.0))
+        space = FiniteVolume(problem.grid) if rng.random() < 0.8 else Spectral(problem.grid)
+        equation, start, end, time = FokkerPlanck.of(problem.process), problem.law, problem.end, problem.time
+        if rng.random() < 0.3:
+            equation = FokkerPlanck.reverse(problem.process, ExactScore(problem.process, problem.law))
+            start, end = drawn.marginal(problem.process, problem.law, problem.process.horizon), problem.law
+            stop = 0.1 * problem.process.horizon
+            end, time = drawn.marginal(problem.process, problem.law, stop), problem.process.horizon - stop
+            grid = drawn.box(
+                problem.process, problem.law, tuple(np.linspace(stop, stop + time, 7)), space.grid.cells[0]
+            )
+            space = type(space)(grid)
+        found = solve(equation, space, start, (0.0, time), rtol=float(10 ** rng.uniform(-7.5, -5)))
+        bound, law = found.error_bound(), found.fields[-1]
+        means = isinstance(space, FiniteVolume)
+        exact = cell_means(end, space.grid) if means else np.exp(end.log_density(space.grid.points))
+        what = f"{equation.__class__.__name__} of {problem.process!r} by {space!r}"
+        yield Case(f"∫|error|, {what}", bound.estimate, float(space.grid.integrate(np.abs(law.values - exact))), 1e-9)
+
+        def wave(x: Array) -> Array:
+            return np.cos(k * x[..., 0])
+
+        yield Case(f"E cos, {what}", bound.mean(law.expectation(wave), 1.0), drawn.wave_mean(end, k), 1e-9)

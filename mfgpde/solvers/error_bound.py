@@ -1,0 +1,347 @@
+"""How far a solution can be from the truth, from its residual: no second grid, no asymptotic range, no smoothness.
+
+The Fokker–Planck equation contracts in L¹ whatever its drift: for a function p_h that is C¹ in time and C² in space,
+    ‖p_h(t) − p(t)‖₁ ≤ ‖p_h(0) − p_0‖₁ + ∫₀ᵗ (‖r‖₁ + ∮|F·n|) ds,   r = ∂_t p_h + ∇·(b p_h) − D Δp_h,  F = b p_h − D∇p_h,
+the integral over walls where they are real; so do continuity equations, D = 0. Backward equations and those of Hamilton and
+Jacobi have a maximum principle: ‖u_h(t) − u(t)‖_∞ ≤ ‖u_h(0) − u_0‖_∞ + ∫‖∂_t u_h − D Δu_h + H(x, ∇u_h)‖_∞ ds.
+p_h is a reconstruction in space and Hermite's interpolation of degree seven in time, of a second solve that stores more
+times: of finite volumes by the scheme of fourth order, so that what the first solve owes is the distance of both, and the
+bound of the second next to nothing. Where the noise starts at zero, by an expansion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from mfgpde.core.arrays import Array, require_memory
+from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.discretisations import Discretisation, Field, FiniteVolume, Spectral
+from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.initial import initial_function
+from mfgpde.solvers.march import solve
+from mfgpde.solvers.reconstruction import Reconstruction, walls
+from mfgpde.solvers.solution import Solution
+
+NODES = {1: 3, 2: 2, 3: 2}
+"""Gauss points a cell and axis at which residuals are sampled, by dimension"""
+PIECES: Mapping[type, int] = {FiniteVolume: 32, Spectral: 64}
+"""of time between which the second solve is interpolated"""
+STAGES = 2
+"""Gauss points between two stored times"""
+DENSER = 2
+"""times as many points, at which a sampled norm is looked at again"""
+STEP = 1e-3
+"""of a cell, over which drifts are differenced"""
+JUMP = 4.0
+"""times what slopes on both sides explain: more is a jump"""
+
+
+@dataclass(frozen=True)
+class ErrorBound:
+    """A number that the error of a solution does not exceed, in L¹ or the largest value, and what it is made of.
+
+    `parts`: what the start, the residual, real walls, a far box and the second solve contribute. The norm of the residual
+    is sampled at Gauss points and raised by what a denser rule adds: it is no proof, so the kind is EXTRAPOLATED.
+    """
+
+    norm: str
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        """The bound."""
+        return sum(self.parts.values())
+
+    @property
+    def estimate(self) -> Estimate:
+        """The error as an estimate: between zero and the bound."""
+        half = 0.5 * self.value
+        return Estimate(half, half, Kind.EXTRAPOLATED, f"residual of a reconstruction in {self.norm}, sampled")
+
+    def mean(self, value: float, largest: float) -> Estimate:
+        """Return ∫f p as an estimate, from its value for the solution and the largest |f|."""
+        return Estimate(
+            value, largest * self.value, Kind.EXTRAPOLATED, f"{largest:.3g} × residual in {self.norm}, sampled"
+        )
+
+
+def error_bound(
+    solution: Solution, t: float | None = None, *, pieces: int | None = None, by: Discretisation | None = None
+) -> ErrorBound:
+    """Return a bound on the error of a solution at a stored time, by default the last one.
+
+    For densities (Fokker–Planck, continuity) ∫|p_h − p|; at far walls p is the law on the whole space. For
+    Hamilton–Jacobi and backward equations the largest |u_h − u|, on periodic axes or spectrally. The second solve, `by` the
+    same scheme, volumes of order four or an expansion, stores `pieces` more times, closer at the start; residuals ask for
+    the drift twice a piece, at Gauss points.
+
+    Raises TypeError for other equations and discretisations, ValueError for a solution whose start is not known, a drift
+    that jumps, a residual that is not finite, and a grid for which there is no room.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1))
+    >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(1.0, 0.5), (0.0, 1.0))
+    >>> bound = law.error_bound()
+    >>> true = mfg.l1_distance(law.at(1.0), mfg.gaussian(np.exp(-1.0), 0.5))
+    >>> bool(true < bound.value < 2 * true)
+    True
+    """
+    last = len(solution.times) - 1 if t is None else solution.index(t)
+    if solution.start is None:
+        raise ValueError("the start of this solution is not known (was it loaded from a file?); solve again")
+    if last == 0:
+        raise ValueError("at its first time a solution has the start's error alone; ask for a later one")
+    work = _Residual.of(solution, by)
+    pieces = pieces or PIECES[type(work.space)]
+    if pieces < 4:
+        raise ValueError(f"a residual in time needs at least four pieces, got {pieces}")
+    times = _times(solution.times[: last + 1], pieces)
+    options: dict[str, Any] = {"rtol": solution.provenance["rtol"], "largest_wall_mass": np.inf, "mass": None}
+    again = solve(solution.equation, work.space, solution.start, times, **options)
+    total = wall = 0.0
+    ends = [(u.values, work.rate(u, float(s))) for u, s in zip(again.fields, again.times, strict=True)]
+    at, weight = np.polynomial.legendre.leggauss(STAGES)
+    for k, (a, b) in enumerate(pairwise(again.times)):
+        for share, w in zip(0.5 * (at + 1), 0.5 * weight, strict=True):
+            t = float(a + share * (b - a))
+            inside, outside = work.norms(*_hermite(ends, again.times, k, t), t)
+            total, wall = total + w * (b - a) * inside, wall + w * (b - a) * outside
+    residual = float(total * work.excess(ends, again.times))
+    parts = {"start": work.start(again.fields[0]), "residual": residual, "walls": float(wall)}
+    parts["box"] = work.lost(solution.fields[last].values)
+    parts["second solve"] = work.apart(again.fields[-1].values, solution.fields[last].values)
+    if not np.isfinite(sum(parts.values())):
+        raise ValueError(f"the residual is not finite: {parts}; is the drift, on the whole box?")
+    return ErrorBound(work.name, parts)
+
+
+def _times(stored: Array, pieces: int) -> Array:
+    """Return the stored times with others between them, closer after the first."""
+    share = np.linspace(0.0, 1.0, pieces + 1)
+    graded = stored[0] + (stored[-1] - stored[0]) * share**1.5
+    gap = 0.3 * float(np.diff(graded).min())
+    near = np.abs(graded[:, None] - stored).min(axis=1) < gap
+    return np.union1d(graded[~near], stored)
+
+
+def _hermite(ends: list[tuple[Array, Array]], times: Array, k: int, t: float) -> tuple[Array, Array]:
+    """Return the polynomial with the values and rates at four times about the piece k, and its rate, at a time in it.
+
+    It has the values and rates of both ends of the piece, so that the whole is C¹.
+    """
+    first = min(max(k - 1, 0), len(times) - 4)
+    h, near = float(times[k + 1] - times[k]), slice(first, first + 4)
+    s, x = (times[near] - times[k]) / h, (t - float(times[k])) / h
+    j = np.arange(8)
+    conditions = np.vstack((s[:, None] ** j, j * s[:, None] ** np.maximum(j - 1, 0)))
+    wanted = np.stack((x**j, j * x ** np.maximum(j - 1, 0) / h))
+    weights = np.linalg.solve(conditions.T, wanted.T).T
+    weights[:, 4:] *= h
+    states = [u for u, _ in ends[near]] + [rate for _, rate in ends[near]]
+    value, rate = (sum(w * u for w, u in zip(row, states, strict=True)) for row in weights)
+    return np.asarray(value), np.asarray(rate)
+
+
+@dataclass(frozen=True, eq=False)
+class _Residual:
+    """What the equation leaves of a reconstruction."""
+
+    solution: Solution
+    space: Any
+    nodes: int
+    at: Reconstruction
+
+    @classmethod
+    def of(cls, solution: Solution, by: Discretisation | None) -> _Residual:
+        """Return it, once there is room. Raises TypeError for equations without contraction or maximum principle."""
+        equation, space = solution.equation, solution.discretisation if by is None else by
+        if by is not None and by.grid != solution.discretisation.grid:
+            raise ValueError(f"the second solve must be on the grid of the first, got {by.grid}")
+        known = (FokkerPlanck, Continuity, BackwardKolmogorov, ViscousHamiltonJacobi)
+        if not isinstance(equation, known) or not isinstance(space, FiniteVolume | Spectral):
+            raise TypeError(
+                f"no bound from the residual of {type(equation).__name__} by {type(space).__name__}; there is one for "
+                "FokkerPlanck, Continuity, BackwardKolmogorov and Hamilton–Jacobi equations on grids"
+            )
+        grid: CartesianGrid = space.grid
+        density = isinstance(equation, FokkerPlanck | Continuity)
+        if not density and not (all(grid.periodic) or isinstance(space, Spectral)):
+            raise TypeError(f"{type(equation).__name__} has a bound on periodic axes, or by Spectral; got walls")
+        if by is None and isinstance(space, FiniteVolume) and isinstance(equation, FokkerPlanck):
+            space = _better(space, equation, float(solution.times[0]))
+        nodes = NODES[grid.dimension]
+        room = 8 * (nodes * DENSER) ** grid.dimension * int(np.prod(grid.cells)) * (3 * grid.dimension + 8)
+        require_memory(np, room, f"residuals at {nodes * DENSER} points a side of {grid.cells} cells")
+        found = cls(solution, space, nodes, Reconstruction.of(space, nodes))
+        if density and found._divergence is None:
+            found.check_jumps(float(solution.times[0]))
+        return found
+
+    @property
+    def density(self) -> bool:
+        """Whether the unknown is one, and its error is measured in L¹."""
+        return isinstance(self.solution.equation, FokkerPlanck | Continuity)
+
+    @property
+    def name(self) -> str:
+        """The norm."""
+        return "L1" if self.density else "the largest value"
+
+    @cached_property
+    def _system(self) -> Any:
+        return self.space.semidiscretise(self.solution.equation)
+
+    def rate(self, u: Field, t: float) -> Array:
+        """Return ∂_t of the scheme at the cells."""
+        state = self._system.start(_Held(u))
+        return np.asarray(self._system.values(self._system.rate(state, t)))
+
+    def norms(self, u: Array, rate: Array, t: float) -> tuple[float, float]:
+        """Return the norm of the residual, and what crosses real walls."""
+        left = self._left(self.at, u, rate, t)
+        if not self.density:
+            return float(np.abs(left).max()), 0.0
+        return self.at.norm(left), self._walls(u, t)
+
+    def excess(self, ends: list[tuple[Array, Array]], times: Array) -> float:
+        """Return by what factor a denser rule raises the norm, at most, at three times."""
+        dense, worst = Reconstruction.of(self.space, self.nodes * DENSER), 1.0
+        for k in sorted({1, len(times) // 2, len(times) - 1}):
+            left = [self._left(rule, *ends[k], float(times[k])) for rule in (self.at, dense)]
+            norm = [np.abs(r).max() for r in left] if not self.density else [self.at.norm(left[0]), dense.norm(left[1])]
+            worst = max(worst, float(norm[1] / norm[0])) if norm[0] > 0 else worst
+        return worst
+
+    def start(self, first: Field) -> float:
+        """Return how far the reconstruction of the start is from the start."""
+        initial, grid = self.solution.start, self.space.grid
+        value = self.at.value(first.values)
+        if isinstance(initial, Field):
+            return 0.0
+        true = np.asarray(initial_function(self.solution.equation, initial, grid)(self.at.points))
+        if not self.density:
+            return float(np.abs(value - true).max())
+        outside = max(0.0, 1.0 - float(np.sum(true * self.at.weights))) if self.space.walls == "far" else 0.0
+        return self.at.norm(value - true) + outside
+
+    def lost(self, u: Array) -> float:
+        """Return what the fall to zero at far walls takes from the means."""
+        if not self.density or self.space.walls != "far" or all(self.space.grid.periodic):
+            return 0.0
+        h = self.space.grid.volume
+        inner = tuple(slice(None) if periodic else slice(2, -2) for periodic in self.space.grid.periodic)
+        return max(0.0, h * (float(np.abs(u).sum()) - float(np.abs(u[inner]).sum())))
+
+    def apart(self, second: Array, first: Array) -> float:
+        """Return the norm of the difference of the reconstructions of two solves."""
+        change = self.at.value(second) - Reconstruction.of(self.solution.discretisation, self.nodes).value(first)
+        return self.at.norm(change) if self.density else float(np.abs(change).max())
+
+    def _left(self, at: Reconstruction, u: Array, rate: Array, t: float) -> Array:
+        equation = self.solution.equation
+        slopes, moved = at.slopes(u), at.value(rate)
+        D = 0.0 if isinstance(equation, Continuity) else float(equation.diffusivity(t))  # pyright: ignore
+        spread = D * at.laplacian(u) if D else 0.0
+        if isinstance(equation, ViscousHamiltonJacobi):
+            return moved - spread + equation.hamiltonian(at.points, np.stack(slopes, axis=-1), t)
+        b, divergence = self._drift(at, t)
+        along = sum(b[..., k] * slope for k, slope in enumerate(slopes))
+        if isinstance(equation, BackwardKolmogorov):
+            return moved - along - spread
+        return moved + along + divergence * at.value(u) - spread
+
+    @cached_property
+    def _field(self) -> Callable[[Array, float], Array]:
+        equation: Any = self.solution.equation
+        return equation.velocity if isinstance(equation, Continuity) else equation.drift
+
+    @property
+    def _divergence(self) -> Callable[[Array, float], Array] | None:
+        return getattr(self.solution.equation, "divergence", None)
+
+    @cached_property
+    def _still(self) -> dict[Any, tuple[Array, Array]]:
+        return {}
+
+    def _drift(self, at: Reconstruction, t: float) -> tuple[Array, Array]:
+        """Return b and ∇·b at the points; what does not depend on time is computed once."""
+        key = id(at) if not self.solution.equation.time_dependent else None
+        if key is not None and key in self._still:
+            return self._still[key]
+        b = np.asarray(self._field(at.points, t), dtype=float)
+        if isinstance(self.solution.equation, BackwardKolmogorov):
+            found = b, np.zeros(())
+        elif self._divergence is not None:
+            found = b, np.asarray(self._divergence(at.points, t), dtype=float)
+        else:
+            found = b, sum(self._slope(at.points, t, k) for k in range(b.shape[-1]))
+        if key is not None:
+            self._still[key] = found  # pyright: ignore[reportArgumentType]
+        return found  # pyright: ignore[reportReturnType]
+
+    def _slope(self, x: Array, t: float, axis: int) -> Array:
+        """Return ∂_k b_k by central differences."""
+        step = np.zeros(x.shape[-1])
+        step[axis] = STEP * self.space.grid.spacing[axis]
+        rise = self._field(x + step, t)[..., axis] - self._field(x - step, t)[..., axis]
+        return np.asarray(rise) / (2 * step[axis])
+
+    def check_jumps(self, t: float) -> None:
+        """Raise ValueError where the drift jumps along its own axis between two points: ∇·(bp) has a part on a surface."""
+        b, grid = np.asarray(self._field(self.at.points, t), dtype=float), self.space.grid
+        for axis in range(grid.dimension):
+            x, along = np.moveaxis(self.at.points, axis, 0), np.moveaxis(b[..., axis], axis, 0)
+            slope = np.abs(np.moveaxis(self._slope(self.at.points, t, axis), axis, 0))
+            rise = np.abs(np.diff(along, axis=0))
+            smooth = np.diff(x[..., axis], axis=0) * np.maximum(slope[1:], slope[:-1])
+            jumps = rise - JUMP * smooth - 0.05 * float(np.abs(along).max())
+            if float(jumps.max()) > 0:
+                where = np.unravel_index(int(jumps.argmax()), jumps.shape)
+                place = ", ".join(f"{c:.3g}" for c in x[where])
+                raise ValueError(
+                    f"the drift jumps by {rise[where]:.3g} near x = ({place}): its divergence has a part on a surface that "
+                    "no residual at points sees; give the equation a divergence, or take the error from `solve_with_error`"
+                )
+
+    def _walls(self, u: Array, t: float) -> float:
+        """Return ∮|F·n| over walls that are real."""
+        if self.space.walls != "reflecting":
+            return 0.0
+        grid, equation, total = self.space.grid, self.solution.equation, 0.0
+        D = float(equation.diffusivity(t)) if isinstance(equation, FokkerPlanck) else 0.0
+        for axis in range(grid.dimension):
+            if grid.periodic[axis]:
+                continue
+            value, slope, _ = walls(self.space, axis)
+            ends = np.stack(np.meshgrid(*(grid.face_axes(axis)), indexing="ij"), axis=-1).take([0, -1], axis=axis)
+            p, dp = (np.moveaxis(np.tensordot(table, u, axes=(1, axis)), 0, axis) for table in (value, slope))
+            flux = self._field(ends, t)[..., axis] * p - D * dp
+            total += float(np.abs(flux).sum()) * grid.volume / grid.spacing[axis]
+        return total
+
+
+def _better(space: FiniteVolume, equation: FokkerPlanck, t: float) -> FiniteVolume | Spectral:
+    """Return the discretisation of the second solve: order four, or where the noise starts at zero an expansion."""
+    if float(equation.diffusivity(t)) > 0:
+        return replace(space, order=4)
+    return Spectral(space.grid) if space.walls == "far" else space
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """A stored field as a start that has its own numbers."""
+
+    field: Field
+
+    def __call__(self, x: Array) -> Array:
+        return self.field.values
+
+    def cell_means(self, grid: CartesianGrid) -> Array:
+        """Return the means."""
+        return self.field.values

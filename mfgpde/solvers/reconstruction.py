@@ -1,0 +1,128 @@
+"""A smooth function through a field on a grid, at points inside its cells: one matrix an axis and derivative.
+
+Finite volumes: the derivative of the quintic spline through the cumulative integrals at the cells' edges, whose means are
+those of the field. Spectral: the expansion. At far walls the function is brought to zero over the outermost two cells, so
+that it is one on the whole space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from scipy.fft import dct
+from scipy.interpolate import make_interp_spline
+
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations import Discretisation, FiniteVolume, Spectral
+from mfgpde.grids import CartesianGrid
+
+CUT = 2
+"""cells at a far wall over which a reconstruction falls to zero"""
+DEGREE = 5
+
+type Tables = tuple[Array, Array, Array]
+"""values, slopes and curvatures at points along an axis, from the numbers of its cells"""
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """The tables of each axis, the points (*n, d) where they look, and their weights as a product along the axes."""
+
+    tables: tuple[Tables, ...]
+    points: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, space: Discretisation, nodes: int) -> Reconstruction:
+        """Return the reconstruction at `nodes` Gauss points a cell and axis. Raises TypeError for other discretisations."""
+        if not isinstance(space, FiniteVolume | Spectral):
+            raise TypeError(f"fields of {type(space).__name__} have no reconstruction; take FiniteVolume or Spectral")
+        grid, far = space.grid, space.walls == "far"
+        places, weights = _gauss(grid, nodes)
+        tables = []
+        for axis, x in enumerate(places):
+            table = _splines if isinstance(space, FiniteVolume) else _expansion
+            found = table(grid, axis, x)
+            tables.append(_cut(found, grid, axis, x) if far and not grid.periodic[axis] else found)
+        points = np.stack(np.meshgrid(*places, indexing="ij"), axis=-1)
+        return cls(tuple(tables), points, reduce(np.multiply.outer, weights))
+
+    def value(self, u: Array) -> Array:
+        """Return u at the points."""
+        return self._applied(u, [0] * u.ndim)
+
+    def slopes(self, u: Array) -> list[Array]:
+        """Return ∂_i u at the points."""
+        return [self._applied(u, [int(k == axis) for k in range(u.ndim)]) for axis in range(u.ndim)]
+
+    def laplacian(self, u: Array) -> Array:
+        """Return Δu at the points."""
+        parts = [self._applied(u, [2 * int(k == axis) for k in range(u.ndim)]) for axis in range(u.ndim)]
+        return reduce(np.add, parts)
+
+    def norm(self, values: Array) -> float:
+        """Return ∫|values|, sampled."""
+        return float(np.sum(np.abs(values) * self.weights))
+
+    def _applied(self, u: Array, derivatives: Sequence[int]) -> Array:
+        for axis, k in enumerate(derivatives):
+            u = np.moveaxis(np.tensordot(self.tables[axis][k], u, axes=(1, axis)), 0, axis)
+        return u
+
+
+def _gauss(grid: CartesianGrid, nodes: int) -> tuple[list[Array], list[Array]]:
+    at, weight = np.polynomial.legendre.leggauss(nodes)
+    places = [(x[:, None] + 0.5 * h * at).ravel() for x, h in zip(grid.axes, grid.spacing, strict=True)]
+    return places, [np.tile(0.5 * h * weight, n) for h, n in zip(grid.spacing, grid.cells, strict=True)]
+
+
+def walls(space: FiniteVolume, axis: int) -> Tables:
+    """Return the tables of an axis at its two ends."""
+    return _splines(space.grid, axis, np.array([space.grid.lower[axis], space.grid.upper[axis]]))
+
+
+def _splines(grid: CartesianGrid, axis: int, x: Array) -> Tables:
+    n, h, periodic = grid.cells[axis], grid.spacing[axis], grid.periodic[axis]
+    mass = np.concatenate((np.zeros((1, n)), h * np.cumsum(np.eye(n), axis=0)))
+    mean = mass[-1] / (n * h)
+    edges = grid.edges[axis]
+    if periodic:
+        mass = mass - np.outer(edges - edges[0], mean)
+        mass[-1] = mass[0]
+    spline = make_interp_spline(edges, mass, k=DEGREE, bc_type="periodic" if periodic else None)
+    found = [spline(x, nu=k) for k in (1, 2, 3)]
+    return (found[0] + mean if periodic else found[0]), found[1], found[2]
+
+
+def _expansion(grid: CartesianGrid, axis: int, x: Array) -> Tables:
+    n, side, start = grid.cells[axis], grid.lengths[axis], grid.lower[axis]
+    if grid.periodic[axis]:
+        k = 2 * np.pi * np.fft.fftfreq(n, grid.spacing[axis])
+        table = np.fft.fft(np.eye(n), axis=0) / n
+        wave = np.exp(1j * np.outer(x - grid.axes[axis][0], k))
+        if n % 2 == 0:
+            wave[:, n // 2] = np.cos((x - grid.axes[axis][0]) * k[n // 2])
+        slope = np.where(np.arange(n) == n // 2, 0.0, 1j * k) if n % 2 == 0 else 1j * k
+        return tuple(np.real((wave * factor) @ table) for factor in (np.ones(n), slope, -(k**2)))  # pyright: ignore
+    k = np.pi / side * np.arange(n)
+    scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
+    table, angle = dct(np.eye(n), axis=0, norm="ortho"), np.outer(x - start, k)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    return cos @ table, -(sin * k) @ table, -(cos * k**2) @ table
+
+
+def _cut(tables: Tables, grid: CartesianGrid, axis: int, x: Array) -> Tables:
+    """Return the tables of χu, χ = s³(10 − 15s + 6s²) at s = distance to the wall over CUT cells, below one."""
+    reach = CUT * grid.spacing[axis]
+    low, high = x - grid.lower[axis], grid.upper[axis] - x
+    side = np.where(low < high, 1.0, -1.0) / reach
+    s = np.clip(np.minimum(low, high) / reach, 0.0, 1.0)
+    chi = s**3 * (10 - 15 * s + 6 * s**2)
+    slope = 30 * s**2 * (1 - s) ** 2 * side
+    bend = 60 * s * (1 - s) * (1 - 2 * s) * side**2
+    u, du, ddu = tables
+    chi, slope, bend = chi[:, None], slope[:, None], bend[:, None]
+    return chi * u, slope * u + chi * du, bend * u + 2 * slope * du + chi * ddu

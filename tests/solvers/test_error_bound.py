@@ -1,0 +1,129 @@
+"""Bounds from residuals hold the error, are sharp, cost what they say, and refuse what they do not see."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.solvers.reconstruction import Reconstruction
+
+MIXTURE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
+PLANE = mfg.GaussianMixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 0.0]], 0.3)
+TURNING = mfg.Linear(np.array([[-0.5, -1.0], [1.0, -0.7]]))
+PROBLEMS = {
+    "Ornstein–Uhlenbeck": (mfg.OrnsteinUhlenbeck(), mfg.gaussian(1.0, 0.5), 128),
+    "VP": (mfg.VariancePreserving(0.2, 5.0), MIXTURE, 128),
+    "sub-VP, whose noise starts at zero": (mfg.SubVariancePreserving(0.2, 5.0), MIXTURE, 128),
+    "VE": (mfg.VarianceExploding(0.05, 0.6), MIXTURE, 128),
+    "turning, in the plane": (TURNING, PLANE, 64),
+}
+
+
+def far_off(solution, law):
+    at = Reconstruction.of(solution.discretisation, 3)
+    return at.norm(at.value(solution.fields[-1].values) - np.exp(law.log_density(at.points)))
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_volumes_are_bounded_within_a_factor_of_four(name):
+    process, law, cells = PROBLEMS[name]
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, cells, law.dimension))
+    solution = mfg.solve(mfg.FokkerPlanck.of(process), space, law, (0.0, 1.0))
+    true = far_off(solution, mfg.marginal(process, law, 1.0))
+    assert true < solution.error_bound().value < 4 * true
+
+
+@pytest.mark.parametrize("cells", [96, 192])
+def test_the_reverse_sde_of_a_score_too(cells):
+    process = mfg.OrnsteinUhlenbeck()
+    equation = mfg.FokkerPlanck.reverse(process, mfg.ExactScore(process, MIXTURE))
+    space, start = mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, cells, 1)), mfg.marginal(process, MIXTURE, 1.0)
+    solution = mfg.solve(equation, space, start, (0.0, 0.9))
+    true = far_off(solution, mfg.marginal(process, MIXTURE, 0.1))
+    assert true < solution.error_bound().value < 4 * true
+    unknown = replace(solution, equation=replace(equation, divergence=None))  # as of a score without one
+    assert unknown.error_bound().value == pytest.approx(solution.error_bound().value, rel=1e-2)
+
+
+def test_an_expansion_in_the_plane_is_bounded_to_a_millionth():
+    space = mfg.Spectral(mfg.CartesianGrid.cube(6.5, 96, 2))
+    solution = mfg.solve(mfg.FokkerPlanck.of(TURNING), space, PLANE, (0.0, 1.0), rtol=1e-8)
+    true = far_off(solution, mfg.marginal(TURNING, PLANE, 1.0))
+    assert true < solution.error_bound().value < 1e-6
+
+
+def test_what_another_equation_made_is_not_held_to_be_right():
+    process, space = mfg.OrnsteinUhlenbeck(), mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1))
+    right, wrong = (
+        mfg.solve(mfg.FokkerPlanck.of(one), space, MIXTURE, (0.0, 1.0)) for one in (process, mfg.OrnsteinUhlenbeck(1.1))
+    )
+    passed_off = replace(right, fields=wrong.fields)
+    true = far_off(passed_off, mfg.marginal(process, MIXTURE, 1.0))
+    assert true > 10 * right.error_bound().value
+    assert passed_off.error_bound().value > true
+
+
+def test_real_walls_and_early_times_are_counted():
+    grid = mfg.CartesianGrid((0.0,), (1.0,), (64,))
+    equation = mfg.FokkerPlanck(lambda x, t: 0.0 * x, lambda t: 0.1, time_dependent=False)
+    space = mfg.FiniteVolume(grid, walls="reflecting")
+    solution = mfg.solve(equation, space, lambda x: 1 + np.cos(np.pi * x[..., 0]), (0.0, 0.5, 1.0))
+    for t in (0.5, 1.0):
+        at = Reconstruction.of(space, 3)
+        truth = 1 + np.exp(-0.1 * np.pi**2 * t) * np.cos(np.pi * at.points[..., 0])
+        true = at.norm(at.value(solution.at(t).values) - truth)
+        assert true < solution.error_bound(t).value < 4 * true
+
+
+def test_flows_without_noise_are_bounded():
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 256, 1))
+    flow = mfg.Continuity(lambda x, t: -x, lambda x, t: -np.ones(x.shape[:-1]), time_dependent=False)
+    solution = mfg.solve(flow, space, mfg.gaussian(0.5, 1.0), (0.0, 0.5))
+    true = far_off(solution, mfg.gaussian(0.5 * np.exp(-0.5), np.exp(-1.0)))
+    assert true < solution.error_bound().value < 30 * true  # limiters leave rough residuals
+
+
+def test_expectations_backwards_have_a_largest_error():
+    grid = mfg.CartesianGrid((0.0,), (2 * np.pi,), (64,), (True,))
+    equation = mfg.BackwardKolmogorov(lambda x, t: np.ones_like(x), lambda t: 0.3, time_dependent=False)
+    solution = mfg.solve(equation, mfg.FiniteVolume(grid), lambda x: np.cos(x[..., 0]), (0.0, 1.0))
+    x = grid.points[..., 0]
+    true = np.abs(solution.fields[-1].values - np.exp(-0.3) * np.cos(x + 1.0)).max()
+    assert true < solution.error_bound().value < 4 * true
+
+
+def test_units_do_not_matter():
+    bounds = []
+    for unit in (1.0, 1e-9, 1e9):
+        process = mfg.OrnsteinUhlenbeck(scale=unit)
+        space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6 * unit, 64, 1))
+        solution = mfg.solve(mfg.FokkerPlanck.of(process), space, mfg.gaussian(unit, 0.5 * unit**2), (0.0, 1.0))
+        bounds.append(solution.error_bound().value)
+    assert bounds == pytest.approx([bounds[0]] * 3, rel=1e-3)
+
+
+def refused(equation, space=None, start=None):
+    space = space or mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1))
+    return mfg.solve(equation, space, start or mfg.gaussian(0.0, 1.0), (0.0, 0.2))
+
+
+def test_what_a_residual_does_not_see_is_refused():
+    jump = mfg.FokkerPlanck(lambda x, t: -np.sign(x - 0.01), lambda t: 0.5, time_dependent=False)
+    with pytest.raises(ValueError, match=r"the drift jumps by 2 near x = \(-?0"):
+        refused(jump).error_bound()
+    kink = mfg.FokkerPlanck(lambda x, t: -x - 0.5 * np.abs(x - 0.01), lambda t: 0.5, time_dependent=False)
+    assert refused(kink).error_bound().value < 0.1  # continuous: nothing is on a surface
+    solution = refused(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()))
+    with pytest.raises(ValueError, match="start of this solution is not known"):
+        replace(solution, start=None).error_bound()
+    with pytest.raises(ValueError, match="start's error alone"):
+        solution.error_bound(0.0)
+    with pytest.raises(ValueError, match="at least four pieces"):
+        solution.error_bound(pieces=2)
+    other = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 32, 1))
+    with pytest.raises(ValueError, match="on the grid of the first"):
+        solution.error_bound(by=other)
+    law = mfg.LogDensity.of(mfg.OrnsteinUhlenbeck())
+    with pytest.raises(TypeError, match="on periodic axes, or by Spectral"):
+        mfg.solve(law, mfg.FiniteVolume(solution.discretisation.grid), mfg.gaussian(0.0, 1.0), (0.0, 0.2)).error_bound()
