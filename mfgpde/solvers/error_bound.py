@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,9 +25,7 @@ from mfgpde.discretisations import Discretisation, Field, FiniteVolume, Spectral
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.initial import initial_function
-from mfgpde.solvers.march import solve
 from mfgpde.solvers.reconstruction import Reconstruction, walls
-from mfgpde.solvers.solution import Solution
 
 NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
@@ -41,6 +39,21 @@ STEP = 1e-3
 """of a cell, over which drifts are differenced"""
 JUMP = 4.0
 """times what slopes on both sides explain: more is a jump"""
+
+
+class Solved(Protocol):
+    """What a bound asks of a solution: the problem, the start, fields, and how to solve again at other times."""
+
+    equation: Any
+    discretisation: Any
+    times: Array
+    fields: tuple[Field, ...]
+    start: Any
+    again: Any
+
+    def index(self, t: float) -> int:
+        """Return the position of a stored time."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class ErrorBound:
 
 
 def error_bound(
-    solution: Solution, t: float | None = None, *, pieces: int | None = None, by: Discretisation | None = None
+    solution: Solved, t: float | None = None, *, pieces: int | None = None, by: Discretisation | None = None
 ) -> ErrorBound:
     """Return a bound on the error of a solution at a stored time, by default the last one.
 
@@ -93,7 +106,7 @@ def error_bound(
     True
     """
     last = len(solution.times) - 1 if t is None else solution.index(t)
-    if solution.start is None:
+    if solution.start is None or solution.again is None:
         raise ValueError("the start of this solution is not known (was it loaded from a file?); solve again")
     if last == 0:
         raise ValueError("at its first time a solution has the start's error alone; ask for a later one")
@@ -102,8 +115,7 @@ def error_bound(
     if pieces < 4:
         raise ValueError(f"a residual in time needs at least four pieces, got {pieces}")
     times = _times(solution.times[: last + 1], pieces)
-    options: dict[str, Any] = {"rtol": solution.provenance["rtol"], "largest_wall_mass": np.inf, "mass": None}
-    again = solve(solution.equation, work.space, solution.start, times, **options)
+    again = solution.again(solution.equation, work.space, solution.start, times)
     total = wall = 0.0
     ends = [(u.values, work.rate(u, float(s))) for u, s in zip(again.fields, again.times, strict=True)]
     at, weight = np.polynomial.legendre.leggauss(STAGES)
@@ -152,13 +164,13 @@ def _hermite(ends: list[tuple[Array, Array]], times: Array, k: int, t: float) ->
 class _Residual:
     """What the equation leaves of a reconstruction."""
 
-    solution: Solution
+    solution: Any
     space: Any
     nodes: int
     at: Reconstruction
 
     @classmethod
-    def of(cls, solution: Solution, by: Discretisation | None) -> _Residual:
+    def of(cls, solution: Any, by: Discretisation | None) -> _Residual:
         """Return it, once there is room. Raises TypeError for equations without contraction or maximum principle."""
         equation, space = solution.equation, solution.discretisation if by is None else by
         if by is not None and by.grid != solution.discretisation.grid:

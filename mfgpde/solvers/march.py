@@ -271,6 +271,17 @@ def solve(
             "rtol": rtol,
         },
         initial,
+        partial(
+            solve,
+            rtol=rtol,
+            atol=atol,
+            largest_wall_mass=np.inf,
+            mass=None,
+            breaks=breaks,
+            max_step=max_step,
+            scan=scan,
+            max_steps=max_steps,
+        ),
     )
     if throw and status is not Status.DONE:
         raise NotConverged(_advice(solution, t) + (f" ({march.trouble})" if march.trouble else ""), solution)

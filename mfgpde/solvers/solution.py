@@ -19,12 +19,11 @@ from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
 from mfgpde.equations import Equation, FokkerPlanck
 from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.error_bound import ErrorBound, error_bound
 from mfgpde.solvers.labelled import read_labelled
 
 if TYPE_CHECKING:
     import xarray
-
-    from mfgpde.solvers.error_bound import ErrorBound
 
 
 STEEP = 4.0
@@ -51,13 +50,13 @@ class Solution(Shown):
     provenance: Mapping[str, Any]
     start: Any = None
     """what the solve began with"""
+    again: Any = None
+    """solve(equation, discretisation, initial, times) as it was done, but for walls that may be reached"""
 
     def error_bound(
         self, t: float | None = None, *, pieces: int | None = None, by: Discretisation | None = None
     ) -> ErrorBound:
         """Return a bound on the error at a stored time from the residual of one more solve; see `solvers.error_bound`."""
-        from mfgpde.solvers.error_bound import error_bound
-
         return error_bound(self, t, pieces=pieces, by=by)
 
     def summary(self) -> tuple[str, dict[str, str]]:
