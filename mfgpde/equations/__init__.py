@@ -10,6 +10,7 @@ from mfgpde.equations.fokker_planck import FokkerPlanck
 from mfgpde.equations.hamilton_jacobi_bellman import HamiltonJacobiBellman
 from mfgpde.equations.kolmogorov import FeynmanKac, ForwardKolmogorov, Kolmogorov, Resetting
 from mfgpde.equations.log_density import LogDensity
+from mfgpde.equations.mckean_vlasov import McKeanVlasov
 from mfgpde.equations.score_fokker_planck import ScoreFokkerPlanck
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "HamiltonJacobiBellman",
     "Kolmogorov",
     "LogDensity",
+    "McKeanVlasov",
     "Resetting",
     "ScoreFokkerPlanck",
     "Unknown",

@@ -9,10 +9,13 @@ Brownian motion is lognormal, Cox–Ingersoll–Ross noncentral χ², linear dif
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.densities import Density
@@ -96,6 +99,19 @@ class ForwardKolmogorov(Kolmogorov):
     1.368
     """
 
+    @classmethod
+    def reverse(cls, process: Any, score: Callable[[Array, float], Array]) -> ForwardKolmogorov:
+        """Return the equation of the generating SDE in generation time τ = T − t: drift −f + 2∇·D + 2D s at t = T − τ.
+
+        `score` may be right along the noise alone: of a critically damped process, ∇_v log p. — arXiv:2112.07068, eq. (9).
+        Raises ValueError for a process without an end.
+        """
+        diffusion = Diffusion.of(process)
+        if not math.isfinite(diffusion.horizon):
+            raise ValueError("a process that is reversed has an end: give its horizon")
+        back = _Reverse(diffusion, score)
+        return cls(Diffusion(back.drift, back.tensor, time_dependent=True, horizon=diffusion.horizon))
+
     unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
@@ -124,6 +140,23 @@ class FeynmanKac(Kolmogorov):
     def backward(self) -> bool:
         """Yes."""
         return True
+
+
+@dataclass(frozen=True, eq=False)
+class _Reverse:
+    """A diffusion and a score at t = T − τ."""
+
+    diffusion: Diffusion
+    score: Callable[[Array, float], Array]
+
+    def tensor(self, x: Array, tau: float) -> Array:
+        return self.diffusion.diffusion_tensor(x, max(self.diffusion.horizon - tau, 0.0))
+
+    def drift(self, x: Array, tau: float) -> Array:
+        t = max(self.diffusion.horizon - tau, 0.0)
+        D = self.diffusion.diffusion_tensor(x, t)
+        spread = self.diffusion.tensor_divergence(x, t)
+        return 2 * (spread + np.einsum("...ij,...j->...i", D, self.score(x, t))) - self.diffusion.ito_drift(x, t)
 
 
 @dataclass(frozen=True, eq=False)

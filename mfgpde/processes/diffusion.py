@@ -71,6 +71,21 @@ class Diffusion(Shown):
             process.drift, process.diffusion_tensor, time_dependent=not process.autonomous, horizon=process.horizon
         )
 
+    @classmethod
+    def underdamped(
+        cls, gradient: Callable[[Array], Array], friction: float = 1.0, temperature: float = 1.0, mass: float = 1.0
+    ) -> Diffusion:
+        """Return underdamped Langevin dynamics in U, ∇U = `gradient`: dx = v dt, M dv = −(∇U + γMv)dt + √(2γMT) dW.
+
+        Points are (x, v), (..., 2d); the law that stays is e^{−(U + ½M|v|²)/T} (Klein, Kramers).
+
+        >>> kramers = mfg.processes.Diffusion.underdamped(lambda x: x**3 - x, friction=0.5)
+        >>> kramers.drift(np.array([[2.0, 1.0]]), 0.0).tolist()
+        [[1.0, -6.5]]
+        """
+        positive(friction=friction, temperature=temperature, mass=mass)
+        return cls(_Kinetic(gradient, friction, mass), _OnVelocity(friction * temperature / mass))
+
     def diffusion_tensor(self, x: Array, t: float) -> Array:
         """Return D(x, t), shape (..., d, d). Raises ValueError for another shape, and what is not finite."""
         if self.noise is not None:
@@ -168,6 +183,30 @@ class _ReversibleDrift:
             return np.zeros(x.shape)
         A = self.generator.diffusion_tensor(points)
         return -np.einsum("nij,nj->ni", A, self.generator.gradient(points)).reshape(x.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _Kinetic:
+    """(v, −∇U(x)/M − γv)."""
+
+    gradient: Callable[[Array], Array]
+    friction: float
+    mass: float
+
+    def __call__(self, x: Array, t: float) -> Array:
+        place, v = np.split(x, 2, axis=-1)
+        return np.concatenate((v, -self.gradient(place) / self.mass - self.friction * v), axis=-1)
+
+
+@dataclass(frozen=True)
+class _OnVelocity:
+    """The diagonal of D: nothing on places, γT/M on velocities."""
+
+    strength: float
+
+    def __call__(self, x: Array, t: float) -> Array:
+        half = x.shape[-1] // 2
+        return np.concatenate((np.zeros((*x.shape[:-1], half)), np.full((*x.shape[:-1], half), self.strength)), axis=-1)
 
 
 def _check_of_points_and_time(function: Any, name: str) -> None:

@@ -19,7 +19,11 @@ from mfgpde.processes.contract import LinearProcess, Transition, check_interval,
 class Linear(LinearProcess):
     """Affine drift A x + c: `matrix(t)` is A (d, d), `offset(t)` is c (d,), `scale(t)` is g; constants are accepted.
 
-    Transition laws integrate Φ̇ = AΦ, ḃ = Ab + c, Σ̇ = AΣ + ΣAᵀ + g²I to a relative 1e-12 (Dormand–Prince 8), steps
+    The noise g dW may differ by direction: a `scale` of shape (d,) is a diagonal, one of (d, m) a matrix, also of less
+    than full rank. Then D = ½ggᵀ is a tensor, and the equation `ForwardKolmogorov.of(process)`; what needs one number D
+    refuses such a process.
+
+    Transition laws integrate Φ̇ = AΦ, ḃ = Ab + c, Σ̇ = AΣ + ΣAᵀ + ggᵀ to a relative 1e-12 (Dormand–Prince 8), steps
     ending where a coefficient jumps.
 
     >>> turning = mfg.Linear(np.array([[0.0, -1.0], [1.0, 0.0]]), horizon=2.0)
@@ -28,7 +32,7 @@ class Linear(LinearProcess):
     """
 
     matrix: Array | Callable[[float], Array]
-    scale: float | Callable[[float], float] = 1.0
+    scale: float | Array | Callable[[float], float | Array] = 1.0
     offset: float | Array | Callable[[float], Array] = 0.0
     horizon: float = 1.0
 
@@ -44,11 +48,42 @@ class Linear(LinearProcess):
         ):
             if not np.all(np.isfinite(values)):
                 raise ValueError(f"{name} has entries that are not finite: {values.tolist()} at t = 0")
-        if _at(self.scale, 0.0).ndim:
+        scale = _at(self.scale, 0.0)
+        if scale.ndim > 2 or (scale.ndim and scale.shape[0] != len(matrix)):
             raise ValueError(
-                f"scale must be a number or a function of time that returns one, got {_at(self.scale, 0.0).tolist()}: "
-                "the noise is the same along all axes; new coordinates make it so if its covariance is positive definite"
+                f"scale must be a number, one for each of {len(matrix)} axes, or a matrix with as many rows, or a "
+                f"function of time that returns such, got shape {scale.shape}"
             )
+
+    @classmethod
+    def underdamped(
+        cls, stiffness: float = 1.0, friction: float = 1.0, temperature: float = 1.0, horizon: float = 1.0
+    ) -> Linear:
+        """Return underdamped Langevin dynamics in a harmonic well, (x, v): dx = v dt, dv = −(kx + γv)dt + √(2γT) dW.
+
+        >>> mfg.Linear.underdamped(horizon=40.0).prior().covariance.round(6).tolist()  # T/k and T
+        [[1.0, 0.0], [0.0, 1.0]]
+        """
+        positive(stiffness=stiffness, friction=friction, temperature=temperature)
+        pull = np.array([[0.0, 1.0], [-stiffness, -friction]])
+        return cls(pull, np.array([0.0, np.sqrt(2 * friction * temperature)]), horizon=horizon)
+
+    @classmethod
+    def critically_damped(
+        cls, rate: float = 4.0, mass: float = 0.25, dimension: int = 1, horizon: float = 1.0
+    ) -> Linear:
+        """Return critically damped Langevin noising of (x, v): dx = βv/M dt, dv = −β(x + Γv/M)dt + √(2Γβ) dW, Γ² = 4M.
+
+        The first `dimension` coordinates are x, the others v; the noise is on v alone. — arXiv:2112.07068, eqs. (5), (6).
+
+        >>> process = mfg.Linear.critically_damped()
+        >>> process.diffusion_tensor(np.zeros((1, 2)), 0.0).tolist()
+        [[[0.0, 0.0], [0.0, 4.0]]]
+        """
+        positive(rate=rate, mass=mass)
+        I, O, damping = np.eye(dimension), np.zeros((dimension, dimension)), 2 * np.sqrt(mass)
+        matrix = rate * np.block([[O, I / mass], [-I, -damping / mass * I]])
+        return cls(matrix, np.vstack((O, np.sqrt(2 * damping * rate) * I)), horizon=horizon)
 
     def drift(self, x: Array, t: ArrayLike) -> Array:
         """Return A(t) x + c(t)."""
@@ -72,8 +107,23 @@ class Linear(LinearProcess):
 
     def diffusion(self, t: ArrayLike) -> Array:
         """Return g(t)."""
+        if _at(self.scale, 0.0).ndim:
+            raise TypeError(
+                "the noise of this process differs by direction, so that there is no one number g(t): its density solves "
+                "ForwardKolmogorov.of(process), its transition laws are exact; scores and games need noise that is alike "
+                "along all axes"
+            )
         scale = _at(self.scale, t)
         return np.broadcast_to(scale, np.broadcast_shapes(scale.shape, np.shape(t)))
+
+    def diffusion_tensor(self, x: Array, t: ArrayLike) -> Array:
+        """Return ½ggᵀ at points, shape (..., d, d); one time."""
+        return np.broadcast_to(0.5 * self.noise_covariance(t), (*x.shape, x.shape[-1]))
+
+    def noise_covariance(self, t: ArrayLike) -> Array:
+        """Return ggᵀ (d, d), length² per time, at one time."""
+        scale, d = _at(self.scale, t), len(_at(self.matrix, 0.0))
+        return scale @ scale.T if scale.ndim == 2 else scale**2 * np.eye(d)
 
     def transition(self, s: float, t: float) -> Transition:
         """Return the law of X_t given X_s."""
@@ -89,7 +139,7 @@ class Linear(LinearProcess):
 def _length(process: Linear, s: float, t: float) -> float:
     """Return how far noise and offset carry from s to t, by 33 times between: the unit of absolute tolerances."""
     times = np.linspace(s, t, 33)
-    noise = np.max([float(process.diffusion(u)) ** 2 for u in times]) * (t - s)
+    noise = np.max([np.trace(process.noise_covariance(u)) for u in times]) / len(_at(process.matrix, s)) * (t - s)
     offset = np.max([np.abs(_at(process.offset, u)).max() for u in times]) * (t - s)
     return float(np.hypot(np.sqrt(noise), offset)) or 1.0
 
@@ -116,7 +166,7 @@ def _transition(process: Linear, s: float, t: float) -> Transition:
         A = _at(process.matrix, u)
         state = y.reshape(d, 2 * d + 1)
         factor, offset, covariance = state[:, :d], state[:, d], state[:, d + 1 :]
-        noise = float(process.diffusion(u)) ** 2 * np.eye(d)
+        noise = process.noise_covariance(u)
         columns = (
             A @ factor,
             (A @ offset + _at(process.offset, u))[:, None],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Jumps:
     offsets: NDArray[np.int64]
     weight: Array
     slope: Array
+    middle: Array
+    """offset·D⁻¹g half way along each edge, g the Fickian drift; `slope` is D⁻¹g at centres, in units of cells"""
     up: Array
     down: Array
     monotone: bool
@@ -76,9 +78,12 @@ class Jumps:
 
         up, down = (0.5 * (spread(self, getattr(self, n)) + spread(other, getattr(other, n))) for n in ("up", "down"))
         weight = 0.5 * (spread(self, self.weight) + spread(other, other.weight))
-        slope = 0.5 * (self.slope + other.slope)
+        slope, middle = (
+            0.5 * (self.slope + other.slope),
+            0.5 * (spread(self, self.middle) + spread(other, other.middle)),
+        )
         both = self.monotone and other.monotone, self.degenerate or other.degenerate
-        return Jumps(self.equation, self.grid, offsets, weight, slope, up, down, *both, self.word or other.word)
+        return Jumps(self.equation, self.grid, offsets, weight, slope, middle, up, down, *both, self.word or other.word)
 
     def left_over(self, x: Array, t: float) -> Array:
         """Return the part of the Fickian drift at points (..., d) that does not lie in the range of D."""
@@ -128,7 +133,23 @@ def jumps(equation: Kolmogorov, grid: CartesianGrid, t: float) -> Jumps:
     up, down = np.empty_like(weight), np.empty_like(weight)
     kernels.edge_rates(weight, slope, middle, potential, offsets, _periodic(grid), up, down)
     word = "" if monotone.all() else _word(D.reshape(-1, d, d), monotone, grid, REACH[d])
-    return Jumps(equation, grid, offsets, weight, slope, up, down, not word, degenerate and bool(np.any(left)), word)
+    return Jumps(
+        equation, grid, offsets, weight, slope, middle, up, down, not word, degenerate and bool(np.any(left)), word
+    )
+
+
+def with_slope(fixed: Jumps, along: Array) -> Jumps:
+    """Return the same chain where D⁻¹g has this in addition at centres, (*cells, d), in units of cells."""
+    d = fixed.grid.dimension
+    more = np.zeros_like(fixed.slope)
+    more[..., 3 - d :] = along.reshape(*fixed.shape, d)
+    middle = fixed.middle.copy()
+    for part, offset in zip(middle, fixed.offsets, strict=True):
+        part += 0.5 * (more + np.roll(more, tuple(-offset), axis=(0, 1, 2))) @ offset
+    slope, nothing = fixed.slope + more, np.zeros((0, 0, 0))
+    up, down = np.empty_like(fixed.up), np.empty_like(fixed.up)
+    kernels.edge_rates(fixed.weight, slope, middle, nothing, fixed.offsets, _periodic(fixed.grid), up, down)
+    return replace(fixed, slope=slope, middle=middle, up=up, down=down)
 
 
 def _fill_middle(equation: Kolmogorov, grid: CartesianGrid, t: float, offset: NDArray[np.int64], out: Array) -> None:

@@ -9,6 +9,7 @@ from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.finite_volume.driven_chain import DrivenChain
 from mfgpde.discretisations.finite_volume.essentially_non_oscillatory import EssentiallyNonOscillatory
 from mfgpde.discretisations.finite_volume.hamilton_jacobi import CentralDifferences
+from mfgpde.discretisations.finite_volume.interacting_chain import InteractingChain
 from mfgpde.discretisations.finite_volume.jump_chain import JumpChain
 from mfgpde.discretisations.finite_volume.staggered import StaggeredScore
 from mfgpde.discretisations.finite_volume.transport import LimitedUpwind
@@ -21,6 +22,7 @@ from mfgpde.equations import (
     FokkerPlanck,
     ForwardKolmogorov,
     Kolmogorov,
+    McKeanVlasov,
     ScoreFokkerPlanck,
     ViscousHamiltonJacobi,
 )
@@ -35,6 +37,7 @@ SCHEMES: Mapping[type, Mapping[int, Scheme]] = {
     BackwardKolmogorov: {2: lambda equation, grid, sides, xp: DrivenChain(equation, grid, 2, xp)},  # its transpose
     Continuity: {2: lambda equation, grid, sides, xp: LimitedUpwind(equation, grid, xp)},
     Kolmogorov: {2: lambda equation, grid, sides, xp: JumpChain(equation, grid, sides, xp)},
+    McKeanVlasov: {2: lambda equation, grid, sides, xp: InteractingChain(equation, grid, sides, xp)},
     ScoreFokkerPlanck: {2: lambda equation, grid, sides, xp: StaggeredScore(equation, grid, sides.plain or "far", xp)},
     ViscousHamiltonJacobi: {
         2: lambda equation, grid, sides, xp: CentralDifferences(equation, grid, sides.plain or "far", xp),
@@ -45,6 +48,7 @@ SCHEMES: Mapping[type, Mapping[int, Scheme]] = {
 BY_SIDE: Mapping[type, Scheme] = {
     FokkerPlanck: lambda equation, grid, sides, xp: JumpChain(ForwardKolmogorov.of(equation), grid, sides, xp),
     BackwardKolmogorov: lambda equation, grid, sides, xp: JumpChain(FeynmanKac.of(equation), grid, sides, xp),
+    McKeanVlasov: lambda equation, grid, sides, xp: InteractingChain(equation, grid, sides, xp),
     Kolmogorov: lambda equation, grid, sides, xp: JumpChain(equation, grid, sides, xp),
 }
 """of any walls, at order two"""
