@@ -114,7 +114,7 @@ def game(method: str, steps: int, tolerance: float, n: int, backend: str) -> Sol
 
     def solve() -> tuple[float, float]:
         found = mfg.equilibrium(crowd, grid, method=method, steps=steps, tolerance=tolerance, backend=backend)
-        return found.primal - found.dual, found.cost["iterations"]
+        return found.discrete_primal - found.discrete_dual, found.cost["iterations"]
 
     return solve
 

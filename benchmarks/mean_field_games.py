@@ -89,4 +89,12 @@ def _bridges(peers: bool) -> list[tuple[Any, ...]]:
 
 def _row(game: str, found: mfg.Equilibrium, cells: str, steps: int) -> tuple[Any, ...]:
     method = found.method.split(",")[0]
-    return game, method, cells, steps, found.primal - found.dual, found.cost["iterations"], found.cost["seconds"]
+    return (
+        game,
+        method,
+        cells,
+        steps,
+        found.discrete_primal - found.discrete_dual,
+        found.cost["iterations"],
+        found.cost["seconds"],
+    )

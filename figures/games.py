@@ -62,7 +62,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
                 panel.imshow(found.densities[k].T, origin="lower", **shown)
                 panel.plot(lines[: k + 1, :, 0], lines[: k + 1, :, 1], color="white", lw=0.4, alpha=0.7)
                 panel.set(xlim=box[:2], ylim=box[2:], xticks=[-2, 0, 2], yticks=[-2, 0, 2])
-            cost, gap = found.discrete_optimum.value, found.primal - found.dual
+            cost, gap = found.discrete_optimum.value, found.discrete_primal - found.discrete_dual
             row[0].set_ylabel(f"{game.name.replace(' ', chr(10), 1)}\n{cost:.3f}, gap {max(gap, 1e-16):.0e}", size=6.5)
             stored[game.name.replace(" ", "_")] = found
         for panel, share in zip(panels[0], SHARES, strict=True):

@@ -63,6 +63,28 @@ def refuses(case: str, attempt: Callable[[], object]) -> Check:
     return Check(case, 1.0, 0.0)
 
 
+def pointwise(case: str, function: Callable[[Array], object], x: Array, roundings: float = 64.0) -> Iterator[Check]:
+    """Yield the checks that a function of points (..., d) takes twelve of them (12, d) in any shape.
+
+    In shape (3, 4, d), one by one, and as one point of shape (d,), whose scalar has shape (). The same to `roundings` of
+    the largest: sums may be taken in another order.
+    """
+    whole = np.asarray(function(x), dtype=float)
+    yield agree(
+        f"{case} on (3, 4, d)",
+        function(x.reshape(3, 4, -1)),
+        whole.reshape(3, 4, *whole.shape[1:]),
+        roundings=roundings,
+    )
+    yield agree(
+        f"{case} one by one",
+        np.concatenate([np.asarray(function(x[i : i + 1])) for i in range(12)]),
+        whole,
+        roundings=roundings,
+    )
+    yield agree(f"{case} on (d,)", function(x[5]), whole[5], roundings=roundings)
+
+
 def numbers(array: Array) -> bool:
     """Say whether all entries are finite."""
     return bool(np.isfinite(array).all())

@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.core.differences import gradient
-from mfgpde.core.laws import Check, Kind, Law, agree, small
+from mfgpde.core.laws import Check, Kind, Law, agree, pointwise, small
 from mfgpde.densities.contract import Density, Propagated
 from mfgpde.densities.on_grid import OnGrid
 from mfgpde.grids import CartesianGrid
@@ -56,12 +56,14 @@ def reach(density: Density, x: Array) -> float:
 
 
 def takes_points_of_any_leading_shape(density: Density, rng: Generator) -> Iterator[Check]:
-    """Points (..., d) give logarithms (...) and scores (..., d); a seed gives the same samples again."""
+    """Points (..., d), one point (d,) too, give log p (...) and scores (..., d); a seed gives the same samples again."""
     x = places(density, rng, 12)
     d = x.shape[-1]
-    shaped = x.reshape(3, 4, d)
-    yield agree("log p on (3, 4, d)", density.log_density(shaped), density.log_density(x).reshape(3, 4))
-    yield agree("score on (3, 4, d)", density.score(shaped), density.score(x).reshape(3, 4, d))
+    yield from pointwise("log p", density.log_density, x)
+    yield from pointwise("score", density.score, x)
+    if isinstance(density, Curved):
+        yield from pointwise("Δlog p", density.laplacian, x)
+        yield from pointwise("∇²log p", density.hessian, x)
     first, again = (density.sample(7, np.random.default_rng(3)) for _ in range(2))
     yield agree("samples (7, d)", first, np.reshape(again, (7, d)), roundings=0)
 

@@ -38,7 +38,7 @@ class OnGrid:
         """Return p(x), shape (...)."""
         interpolate = RegularGridInterpolator(self.grid.axes, self.values, bounds_error=False, fill_value=None)
         centred = np.clip(x, [a[0] for a in self.grid.axes], [a[-1] for a in self.grid.axes])
-        return np.where(self.grid.contains(x), interpolate(centred), 0.0)
+        return np.where(self.grid.contains(x), interpolate(centred).reshape(np.shape(x)[:-1]), 0.0)
 
     def cell_means(self, grid: CartesianGrid) -> Array:
         """Return the means over the cells of a grid, (*cells): the values on its own, exact means of p on another."""

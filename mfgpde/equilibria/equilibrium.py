@@ -15,6 +15,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.files import written
+from mfgpde.core.renamed import renamed
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.equilibria import paths
@@ -26,16 +27,18 @@ if TYPE_CHECKING:
     import xarray
 
 
+@renamed(primal="discrete_primal", dual="discrete_dual")
 @dataclass(frozen=True, eq=False, repr=False)
 class Equilibrium(Shown):
     """An equilibrium on a grid at `times` τ_0 … τ_N: `densities` and `values` have shape (N + 1, *cells).
 
-    `primal` is the cost of a feasible pair (ρ, v), `dual` a lower bound on all of them, both of the discrete problem.
+    `discrete_primal` is the cost of a feasible pair (ρ, v), `discrete_dual` a lower bound on all of them: of the discrete
+    problem, as their names say; `optimal_cost` says what the game costs in the continuum, with a bar.
     `costs` splits the primal one. `residuals` are those of the discrete optimality system.
 
     >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
     >>> found = mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1))
-    >>> print(f"{found.dual:.2f}, {found.primal:.2f}")  # the cost between two bounds: ¼·E|x|² + ½ log 2 = 0.409
+    >>> print(f"{found.discrete_dual:.2f}, {found.discrete_primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409 between
     0.41, 0.41
     """
 
@@ -44,8 +47,8 @@ class Equilibrium(Shown):
     times: Array
     densities: Array
     values: Array
-    primal: float
-    dual: float
+    discrete_primal: float
+    discrete_dual: float
     costs: Mapping[str, float]
     residuals: Mapping[str, float]
     method: str
@@ -53,13 +56,17 @@ class Equilibrium(Shown):
     history: Sequence[float] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("discrete_primal", "discrete_dual"):
+            object.__setattr__(self, name, float(vars(self)[name]))  # NumPy scalars come in
+
     def summary(self) -> tuple[str, dict[str, str]]:
         """Return the game, the method, and the optimal cost between its bounds."""
         facts = {
             "on": f"{box(self.grid)}, {len(self.times) - 1} steps to {self.times[-1]:g}",
             "by": self.method,
             "cost of the discrete problem": str(self.discrete_optimum),
-            "gap": f"{self.primal - self.dual:.2e}",
+            "gap": f"{self.discrete_primal - self.discrete_dual:.2e}",
             "converged": "yes" if self.converged else "no",
         }
         return f"equilibrium of {self.game.name}", facts
@@ -67,18 +74,25 @@ class Equilibrium(Shown):
     @property
     def gap(self) -> Estimate:
         """Primal − dual as an excess over zero, with its own size as the bar: the discrete optimum lies between both."""
-        gap = max(self.primal - self.dual, 0.0)  # negative by rounding at most: `equilibrium` fails otherwise
+        gap = max(
+            self.discrete_primal - self.discrete_dual, 0.0
+        )  # negative by rounding at most: `equilibrium` fails otherwise
         return Estimate(0.5 * gap if np.isfinite(gap) else 0.0, 0.5 * gap, Kind.BOUND, f"duality gap, {self.method}")
 
     @property
     def discrete_optimum(self) -> Estimate:
-        """The optimal cost of the *discrete* problem, the middle of [dual, primal]; the primal one, if nothing bounds it.
+        """The optimal cost of the *discrete* problem, between dual and primal; the primal one, if nothing bounds it.
 
         How far it is from that of the continuous problem this does not say: `optimal_cost` does, from several grids.
         """
-        if np.isinf(self.dual):
-            return Estimate(self.primal, np.inf, Kind.BOUND, f"a cost that is reached, no bound below, {self.method}")
-        middle, half = 0.5 * (self.primal + self.dual), max(0.5 * (self.primal - self.dual), 0.0)
+        if np.isinf(self.discrete_dual):
+            return Estimate(
+                self.discrete_primal, np.inf, Kind.BOUND, f"a cost that is reached, no bound below, {self.method}"
+            )
+        middle, half = (
+            0.5 * (self.discrete_primal + self.discrete_dual),
+            max(0.5 * (self.discrete_primal - self.discrete_dual), 0.0),
+        )
         return Estimate(middle, half, Kind.BOUND, f"between dual and primal of the discrete problem, {self.method}")
 
     def density(self, k: int = -1) -> Field:
@@ -131,7 +145,12 @@ class Equilibrium(Shown):
         names = ["x", "y", "z"][: self.grid.dimension]
         coords: dict[str, Any] = {"time": self.times, **dict(zip(names, self.grid.axes, strict=True))}
         dims = ("time", *names)
-        attributes = {"primal": self.primal, "dual": self.dual, "method": self.method, "converged": int(self.converged)}
+        attributes = {
+            "primal": self.discrete_primal,
+            "dual": self.discrete_dual,
+            "method": self.method,
+            "converged": int(self.converged),
+        }
         attributes |= {"costs": json.dumps(dict(self.costs)), "residuals": json.dumps(dict(self.residuals))}
         attributes |= {"game": self.game.name, "lower": self.grid.lower, "upper": self.grid.upper}
         return xarray.Dataset({"density": (dims, self.densities), "value": (dims, self.values)}, coords, attributes)

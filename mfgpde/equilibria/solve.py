@@ -55,7 +55,7 @@ def equilibrium(
 
     >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
     >>> found = mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1))
-    >>> print(f"{found.primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409
+    >>> print(f"{found.discrete_primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409
     0.41
     """
     check_numbers(steps, tolerance, iterations)
@@ -101,7 +101,7 @@ def _chosen(game: MeanFieldGame, grid: CartesianGrid, method: Method, steps: int
 
 def _look_at(found: Equilibrium) -> None:
     """Warn about what has not converged; RuntimeError where a lower bound lies above a cost that is reached."""
-    gap = found.primal - found.dual
+    gap = found.discrete_primal - found.discrete_dual
     rounding = 1e-9 * (sum(map(abs, found.costs.values())) + found.game.unit(found.grid.lengths))
     rounding += found.residuals.get("negative mass", 0.0) * float(np.ptp(found.values))  # costs nothing real
     if not gap >= -rounding:

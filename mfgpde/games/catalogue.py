@@ -28,7 +28,7 @@ def normalizing_flow(source: Density, target: Density, horizon: float = 1.0, *, 
     One step of length T of the Jordan–Kinderlehrer–Otto scheme; `forward=False` takes KL(target‖ρ_T), maximum likelihood.
 
     >>> game = mfg.games.normalizing_flow(mfg.gaussian(0.0, 0.5), mfg.gaussian(1.0, 0.5))
-    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 64, 1), steps=16).primal:.2f}")  # a = ⅔: ½a² + (1 − a)²
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 64, 1), steps=16).discrete_primal:.2f}")  # ½·4/9 + 1/9
     0.33
     """
     cost: Functional = RelativeEntropy(target) if forward else ReverseRelativeEntropy(target)
@@ -42,7 +42,7 @@ def score_based_model(process: LinearProcess, data: Propagated, *, initial: Dens
     cost −∫ρ_0 log p_T. The drift is a gradient for isotropic processes; others are for Newton's method.
 
     >>> game = mfg.games.score_based_model(mfg.OrnsteinUhlenbeck(), mfg.gaussian(0.0, 0.5))
-    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 128, 1)).primal:.2f}")  # −∫p log p = ½ log(πe)
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 128, 1)).discrete_primal:.2f}")  # −∫p log p = ½ log(πe)
     1.07
     """
     end, isotropic = process.horizon, isinstance(process, IsotropicProcess)
@@ -91,7 +91,7 @@ def benamou_brenier(source: Density, target: Density, horizon: float = 1.0) -> M
     """Return optimal transport as a game: min ∫½|v|²ρ with ρ_T = target; the cost is W₂²/(2T).
 
     >>> game = mfg.games.benamou_brenier(mfg.gaussian(-0.5, 0.5), mfg.gaussian(0.5, 0.5))
-    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 64, 1), steps=16).primal:.2f}")  # W₂²/2T
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(5.0, 64, 1), steps=16).discrete_primal:.2f}")  # W₂²/2T
     0.50
     """
     return MeanFieldGame(source, Target(target), horizon, name="Benamou–Brenier")
@@ -118,7 +118,7 @@ def proximal_operator(
     — Li, Liu, Osher, Res. Math. Sci. 10 (2023); their Φ is −U.
 
     >>> game = mfg.games.proximal_operator(mfg.gaussian(0.0, 0.25), lambda x: 0.5 * x[..., 0] ** 2, beta=0.5)
-    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1)).primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1)).discrete_primal:.2f}")  # ¼·E|x|² + ½ log 2
     0.41
     """
     end = Potential(lambda x, t: potential(x))
@@ -155,7 +155,7 @@ def linear_quadratic(
     """Return min ∫½|v|²ρ + ½ weight ∫|x − centre|²ρ_T: U = ½a|x − centre|² + c with a′ = a², c′ = −κ d a backwards.
 
     >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
-    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1)).primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409
+    >>> print(f"{mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1)).discrete_primal:.2f}")  # ¼·E|x|² + ½ log 2
     0.41
     """
     if not weight >= 0:

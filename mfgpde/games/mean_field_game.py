@@ -143,7 +143,7 @@ class MeanFieldGame:
     >>> home = mfg.games.Potential(lambda x, t: 0.5 * x[..., 0] ** 2)
     >>> game = mfg.MeanFieldGame(mfg.gaussian(0.0, 0.25), home, viscosity=0.5)
     >>> found = mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1))
-    >>> print(f"{found.primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409
+    >>> print(f"{found.discrete_primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409
     0.41
     """
 

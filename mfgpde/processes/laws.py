@@ -22,7 +22,7 @@ from numpy.random import Generator
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.differences import gradient, slope
-from mfgpde.core.laws import Check, Kind, Law, agree, numbers, refuses, small
+from mfgpde.core.laws import Check, Kind, Law, agree, numbers, pointwise, refuses, small
 from mfgpde.processes import ForwardProcess, IsotropicProcess, LinearProcess, OverdampedLangevin
 
 SHARES = (0.07, 0.4, 0.93)
@@ -91,12 +91,11 @@ def takes_points_and_times_of_any_leading_shape(process: ForwardProcess, rng: Ge
 
     Exactly but for the order of summation: 64 roundings of the largest value.
     """
-    x = points(process, rng).reshape(3, 4, -1)
-    flat = x.reshape(12, -1)
+    flat = points(process, rng)
     for t in times(process):
-        yield agree(f"drift on (3, 4, d), {_at(t)}", process.drift(x, t), process.drift(flat, t).reshape(x.shape))
-        divergence = process.divergence(flat, t).reshape(3, 4)
-        yield agree(f"divergence on (3, 4, d), {_at(t)}", process.divergence(x, t), divergence)
+        yield from pointwise(f"drift, {_at(t)},", lambda y, t=t: process.drift(y, t), flat)
+        yield from pointwise(f"∇·f, {_at(t)},", lambda y, t=t: process.divergence(y, t), flat)
+        yield from pointwise(f"∇(∇·f), {_at(t)},", lambda y, t=t: process.divergence_gradient(y, t), flat)
     t = process.horizon * np.linspace(0.05, 0.95, 12)
     alone = np.stack([process.drift(flat[i : i + 1], float(t[i]))[0] for i in range(12)])
     yield agree("drift at 12 times", process.drift(flat, t), alone)

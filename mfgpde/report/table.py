@@ -61,7 +61,11 @@ def equilibrium_table(found: Any, cost: Any) -> Table:
     table.add_column("", min_width=30)
     table.add_column("value", justify="right")
     table.add_row("optimal cost", str(cost))
-    rows = {"discrete primal": found.primal, "discrete dual": found.dual, "primal − dual": found.primal - found.dual}
+    rows = {
+        "discrete primal": found.discrete_primal,
+        "discrete dual": found.discrete_dual,
+        "primal − dual": found.discrete_primal - found.discrete_dual,
+    }
     rows |= {f"cost: {name}": value for name, value in found.costs.items()}
     rows |= {f"residual: {name}": value for name, value in found.residuals.items() if name != "gap"}
     rows["least density"] = found.minimum

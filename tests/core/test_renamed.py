@@ -30,6 +30,7 @@ class Squared(mfg.games.Functional):
         (lambda: SCORE.process.contraction, "OrnsteinUhlenbeck.contraction is now called 'mean_coefficient'"),
         (lambda: EQUATION.square, "quadratic_coefficient"),
         (lambda: Squared().entropic, "Squared.entropic is now called 'kl_proximal'"),
+        (lambda: mfg.Equilibrium.primal, "discrete_primal"),
         (lambda: mfg.games.Quadratic, "QuadraticCost"),
     ],
 )

@@ -39,7 +39,7 @@ def test_on_a_line_the_estimator_is_that_of_hermite_functions(line, rng):
             ("divergence_gradient", 2e-2),
             ("divergence", 1e-3),
             ("__call__", 1e-4),
-            ("rate", 1e-3),
+            ("time_derivative", 1e-3),
         ):
             want = getattr(known, what)(y, t)
             np.testing.assert_allclose(getattr(ours, what)(y, t), want, atol=tolerance * np.abs(want).max())

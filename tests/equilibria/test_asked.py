@@ -73,7 +73,7 @@ def test_auto_names_the_method_that_would_do_and_it_does(change):
     found = mfg.equilibrium(
         game, mfg.CartesianGrid.cube(3.0, 80, 1), method="newton", order=1 if game.horizon == 1 else 2
     )
-    assert found.primal == pytest.approx(truth, abs=0.02 if game.horizon == 1 else 1e-5)  # upwind: h/10
+    assert found.discrete_primal == pytest.approx(truth, abs=0.02 if game.horizon == 1 else 1e-5)  # upwind: h/10
 
 
 def test_what_has_not_converged_says_so():

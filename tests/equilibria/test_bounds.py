@@ -60,7 +60,7 @@ def drawn(f, where, **options):
 def test_bounds_close_where_costs_are_convex(name, where):
     found = mfg.equilibrium(drawn(KERNELS[name][0], where), GRID, steps=24, order=1)
     assert found.converged
-    assert -1e-9 <= found.primal - found.dual <= 1e-6
+    assert -1e-9 <= found.discrete_primal - found.discrete_dual <= 1e-6
 
 
 @pytest.mark.parametrize("where", ["end", "all the time"])
@@ -69,9 +69,9 @@ def test_there_is_no_bound_where_they_are_not(name, where):
     with pytest.warns(UserWarning, match="is not monotone .* nothing bounds the optimal cost from below"):
         found = mfg.equilibrium(drawn(KERNELS[name][0], where), GRID, steps=24, order=1)
     assert found.converged
-    assert found.dual == -np.inf
+    assert found.discrete_dual == -np.inf
     assert str(found.discrete_optimum).endswith("± inf")
-    assert found.discrete_optimum.value == found.primal
+    assert found.discrete_optimum.value == found.discrete_primal
 
 
 def test_no_bound_lies_above_a_cost_that_another_start_reaches():
@@ -87,7 +87,7 @@ def test_no_bound_lies_above_a_cost_that_another_start_reaches():
     start = np.repeat((lopsided / GRID.integrate(lopsided))[None], 25, axis=0)
     with pytest.warns(UserWarning, match="the terminal cost is not monotone"):
         found = [mfg.equilibrium(game, GRID, steps=24, order=1, **more) for more in ({}, {"start": start})]
-    assert max(one.dual for one in found) <= min(one.primal for one in found)
+    assert max(one.discrete_dual for one in found) <= min(one.discrete_primal for one in found)
 
 
 def test_methods_that_need_local_costs_say_so():
@@ -113,7 +113,7 @@ def test_the_variance_is_held_to_riccati():
     a = np.sqrt(w) * np.tan(angle - np.sqrt(w) * T)
     noise = 0.2 * np.log(np.cos(angle - np.sqrt(w) * T) / np.cos(angle))  # κ∫a
     truth = 0.5 * a * 0.2 + noise + 0.5 * (a_end / (1 + a_end * T)) * 0.25
-    costs = [mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, n, 1), steps=n // 2).primal for n in (64, 128)]
+    costs = [mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, n, 1), steps=n // 2).discrete_primal for n in (64, 128)]
     assert costs[1] + (costs[1] - costs[0]) / 3 == pytest.approx(truth, abs=2e-4)
 
 

@@ -58,7 +58,7 @@ def test_the_answer_is_that_of_the_game_asked_for(tmp_path):
         mfg.equilibrium(game(2.0), GRID, method="primal-dual", steps=8, checkpoint=kept)
     kept.unlink()
     found = mfg.equilibrium(game(2.0), GRID, method="primal-dual", steps=8, tolerance=2e-3, checkpoint=kept)
-    assert found.dual - 0.02 <= 1.05 <= found.primal + 0.02  # 0.25² and (1/8)²: 1e-2 and less
+    assert found.discrete_dual - 0.02 <= 1.05 <= found.discrete_primal + 0.02  # 0.25² and (1/8)²: 1e-2 and less
 
 
 def test_files_that_are_no_checkpoints_get_one_sentence(tmp_path):

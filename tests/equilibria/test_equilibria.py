@@ -121,8 +121,8 @@ def test_all_gaps_hold_the_optimum_of_transport():
     )
     found = mfg.equilibrium(mfg.games.benamou_brenier(source, target), GRID, steps=16, tolerance=5e-4)
     assert found.converged
-    assert found.dual <= found.primal
-    assert found.dual - 2e-3 <= truth <= found.primal + 2e-3  # 1e-3 is what 48 cells are off
+    assert found.discrete_dual <= found.discrete_primal
+    assert found.discrete_dual - 2e-3 <= truth <= found.discrete_primal + 2e-3  # 1e-3 is what 48 cells are off
     assert found.residuals["transport"] < 1e-12
     assert found.minimum >= 0
     np.testing.assert_allclose(found.mass, 1.0, rtol=1e-12)
@@ -143,12 +143,12 @@ def test_bridges_close_their_gap_and_meet_both_ends():
         mfg.CartesianGrid.cube(5.0, 48, 2),
     )
     assert found.converged
-    assert 0 <= found.primal - found.dual <= 1e-8
+    assert 0 <= found.discrete_primal - found.discrete_dual <= 1e-8
     assert found.residuals["terminal law, L1"] < 1e-6
     with pytest.warns(UserWarning, match="1 sweeps: stopped at a gap of .* not converged"):
         early = mfg.equilibrium(found.game, found.grid, iterations=2, tolerance=0.0)
-    assert early.dual <= found.dual  # two sweeps prove less, and nothing false
-    assert early.primal >= found.primal
+    assert early.discrete_dual <= found.discrete_dual  # two sweeps prove less, and nothing false
+    assert early.discrete_primal >= found.discrete_primal
     paths = found.trajectories(np.full((400, 2), 0.1), rng=np.random.default_rng(0))
     assert paths.shape == (len(found.times), 400, 2)
     assert np.abs(paths[-1]).max() < 5
@@ -161,9 +161,13 @@ def test_methods_agree_on_a_crowd_in_the_plane():
         newton = mfg.equilibrium(game, PLANE, method="newton", steps=16)
     assert newton.converged
     assert newton.residuals["gap"] < 1e-6
-    assert entropic.primal == pytest.approx(newton.primal, abs=0.02)  # 20 cells a side: second order, 1 %
+    assert entropic.discrete_primal == pytest.approx(
+        newton.discrete_primal, abs=0.02
+    )  # 20 cells a side: second order, 1 %
     dual = mfg.equilibrium(game, PLANE, method="primal-dual", steps=16, tolerance=5e-3)
-    assert dual.dual - 0.04 <= entropic.primal <= dual.primal + 0.04  # its own h² of 0.3²: 0.02
+    assert (
+        dual.discrete_dual - 0.04 <= entropic.discrete_primal <= dual.discrete_primal + 0.04
+    )  # its own h² of 0.3²: 0.02
 
 
 def test_methods_agree_in_three_dimensions():
@@ -176,8 +180,8 @@ def test_methods_agree_in_three_dimensions():
     assert newton.converged
     assert newton.densities.shape == (8, 14, 14, 14)
     # on 20 cells a side both differ from the entropic cost, exact to 1e-4 here, by half as much: 1 % each
-    assert entropic.primal == pytest.approx(newton.primal, rel=0.02)
-    assert dual.dual - 0.03 <= entropic.primal <= dual.primal + 0.03
+    assert entropic.discrete_primal == pytest.approx(newton.discrete_primal, rel=0.02)
+    assert dual.discrete_dual - 0.03 <= entropic.discrete_primal <= dual.discrete_primal + 0.03
     assert entropic.trajectories(np.zeros((5, 3))).shape == (3, 5, 3)
 
 
@@ -186,7 +190,7 @@ def test_the_kernel_formula_is_the_game_and_refuses_bad_input():
     start = law([0.3], 0.3)
     found = mfg.wasserstein_proximal(start.density(grid.points), lambda x: x[..., 0] ** 4, grid, horizon=0.5, beta=0.3)
     game = mfg.equilibrium(mfg.games.proximal_operator(start, lambda x: x[..., 0] ** 4, 0.5, beta=0.3), grid, steps=8)
-    assert found.cost == pytest.approx(game.primal, rel=1e-6)
+    assert found.cost == pytest.approx(game.discrete_primal, rel=1e-6)
     np.testing.assert_allclose(found.density.values, game.densities[-1], atol=1e-6)
     np.testing.assert_allclose(found.value.values, game.values[0], rtol=1e-5, atol=1e-5)
     values = np.ones(64)
@@ -207,7 +211,7 @@ def test_crowds_keep_to_a_capacity():
         held = mfg.equilibrium(crowd(viscosity=viscosity, capacity=0.85), GRID, steps=12, tolerance=2e-3)
         assert held.densities[1:].max() <= 0.85 * (1 + 1e-6)
         assert free.densities.max() > 0.95
-        assert held.primal >= free.dual - 2e-3
+        assert held.discrete_primal >= free.discrete_dual - 2e-3
 
 
 def test_what_was_found_is_saved_and_an_interrupted_solve_goes_on(tmp_path):
@@ -227,7 +231,7 @@ def test_what_was_found_is_saved_and_an_interrupted_solve_goes_on(tmp_path):
         mfg.equilibrium(game, GRID, steps=9, checkpoint=kept)
     stored = mfg.equilibria.load_equilibrium(whole.save(tmp_path / "whole.nc"))
     np.testing.assert_allclose(stored.density.values, whole.densities)
-    assert stored.attrs["primal"] == whole.primal
+    assert stored.attrs["primal"] == whole.discrete_primal
 
 
 def test_bad_input_gets_a_sentence():
@@ -253,6 +257,6 @@ def test_bad_input_gets_a_sentence():
     with pytest.warns(UserWarning, match="not monotone"):
         found = mfg.equilibrium(drawn, GRID, steps=16)
     assert found.converged
-    assert found.dual == -np.inf  # where costs are not convex there is no bound
+    assert found.discrete_dual == -np.inf  # where costs are not convex there is no bound
     with pytest.warns(UserWarning, match="stopped at a residual"):
         assert not mfg.equilibrium(crowd(), GRID, method="newton", steps=16, iterations=1, tolerance=1e-14).converged

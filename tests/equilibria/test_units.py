@@ -37,7 +37,7 @@ def test_costs_and_densities_scale(method):
     for L, T in UNITS[::2] if method == "primal-dual" else UNITS:
         found = solved(L, T, method)
         assert found.cost["iterations"] == whole.cost["iterations"]
-        assert found.primal * T / L**2 == pytest.approx(whole.primal, rel=1e-8)
+        assert found.discrete_primal * T / L**2 == pytest.approx(whole.discrete_primal, rel=1e-8)
         np.testing.assert_allclose(found.densities * L, whole.densities, atol=1e-6)
         np.testing.assert_allclose(found.mass, 1.0, rtol=1e-12)
         points = L * np.linspace(-1, 1, 5)[:, None]
@@ -53,7 +53,7 @@ def test_costs_of_the_density_scale(method):
     whole = solved(1.0, 1.0, method, interaction=Power(0.5))
     for L, T in ((1e-3, 1.0), (1.0, 1e3)):
         found = solved(L, T, method, interaction=Power(0.5 * L**3 / T**2))
-        assert found.primal * T / L**2 == pytest.approx(whole.primal, rel=2e-4)
+        assert found.discrete_primal * T / L**2 == pytest.approx(whole.discrete_primal, rel=2e-4)
     assert solved(1.0, 1.0, method, interaction=RelativeEntropy(None, 0.2)).converged
 
 
@@ -70,5 +70,5 @@ def test_power_costs_scale():
             cost=PowerCost(1.5),
         )
         grid = mfg.CartesianGrid((-3 * L,), (3 * L,), (48,))
-        found.append(mfg.equilibrium(game, grid, steps=24, order=1).primal / E)
+        found.append(mfg.equilibrium(game, grid, steps=24, order=1).discrete_primal / E)
     np.testing.assert_allclose(found, found[0], rtol=1e-7)

@@ -203,7 +203,9 @@ def test_games_there(name, device):
     )
     np.testing.assert_allclose(there.densities, host.densities, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(there.values, host.values, rtol=1e-7, atol=1e-9)
-    np.testing.assert_allclose([there.primal, there.dual], [host.primal, host.dual], rtol=1e-9)
+    np.testing.assert_allclose(
+        [there.discrete_primal, there.discrete_dual], [host.discrete_primal, host.discrete_dual], rtol=1e-9
+    )
     assert there.costs == pytest.approx(host.costs, rel=1e-8)
     assert ("kinetic_proximal" in device) == (method == "primal-dual")
 

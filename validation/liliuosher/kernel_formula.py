@@ -73,7 +73,7 @@ def _wells(level, beta):
             (
                 mfg.l1_distance(kernel.density, coupled.density(-1)),
                 float(np.abs(kernel.value.values - coupled.values[0])[near].max()),
-                abs(kernel.cost - coupled.primal),
+                abs(kernel.cost - coupled.discrete_primal),
                 n,
             )
         )

@@ -60,7 +60,10 @@ def transport(level, time=1.0):
     )
     # the density is where the cost is flat: an L¹ error of the root of the gap
     near = mfg.Estimate(
-        fine_law, abs(fine_law - rough_law) + np.sqrt(2 * (fine.primal - fine.dual)), mfg.Kind.EXTRAPOLATED, "same"
+        fine_law,
+        abs(fine_law - rough_law) + np.sqrt(2 * (fine.discrete_primal - fine.discrete_dual)),
+        mfg.Kind.EXTRAPOLATED,
+        "same",
     )
     findings = [
         equal("cost", cost, mfg.exact(exact, "W₂²/2 of Gaussians"), resolution=1.5e-2),

@@ -123,7 +123,7 @@ def step(level, horizon=1.0):
     findings.append(
         at_most(
             "two blobs: gap",
-            mfg.exact(found.primal - found.dual, "primal − dual"),
+            mfg.exact(found.discrete_primal - found.discrete_dual, "primal − dual"),
             mfg.exact(tolerance, "asked for"),
             resolution=1e-9,
         )
@@ -141,7 +141,7 @@ def numbers(game, grid, steps, tolerance):
     paths = found.trajectories(seeds[np.abs(seeds - game.initial.means[0]).max(axis=1) < 0.8])
     straight = paths[:1] + np.linspace(0, 1, len(paths))[:, None, None] * (paths[-1:] - paths[:1])
     bend = float(np.abs(paths - straight).max())
-    gap = found.primal - found.dual
+    gap = found.discrete_primal - found.discrete_dual
     # the step's functional is 1/T + 1/max s² convex along its geodesics: W₂ of ρ_T from the minimiser is at most √(2 gap/that)
     near = np.sqrt(2 * max(gap, 0.0) / (1 / HORIZON + 1 / max(GAUSSIANS[grid.dimension][3])))
     bars = {"cost": gap, "mean of ρ_T": near, "variances of ρ_T": near, "bend of the paths": near}

@@ -58,7 +58,7 @@ def errors(dimension, cells, steps, method, viscosity, weight):
     C = (y * law.reshape(-1, 1)).T @ y
     moments = max(np.abs(m - end_mean).max(), np.abs(C - end_covariance).max())
     cost = 0.5 * (np.trace(A @ covariance) + mean @ A @ mean) + constant
-    return np.abs(found.values[0] - truth)[near].max(), moments, abs(found.primal - cost)
+    return np.abs(found.values[0] - truth)[near].max(), moments, abs(found.discrete_primal - cost)
 
 
 def known(dimension, cells, steps):

@@ -55,12 +55,15 @@ def meet(level, aversion=1.0):
         equal("Newton from two starts: L¹ at T/2", _between(newton, again), mfg.exact(0.0, "one"), resolution=1e-6),
         at_most(
             "entropic: primal − dual",
-            mfg.exact(entropic.primal - entropic.dual, "gap"),
+            mfg.exact(entropic.discrete_primal - entropic.discrete_dual, "gap"),
             mfg.exact(1e-7, "0"),
             resolution=0.0,
         ),
         at_least(
-            "primal-dual: primal − dual", mfg.exact(dual.primal - dual.dual, "gap"), mfg.exact(0.0, "0"), resolution=0.0
+            "primal-dual: primal − dual",
+            mfg.exact(dual.discrete_primal - dual.discrete_dual, "gap"),
+            mfg.exact(0.0, "0"),
+            resolution=0.0,
         ),
     ]
     for name, found in (

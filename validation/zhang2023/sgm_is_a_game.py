@@ -41,7 +41,7 @@ def errors(process, data, half_width, cells, steps, method, divergence):
     control = np.sqrt(np.sum(weight * (found.control(k) - exact) ** 2) / np.sum(weight * exact**2))
     law = float(grid.integrate(np.abs(found.densities[-1] - data.density(x))))
     entropy = -float(grid.integrate(np.exp(log_prior) * log_prior))
-    return value, float(control), law, abs(found.primal - entropy)
+    return value, float(control), law, abs(found.discrete_primal - entropy)
 
 
 @claim.measure

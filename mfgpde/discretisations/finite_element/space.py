@@ -236,7 +236,7 @@ class LagrangeSpace:
         matrix, here = interpolation_matrix(self, flat)
         values = over_ranks(self.comm, matrix @ self.with_ghosts(u), MPI.SUM)
         values[~here] = np.nan
-        return values.reshape(*x.shape[:-1], *u.shape[1:])
+        return values.reshape(x.shape[:-1] + u.shape[1:])
 
 
 def _add() -> Any:

@@ -92,7 +92,8 @@ class FiniteVolume:
 
     def interpolate(self, values: Array, x: Array) -> Array:
         """Return the field at points inside the box by cubic splines through the cell centres."""
-        return RegularGridInterpolator(self.grid.axes, values, method="cubic", bounds_error=False, fill_value=None)(x)
+        spline = RegularGridInterpolator(self.grid.axes, values, method="cubic", bounds_error=False, fill_value=None)
+        return spline(x).reshape(np.shape(x)[:-1] + values.shape[self.grid.dimension :])
 
     def gradient(self, values: Array) -> Array:
         """Return central differences of second order, one-sided at walls."""
