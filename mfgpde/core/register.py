@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mfgpde.core.ability import members
 from mfgpde.core.optional import told
 
 NO_MEMBERS = {"contract", "laws"}
@@ -73,7 +74,7 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
         )  # what may return any reads or adapts
 
     def _is(self, made: type) -> bool:
-        asked = getattr(self.contract, "__protocol_attrs__", None)
+        asked = members(self.contract)
         if asked is None:
             return issubclass(made, self.contract)
         has = {*dir(made), *getattr(made, "__dataclass_fields__", ())}  # fields without a default are no attributes

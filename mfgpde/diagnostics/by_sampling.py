@@ -14,6 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
+from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array, dot
 from mfgpde.core.estimate import Estimate
 from mfgpde.densities import Density
@@ -24,7 +25,7 @@ from mfgpde.diagnostics.prior_mismatch import mismatch
 from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.equations import Continuity
 from mfgpde.processes import ForwardProcess, LinearProcess
-from mfgpde.scores import DirectionalScore, Score
+from mfgpde.scores import DirectionalScore, Score, require_score
 from mfgpde.solvers import CountedDirections, flow, prior_of
 from mfgpde.transport import wasserstein_gaussian
 
@@ -50,8 +51,11 @@ def certify_by_sampling(
     `data` add likelihood, gaps of the moments, and how far the prior is from what the noise makes of them; a law in closed
     form adds the error of the score and KL(p‖q^ODE). Without, residuals, rotation and the gap of ODE and SDE still come.
 
-    Raises ValueError for a score that is not finite, before anything long.
+    Raises TypeError for a score without derivatives along directions, ValueError for one that is not finite: before
+    anything long.
     """
+    require(process, LinearProcess, "the process")
+    require_score(score, DirectionalScore)
     clock, ledger = time.perf_counter(), Ledger()
     counted, rng = CountedDirections(score), np.random.default_rng(seed)
     prior = prior_of(process, dimension)

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
+from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array
 from mfgpde.densities import cell_means
 from mfgpde.diagnostics.compared import Law, compared, normal, w2_entry
@@ -23,7 +24,7 @@ from mfgpde.discretisations import Field, FiniteVolume, means_of
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
-from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers
+from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers, require_score
 from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, prior_of, solve
 
 RTOL = {"sde": 2e-3, "ode": 5e-4}
@@ -54,8 +55,11 @@ def certify(
     the last noise is resolved best. With `elements` the SDE's law is solved for once more, by quadratic finite elements on
     so many cells a side, and the distance of both solutions reported.
 
-    Raises ValueError for a score that is not finite on the grid, before anything long.
+    Raises TypeError for a score without these derivatives, ValueError for one that is not finite on the grid:
+    before anything long.
     """
+    require(process, LinearProcess, "the process")
+    require_score(score, DifferentiableScore)
     clock, ledger = time.perf_counter(), Ledger()
     points = replace(grid, cells=(round(PROBES ** (1 / grid.dimension)),) * grid.dimension).points
     probe(score, points, process, stop)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.files import write_text
@@ -28,7 +29,7 @@ from mfgpde.learning.kernel_model import Shape, fit_kernel_model
 from mfgpde.learning.objectives import Objective
 from mfgpde.learning.train import train
 from mfgpde.processes import IsotropicProcess, LinearProcess
-from mfgpde.scores import DivergenceScore
+from mfgpde.scores import DivergenceScore, require_score
 from mfgpde.scores.exact import ExactScore, empirical_score
 from mfgpde.solvers import flow, log_density
 from mfgpde.solvers.induced import prior_of
@@ -66,6 +67,8 @@ def judge_model(
     `count` fresh points of the truth and as many of the model, W₂ on `transport` of them (0: left out); intervals are of
     99 %. Below 400 points ValueError.
     """
+    require(process, LinearProcess, "the process")
+    require_score(score, DivergenceScore)
     if count < 400:
         raise ValueError(f"count must be at least 400, got {count}")
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ from mfgpde.diagnostics.distances import Array
 from mfgpde.discretisations import Field, FiniteVolume, centres_of
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import ForwardProcess
-from mfgpde.scores import DifferentiableScore, Score
+from mfgpde.scores import DifferentiableScore, Score, require_score
 from mfgpde.solvers import Induced
 from mfgpde.transport.gaussian import moments
 
@@ -52,7 +52,7 @@ def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced,
     """Return both bounds from the stages of both laws, stored at the same times on the same grid.
 
     The region of L holds 99.9 % of q_t^SDE. The bars are what half of the stages would change in the trapezoidal sums.
-    Raises ValueError for fewer than eight times, or different ones.
+    Raises TypeError for a score without derivatives, ValueError for fewer than eight times, or different ones.
 
     >>> process, grid = mfg.OrnsteinUhlenbeck(), mfg.CartesianGrid.cube(5.0, 128, 1)
     >>> score, times = mfg.ExactScore(process, mfg.gaussian(1.0, 0.5)), np.linspace(1.0, 0.05, 20)
@@ -61,6 +61,7 @@ def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced,
     >>> print(f"{bound.along_trajectories.value:.2f}")  # both laws are Gaussian, e⁻¹ − e⁻² = 0.2325 apart
     0.23
     """
+    require_score(score, DifferentiableScore)
     if sde.times != ode.times or len(sde.times) < 8:
         raise ValueError(
             f"both laws need the same stored times, at least eight; got {len(sde.times)}, {len(ode.times)}"

@@ -12,7 +12,7 @@ from typing import ClassVar
 from mfgpde.core.arrays import Array
 from mfgpde.equations.contract import Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
-from mfgpde.scores import DivergenceScore
+from mfgpde.scores import DivergenceScore, offers
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,8 @@ class Continuity(Equation):
     def probability_flow(cls, process: ForwardProcess, score: DivergenceScore) -> Continuity:
         """Return the probability-flow equation in process time t: v = f − D s. — arXiv:2011.13456, eq. (13)."""
         flow = _ProbabilityFlow(process, score)
-        return cls(flow.velocity, flow.divergence, horizon=process.horizon)
+        known = flow.divergence if offers(score, DivergenceScore) else None
+        return cls(flow.velocity, known, horizon=process.horizon)
 
     def reversed(self, horizon: float) -> Continuity:
         """Return the same flow run backwards, in generation time τ = horizon − t."""

@@ -21,6 +21,7 @@ from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 from mfgpde.core.arrays import Array
 from mfgpde.equilibria.equilibrium import Equilibrium, drift_on, initial_on, position_cost, reference_on
 from mfgpde.games import MeanFieldGame
+from mfgpde.games.contract import Towards
 from mfgpde.grids import CartesianGrid
 
 FLOOR = 1e-6
@@ -64,7 +65,8 @@ class Sweeps:
 
     def first_guess(self) -> Array:
         """Return densities that go straight from ρ_0 to the law that the terminal cost wants, where it names one."""
-        wanted = getattr(self.game.terminal, "law", None)
+        terminal = self.game.terminal
+        wanted = terminal.law if isinstance(terminal, Towards) else None
         share = np.linspace(0, 1, self.count + 1).reshape(-1, *(1,) * self.grid.dimension)
         if wanted is None:
             return np.repeat(self.initial[None], self.count + 1, axis=0)

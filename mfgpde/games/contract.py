@@ -8,6 +8,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.renamed import renamed
+from mfgpde.densities import Density
 
 
 @runtime_checkable
@@ -24,6 +25,16 @@ class RunningCost(Protocol):
 
     def speed(self, size: Array) -> Array:
         """Return H′ at |p|, the speed that is best."""
+        ...
+
+
+@runtime_checkable
+class Towards(Protocol):
+    """A cost that wants a law, where it names one."""
+
+    @property
+    def law(self) -> Density | None:
+        """The law at which it is least."""
         ...
 
 

@@ -54,11 +54,12 @@ def _on_grid(field: Field, path: Path, title: str) -> None:
 
 
 def _on_mesh(field: Field, path: Path, title: str) -> None:
+    from mfgpde.discretisations.finite_element import FiniteElement
     from mfgpde.discretisations.finite_element.output import vtk_cells
 
+    assert isinstance(field.discretisation, FiniteElement)
     pv = _pyvista()
-    space: Any = getattr(field.discretisation, "space")  # noqa: B009  # only a discretisation on a mesh has one
-    found = vtk_cells(space, field.values)
+    found = vtk_cells(field.discretisation.space, field.values)
     if found is None:
         return
     cells, types, points, nodal = found
@@ -66,7 +67,7 @@ def _on_mesh(field: Field, path: Path, title: str) -> None:
     mesh.point_data["u"] = nodal
     plotter = pv.Plotter(off_screen=True, window_size=(1400, 1200))
     flat = np.ptp(points[:, 2]) == 0
-    if not flat and space.domain.topology.dim == 3:  # a solid: three cuts through its middle
+    if not flat and field.discretisation.space.domain.topology.dim == 3:  # a solid: three cuts through its middle
         mesh = mesh.slice_orthogonal()
     if isinstance(mesh, pv.UnstructuredGrid):
         mesh = mesh.extract_surface(nonlinear_subdivision=3, algorithm="dataset_surface")

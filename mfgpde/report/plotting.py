@@ -15,6 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mfgpde.core.printable import printable
+from mfgpde.discretisations import Field
+from mfgpde.equilibria import Equilibrium
+from mfgpde.equilibria.refined import RefinedEquilibrium
+from mfgpde.grids import CartesianGrid
+from mfgpde.solvers import Solution
+from mfgpde.verify import Evidence
 
 __all__ = ["Figure", "Line2D", "claim_in", "ladder_figure", "save", "style"]
 
@@ -153,24 +159,26 @@ def density_panels(fields: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def picture(result: Any) -> Figure:
+def picture(result: Evidence | Equilibrium | RefinedEquilibrium | Solution | Field) -> Figure:
     """Draw a field, a solution or an equilibrium, at most four times, scalars as they are, vectors by their length.
 
     Of evidence, the series. Raises ValueError for evidence without, and for results on meshes, which ParaView draws
     (`Solution.save("name.bp")`).
     """
-    if hasattr(result, "findings"):
+    if isinstance(result, Evidence):
         if not result.series:
             raise ValueError("this evidence has no series to draw")
         return ladder_figure([vars(one) for one in result.series])
-    if hasattr(result, "densities"):
+    if isinstance(result, RefinedEquilibrium):
+        result = result.finest
+    if isinstance(result, Equilibrium):
         last = len(result.times) - 1
         fields = {f"density, τ = {result.times[k]:.3g}": result.density(k) for k in _few(last)}
-    elif hasattr(result, "fields"):
+    elif isinstance(result, Solution):
         fields = {f"t = {result.times[k]:.3g}": result.fields[k] for k in _few(len(result.times) - 1)}
     else:
         fields = {"": result}
-    if not hasattr(result.grid if hasattr(result, "grid") else result.discretisation.grid, "axes"):
+    if not isinstance(next(iter(fields.values())).grid, CartesianGrid):
         raise ValueError("results on meshes are drawn by ParaView: save them as .bp or .xdmf")
     return field_panels(fields)
 

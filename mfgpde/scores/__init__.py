@@ -12,6 +12,7 @@ from mfgpde.scores.contract import (
     Score,
     Uncertain,
     offers,
+    require_score,
 )
 from mfgpde.scores.differences import Differenced
 from mfgpde.scores.eigenbasis import FourierBasis, HermiteBasis
@@ -44,6 +45,7 @@ __all__ = [
     "empirical_score",
     "load_score",
     "offers",
+    "require_score",
 ]
 
 if not TYPE_CHECKING:  # what else its files define

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from scipy.sparse import csr_matrix
 
+from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array
 from mfgpde.processes import ForwardProcess, MarkovGenerator
 
@@ -121,6 +122,13 @@ def offers[Ability](score: object, ability: type[Ability]) -> TypeIs[Ability]:
             "'potential_time_derivative' ('time_derivative' is ∂_t s)"
         )
     return isinstance(score, ability)
+
+
+def require_score(score: object, ability: type = Score) -> None:
+    """Raise TypeError unless a score has an ability, with what it lacks and what would do."""
+    if not offers(score, ability):
+        wrapped = "JaxScore, TorchScore or mfg.scores.Differenced(function, dimension) give derivatives of a function"
+        require(score, ability, "the score", "" if ability in (Score, PotentialScore) else wrapped)
 
 
 class Eigenbasis(Protocol):

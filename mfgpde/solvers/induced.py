@@ -14,6 +14,7 @@ from math import ceil
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array, Backend
 from mfgpde.core.progress import meter
 from mfgpde.core.time_structure import breaks
@@ -23,7 +24,7 @@ from mfgpde.discretisations.checks import checked
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
-from mfgpde.scores import Score
+from mfgpde.scores import Score, require_score
 from mfgpde.solvers.counted import counted
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.structure import drift_at
@@ -83,7 +84,7 @@ def induced_sde(
     law, one, is not in `grid`. The score is evaluated once per stage, on all points in one batch; one with a known
     potential at cell centres only. `rtol` is per step: at 1e-2 the law is off by some 5e-4.
 
-    Raises ValueError where that box would have more than 2²³ cells.
+    Raises TypeError for what is no linear process or no score, ValueError where that box would have more than 2²³ cells.
 
     >>> process = mfg.OrnsteinUhlenbeck()
     >>> score = mfg.ExactScore(process, mfg.gaussian(1.0, 0.5))
@@ -91,6 +92,8 @@ def induced_sde(
     >>> print(f"{law.expectation(lambda x: x[..., 0]):.2f}")  # 1 − e⁻²: the prior, of mean 0, is not the noised law yet
     0.86
     """
+    require(process, LinearProcess, "the process")
+    require_score(score)
     observed, clock = counted(score), time.perf_counter()
     equation = FokkerPlanck.reverse(process, observed)
     start, run, stored = prior_of(process, grid.dimension), process.horizon - stop, _stored(process, stop, times)
@@ -185,6 +188,8 @@ def induced_ode(
     >>> print(f"{law.expectation(lambda x: x[..., 0]):.2f}")  # 1 − e⁻¹: the prior, of mean 0, is not the noised law yet
     0.63
     """
+    require(process, LinearProcess, "the process")
+    require_score(score)
     observed, clock = counted(score), time.perf_counter()
     corners = grid.corners
     shape, stored = corners.shape, _stored(process, stop, times)

@@ -130,6 +130,7 @@ def certificate_in_eight_dimensions(source, name, out):
     return json.loads((out / "certificate.json").read_text())
 
 
+@pytest.mark.slow
 def test_above_three_dimensions_trajectories_stand_for_grids(source, tmp_path):
     found = {
         name: certificate_in_eight_dimensions(source, name, tmp_path / name) for name in ("eight", "turned", "shrunk")

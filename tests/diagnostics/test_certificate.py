@@ -168,6 +168,7 @@ def test_outside_of_the_box_is_in_the_bar():
     assert any("out of the box" in text for text in found.warnings)
 
 
+@pytest.mark.slow
 def test_samples_in_the_plane_have_a_useful_bar():
     """H8 in 2D: halves are compared through dust and blocks; a flux alone blows up where histograms have holes."""
     law, grid = gaussian(np.zeros(2), 0.04 * np.eye(2)), mfg.CartesianGrid.cube(3.0, 32, 2)

@@ -70,6 +70,7 @@ def test_absorbing_walls_hold_the_functions():
     assert 0 < errors[-1] < 1e-3 < errors[0]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(-11, 11))
 def test_spectra_know_no_units(power):
@@ -84,6 +85,7 @@ def test_spectra_know_no_units(power):
     np.testing.assert_allclose(hermite.values * unit**2, [0, 1, 2, 3], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_functions_are_right_where_their_weight_is_not():
     """φ₁ = x in the well x²/2, far out, whatever constant V carries."""
     space = mfg.FiniteElement(mfg.meshes.interval(-30.0, 30.0, 121), 3)
@@ -223,6 +225,7 @@ def test_no_density_is_stationary_at_absorbing_walls():
         stationary(still, mfg.FiniteElement(mfg.meshes.interval(-2.0, 2.0, 40), 1))
 
 
+@pytest.mark.slow
 def test_several_ranks_count_alike_and_fail_together(tmp_path):
     """Spectra on one and two ranks to rounding; an error of one rank's drift, start or potential ends them all."""
     script = Path(__file__).with_name("ranks_together.py")

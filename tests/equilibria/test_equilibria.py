@@ -170,6 +170,7 @@ def test_methods_agree_on_a_crowd_in_the_plane():
     )  # its own h² of 0.3²: 0.02
 
 
+@pytest.mark.slow
 def test_methods_agree_in_three_dimensions():
     game, grid = crowd(3, aversion=1.0), mfg.CartesianGrid.cube(2.5, 14, 3)
     entropic = mfg.equilibrium(game, grid, steps=2)

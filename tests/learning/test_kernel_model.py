@@ -75,6 +75,7 @@ def test_the_training_loss_is_that_of_the_mixture(precision, parameters, rng):
     assert np.abs(mixture.log_density(judge) - plain).max() > 0.05
 
 
+@pytest.mark.slow
 def test_corrections_are_kept_only_where_they_help_a_fold_that_saw_none(rng):
     x, fresh = LAW.sample(600, rng), LAW.sample(4000, rng)
     plain = mfg.fit_kernel_model(x)

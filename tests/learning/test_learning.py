@@ -125,6 +125,7 @@ def test_a_training_of_anything_else_is_refused_by_what_differs(tmp_path):
         mfg.train(process, samples, checkpoint=path, **known)
 
 
+@pytest.mark.slow
 def test_the_mean_of_the_weights_forgets_where_they_began():
     """After 100 steps it is nearer to the truth than half of what it was when the first weights stayed in it."""
     samples, x = np.random.default_rng(0).normal(size=(1000, 1)), np.linspace(-2, 2, 41)[:, None]
@@ -187,6 +188,7 @@ def test_a_loss_that_blows_up_is_said():
         mfg.train(OU, samples, widths=(4,), steps=100, batch_size=8, learning_rate=1e20)
 
 
+@pytest.mark.slow
 def test_a_base_is_what_the_network_adds_to(tmp_path, rng):
     process, law = mfg.VariancePreserving(), mfg.GaussianMixture([0.5, 0.5], [[0.8, 0.0], [-0.6, 0.5]], [0.3, 0.4])
     x = law.sample(1000, rng)
