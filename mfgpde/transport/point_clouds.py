@@ -28,6 +28,16 @@ def wasserstein_points(x: Array, y: Array, p: Array | None = None, q: Array | No
     >>> print(f"{mfg.transport.wasserstein_points(np.array([[0.0], [1.0]]), np.array([[3.0], [2.0]])):.6f}")
     2.000000
     """
+    x, y, *weights = _checked(x, y, p, q)
+    i, j = (w > 0 for w in weights)
+    middle = x[i].mean(axis=0)
+    x, y = x[i] - middle, y[j] - middle
+    unit = float(np.max(np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))))
+    return unit * _transported(x / unit, y / unit, weights[0][i], weights[1][j]) if unit > 0 else 0.0
+
+
+def _checked(x: Array, y: Array, p: Array | None, q: Array | None) -> tuple[Array, Array, Array, Array]:
+    """Return points (n, d), (m, d) and weights of sum one; ValueError for what has no distance."""
     x, y = np.atleast_2d(np.asarray(x, float)), np.atleast_2d(np.asarray(y, float))
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise ValueError(f"points must have shapes (n, d) and (m, d), got {x.shape} and {y.shape}")
@@ -41,11 +51,23 @@ def wasserstein_points(x: Array, y: Array, p: Array | None = None, q: Array | No
         if w.shape != (len(points),) or not np.isfinite(w).all() or w.min() < 0 or not w.sum() > 0:
             raise ValueError(f"the weights {name} need {len(points)} finite values ≥ 0 with a positive sum")
         weights.append(w / w.sum())
-    i, j = (w > 0 for w in weights)
-    middle = x[i].mean(axis=0)
-    x, y = x[i] - middle, y[j] - middle
-    unit = float(np.max(np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))))
-    return unit * _transported(x / unit, y / unit, weights[0][i], weights[1][j]) if unit > 0 else 0.0
+    return x, y, weights[0], weights[1]
+
+
+def dual_potential(x: Array, y: Array, p: Array | None = None, q: Array | None = None) -> Array:
+    """Return the potential φ (n,) of an optimal dual, φ_i + ψ_j ≤ |x_i − y_j|², to rounding, length².
+
+    >>> mfg.transport.dual_potential(np.array([[0.0]]), np.array([[2.0]]))[0] <= 4.0
+    np.True_
+    """
+    x, y, p, q = _checked(x, y, p, q)
+    costs = cdist(x, y, "sqeuclidean")
+    unit = float(costs.max()) or 1.0
+    _, log = _pot().emd2(p, q, costs / unit, numItermax=20_000_000, log=True)
+    if log["warning"]:
+        raise RuntimeError(f"the network simplex did not finish: {log['warning']}")
+    psi = unit * np.asarray(log["v"])
+    return np.asarray((costs - psi).min(axis=1))  # feasible and no less, also where a weight is zero
 
 
 def _transported(x: Array, y: Array, p: Array, q: Array) -> float:

@@ -48,7 +48,7 @@ def test_clipping_makes_atoms_that_are_counted():
 
 @pytest.mark.parametrize(("dimension", "cells"), [(1, 64), (2, 48), (3, 32)])
 def test_moves_on_grids_carry_gaussians_to_gaussians(dimension, cells):
-    """x ↦ ½x + 0.4 z of N(1, 0.5): N(½, 0.125 + 0.16), with order four: an error 16 times smaller on twice the cells."""
+    """X ↦ ½x + 0.4 z of N(1, 0.5): N(½, 0.125 + 0.16), with order four: an error 16 times smaller on twice the cells."""
     start, wrong = mfg.gaussian(1.0, 0.5, dimension), []
     for n in (cells, 2 * cells):
         law = Gridded.of(start, start_grid(start, n)).moved(lambda x: (0.5 * x, 0.4))
