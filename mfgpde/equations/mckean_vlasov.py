@@ -22,11 +22,11 @@ class McKeanVlasov(Equation):
     On periodic axes K is taken at the shortest differences, and must be periodic with the box to be smooth.
 
     >>> pull = mfg.equations.McKeanVlasov(mfg.processes.Diffusion(lambda x, t: 0 * x, lambda x, t: 0.5), lambda z: -z)
-    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 100, 1))
-    >>> law = mfg.solve(pull, space, mfg.gaussian(1.0, 1.0), (0.0, 0.5)).at(0.5)
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 120, 1))
+    >>> law = mfg.solve(pull, space, mfg.gaussian(1.0, 0.25), (0.0, 0.5)).at(0.5)
     >>> mean = law.expectation(lambda x: x[..., 0])
-    >>> print(f"{mean:.3f}, {law.expectation(lambda x: (x[..., 0] - mean) ** 2):.2f}")  # 1, ½ + ½e⁻¹
-    1.000, 0.68
+    >>> print(f"{mean:.3f}, {law.expectation(lambda x: (x[..., 0] - mean) ** 2):.2f}")  # 1, ½ − ¼e⁻¹
+    1.000, 0.41
     """
 
     diffusion: Diffusion

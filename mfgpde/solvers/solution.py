@@ -17,7 +17,8 @@ from mfgpde.core.errors import Status
 from mfgpde.core.files import written
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
-from mfgpde.equations import Equation, FokkerPlanck
+from mfgpde.discretisations.finite_volume.jump_rates import pull_along_noise
+from mfgpde.equations import Equation, FokkerPlanck, ForwardKolmogorov
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.error_bound import ErrorBound, error_bound
 from mfgpde.solvers.labelled import read_labelled
@@ -76,24 +77,34 @@ class Solution(Shown):
 
     @cached_property
     def peclet(self) -> float:
-        """The cell Péclet number |f_i|h_i/D of Fokker–Planck on a grid at the last time, its mean over the mass.
+        """The cell Péclet number |f_i|h_i/D of a density on finite volumes at the last time, its mean over the mass.
 
-        The largest of all axes; zero for other equations. Above about four a scheme of order two is one of order one.
+        The largest of all axes with noise; zero for other equations. Above about four a scheme of order two is one of order
+        one. Of a tensor it is |(D⁻¹g)_i|h_i, g the drift less ∇·D, along what has noise.
         """
         grid, equation, t = self.discretisation.grid, self.equation, float(self.times[-1])
-        if not (isinstance(equation, FokkerPlanck) and isinstance(self.discretisation, FiniteVolume)):
+        if not isinstance(self.discretisation, FiniteVolume):
             return 0.0
-        D, mass = float(equation.diffusivity(t)), np.maximum(self.fields[-1].values, 0.0)
+        mass = np.maximum(self.fields[-1].values, 0.0)
+        if isinstance(equation, ForwardKolmogorov):
+            pull = np.abs(pull_along_noise(equation, grid, t)) * np.asarray(grid.spacing)
+            total = float(mass.sum())
+            return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / total if total > 0 else 0.0
+        if not isinstance(equation, FokkerPlanck):
+            return 0.0
+        D = float(equation.diffusivity(t))
         speed = np.abs(np.asarray(equation.drift(grid.points, t), dtype=float)) * np.asarray(grid.spacing)
         means = (mass[..., None] * speed).sum(axis=tuple(range(mass.ndim))) / float(mass.sum())
         return float(means.max()) / D if D > 0 else np.inf
 
     def _peclet(self) -> dict[str, str]:
-        if int(np.prod(self.discretisation.grid.cells)) > 2**22 or not self.peclet > STEEP:
+        kinds = FokkerPlanck | ForwardKolmogorov
+        if not isinstance(self.equation, kinds) or not isinstance(self.discretisation, FiniteVolume):
             return {}
-        return {
-            "cell Péclet number": f"{self.peclet:.3g} where the mass is: of order one until cells are as much finer"
-        }
+        if int(np.prod(self.discretisation.grid.cells)) > 2**22:
+            return {}
+        depth = ": of order one until cells are as much finer" if self.peclet > STEEP else ""
+        return {"cell Péclet number": f"{self.peclet:.3g} where the mass is{depth}"}
 
     def at(self, t: float) -> Field:
         """Return the field at a stored time; KeyError names the stored ones (there is no interpolation in time)."""

@@ -342,3 +342,44 @@ def test_monotone_schemes_give_no_word():
         mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 16, 2)).semidiscretise(ForwardKolmogorov(diffusion)).rate(
             np.ones((16, 16)), 0.0
         )
+
+
+def radius(D, cells, lower=0.0):
+    """Return the radius of a planar Ornstein–Uhlenbeck process as a problem, its noise D, on (0, 6)."""
+    space = interval(lower, 6.0, cells, (("reflecting", "far"),))
+    return space, Diffusion(lambda r, t: -r + D / r, lambda r, t: D)
+
+
+def test_a_radius_with_drift_over_r_loses_no_order():
+    """From a Rayleigh law of another width: p = (r/s) e^{−r²/2s}, s = D + (s₀ − D)e^{−2t}; nothing is asked at r = 0."""
+    D, start, t = 0.5, 0.2, 0.6
+    s = D + (start - D) * np.exp(-2 * t)
+
+    def rayleigh(s):
+        return lambda r: r[..., 0] / s * np.exp(-(r[..., 0] ** 2) / (2 * s))
+
+    errors = []
+    for cells in (60, 120, 240, 480):
+        space, diffusion = radius(D, cells)
+        errors.append(distance(ForwardKolmogorov(diffusion), rayleigh(start), t, rayleigh(s))(space))
+        assert mfg.solvers.stationary(ForwardKolmogorov(diffusion), space).expectation(
+            lambda r: r[..., 0]
+        ) == pytest.approx(np.sqrt(np.pi * D / 2), abs=4 / cells)
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert np.all(np.abs(orders - 2) < 0.25), orders
+
+
+def test_summaries_say_how_deep_the_scheme_is_in(rng):
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1))
+    for D, deep in ((0.5, False), (1e-3, True)):
+        still = Diffusion(lambda x, t: 1 - x, lambda x, t, D=D: D)
+        run = mfg.solve(ForwardKolmogorov(still), space, mfg.gaussian(0.0, 0.3), (0.0, 0.1))
+        plain = mfg.solve(
+            mfg.FokkerPlanck(still.drift, lambda t, D=D: D, time_dependent=False),
+            space,
+            mfg.gaussian(0.0, 0.3),
+            (0.0, 0.1),
+        )
+        assert run.peclet == pytest.approx(plain.peclet, rel=1e-3)
+        assert ("order one" in repr(run)) == deep
+        assert "cell Péclet number" in repr(run)

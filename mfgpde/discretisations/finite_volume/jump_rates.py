@@ -138,6 +138,12 @@ def jumps(equation: Kolmogorov, grid: CartesianGrid, t: float) -> Jumps:
     )
 
 
+def pull_along_noise(equation: Kolmogorov, grid: CartesianGrid, t: float) -> Array:
+    """Return D⁻¹g at cell centres along what has noise, (*cells, d), per length: times cell widths, Péclet numbers."""
+    diffusion, x = equation.diffusion, grid.points
+    return _split(grid, diffusion.diffusion_tensor(x, t), diffusion.fickian_drift(x, t, widths(grid)))[0]
+
+
 def with_slope(fixed: Jumps, along: Array) -> Jumps:
     """Return the same chain where D⁻¹g has this in addition at centres, (*cells, d), in units of cells."""
     d = fixed.grid.dimension
