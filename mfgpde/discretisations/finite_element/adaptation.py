@@ -15,8 +15,8 @@ from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc,
 from mfgpde.discretisations.finite_element.eigenpairs import STEEPEST, eigenpairs, potential_at, rises
 from mfgpde.discretisations.finite_element.meshes.graded import bisected, fixed, straight
 from mfgpde.discretisations.finite_element.ranks import over_ranks, read_values
+from mfgpde.discretisations.finite_volume.still import Rates
 from mfgpde.equations import FokkerPlanck
-from mfgpde.kernels.chains import stationary_law
 from mfgpde.processes import MarkovGenerator
 
 STILL = 1e-14  # relative: rates of change below this share of the operator's norm are rounding
@@ -140,11 +140,19 @@ def stationary(equation: FokkerPlanck, discretisation: Any) -> Field:
 def _law_of_chain(system: Any) -> Array | None:
     """Return the stationary density of a fitted scheme, which is a Markov chain; nothing where weights are negative."""
     pointers, columns, entries = system.at(0.0).K.getValuesCSR()
-    rates = sparse.csr_array((entries, columns, pointers), shape=(system.space.own,) * 2)
-    if (rates - sparse.diags_array(rates.diagonal())).min() < 0:
+    into = sparse.csr_array((entries, columns, pointers), shape=(system.space.own,) * 2)
+    among = sparse.csr_array((into - sparse.diags_array(into.diagonal())).T)
+    if among.min() < 0:
         return None
-    law = stationary_law(rates)
-    return law / system.mass(law)
+    among.eliminate_zeros()
+    rates = Rates(among, np.zeros(system.space.own))
+    if rates.parts > 1:
+        raise ValueError(
+            f"the chain of the vertices has {rates.parts} parts that do not reach each other, in several pieces of the "
+            "mesh or behind rates below 1e-308: several laws are stationary"
+        )
+    law = rates.factors().occupied()
+    return law / system.mass(law / law.max()) / law.max()
 
 
 def _almost_singular(system: Any, shift: float) -> Callable[[Array], Array]:
