@@ -1,0 +1,102 @@
+"""Noise that depends on the place: every meaning of the integral has its own law, first passages their quadratures.
+
+Geometric Brownian motion is lognormal with the drift that its meaning induces; the mean time over a barrier is a double
+integral; the tilted washboard's current is Stratonovich's.
+"""
+
+import numpy as np
+from scipy.integrate import cumulative_simpson, simpson
+
+import mfgpde as mfg
+from mfgpde.equations import ForwardKolmogorov
+from mfgpde.processes import Diffusion
+from mfgpde.solvers import mean_first_passage_time, probability_current, stationary
+from mfgpde.verify import Claim, Evidence, Level, equal
+
+claim = Claim(
+    statement=r"\mathrm{d}X=\mu X\,\mathrm{d}t+\sigma X\circ_\alpha\mathrm{d}W:\ \log X_t\sim N\!\left((\mu+(\alpha-\tfrac12)\sigma^2)t,\sigma^2t\right),\qquad T=\int_{-1}^{1}e^{V(y)}\int_{-\infty}^{y}e^{-V(z)}\,\mathrm{d}z\,\mathrm{d}y",
+    source="Gardiner, Stochastic Methods (2009), secs. 4.3, 5.5; Stratonovich, Topics in the Theory of Random Noise (1967)",
+    standing="theorem",
+    assumes=("smooth coefficients", "walls that carry no flux"),
+    coefficients=("shift", "height"),
+)
+MU, SIGMA, END, BEFORE = 0.2, 0.5, 0.5, 0.04
+SHARES = {"ito": 0.0, "stratonovich": 0.5, "haenggi-klimontovich": 1.0}
+BARRIER, LOWER = 40.0, -1.8
+
+
+def moment(space, meaning):
+    """Return E√X at the end."""
+    gbm = Diffusion(lambda x, t: MU * x, lambda x, t: 0.5 * SIGMA**2 * x**2, meaning=meaning)
+
+    def start(x):
+        y = np.log(x[..., 0])
+        return np.exp(-0.5 * y**2 / BEFORE - y) / np.sqrt(2 * np.pi * BEFORE)
+
+    run = mfg.solve(ForwardKolmogorov(gbm), space, start, (0.0, END), rtol=1e-8)
+    return run.at(END).expectation(lambda x: np.sqrt(x[..., 0]))
+
+
+def waiting(space):
+    """Return the mean time from −1 to 1 over a barrier of 40 kT, over e^40."""
+    well = mfg.FokkerPlanck(lambda x, t: -4 * BARRIER * x * (x**2 - 1), lambda t: 1.0, time_dependent=False)
+    return float(mean_first_passage_time(well, space)(np.array([[-1.0]]))[0]) * np.exp(-BARRIER)
+
+
+def current(space):
+    """Return the current on the washboard 0.4 + cos x, D = 0.25."""
+    board = mfg.FokkerPlanck(lambda x, t: 0.4 + np.cos(x), lambda t: 0.25, time_dependent=False)
+    return float(probability_current(board, stationary(board, space)).values[0, 0])
+
+
+def stratonovich(force, height, D):
+    """Return D(1 − e^{−2πF/D})/∫∫e^{U(x + y) − U(x)} by Gauss's rule on a hundred pieces."""
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    points = (np.pi / 100 * (2 * np.arange(100)[:, None] + 1 + nodes)).ravel()
+    weights = np.tile(np.pi / 100 * weights, 100)
+    U = -(force * points + height * np.sin(points)) / D
+    ahead = points[:, None] + points
+    inner = np.exp(-(force * ahead + height * np.sin(ahead)) / D - U[:, None])
+    return float(D * -np.expm1(-2 * np.pi * force / D) / (weights @ inner @ weights))
+
+
+@claim.measure
+def laws(level, shift=1.0, height=1.0):
+    """Compare all with closed forms; `shift` scales the induced drift, `height` the barrier, in the closed forms alone."""
+    known, findings = mfg.exact, []
+    n = Level(level).pick(80, 120, 200)
+    for meaning, share in SHARES.items():
+        space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (8.0,), (n,)), walls=(("reflecting", "far"),))
+        found = mfg.converge(lambda s, m=meaning: moment(s, m), space, floor=1e-7).limit
+        mean, variance = (MU + (share * shift - 0.5) * SIGMA**2) * END, BEFORE + SIGMA**2 * END
+        truth = known(float(np.exp(0.5 * mean + variance / 8)), "lognormal")
+        findings.append(equal(rf"E\sqrt X, {meaning}", found, truth, resolution=1e-3))
+    y = np.linspace(LOWER, 1.0, 280001)
+    V = height * BARRIER * (y**2 - 1) ** 2
+    k = int(np.argmin(np.abs(y + 1)))
+    time = simpson(np.exp(V[k:] - BARRIER) * cumulative_simpson(np.exp(-V), x=y, initial=0)[k:], x=y[k:])
+    space = mfg.FiniteVolume(mfg.CartesianGrid((LOWER,), (1.0,), (2 * n,)), walls=(("reflecting", "absorbing"),))
+    findings.append(
+        equal(
+            "T e^{-40}",
+            mfg.converge(waiting, space).limit,
+            known(float(time), "quadrature"),
+            resolution=0.01 * float(time),
+        )
+    )
+    circle = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (2 * np.pi,), (n // 2,), (True,)))
+    J = stratonovich(0.4, height, 0.25)
+    findings.append(equal("J", mfg.converge(current, circle).limit, known(J, "Stratonovich"), resolution=1e-2 * J))
+    return Evidence(findings)
+
+
+@claim.control("the drift that each meaning induces twice as large")
+def induced_twice(level):
+    """Only Itô's law is left right."""
+    return laws(level, shift=2.0)
+
+
+@claim.control("the barriers of the closed forms lower by a tenth")
+def lower_barrier(level):
+    """The mean time is off by e⁴."""
+    return laws(level, height=0.9)
