@@ -64,75 +64,67 @@ def validate(
     level: LevelOption = LevelName.quick,
     out: OutOption = Path("results"),
     jobs: JobsOption = 0,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds from there on; the worst verdict counts.")] = 1,
+    twice: Annotated[bool, typer.Option("--twice", help="Judge everything twice: it must be the same bit for bit.")] = False,
+    limit: Annotated[float | None, typer.Option(help="Seconds that one claim may take: 900, 3600, 86400.")] = None,
+    executor: Annotated[
+        str, typer.Option(help="Who judges: processes, mpi (under mpiexec), submitit, dask, or one of your own.")
+    ] = "processes",
+    output: Annotated[bool, typer.Option("--output", help="Show what claims printed.")] = False,
     against: Annotated[
-        Path | None, typer.Option(help="A stored run to compare with: says what moved beyond its error bar.")
+        Path | None, typer.Option(help="A stored run that is the law: says what moved, and what was loosened.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
 ) -> None:
     """Verify claims and write a report; exit code 1: refuted or broken, 2: undecided, 3: moved since the stored run."""
-    from mfgpde.verify import discover, record, run
+    from mfgpde.app import court
+    from mfgpde.verify import discover, law, record, run
     from mfgpde.verify.claim import Level
 
     console = _console()
     with Complaints():
-        entries = discover.select(targets or [], discover.suite_root(PACKAGE))
+        if executor == "mpi" and court.serves():
+            raise typer.Exit
+        suite = discover.suite_root(PACKAGE)
+        entries = discover.select(targets or [], suite)
+        court.flaws(entries, console)
         if list_:
-            return _list(entries, console)
+            return court.listed(entries, console)
+        terms = run.Terms(seed, seeds, twice, limit, executor, jobs)
         stored = record.read(against) if against else None
-        folder = out / level.value
+        if stored:
+            law.comparable(stored, level.value)
+        folder = run.where(out / level.value, entries)
         result = run.run_suite(
             entries,
             Level(level.value),
             folder,
             package=PACKAGE,
-            seed=seed,
-            jobs=jobs,
+            terms=terms,
             show=console.is_terminal,
-            on_result=(lambda one: None) if console.is_terminal else _said,  # a log shows what goes on
+            on_result=(lambda one: None) if console.is_terminal else court.said,  # a log shows what goes on
         )
-    movements = record.compare(stored, result) if stored else None
-    _show(result, movements, folder, console)
+        ids = [entry.id for entry in discover.entries_in(suite)]
+        movements = law.compare(stored, result, lambda name: discover.meant(name, targets or [], ids)) if stored else None
+        court.show(result, movements, folder, console, output=output)
     code = run.exit_code(result)
     raise typer.Exit(code if code or not movements else 3)
 
 
-def _said(result: dict[str, Any]) -> None:
-    typer.echo(printable(f"{result['id']}: {result['outcome']} after {result['seconds']:.1f} s"), err=True)
+@app.command()
+def verdict(
+    claim: Annotated[str, typer.Argument(help="The id of a claim, or its last part.")],
+    run: Annotated[Path, typer.Option(help="The recorded run that holds it.")] = Path("results/quick/run.json"),
+    latex: Annotated[bool, typer.Option("--latex", help="As a sentence for a paper.")] = False,
+    badge: Annotated[Path | None, typer.Option(help="Write a badge (.svg) for a README.")] = None,
+) -> None:
+    """Say what a recorded run found about one claim, to be cited; exit codes as `validate`, 4 if the run is stale."""
+    from mfgpde.app import court
 
-
-def _list(entries: Any, console: Terminal) -> None:
-    from mfgpde.report.table import list_table
-    from mfgpde.verify import discover
-
-    claims = [discover.load(entry) for entry in entries]
-    rows = [{"id": c.id, "standing": str(c.standing), "source": c.source, "controls": c.controls} for c in claims]
-    console.print(list_table(rows))
-
-
-def _show(result: dict[str, Any], movements: list[Any] | None, folder: Path, console: Terminal) -> None:
-    from mfgpde.report import html, table
-    from mfgpde.verify import history
-
-    console.print(table.verdict_table(result))
-    if result["resumed"]:
-        console.print(f"{result['resumed']} of these results are from the interrupted run this one continued.")
-    for words in result["remarks"]:
-        console.remark(words)
-    if movements is not None:
-        console.print(
-            "Against the stored run: "
-            + (f"{len(movements)} movement(s)" if movements else "nothing moved beyond its error bar.")
-        )
-        for movement in movements:
-            console.print(f"  {movement.claim}  {movement.label}  {movement.what}", highlight=False)
-    page = folder / "report.html"
-    history.add(folder, result)
-    page.write_text(html.render(result, movements, history.runs(folder)), encoding="utf-8")
-    console.print(
-        f"{len(result['claims'])} claim(s) in {result['seconds']:.0f} s. Report: {page}   Data: {folder / 'run.json'}",
-        highlight=False,
-    )
+    console = _console()
+    with Complaints():
+        raise typer.Exit(court.cited(claim, run, PACKAGE, console, latex=latex, badge=badge))
 
 
 @app.command()
@@ -221,10 +213,19 @@ def check(
     sharpness: Annotated[float | None, typer.Option(help="β of softplus(βz)/β: 1.")] = None,
     inputs: Annotated[str | None, typer.Option(help="Order of a network's inputs: xt, or tx.")] = None,
     output: Annotated[str | None, typer.Option(help="What a network returns: vector, or potential.")] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(help="What must hold, as in 'W2(ode,data) <= 0.1' or 'leak <= 1e-3'.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier certificate.json: says what moved beyond its error bar.")
+    ] = None,
     out: OutOption = Path("results/check"),
 ) -> None:
-    """Put a score on trial: residuals, what its ODE and SDE generate, distances and bounds; exit code 2 if it fails."""
-    words = {key: value for key, value in locals().items() if key != "out"}
+    """Put a score on trial: residuals, what its ODE and SDE generate, distances and bounds.
+
+    Exit code 1: a requirement is refuted; 2: it failed, or one is undecided; 3: moved since the earlier certificate.
+    """
+    words = {key: value for key, value in locals().items() if key not in ("out", "require", "against")}
     from mfgpde.core.progress import meter
     from mfgpde.report import table
 
@@ -232,9 +233,12 @@ def check(
     with Complaints():
         from mfgpde.app import check as trials
         from mfgpde.app.asked import asked
+        from mfgpde.app.requirements import Certificate, Requirement
         from mfgpde.report import certificate as page
         from mfgpde.verify import history, record
 
+        required = [Requirement.read(text) for text in require or ()]
+        earlier = Certificate.load(against) if against else None
         trial = trials.prepare(asked(words | {"option": tuple(option or ())}))
         with meter("check", show=console.is_terminal) as bar:
             steps = iter(range(1, 8))
@@ -252,7 +256,10 @@ def check(
         console.remark(warning)
     files = f"Certificate: {out / 'certificate.html'}   Data: {out / 'certificate.json'}"
     console.print(f"{result['cost']['seconds']:.0f} s. {files}", highlight=False)
-    raise typer.Exit(2 if found.failures else 0)
+    with Complaints():
+        from mfgpde.app import gates
+
+        raise typer.Exit(gates.code(Certificate(result), required, earlier, console, failed=bool(found.failures)))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,23 +15,51 @@ MARKS = {"holds": "✓", "undecided": "?", "refuted": "✗", "broken": "!", "ski
 
 def verdict_table(run: Mapping[str, Any]) -> Table:
     """Return one row a claim: what it holds to, its margin in error bars, what it would notice, its controls."""
-    table = Table(title=f"level {run['level']}, seed {run['seed']}", title_justify="left", header_style="bold")
+    seeds = run.get("seeds", 1)
+    said = f"seed {run['seed']}" if seeds == 1 else f"seeds {run['seed']} to {run['seed'] + seeds - 1}, the worst of each"
+    table = Table(title=f"level {run['level']}, {said}", title_justify="left", header_style="bold")
     table.add_column("claim", no_wrap=True)
     table.add_column("verdict")
     table.add_column("tightest finding", ratio=2)
     table.add_column("margin", justify="right")
     table.add_column("would notice")
     table.add_column("controls", justify="right")
+    table.add_column("seen to fail", justify="right")
     table.add_column("s", justify="right")
     for claim in run["claims"]:
         outcome = claim["outcome"]
         verdict = Text(f"{MARKS[outcome]} {outcome}", style=COLOURS[outcome])
         refuted = sum(control["outcome"] == "refuted" for control in claim["controls"])
-        suspects = sum(finding["suspect_bar"] for finding in claim["findings"])
-        reason = claim["reason"] + (f"  [{suspects} bar(s) look too small]" if suspects else "")
-        row = (claim["id"], verdict, reason, margin(claim["margin"]), notices(claim["detects"]))
-        table.add_row(*row, f"{refuted}/{len(claim['controls'])}", f"{claim['seconds']:.1f}")
+        seen, count = seen_of(claim)
+        row = (claim["id"], verdict, _told(claim), margin(claim["margin"]), notices(claim["detects"]))
+        fails = Text(f"{seen}/{count}" if count else "–", style="" if seen == count else "yellow")
+        table.add_row(*row, f"{refuted}/{len(claim['controls'])}", fails, f"{claim['seconds']:.1f}")
     return table
+
+
+def _told(claim: Mapping[str, Any]) -> str:
+    """Return a claim's reason, with what is to be said beside it."""
+    suspects = sum(bool(finding.get("suspect_bar")) for finding in claim["findings"])
+    over = claim.get("seeds")
+    parts = [claim["reason"]]
+    parts += [f"[{suspects} bar(s) look too small]"] if suspects else []
+    parts += [f"[seed {claim['seed']} of {len(over)}]"] if isinstance(over, list) else []
+    return "  ".join(parts)
+
+
+def seen_of(claim: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many findings of a claim a false variant refuted, and how many it has."""
+    return sum(bool(finding.get("refuted_by")) for finding in claim["findings"]), len(claim["findings"])
+
+
+def seen_to_fail(run: Mapping[str, Any]) -> str:
+    """Return in a sentence how many findings of a run were seen to fail."""
+    pairs = [seen_of(claim) for claim in run["claims"]]
+    seen, count = sum(a for a, _ in pairs), sum(b for _, b in pairs)
+    if not count:
+        return "There are no findings."
+    rest = f"; {count - seen} were never seen to fail" if seen < count else ""
+    return f"{seen} of {count} findings were refuted by a false variant{rest}."
 
 
 def list_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -169,7 +198,7 @@ def tightness(bound: Mapping[str, Any]) -> str:
 
 def margin(value: float | None) -> str:
     """Return a margin in error bars; null stands for no bar at all or no finding."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.1f}" if abs(value) < 1000 else f"{value:.0e}"
 
@@ -182,6 +211,6 @@ def notices(detects: Mapping[str, float | None]) -> str:
 
 def percent(value: float | None) -> str:
     """Return a relative change for people."""
-    if value is None or value >= 10:
+    if value is None or not value < 10:
         return "not at all"
     return f"{100 * value:.2g} %" if value >= 1e-5 else f"{value:.0e}"

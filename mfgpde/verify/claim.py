@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from mfgpde.core.shown import Shown
 from mfgpde.verify.finding import Finding
 
 T = TypeVar("T")
 ARXIV = re.compile(r"arXiv:(?!\d{4}\.\d{4,5}(v\d+)?\b)")  # a malformed identifier
+PLAIN = re.compile(r"[\w.+-]{1,40}")
+"""a value that names its case; others are named by their number"""
 
 
 class Standing(StrEnum):
@@ -61,10 +67,15 @@ class Evidence(Shown):
     series: Sequence[Series] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.findings, Finding):
+            raise TypeError("Evidence takes a list of findings: Evidence([finding])")
         object.__setattr__(self, "findings", tuple(self.findings))
         object.__setattr__(self, "series", tuple(self.series))
         if not self.findings:
             raise ValueError("a measurement without findings proves nothing")
+        for finding in self.findings:
+            if not isinstance(finding, Finding):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"evidence is made of findings, equal(…), at_most(…) or at_least(…), got {finding!r:.80}")
         labels = [finding.label for finding in self.findings]
         if len(set(labels)) != len(labels):
             raise ValueError(f"findings need distinct labels, got {labels}")
@@ -82,7 +93,9 @@ class Claim:
     """A statement that a computer can refute.
 
     `coefficients` names parameters of the measure, factors with default 1, whose smallest detectable change is reported.
-    The measure takes the level first, and a `seed` if it draws random numbers.
+    The measure takes the level first, and an `rng` if it draws random numbers: numpy's generator, the same for the
+    measure and its controls, another one for each seed of a run. `repeatable` promises the same result, bit for bit,
+    from the same seed.
     """
 
     statement: str
@@ -90,10 +103,12 @@ class Claim:
     standing: str
     assumes: tuple[str, ...] = ()
     coefficients: tuple[str, ...] = ()
+    repeatable: bool = True
     title: str = ""
     id: str = ""
     _measure: Measure | None = None
-    _controls: dict[str, Callable[[Level], Evidence]] = field(default_factory=dict[str, Callable[[Level], "Evidence"]])
+    _controls: dict[str, Measure] = field(default_factory=dict[str, Callable[..., "Evidence"]])
+    _cases: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
     def __post_init__(self) -> None:
         if not self.statement.strip():
@@ -117,16 +132,35 @@ class Claim:
         self._measure = function
         return function
 
-    def control(self, description: str) -> Callable[[Callable[[Level], Evidence]], Callable[[Level], Evidence]]:
+    def control(self, description: str) -> Callable[[Measure], Measure]:
         """Decorate a false variant, described in a few words, that the same measure must refute."""
 
-        def register(function: Callable[[Level], Evidence]) -> Callable[[Level], Evidence]:
+        def register(function: Measure) -> Measure:
             if description in self._controls:
                 raise ValueError(f"two controls are called {description!r}")
             self._controls[description] = function
             return function
 
         return register
+
+    def cases(self, **values: Sequence[Any]) -> Callable[[Measure], Measure]:
+        """Decorate a measure that is to be judged for every combination of values, each a claim of its own.
+
+        The measure and the controls take the values by name, and the id says them: `paper/name[dimension=2,noise=0.1]`.
+
+        >>> claim = mfg.verify.Claim(r"x = x", "mfgpde", "theorem")
+        >>> _ = claim.cases(dimension=(1, 2), noise=(0.1,))(lambda level, dimension, noise: None)
+        >>> claim.named_cases
+        ('dimension=1,noise=0.1', 'dimension=2,noise=0.1')
+        """
+        if self._cases:
+            raise ValueError("the cases of a claim are named once")
+        if not values or not all(len(one) for one in values.values()):
+            raise ValueError(f"cases(name=(value, …), …) needs at least one value for each name, got {values}")
+        for chosen in itertools.product(*(enumerate(one) for one in values.values())):
+            words = (_named(name, k, value) for name, (k, value) in zip(values, chosen, strict=True))
+            self._cases[",".join(words)] = {name: value for name, (_, value) in zip(values, chosen, strict=True)}
+        return lambda function: function
 
     @property
     def measured(self) -> bool:
@@ -138,13 +172,47 @@ class Claim:
         """The descriptions of the controls."""
         return tuple(self._controls)
 
-    def run_measure(self, level: Level, seed: int, **changed: float) -> Evidence:
+    @property
+    def named_cases(self) -> tuple[str, ...]:
+        """The names of its cases; none where it is judged once."""
+        return tuple(self._cases)
+
+    @property
+    def random(self) -> bool:
+        """Whether the measure or a control draws random numbers."""
+        functions = (self._measure, *self._controls.values())
+        return any("rng" in inspect.signature(one).parameters for one in functions if one is not None)
+
+    def run_measure(self, level: Level, seed: int, case: str = "", **changed: float) -> Evidence:
         """Call the measure, with some coefficients changed."""
         if self._measure is None:
             raise ValueError("the claim has no measure")
-        takes_seed = "seed" in inspect.signature(self._measure).parameters
-        return self._measure(level, **({"seed": seed} if takes_seed else {}), **changed)
+        return self._called("the measure", self._measure, level, seed, case, changed)
 
-    def run_control(self, description: str, level: Level) -> Evidence:
+    def run_control(self, description: str, level: Level, seed: int, case: str = "") -> Evidence:
         """Call one control."""
-        return self._controls[description](level)
+        return self._called(f"control “{description}”", self._controls[description], level, seed, case, {})
+
+    def _called(
+        self, what: str, function: Measure, level: Level, seed: int, case: str, changed: Mapping[str, float]
+    ) -> Evidence:
+        """Call a measure or control with its generator and its case; TypeError for what is no evidence."""
+        if bool(case) != bool(self._cases) or (case and case not in self._cases):
+            raise ValueError(f"the claim has no case {case!r}; its cases are {', '.join(self._cases) or 'none'}")
+        given = self._cases.get(case, {})
+        if "rng" in inspect.signature(function).parameters:
+            stream = zlib.crc32(f"{self.id}[{case}]".encode())
+            given = {**given, "rng": np.random.default_rng((seed, stream))}
+        found: object = function(level, **given, **changed)
+        if not isinstance(found, Evidence):
+            raise TypeError(f"{what} returned {_spoken(found)}; return Evidence([equal(…), …])")
+        return found
+
+
+def _named(name: str, number: int, value: object) -> str:
+    text = str(value)
+    return f"{name}={text if PLAIN.fullmatch(text) else f'#{number}'}"
+
+
+def _spoken(found: object) -> str:
+    return "nothing" if found is None else f"an object of type {type(found).__name__}"

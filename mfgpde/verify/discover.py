@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mfgpde.core.modules import load_module, shipped
@@ -13,10 +14,16 @@ from mfgpde.verify.claim import Claim
 
 @dataclass(frozen=True)
 class Entry:
-    """A claim's file before it is loaded."""
+    """A claim's file before it is loaded, which of its cases is meant, and why it cannot be judged, if so."""
 
     id: str
     path: Path
+    case: str = ""
+    flaw: str = ""
+
+    def of_case(self, case: str) -> Entry:
+        """Return the entry of one case of this claim."""
+        return replace(self, id=f"{self.id}[{case}]", case=case)
 
 
 def suite_root(package: Path) -> Path:
@@ -31,9 +38,41 @@ def suite_root(package: Path) -> Path:
 
 
 def entries_in(root: Path) -> list[Entry]:
-    """Return all claim files under a folder, ordered by name; files and folders that begin with _ or . are skipped."""
-    paths = sorted(p for p in root.rglob("*.py") if not any(part[0] in "_." for part in p.relative_to(root).parts))
-    return [Entry(p.relative_to(root).with_suffix("").as_posix().replace("_", "-"), p) for p in paths]
+    """Return all claim files under a folder, ordered by name; files and folders that begin with _ or . are skipped.
+
+    Links are followed, each folder once on its way down. Files of one id are one entry with a flaw that names them.
+    """
+    return _distinct(
+        Entry(p.relative_to(root).with_suffix("").as_posix().replace("_", "-"), p) for p in sorted(_files(root, ()))
+    )
+
+
+def _files(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    here = os.path.realpath(folder)
+    if here in above:  # a link back to a folder that this one lies in
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name[0] in "_.":
+            continue
+        if path.is_dir():
+            yield from _files(path, (*above, here))
+        elif path.suffix == ".py":
+            yield path
+
+
+def _distinct(entries: Iterable[Entry]) -> list[Entry]:
+    """Return one entry for each id; where several files have one, it says which, and none of them is judged."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        same = found.setdefault(entry.id, [])
+        if all(os.path.realpath(entry.path) != os.path.realpath(one.path) for one in same):
+            same.append(entry)
+    return [same[0] if len(same) == 1 else replace(same[0], flaw=_ambiguous(name, same)) for name, same in found.items()]
+
+
+def _ambiguous(name: str, same: Sequence[Entry]) -> str:
+    paths = " and ".join(str(entry.path) for entry in same)
+    return f"{len(same)} files have the id {name!r}, so none of them is judged: {paths}; rename all but one"
 
 
 def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
@@ -46,7 +85,7 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
     suite = entries_in(default_root)
     if not targets:
         return suite
-    chosen: dict[str, Entry] = {}
+    chosen: list[Entry] = []
     for target in targets:
         path, name = Path(target), target.strip("/").replace("_", "-")
         own = target.endswith("/") or target.startswith(".")  # a folder is meant, not a part of the suite
@@ -61,8 +100,19 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
             found = same or [Entry(path.stem.replace("_", "-"), path)]
         elif not found:
             raise ValueError(_unknown(target, [e.id for e in suite]))
-        chosen.update((entry.id, entry) for entry in found)
-    return list(chosen.values())
+        chosen += found
+    return _distinct(chosen)
+
+
+def meant(name: str, targets: Sequence[str], suite: Iterable[str]) -> bool:
+    """Say whether targets ask for a claim of this id, if it still existed: folders for all that the suite has not."""
+    base = name.partition("[")[0]
+    if not targets:
+        return True
+    plain = [target.strip("/").replace("_", "-") for target in targets]
+    if any(base == one or base.startswith(one + "/") or base.split("/")[-1] == one for one in plain):
+        return True
+    return base not in set(suite) and any(Path(target).is_dir() for target in targets)
 
 
 def companions(paths: Iterable[Path]) -> list[Path]:
@@ -87,8 +137,10 @@ def _unknown(target: str, ids: list[str]) -> str:
 def load(entry: Entry) -> Claim:
     """Import a claim file and return its claim, its id set.
 
-    Raises ValueError if the file defines no `claim`, or one without a measure or controls.
+    Raises ValueError if the file defines no `claim`, or one without a measure or controls, and for an entry with a flaw.
     """
+    if entry.flaw:
+        raise ValueError(entry.flaw)
     module = load_module(entry.path)
     claim = vars(module).get("claim")
     if not isinstance(claim, Claim):
@@ -97,6 +149,6 @@ def load(entry: Entry) -> Claim:
         raise ValueError(f"{entry.path}: the claim has no measure; decorate one with @claim.measure")
     if not claim.controls:
         raise ValueError(f"{entry.path}: the claim has no control; add a false variant with @claim.control(…)")
-    claim.id = entry.id
+    claim.id = entry.id.removesuffix(f"[{entry.case}]") if entry.case else entry.id
     claim.title = claim.title or (module.__doc__ or "").strip().split("\n")[0]
     return claim

@@ -26,7 +26,7 @@ class Finding:
     """`left relation right` to within `resolution` δ ≥ 0, the smallest violation anyone would care about.
 
     With excess = left − right ("≤") or |left − right| ("=") and bar = the sum of both errors: holds if
-    excess + bar ≤ δ, refuted if excess − bar > δ, undecided otherwise.
+    excess + bar ≤ δ, refuted if excess − bar > δ, undecided otherwise. A side that is infinite decides nothing.
     """
 
     label: str
@@ -36,6 +36,12 @@ class Finding:
     resolution: float
 
     def __post_init__(self) -> None:
+        for side in (self.left, self.right):
+            if not isinstance(side, Estimate):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(
+                    f"{self.label}: both sides are estimates with error bars, got {side!r:.80}; "
+                    "exact(value, why), or the limit of a ladder"
+                )
         if not self.resolution >= 0 or not math.isfinite(self.resolution):
             raise ValueError(f"{self.label}: the resolution must be a finite number ≥ 0, got {self.resolution!r}")
         if self.relation not in ("=", "≤"):
@@ -59,15 +65,27 @@ class Finding:
         return self.left.half_width + self.right.half_width
 
     @property
+    def infinite(self) -> str:
+        """Which side is no finite number, in words; nothing if both are."""
+        sides = (("left", self.left), ("right", self.right))
+        return " and ".join(
+            f"the {name} side is {one.value} ({one.method})" for name, one in sides if not math.isfinite(one.value)
+        )
+
+    @property
     def outcome(self) -> Outcome:
         """Holds, refuted or undecided."""
+        if self.infinite:
+            return Outcome.UNDECIDED
         if self.excess + self.bar <= self.resolution:
             return Outcome.HOLDS
         return Outcome.REFUTED if self.excess - self.bar > self.resolution else Outcome.UNDECIDED
 
     @property
     def margin(self) -> float:
-        """The distance of the excess from δ, in error bars: ≥ 1 holds, < −1 refuted."""
+        """The distance of the excess from δ, in error bars: ≥ 1 holds, < −1 refuted; −∞ for infinite sides."""
+        if self.infinite:
+            return -math.inf
         room = self.resolution - self.excess
         return room / self.bar if self.bar > 0 else math.copysign(math.inf, room)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mfgpde.verify.claim import Evidence
@@ -26,10 +26,12 @@ def judge(
     evidence: Evidence,
     controls: Mapping[str, Evidence | Exception],
     detects: Mapping[str, float] | None = None,
+    unseen: Sequence[str] = (),
 ) -> Verdict:
-    """Judge a claim by the worst of its findings, and broken unless every control is refuted.
+    """Judge a claim by the worst of its findings, and broken unless every control is refuted and says something.
 
-    An empty set of controls is broken too: a check that cannot fail decides nothing.
+    An empty set of controls is broken too: a check that cannot fail decides nothing. So is a claim that may not have
+    findings that were never seen to fail, but has: `unseen` are their labels.
 
     >>> from mfgpde.verify import Evidence, equal
     >>> two, three = mfg.exact(2.0, "2"), mfg.exact(3.0, "3")
@@ -39,17 +41,46 @@ def judge(
     """
     worst = max(evidence.findings, key=lambda finding: (SEVERITY[finding.outcome], -finding.margin))
     margin = min(finding.margin for finding in evidence.findings)
-    complaints = [_complaint(name, outcome) for name, outcome in controls.items()]
+    complaints = [_complaint(name, outcome, evidence) for name, outcome in controls.items()]
     complaints = [complaint for complaint in complaints if complaint]
     if not controls:
         complaints.append("no control: a check that cannot fail decides nothing")
+    if unseen:
+        few = ", ".join(unseen[:3]) + (", …" if len(unseen) > 3 else "")
+        complaints.append(f"a theorem needs findings that were seen to fail; never seen: {len(unseen)} ({few})")
     if complaints:
         return Verdict(Outcome.BROKEN, margin, "; ".join(complaints), detects or {})
     return Verdict(worst.outcome, margin, reason(worst), detects or {})
 
 
+def refuters(evidence: Evidence, variants: Mapping[str, Evidence | Exception]) -> dict[str, list[str]]:
+    """Return for every finding which false variants refuted the finding of its label."""
+    found: dict[str, list[str]] = {finding.label: [] for finding in evidence.findings}
+    for name, outcome in variants.items():
+        for finding in () if isinstance(outcome, Exception) else outcome.findings:
+            if finding.outcome is Outcome.REFUTED and finding.label in found:
+                found[finding.label].append(name)
+    return found
+
+
+def mirrors(false: Finding, true: Finding) -> bool:
+    """Say whether a bound is the claim's own with its sides exchanged: refuted by arithmetic wherever that one holds.
+
+    Sides are exchanged, or change sign, or become reciprocals, as when two competitors change places.
+    """
+    if "=" in (false.relation, true.relation):
+        return False
+    a, b, c, d = false.left.value, false.right.value, true.left.value, true.right.value
+    pairs = [((a, d), (b, c)), ((a, -c), (b, d)), ((a, -c), (b, -d))]
+    if c and (d or not b):
+        pairs.append(((a, 1 / c), (b, 1 / d if d else 0.0)))
+    return (a, b) != (c, d) and any(all(math.isclose(x, y, rel_tol=1e-9) for x, y in pair) for pair in pairs)
+
+
 def reason(finding: Finding) -> str:
     """Say in one line why a finding came out as it did."""
+    if finding.infinite:
+        return f"{finding.infinite}, which decides nothing: {finding.label}"
     reach = finding.excess + finding.bar
     if finding.outcome is Outcome.HOLDS:
         return f"holds to {reach:.2g} (δ {finding.resolution:.2g}): {finding.label}"
@@ -58,30 +89,35 @@ def reason(finding: Finding) -> str:
     return f"off by {finding.excess:.2g} ± {finding.bar:.1g}, δ {finding.resolution:.2g} in between: {finding.label}"
 
 
-def _complaint(name: str, outcome: Evidence | Exception) -> str:
+def _complaint(name: str, outcome: Evidence | Exception, evidence: Evidence) -> str:
     if isinstance(outcome, Exception):
         return f"control “{name}” failed: {type(outcome).__name__}: {outcome}"
-    if any(finding.outcome is Outcome.REFUTED for finding in outcome.findings):
+    refuted = [finding for finding in outcome.findings if finding.outcome is Outcome.REFUTED]
+    if refuted and all(any(mirrors(one, true) for true in evidence.findings) for one in refuted):
+        return (
+            f"control “{name}” carries no information: it is the claim's own finding with its sides exchanged, refuted "
+            f"wherever the claim holds ({refuted[0].label}); a control is a world in which the claim is false"
+        )
+    if refuted:
         return ""
     closest = max(outcome.findings, key=lambda finding: finding.excess - finding.bar - finding.resolution)
     return f"control “{name}” was not refuted ({closest.label}: {reason(closest)})"
 
 
-def smallest_change(evidence: Evidence, changed: Evidence, step: float) -> float:
-    """Return the relative change of a coefficient at which the first finding would be refuted, to first order.
+def smallest_changes(evidence: Evidence, changed: Evidence, step: float) -> dict[str, float]:
+    """Return for every finding the relative change of a coefficient at which it would be refuted, to first order.
 
     From the evidence at the true value and at (1 + step) times it: (δ + bar − excess)/|slope of left − right|.
-    Infinity if no finding moves.
+    Infinity for a finding that does not move.
     """
-    if len(evidence.findings) != len(changed.findings):
+    if [one.label for one in evidence.findings] != [one.label for one in changed.findings]:
         raise ValueError(
             f"a measure must give the same findings whatever its coefficients: {len(evidence.findings)} at their true "
-            f"values, {len(changed.findings)} nearby"
+            f"values, {len(changed.findings)} nearby, or other labels"
         )
-    reach = math.inf
+    reach: dict[str, float] = {}
     for before, after in zip(evidence.findings, changed.findings, strict=True):
-        slope = abs(after.difference - before.difference) / step
+        slope = 0.0 if before.infinite or after.infinite else abs(after.difference - before.difference) / step
         room = before.resolution + before.bar - before.excess
-        if slope > 0:
-            reach = min(reach, max(room, 0.0) / slope)
+        reach[before.label] = max(room, 0.0) / slope if slope > 0 else math.inf
     return reach

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mfgpde.verify.claim import Claim, Evidence, Level
 from mfgpde.verify.finding import Outcome
-from mfgpde.verify.judge import smallest_change
+from mfgpde.verify.judge import smallest_changes
 
 STEP = 0.05  # large enough to stand clear of the error bars, small enough for a slope
 
 
-def detects(claim: Claim, evidence: Evidence, level: Level, seed: int) -> dict[str, float]:
-    """Return the detectable change of every named coefficient: first order, bisected between bounds at level full.
+@dataclass(frozen=True)
+class Power:
+    """The detectable change of every coefficient, for the claim and for each finding; and the variants it was read off."""
+
+    detects: dict[str, float]
+    of_findings: dict[str, dict[str, float]]
+    variants: dict[str, Evidence]
+
+
+def power(claim: Claim, evidence: Evidence, level: Level, seed: int, case: str = "") -> Power:
+    """Return what changes of its coefficients a claim detects: first order, bisected between bounds at level full.
 
     Zero where the claim is refuted as it stands.
     """
-    powers: dict[str, float] = {}
+    found = Power({}, {finding.label: {} for finding in evidence.findings}, {})
     for name in claim.coefficients:
-        changed = claim.run_measure(level, seed, **{name: 1 + STEP})
-        guess = smallest_change(evidence, changed, STEP)
-        powers[name] = _bisect(claim, name, level, seed, guess) if level is Level.FULL and 0 < guess < 1 else guess
-    return powers
+        changed = claim.run_measure(level, seed, case, **{name: 1 + STEP})
+        found.variants[f"{name.replace('_', ' ')} × {1 + STEP:g}"] = changed
+        reach = smallest_changes(evidence, changed, STEP)
+        for label, change in reach.items():
+            found.of_findings[label][name] = change
+        guess = min(reach.values())
+        bisected = level is Level.FULL and 0 < guess < 1
+        found.detects[name] = _bisect(claim, name, level, seed, case, guess) if bisected else guess
+    return found
 
 
-def _bisect(claim: Claim, name: str, level: Level, seed: int, guess: float) -> float:
+def _bisect(claim: Claim, name: str, level: Level, seed: int, case: str, guess: float) -> float:
     """Return the refuting change to within 20 %, searching around the first-order guess."""
 
     def refuted(change: float) -> bool:
-        findings = claim.run_measure(level, seed, **{name: 1 + change}).findings
+        findings = claim.run_measure(level, seed, case, **{name: 1 + change}).findings
         return any(finding.outcome is Outcome.REFUTED for finding in findings)
 
     low, high = guess / 2, guess * 2

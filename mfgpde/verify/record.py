@@ -1,4 +1,4 @@
-"""Verdicts on disk: JSON, written atomically, with where it all came from; and how two runs differ."""
+"""Verdicts on disk: JSON, written atomically and sealed, with where it all came from."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
 from mfgpde.core.files import write_text
-from mfgpde.core.identity import digest
 from mfgpde.core.modules import checkout
 from mfgpde.verify.finding import Finding
 
-FORMAT = 1
+FORMAT, UNSEALED = 2, 1
+"""of stored runs: this one's, and an older one's that has no digest and no refuting variants of findings"""
 PACKAGES = ("mfgpde", "numpy", "scipy", "numba")
 RUN = ("level", "seed", "state", "provenance")
 CLAIM: dict[str, Any] = {
@@ -50,8 +51,11 @@ def write(path: Path, data: Mapping[str, object]) -> None:
 def read(path: Path) -> dict[str, Any]:
     """Read a stored run; ValueError says what is wrong with the file, whatever it is."""
     data = _table(_parsed(path))
-    if data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
-        raise ValueError(f"{path} is not a stored run of this version (expected format {FORMAT} with a list of claims)")
+    if data.get("format") not in (FORMAT, UNSEALED) or not isinstance(data.get("claims"), list):
+        raise ValueError(
+            f"{path} is not a stored run of this version: it has format {data.get('format')!r}, and format {FORMAT} with a "
+            "list of claims is expected; make it anew with `mfgpde validate`"
+        )
     for name in RUN:
         if name not in data:
             raise ValueError(f"{path} is not a stored run: it lacks {name!r}")
@@ -59,13 +63,18 @@ def read(path: Path) -> dict[str, Any]:
         flaw = _flaw(claim)
         if flaw:
             raise ValueError(f"{path} is not a stored run: its claim {k} {flaw}")
+    ids = [claim["id"] for claim in data["claims"]]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"{path} is not a stored run: it has two claims of one id")
+    if data["format"] == FORMAT and sealed(data)["digest"] != data.get("digest"):
+        raise ValueError(f"{path} was changed after it was written: its digest does not fit")
     return data
 
 
 def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record with the digest of all else in it."""
-    plain = json.loads(json.dumps(_finite({key: value for key, value in data.items() if key != "digest"})))
-    return {**plain, "digest": digest(record=plain)}
+    text = json.dumps(_finite({key: value for key, value in data.items() if key != "digest"}), sort_keys=True)
+    return {**json.loads(text), "digest": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -86,11 +95,15 @@ def _table(found: object) -> dict[str, Any]:
 
 def _parsed(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
     except OSError as problem:
         raise ValueError(f"cannot read {path}: {problem.strerror}") from problem
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"{path} is not a stored run: {problem}") from problem
+
+
+def _refused(word: str) -> float:
+    raise ValueError(f"it holds {word}, which is no number of JSON")
 
 
 def _flaw(found: object) -> str:
@@ -101,6 +114,9 @@ def _flaw(found: object) -> str:
             return f"has no {name!r}"
         if not isinstance(claim[name], kind):
             return f"has {claim[name]!r} for its {name!r}"
+    for control in map(_table, claim["controls"]):
+        if not all(isinstance(control.get(name), str) for name in ("description", "outcome")):
+            return "has a control without a description or an outcome"
     for finding in map(_table, claim["findings"]):
         if not isinstance(finding.get("label"), str):
             return "has a finding without a label"
@@ -138,58 +154,23 @@ def versions() -> dict[str, str]:
 
 def fingerprint(package: Path, *files: Path) -> str:
     """Return a hash of the package's sources and the given files: results with another one are not reused."""
-    return digest(package=sorted(package.rglob("*.py")), files=files, versions=versions())
+    return keyed(sources(package), *files)
 
 
-@dataclass(frozen=True)
-class Movement:
-    """How one finding differs between a stored run and this one."""
-
-    claim: str
-    label: str
-    what: str
+def sources(package: Path) -> str:
+    """Return a hash of the package's sources."""
+    return keyed("", *sorted(package.rglob("*.py")))
 
 
-def compare(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[Movement]:
-    """Return what moved beyond its error bar, changed its outcome, came or went, since the stored run.
-
-    Two values of one quantity have moved if they differ by more than the sum of their bars.
-    """
-    old = {claim["id"]: claim for claim in stored["claims"]}
-    movements: list[Movement] = []
-    for claim in new["claims"]:
-        before = old.get(claim["id"])
-        if before is None:
-            movements.append(Movement(claim["id"], "", "new claim"))
-            continue
-        if before["outcome"] != claim["outcome"]:
-            movements.append(Movement(claim["id"], "", f"{before['outcome']} → {claim['outcome']}"))
-        earlier = {finding["label"]: finding for finding in before["findings"]}
-        for finding in claim["findings"]:
-            if finding["label"] not in earlier:
-                movements.append(Movement(claim["id"], finding["label"], "new finding"))
-                continue
-            movements += _moved(claim["id"], earlier.pop(finding["label"]), finding)
-        movements += [Movement(claim["id"], label, "finding is gone") for label in earlier]
-    return movements
-
-
-def _moved(claim: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Movement]:
-    moved: list[Movement] = []
-    for side in ("left", "right"):
-        a, b = before[side], after[side]
-        bars = sum(math.inf if one["error"] is None else one["error"] for one in (a, b))
-        known = (a["value"] is None) + (b["value"] is None)
-        if known == 1 or (known == 0 and abs(a["value"] - b["value"]) > bars):
-            text = f"{side} side moved from {_told(a)} to {_told(b)}"
-            moved.append(Movement(claim, after["label"], text))
-    return moved
-
-
-def _told(pair: Mapping[str, Any]) -> str:
-    value, error = pair["value"], pair["error"]
-    bar = "unknown" if error is None else f"{error:.1e}"
-    return "no number" if value is None else f"{value:.6g} ± {bar}"
+def keyed(base: str, *files: Path) -> str:
+    """Return a hash of what `base` stands for and some files; one that cannot be read counts as its name."""
+    found = hashlib.sha256(base.encode())
+    for path in files:
+        found.update(path.name.encode())
+        with suppress(OSError):
+            found.update(path.read_bytes())
+    found.update(json.dumps(versions()).encode())
+    return found.hexdigest()[:16]
 
 
 def _finite(data: object) -> object:

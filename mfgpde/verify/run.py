@@ -1,128 +1,68 @@
-"""Running claims: each in a process of its own pool, each result on disk as soon as it is known."""
+"""Running claims: each in a process of its own, each result on disk as soon as it is known."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
-import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mfgpde.core import threads
+from mfgpde.core.files import write_text
 from mfgpde.core.lock import locked
 from mfgpde.core.modules import shipped
-from mfgpde.core.optional import explained
 from mfgpde.core.progress import meter
-from mfgpde.verify import discover, record
-from mfgpde.verify.claim import Claim, Evidence, Level
+from mfgpde.verify import discover, isolated, record, trial
+from mfgpde.verify.claim import Level
+from mfgpde.verify.executors import executor
+from mfgpde.verify.executors.contract import Batched
 from mfgpde.verify.finding import Outcome
-from mfgpde.verify.judge import Verdict, judge, reason
-from mfgpde.verify.power import detects
+from mfgpde.verify.task import LIMITS, Task
 
-SAME = ("key", "level", "seed")
+SAME = ("key", "level", "seed", "seeds", "twice")
 """what an interrupted run and each of its results share with the run that goes on"""
+PART = "part"
+"""the folder of a run of some claims, beside a run of them all"""
 
 
-def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
-    """Measure one claim, its controls and its power, judge it, and return the record; an exception makes it broken."""
-    clock = time.perf_counter()
-    data: dict[str, Any] = {
-        "id": entry.id,
-        "level": level.value,
-        "seed": seed,
-        "findings": [],
-        "controls": [],
-        "series": [],
-    }
+@dataclass(frozen=True)
+class Terms:
+    """How claims are judged: `seeds` seeds from `seed` on, each `twice` or not, within `limit` seconds, where, how many at once."""
+
+    seed: int = 0
+    seeds: int = 1
+    twice: bool = False
+    limit: float | None = None
+    executor: str = "processes"
+    jobs: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0 or self.seeds < 1:
+            raise ValueError(f"seeds are numbers from 0 on, at least one; got seed {self.seed}, {self.seeds} of them")
+        if self.limit is not None and not self.limit > 0:
+            raise ValueError(f"the limit of one claim is a positive number of seconds, got {self.limit}")
+        executor(self.executor)
+
+    def task(self, entry: discover.Entry, level: Level) -> Task:
+        """Return what is to be done with one claim."""
+        seeds = tuple(range(self.seed, self.seed + self.seeds))
+        return Task(entry, level, seeds, self.limit or LIMITS[level], self.twice)
+
+
+def where(out: Path, entries: Sequence[discover.Entry]) -> Path:
+    """Return the folder for a run of these claims: `out`, or one inside it where `out` holds a run of more than these."""
     try:
-        claim = discover.load(entry)
-    except Exception as problem:
-        return {
-            **data,
-            **_failed(problem),
-            "title": entry.id,
-            "statement": "",
-            "seconds": time.perf_counter() - clock,
-        }
-    described = {
-        "title": claim.title,
-        "statement": claim.statement,
-        "source": claim.source,
-        "standing": claim.standing,
-        "assumes": claim.assumes,
-    }
-    try:
-        evidence = claim.run_measure(level, seed)
-        controls = {name: _attempt(claim, name, level) for name in claim.controls}
-        for outcome in controls.values():
-            if isinstance(outcome, ImportError) and explained(outcome):
-                raise outcome
-        verdict = judge(evidence, controls, detects(claim, evidence, level, seed))
-    except Exception as problem:
-        return {**data, **described, **_failed(problem), "seconds": time.perf_counter() - clock}
-    return {
-        **data,
-        **described,
-        **_judged(verdict),
-        "findings": [record.finding_record(finding) for finding in evidence.findings],
-        "controls": [_control_record(name, outcome) for name, outcome in controls.items()],
-        "series": [asdict(series) for series in evidence.series],
-        "seconds": time.perf_counter() - clock,
-    }
-
-
-def _attempt(claim: Claim, name: str, level: Level) -> Evidence | Exception:
-    try:
-        return claim.run_control(name, level)
-    except Exception as problem:
-        return problem
-
-
-def _failed(problem: Exception) -> dict[str, Any]:
-    """Return the outcome of an exception: skipped where an optional library is missing, else broken."""
-    words = explained(problem) if isinstance(problem, ImportError) else None
-    if words is not None:
-        reason = f"skipped, because {words}"
-        return {"outcome": Outcome.SKIPPED.value, "margin": None, "detects": {}, "reason": reason}
-    trace = "".join(traceback.format_exception(problem, limit=-6))
-    return {
-        "outcome": Outcome.BROKEN.value,
-        "margin": None,
-        "detects": {},
-        "reason": f"{type(problem).__name__}: {problem}",
-        "trace": trace,
-    }
-
-
-def _judged(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "outcome": verdict.outcome.value,
-        "margin": verdict.margin,
-        "detects": dict(verdict.detects),
-        "reason": verdict.reason,
-    }
-
-
-def _control_record(name: str, outcome: Evidence | Exception) -> dict[str, Any]:
-    if isinstance(outcome, Exception):
-        return {
-            "description": name,
-            "outcome": Outcome.BROKEN.value,
-            "reason": f"{type(outcome).__name__}: {outcome}",
-            "finding": None,
-        }
-    strongest = max(outcome.findings, key=lambda finding: -finding.margin)
-    return {
-        "description": name,
-        "outcome": strongest.outcome.value,
-        "reason": reason(strongest),
-        "finding": record.finding_record(strongest),
-    }
+        found = record.read(out / "run.json")
+    except ValueError:
+        return out
+    ids = found.get("ids") or [claim["id"] for claim in found["claims"]]
+    return out if {name.partition("[")[0] for name in ids} <= {entry.id for entry in entries} else out / PART
 
 
 def run_suite(
@@ -131,19 +71,19 @@ def run_suite(
     out: Path,
     *,
     package: Path,
-    seed: int = 0,
-    jobs: int = 0,
+    terms: Terms = Terms(),  # noqa: B008
     show: bool = True,
     on_result: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Run claims in parallel processes; results go to `out`/claims/<id>.json at once and to `out`/run.json at the end.
+    """Run claims in processes of their own; results go to `out`/claims/<id>.json at once, and to `out`/run.json at the end.
 
-    A run that was interrupted goes on where it stopped, if code, claims, level and seed are the same; a finished run
-    starts anew. Its records are believed if their digests fit; others are named in the run's remarks and measured again.
+    A run that was interrupted goes on where it stopped, with what was found under the same code, claim, level and seeds; a
+    finished run starts anew. Its records are believed if their digests fit; others are named in the run's remarks and
+    measured again. What a claim printed is in `out`/claims/<id>.log.
     Raises OSError if `out` cannot be written, and Busy if another run writes there (both before any work).
     """
     with locked(out, "the results in"):
-        return _run(entries, level, out, package, seed, jobs, show, on_result)
+        return _run(entries, level, out, package, terms, show, on_result)
 
 
 def _run(
@@ -151,102 +91,181 @@ def _run(
     level: Level,
     out: Path,
     package: Path,
-    seed: int,
-    jobs: int,
+    terms: Terms,
     show: bool,
     on_result: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
+    clock, base = time.perf_counter(), record.sources(package)
     files = [entry.path for entry in entries]
     manifest: dict[str, Any] = {
         "format": record.FORMAT,
         "level": level.value,
-        "seed": seed,
-        "key": record.fingerprint(package, *files, *discover.companions(files)),
+        "seed": terms.seed,
+        "seeds": terms.seeds,
+        "twice": terms.twice,
+        "key": record.keyed(base, *files, *discover.companions(files)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "provenance": record.provenance(package),
     }
-    same = {name: manifest[name] for name in SAME}
-    (done, remarks), known = _unfinished(out, same), _seconds(package, out)
-    record.write(out / "run.json", {**manifest, "state": "running", "claims": []})
-    clock = time.perf_counter()
+    stored = _unfinished(out, manifest)
+    record.write(out / "run.json", record.sealed({**manifest, "state": "running", "ids": [], "claims": []}))
+    entries = [one for entry in entries for one in _cases(entry, level)]
+    manifest["ids"] = [entry.id for entry in entries]
+    record.write(out / "run.json", record.sealed({**manifest, "state": "running", "claims": []}))
+    keys = {entry.id: key(base, entry) for entry in entries}
+    done, remarks = stored(keys)
     results = {entry.id: done[entry.id] for entry in entries if entry.id in done}
-    resumed = len(results)
+    resumed, known = len(results), _seconds(package, out)
     todo = sorted((entry for entry in entries if entry.id not in results), key=lambda entry: -known.get(entry.id, 0.0))
+    tasks = [terms.task(entry, level) for entry in todo]
     with meter("claims", show=show) as bar:
-        for number, result in enumerate(_each(todo, level, seed, jobs), start=1):
+        for number, result in enumerate(_each(tasks, terms), start=1):
+            kept = {name: manifest[name] for name in SAME} | {"key": keys[result["id"]]}
+            result = _written(out / "claims", {**result, **kept})
             results[result["id"]] = result
-            record.write(out / "claims" / f"{result['id']}.json", record.sealed({**result, **same}))
             bar(number / len(todo), f"{result['id']}: {result['outcome']}")
             on_result(result)
-    claims = [results[entry.id] for entry in entries]
     run = {
         **manifest,
         "state": "complete",
         "resumed": resumed,
         "remarks": remarks,
         "seconds": time.perf_counter() - clock,
-        "claims": claims,
+        "claims": [results[entry.id] for entry in entries],
     }
-    record.write(out / "run.json", run)
+    record.write(out / "run.json", record.sealed(run))
     return record.read(out / "run.json")
 
 
-def _unfinished(out: Path, same: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the results of an interrupted run of the very same thing, and what was no such result, in words."""
-    found: dict[str, Any] = {}
-    remarks: list[str] = []
+def key(base: str, entry: discover.Entry) -> str:
+    """Return a hash of the package's sources, of a claim's file, and of what it leans on."""
+    return record.keyed(base, entry.path, *discover.companions([entry.path]))
+
+
+def _cases(entry: discover.Entry, level: Level) -> list[discover.Entry]:
+    """Return an entry for each case of a claim; files that name no cases are not looked into."""
     try:
-        manifest = record.read(out / "run.json") if (out / "run.json").exists() else {}
+        many = not entry.flaw and ".cases(" in entry.path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        many = False
+    found = isolated.described(Task(entry, level)).get("cases", ()) if many else ()
+    return [entry.of_case(case) for case in found] or [entry]
+
+
+def _written(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Write a claim's record and what it printed; return the record."""
+    output, place = result.pop("output", ""), folder / f"{result['id']}.log"
+    if output:
+        write_text(place, output)
+    else:
+        place.unlink(missing_ok=True)
+    record.write(folder / f"{result['id']}.json", record.sealed(result))
+    return result
+
+
+def _unfinished(
+    out: Path, manifest: Mapping[str, Any]
+) -> Callable[[Mapping[str, str]], tuple[dict[str, Any], list[str]]]:
+    """Return what finds, given the claims' keys, the results of an interrupted run on these terms, and words on the rest."""
+    wanted = {name: manifest[name] for name in SAME if name != "key"}
+    try:
+        before = record.read(out / "run.json") if (out / "run.json").exists() else {}
     except ValueError as problem:
-        return {}, [f"{problem}; all was measured anew"]
-    if manifest.get("state") != "running" or any(manifest.get(name) != value for name, value in same.items()):
-        return {}, []
-    for path in sorted((out / "claims").rglob("*.json")):
-        try:
-            data = record.read_sealed(path)
-        except ValueError as problem:
-            remarks.append(f"{problem}; the claim was measured again")
-            continue
-        if data["outcome"] != Outcome.BROKEN.value and all(data.get(name) == value for name, value in same.items()):
-            found[data["id"]] = data
-    return found, remarks
+        words = f"{problem}; all was measured anew"
+        return lambda keys: ({}, [words])
+    if before.get("state") != "running" or any(before.get(name) != value for name, value in wanted.items()):
+        return lambda keys: ({}, [])
+
+    def found(keys: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+        results: dict[str, Any] = {}
+        remarks: list[str] = []
+        for path in sorted((out / "claims").rglob("*.json")):
+            try:
+                data = record.read_sealed(path)
+            except ValueError as problem:
+                remarks.append(f"{problem}; the claim was measured again")
+                continue
+            same = all(data.get(name) == value for name, value in wanted.items())
+            if data["outcome"] != Outcome.BROKEN.value and same and data.get("key") == keys.get(data["id"]):
+                results[data["id"]] = data
+        return results, remarks
+
+    return found
 
 
 def _seconds(package: Path, out: Path) -> dict[str, float]:
     """Return how long claims took in recorded runs: the longest go first, so that no core waits for one at the end."""
     known: dict[str, float] = {}
-    for path in (shipped(package, "validation") / "baseline.json", out / "run.json"):
+    paths = [*(out / "claims").rglob("*.json"), shipped(package, "validation") / "baseline.json"]
+    for path in reversed(paths):
         try:
-            known |= {claim["id"]: claim["seconds"] for claim in record.read(path)["claims"]}
-        except (ValueError, KeyError):
+            found = record.read(path)["claims"] if path.name == "baseline.json" else [record.read_sealed(path)]
+        except ValueError:
             continue
+        known |= {claim["id"]: claim["seconds"] for claim in found}
     return known
 
 
-def _each(entries: Sequence[discover.Entry], level: Level, seed: int, jobs: int) -> Iterator[dict[str, Any]]:
-    """Yield records as they come."""
-    workers = min(jobs or threads.available(), len(entries))
-    if workers <= 1:
-        for entry in entries:
-            yield run_claim(entry, level, seed)
+def _each(tasks: Sequence[Task], terms: Terms) -> Iterator[dict[str, Any]]:
+    """Yield records as they come, whatever becomes of the workers."""
+    if not tasks:
         return
+    workers = min(terms.jobs or threads.available(), len(tasks))
     share = threads.shares(workers)
     kept = {name: os.environ.get(name) for name in share}
     os.environ.update(share)
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        futures: dict[Future[dict[str, Any]], discover.Entry] = {
-            pool.submit(run_claim, entry, level, seed): entry for entry in entries
-        }
-        for future in as_completed(futures):
-            yield future.result()
+        yield from farmed(tasks, partial(executor(terms.executor), workers))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
         for name, value in kept.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
-def exit_code(run: dict[str, Any]) -> int:
+def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[dict[str, Any]]:
+    """Yield the records of tasks that an executor's workers do; a task whose worker is lost twice is broken, alone."""
+    attempts: Counter[str] = Counter()
+    left: list[Sequence[Task]] = [[task] for task in tasks]
+    while left:
+        pool = make()
+        if isinstance(pool, Batched) and len(left) > pool.submissions:
+            left = [tasks[k :: pool.submissions] for k in range(pool.submissions)]
+        waiting: dict[Future[list[dict[str, Any]]], Sequence[Task]] = {}
+        try:
+            while left or waiting:
+                left = _submitted(pool, left, waiting)
+                if not waiting:
+                    break  # the pool is broken: what is left goes to another
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    batch = waiting.pop(future)
+                    problem = future.exception()
+                    if problem is None:
+                        yield from future.result()
+                        continue
+                    attempts.update(task.entry.id for task in batch)
+                    left += [[task] for task in batch if attempts[task.entry.id] < 2]
+                    for task in (task for task in batch if attempts[task.entry.id] >= 2):
+                        words = f"its worker was lost twice: {type(problem).__name__}: {problem}"
+                        yield trial.lost(task.entry, task.level, task.seeds[0], words)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            isolated.cool()
+            raise
+        pool.shutdown()
+
+
+def _submitted(
+    pool: Executor, batches: list[Sequence[Task]], waiting: dict[Future[list[dict[str, Any]]], Sequence[Task]]
+) -> list[Sequence[Task]]:
+    """Submit what the pool takes; return the rest."""
+    for k, batch in enumerate(batches):
+        try:
+            waiting[pool.submit(isolated.work, batch)] = batch
+        except RuntimeError:  # BrokenExecutor, or it is shut down
+            return batches[k:]
+    return []
+
+
+def exit_code(run: Mapping[str, Any]) -> int:
     """Return 1 if any claim is refuted or broken, else 2 if any is undecided, else 0."""
     outcomes = {claim["outcome"] for claim in run["claims"]}
     if outcomes & {Outcome.REFUTED.value, Outcome.BROKEN.value}:

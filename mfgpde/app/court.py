@@ -1,0 +1,133 @@
+"""The court at the command line: what is listed, said and shown of claims, and what may be cited."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from mfgpde.app.terminal import Terminal
+from mfgpde.core.files import write_text
+from mfgpde.core.printable import printable
+from mfgpde.report import cited as words
+from mfgpde.report import html, table
+from mfgpde.verify import discover, history, isolated, law, record, run
+from mfgpde.verify.claim import Level
+from mfgpde.verify.task import Task
+
+STALE = 4
+
+
+def serves() -> bool:
+    """Work for MPI's first rank if this is another one, and say so when that is done."""
+    if not any(name in os.environ for name in ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")):
+        return False
+    from mfgpde.verify.executors import mpi
+
+    return mpi.serves()
+
+
+def flaws(entries: Sequence[discover.Entry], console: Terminal) -> None:
+    """Say before any work which claims cannot be judged."""
+    for entry in entries:
+        if entry.flaw:
+            console.remark(entry.flaw)
+
+
+def said(result: Mapping[str, Any]) -> None:
+    """Print a line on a claim that has ended."""
+    typer.echo(printable(f"{result['id']}: {result['outcome']} after {result['seconds']:.1f} s"), err=True)
+
+
+def listed(entries: Sequence[discover.Entry], console: Terminal) -> None:
+    """List claims; those that cannot be loaded with the reason."""
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        found = isolated.described(Task(entry, Level.QUICK))
+        rows.append({"id": entry.id, "standing": "", "source": "", "controls": (), **found})
+    console.print(table.list_table(rows))
+
+
+def show(
+    result: Mapping[str, Any],
+    movements: list[law.Movement] | None,
+    folder: Path,
+    console: Terminal,
+    *,
+    output: bool = False,
+) -> None:
+    """Print the table of a run and what differs from the stored one, and write the report."""
+    console.print(table.verdict_table(result))
+    if output:
+        _printed(result, folder / "claims", console)
+    if result["resumed"]:
+        console.print(f"{result['resumed']} of these results are from the interrupted run this one continued.")
+    for remark in result["remarks"]:
+        console.remark(remark)
+    if movements is not None:
+        _compared(movements, console)
+    page = folder / "report.html"
+    history.add(folder, result)
+    write_text(page, html.render(result, movements, history.runs(folder)))
+    console.print(table.seen_to_fail(result))
+    if folder.name == run.PART:
+        console.print(f"The run of more claims in {folder.parent} is kept; this one is beside it.", highlight=False)
+    count, seconds = len(result["claims"]), result["seconds"]
+    console.print(
+        f"{count} claim(s) in {seconds:.0f} s. Report: {page}   Data: {folder / 'run.json'}", highlight=False
+    )
+
+
+def _compared(movements: Sequence[law.Movement], console: Terminal) -> None:
+    loosened = sum(movement.loosened for movement in movements)
+    count = f"{len(movements)} movement(s)" + (f", {loosened} of which ask for less" if loosened else "")
+    console.print("Against the stored run: " + (count if movements else "nothing moved beyond its error bar."))
+    for one in movements:
+        line = f"  {one.claim}  {one.label}  {one.what}" + ("  [loosened]" if one.loosened else "")
+        console.print(line, highlight=False)
+
+
+def _printed(result: Mapping[str, Any], folder: Path, console: Terminal) -> None:
+    for claim in result["claims"]:
+        path = folder / f"{claim['id']}.log"
+        if path.is_file():
+            console.print(f"-- {claim['id']} printed:", highlight=False)
+            console.print(path.read_text(encoding="utf-8", errors="replace").rstrip(), highlight=False)
+
+
+def cited(name: str, place: Path, package: Path, console: Terminal, *, latex: bool, badge: Path | None) -> int:
+    """Print a claim's verdict as it may be cited, write its badge, and return the exit code.
+
+    Raises ValueError for a claim that the run does not hold.
+    """
+    if badge is not None and badge.suffix != ".svg":
+        raise ValueError(f"a badge is an SVG: {badge} must end in .svg")
+    stored = record.read_complete(place)
+    found = [one for one in stored["claims"] if name in (one["id"], one["id"].rpartition("/")[2])]
+    if len(found) != 1:
+        raise ValueError(f"{place} holds {len(found)} claims called {name!r}; name one by its id")
+    (claim,) = found
+    stale = _stale(claim, package)
+    if stale:
+        console.remark(stale, "✗", "bold red")
+    else:
+        console.print(words.latex(claim, stored) if latex else words.plain(claim, stored), highlight=False)
+    if badge is not None:
+        write_text(badge, words.badge("stale" if stale else claim["outcome"], claim["id"]))
+        console.print(f"Badge: {badge}", highlight=False)
+    return STALE if stale else run.exit_code({"claims": [claim]})
+
+
+def _stale(claim: Mapping[str, Any], package: Path) -> str:
+    """Say why a claim's record does not speak of the present sources; nothing if it does."""
+    path = Path(claim.get("path", ""))
+    if "key" not in claim or not path.is_file():
+        return f"the run does not say what {claim['id']} was judged from: run `mfgpde validate {claim['id']}` again"
+    if claim["key"] != run.key(record.sources(package), discover.Entry(claim["id"], path)):
+        return f"the run is stale: {path}, what it leans on, or the package has changed since; validate it again"
+    return ""
+
+

@@ -1,0 +1,32 @@
+"""Dask: the scheduler that DASK_SCHEDULER_ADDRESS names, else a cluster of processes on this machine."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Executor
+from typing import Any
+
+
+class Dask(Executor):
+    """A client of Dask's scheduler, which gives claims to its workers."""
+
+    def __init__(self, max_workers: int) -> None:
+        from distributed import Client, LocalCluster
+
+        address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+        self.cluster = (
+            None if address else LocalCluster(n_workers=max_workers, threads_per_worker=1, dashboard_address=None)
+        )
+        self.client = Client(address or self.cluster)
+        self.pool: Any = self.client.get_executor(pure=False, retries=0)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Have it done by one of the workers."""
+        return self.pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave the scheduler, and end the cluster if it is our own."""
+        self.pool.shutdown(wait=wait)
+        self.client.close()
+        if self.cluster is not None:
+            self.cluster.close()

@@ -1,0 +1,144 @@
+"""The stored run is the law: how another run differs from it, and in which sentence it was loosened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GREW = 2.0  # bars and detectable changes within this factor are those of another machine
+FELT = 1e-3  # a bar below this share of δ decides nothing
+WORDS = ("statement", "standing", "source", "assumes", "repeatable", "random")
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How one claim or finding differs between a stored run and this one, and whether less is asked now."""
+
+    claim: str
+    label: str
+    what: str
+    loosened: bool = False
+
+
+def compare(
+    stored: Mapping[str, Any], new: Mapping[str, Any], asked: Callable[[str], bool] = lambda name: True
+) -> list[Movement]:
+    """Return all that differs from the stored run: what is claimed, how strictly, by which controls, and the numbers.
+
+    Two values of one quantity have moved if they differ by more than the sum of their bars. A stored claim that was
+    `asked` for and did not run is missing. Raises ValueError for runs of different levels, which say nothing of each other.
+    """
+    comparable(stored, new["level"])
+    old, now = ({claim["id"]: claim for claim in run["claims"]} for run in (stored, new))
+    movements: list[Movement] = []
+    for name, claim in now.items():
+        before = old.get(name)
+        if before is None:
+            movements.append(Movement(name, "", "new claim"))
+        else:
+            movements += [Movement(name, *what) for what in _claims(before, claim)]
+    gone = [name for name in old if name not in now and asked(name)]
+    return movements + [Movement(name, "", "claim is gone", loosened=True) for name in gone]
+
+
+def comparable(stored: Mapping[str, Any], level: str) -> None:
+    """Raise ValueError if the stored run is of another level."""
+    if stored["level"] != level:
+        raise ValueError(
+            f"the stored run is of level {stored['level']}, this one of {level}: compare like with like, "
+            f"--level {stored['level']}"
+        )
+
+
+def _claims(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    if before["outcome"] != after["outcome"]:
+        yield "", f"{before['outcome']} → {after['outcome']}", before["outcome"] == "holds"
+    if after["outcome"] == "skipped":  # its library is missing: there is nothing to compare
+        return
+    for word in WORDS:
+        if word in before and before[word] != after.get(word):
+            weaker = word == "standing" and (before[word], after.get(word)) in _WEAKER or word == "assumes"
+            yield "", f"its {word} was {_short(before[word])}, now {_short(after.get(word))}", weaker
+    yield from _powers("", before, after)
+    yield from _controls(before, after)
+    earlier = {finding["label"]: finding for finding in before["findings"]}
+    for finding in after["findings"]:
+        if finding["label"] not in earlier:
+            yield finding["label"], "new finding", False
+        else:
+            yield from _findings(earlier.pop(finding["label"]), finding)
+    for label in earlier:
+        yield label, "finding is gone", True
+
+
+_RANKED = ("theorem", "derived", "conjecture", "experiment")
+_WEAKER = {(a, b) for k, a in enumerate(_RANKED) for b in _RANKED[k + 1 :]}
+
+
+def _controls(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    now = {control["description"]: control["outcome"] for control in after["controls"]}
+    for control in before["controls"]:
+        name, outcome = control["description"], control["outcome"]
+        if name not in now:
+            yield "", f"control “{name}” is gone", True
+        elif now.pop(name) != outcome:
+            yield "", f"control “{name}” was {outcome}, now {_outcome(after, name)}", outcome == "refuted"
+    for name in now:
+        yield "", f"new control “{name}”", False
+
+
+def _outcome(claim: Mapping[str, Any], name: str) -> str:
+    return next(control["outcome"] for control in claim["controls"] if control["description"] == name)
+
+
+def _powers(label: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """Say which changes of coefficients are noticed later than before, or no longer."""
+    now = after.get("detects", {})
+    for name, change in before.get("detects", {}).items():
+        if name not in now:
+            yield label, f"what it would notice of {name} is no longer found", True
+        elif _number(now[name]) > GREW * _number(change):
+            yield label, f"would notice {name} off by {_told(change)}, now only by {_told(now[name])}", True
+
+
+def _findings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    label = after["label"]
+    if before.get("relation") != after.get("relation"):
+        yield label, f"the relation was {before.get('relation')}, now {after.get('relation')}", True
+    old, new = before.get("resolution"), after.get("resolution")
+    if old is not None and new is not None and not math.isclose(old, new, rel_tol=1e-9):
+        times = f"{new / old:.3g} × " if old else ""
+        yield label, f"δ was {old:.3g}, now {times and times + 'that, '}{new:.3g}", new > old
+    bars = [_number(finding.get("bar")) for finding in (before, after)]
+    if bars[1] > GREW * bars[0] and bars[1] > FELT * _number(new):
+        yield label, f"the bar was {bars[0]:.2g}, now {bars[1]:.2g}", True
+    if before.get("refuted_by") and not after.get("refuted_by"):
+        yield label, f"was refuted by “{before['refuted_by'][0]}”, now by nothing", True
+    yield from _powers(label, before, after)
+    for side in ("left", "right"):
+        a, b = before[side], after[side]
+        reach = sum(_number(one.get("error")) for one in (a, b))
+        known = (a.get("value") is None) + (b.get("value") is None)
+        if known == 1 or (known == 0 and abs(a["value"] - b["value"]) > reach):
+            yield label, f"{side} side moved from {_side(a)} to {_side(b)}", False
+
+
+def _number(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def _told(value: float | None) -> str:
+    return "nothing less than all" if value is None else f"{value:.2g}"
+
+
+def _side(pair: Mapping[str, Any]) -> str:
+    value, error = pair.get("value"), pair.get("error")
+    bar = "unknown" if error is None else f"{error:.1e}"
+    return "no number" if value is None else f"{value:.6g} ± {bar}"
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 60 else text[:57] + "…")

@@ -1,0 +1,186 @@
+"""The trial of one claim: measured, its controls tried, its power found, judged; whatever it does becomes a record."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mfgpde.core.optional import explained
+from mfgpde.verify import discover, record
+from mfgpde.verify.claim import Claim, Evidence, Level, Standing
+from mfgpde.verify.finding import Outcome
+from mfgpde.verify.judge import SEVERITY, judge, reason, refuters
+from mfgpde.verify.power import power
+
+WORST = {**{outcome.value: rank for outcome, rank in SEVERITY.items()}, "skipped": 3, "broken": 4}
+
+
+def run_claim(entry: discover.Entry, level: Level, seed: int) -> dict[str, Any]:
+    """Measure one claim, its controls and its power, judge it, and return the record; what it raises makes it broken.
+
+    Only an interruption from the keyboard passes.
+    """
+    clock = time.perf_counter()
+    data: dict[str, Any] = {
+        "id": entry.id,
+        "path": str(entry.path.absolute()),
+        "level": level.value,
+        "seed": seed,
+        "title": entry.id,
+        "statement": "",
+        "findings": [],
+        "controls": [],
+        "series": [],
+    }
+    try:
+        claim = discover.load(entry)
+        data |= {
+            "title": claim.title,
+            "statement": claim.statement,
+            "source": claim.source,
+            "standing": claim.standing.value if isinstance(claim.standing, Standing) else claim.standing,
+            "assumes": list(claim.assumes),
+            "random": claim.random,
+            "repeatable": claim.repeatable,
+        }
+        data |= _tried(claim, level, seed, entry.case)
+    except BaseException as problem:
+        if isinstance(problem, KeyboardInterrupt):
+            raise
+        data |= failed(problem)
+    return {**data, "seconds": time.perf_counter() - clock}
+
+
+def over_seeds(entry: discover.Entry, level: Level, seeds: Sequence[int]) -> dict[str, Any]:
+    """Return the record of the worst of several seeds, with the verdict of each and the spread of every finding.
+
+    A claim that draws no random numbers is tried once.
+    """
+    first = run_claim(entry, level, seeds[0])
+    if len(seeds) == 1 or not first.get("random"):
+        return first
+    found = [first, *(run_claim(entry, level, seed) for seed in seeds[1:])]
+    worst = max(found, key=lambda one: (WORST[one["outcome"]], -(one["margin"] if one["margin"] is not None else 0.0)))
+    spread: dict[str, list[float]] = {}
+    for finding in (finding for one in found for finding in one["findings"]):
+        low, high = spread.get(finding["label"], (math.inf, -math.inf))
+        spread[finding["label"]] = [min(low, finding["excess"]), max(high, finding["excess"])]
+    return {
+        **worst,
+        "seconds": sum(one["seconds"] for one in found),
+        "seeds": [{name: one[name] for name in ("seed", "outcome", "margin", "reason")} for one in found],
+        "findings": [{**finding, "spread": spread[finding["label"]]} for finding in worst["findings"]],
+    }
+
+
+def failed(problem: BaseException) -> dict[str, Any]:
+    """Return the outcome of an exception: skipped where an optional library is missing, else broken."""
+    words = explained(problem) if isinstance(problem, ImportError) else None
+    if words is not None:
+        reason = f"skipped, because {words}"
+        return {"outcome": Outcome.SKIPPED.value, "margin": None, "detects": {}, "reason": reason}
+    return {**broken(_said(problem)), "trace": "".join(traceback.format_exception(problem, limit=-6))}
+
+
+def broken(reason: str) -> dict[str, Any]:
+    """Return the outcome of a claim that could not be judged."""
+    return {"outcome": Outcome.BROKEN.value, "margin": None, "detects": {}, "reason": reason}
+
+
+def lost(entry: discover.Entry, level: Level, seed: int, reason: str, seconds: float = 0.0) -> dict[str, Any]:
+    """Return the record of a claim of which nothing came back."""
+    known = {"id": entry.id, "level": level.value, "seed": seed, "title": entry.id, "statement": ""}
+    empty: dict[str, Any] = {"findings": [], "controls": [], "series": [], "seconds": seconds}
+    return {**known, **empty, **broken(reason)}
+
+
+def _tried(claim: Claim, level: Level, seed: int, case: str) -> dict[str, Any]:
+    evidence = claim.run_measure(level, seed, case)
+    controls = {name: _attempt(claim, name, level, seed, case) for name in claim.controls}
+    for outcome in controls.values():
+        if isinstance(outcome, ImportError) and explained(outcome):
+            raise outcome
+    strength = power(claim, evidence, level, seed, case)
+    seen = refuters(evidence, {**controls, **strength.variants})
+    unseen = [label for label, names in seen.items() if not names] if claim.standing == Standing.THEOREM else ()
+    verdict = judge(evidence, controls, strength.detects, unseen)
+    return {
+        "outcome": verdict.outcome.value,
+        "margin": verdict.margin,
+        "detects": dict(verdict.detects),
+        "reason": verdict.reason,
+        "findings": [
+            {**record.finding_record(one), "refuted_by": seen[one.label], "detects": strength.of_findings[one.label]}
+            for one in evidence.findings
+        ],
+        "controls": [_control_record(name, outcome) for name, outcome in controls.items()],
+        "series": [asdict(series) for series in evidence.series],
+    }
+
+
+def _attempt(claim: Claim, name: str, level: Level, seed: int, case: str) -> Evidence | Exception:
+    try:
+        return claim.run_control(name, level, seed, case)
+    except Exception as problem:
+        return problem
+    except KeyboardInterrupt:
+        raise
+    except BaseException as problem:  # SystemExit and the like end no run
+        return RuntimeError(_said(problem))
+
+
+def _control_record(name: str, outcome: Evidence | Exception) -> dict[str, Any]:
+    if isinstance(outcome, Exception):
+        return {
+            "description": name,
+            "outcome": Outcome.BROKEN.value,
+            "reason": _said(outcome),
+            "finding": None,
+            "findings": [],
+        }
+    strongest = min(outcome.findings, key=lambda finding: (-SEVERITY[finding.outcome], finding.margin))
+    return {
+        "description": name,
+        "outcome": strongest.outcome.value,
+        "reason": reason(strongest),
+        "finding": record.finding_record(strongest),
+        "findings": [
+            {"label": one.label, "outcome": one.outcome.value, "excess": one.excess, "bar": one.bar}
+            for one in outcome.findings
+        ],
+    }
+
+
+def _said(problem: BaseException) -> str:
+    """Return an exception in words, whatever its own are."""
+    try:
+        words = str(problem)
+    except BaseException:
+        words = ""
+    return f"{type(problem).__name__}: {words}" if words else type(problem).__name__
+
+
+def differences(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
+    """Say where two records of the same claim differ in what was found; nothing if they do not."""
+    if one["outcome"] != two["outcome"]:
+        return f"{one['outcome']} the first time and {two['outcome']} the second"
+    pairs = zip(one["findings"], two["findings"], strict=False)
+    for a, b in pairs:
+        for side in ("left", "right"):
+            if [a["label"], a[side]["value"], a[side]["error"]] != [b["label"], b[side]["value"], b[side]["error"]]:
+                return (
+                    f"{a['label']}: its {side} side is {a[side]['value']!r} ± {a[side]['error']!r} the first time and "
+                    f"{b[side]['value']!r} ± {b[side]['error']!r} the second"
+                )
+    return ""
+
+
+def described(entry: discover.Entry) -> dict[str, Any]:
+    """Return what a claim says of itself: standing, source, controls, and the names of its cases."""
+    claim = discover.load(entry)
+    said = {"standing": str(claim.standing), "source": claim.source, "controls": list(claim.controls)}
+    return {**said, "cases": list(claim.named_cases)}
