@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import mfgpde
 from mfgpde.app.cli import app
-from mfgpde.verify import Level, Outcome, discover, record, run
+from mfgpde.verify import Level, Outcome, discover, record, trial
 
 PACKAGE = Path(mfgpde.__file__).parent
 ROOT = PACKAGE.parent
@@ -44,7 +44,7 @@ def test_the_tutorial_ends_in_a_verified_claim(tmp_path, capsys):
     assert 1.0 + (second - 1.0) * 2.718281828459045**-1.0 in names["ladder"].limit
     path = tmp_path / "relaxation.py"
     path.write_text(names["claim_file"], encoding="utf-8")
-    result = run.run_claim(discover.Entry("relaxation", path), Level.QUICK, 0)
+    result = trial.run_claim(discover.Entry("relaxation", path), Level.QUICK, 0)
     assert result["outcome"] == Outcome.HOLDS.value, result["reason"]
     assert result["detects"]["rate"] < 0.1
 
@@ -115,7 +115,7 @@ def test_the_guide_to_claims_gives_a_claim_that_holds(tmp_path):
     (code,) = blocks(ROOT / "docs" / "add_a_claim.md")
     path = tmp_path / "variance.py"
     path.write_text(code, encoding="utf-8")
-    result = run.run_claim(discover.Entry("variance", path), Level.QUICK, 0)
+    result = trial.run_claim(discover.Entry("variance", path), Level.QUICK, 0)
     assert result["outcome"] == Outcome.HOLDS.value, result["reason"]
     assert result["detects"]["factor"] < 0.01
 

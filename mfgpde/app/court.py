@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def listed(entries: Sequence[discover.Entry], console: Terminal) -> None:
     """List claims; those that cannot be loaded with the reason."""
     rows: list[dict[str, Any]] = []
     for entry in entries:
-        found = isolated.described(Task(entry, Level.QUICK))
+        found = isolated.described(Task(replace(entry, path=entry.path.absolute()), Level.QUICK))
         rows.append({"id": entry.id, "standing": "", "source": "", "controls": (), **found})
     console.print(table.list_table(rows))
 

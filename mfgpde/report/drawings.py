@@ -13,7 +13,7 @@ WIDTH, ROOM = 180.0, 4.0  # of pictures, and what is free at their ends
 
 
 def number(value: float | None) -> str:
-    """Return a number with few digits; null is infinity."""
+    """Return a number with few digits; null is no finite number."""
     return "∞" if value is None else f"{value:.4g}"
 
 
@@ -21,6 +21,8 @@ def intervals(finding: Mapping[str, Any]) -> Markup:
     """Return both sides of one finding on one linear axis: left above, right below, δ as a band around the right."""
     left, right, delta = finding["left"], finding["right"], finding["resolution"]
     bars = [0.0 if side["error"] is None else side["error"] for side in (left, right)]
+    if left["value"] is None or right["value"] is None:
+        return Markup("")
     ends = [left["value"] - bars[0], left["value"] + bars[0], right["value"] - bars[1] - delta]
     ends.append(right["value"] + bars[1] + delta)
     if not all(map(math.isfinite, ends)):
@@ -46,7 +48,7 @@ def intervals(finding: Mapping[str, Any]) -> Markup:
 
 def strip(finding: Mapping[str, Any]) -> Markup:
     """Return excess (dot) and excess + bar (line) of one finding in units of δ, logarithmic."""
-    if not finding["resolution"]:
+    if not finding["resolution"] or finding["excess"] is None:
         return Markup("")
     bar = math.inf if finding["bar"] is None else finding["bar"]
     dot = _decade(max(finding["excess"], 0.0) / finding["resolution"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mfgpde.report import drawings, table
 from mfgpde.report.formulas import mathml
@@ -24,7 +24,7 @@ def render(
     """
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(mathml=mathml, margin=table.margin, notices=table.notices)
+    environment.filters.update(mathml=mathml, margin=table.margin, notices=table.notices, seen_to_fail=table.seen_to_fail)
     environment.filters.update(strip=drawings.strip, intervals=drawings.intervals, number=drawings.number)
     sparks = {claim["id"]: drawings.sparkline(claim["id"], history) for claim in run["claims"]}
     papers = sorted({claim["id"].rpartition("/")[0] or claim["id"] for claim in run["claims"]})
@@ -37,7 +37,14 @@ def render(
 
 
 def plot(series: list[Mapping[str, Any]]) -> Markup:
-    """Return all series of a claim in one inline SVG, one panel for each pair of axes."""
+    """Return all series of a claim in one inline SVG, one panel for each pair of axes; a sentence where they are none."""
+    try:
+        return _drawn(series)
+    except Exception as problem:  # whatever a stranger's series hold: the page is written
+        return Markup(f'<p class="soft">Its series cannot be drawn: {escape(str(problem) or type(problem).__name__)}</p>')
+
+
+def _drawn(series: list[Mapping[str, Any]]) -> Markup:
     from mfgpde.report.plotting import ladder_figure
 
     figure = ladder_figure(series)

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -153,20 +152,35 @@ def _once(task: Task) -> dict[str, Any]:
 
 
 def _in_a_folder(task: Task) -> tuple[dict[str, Any] | None, Status, str]:
-    """Have a task done in a folder that is gone afterwards; return its answer, its exit status and its output."""
+    """Have a task done; return its answer, its exit status and its output.
+
+    Where the warm process was lost, perhaps to another claim, it is done once more under one of its own.
+    """
+    found = _done(task, warm())
+    if found[1] != LOST:
+        return found
+    own = Warm()
+    try:
+        return _done(task, own)
+    finally:
+        own.close()
+
+
+def _done(task: Task, host: Warm) -> tuple[dict[str, Any] | None, Status, str]:
+    """Have a task done in a folder that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mfgpde."))
     try:
-        status = warm().run(task, folder)
+        status = host.run(task, folder)
         output = _tail(folder / OUTPUT)
         found = json.loads((folder / RESULT).read_text(encoding="utf-8")) if status == 0 else None
     except (OSError, ValueError):  # it ended well and left no answer
         return None, 0, _tail(folder / OUTPUT)
     finally:
-        shutil.rmtree(folder, onexc=partial(_freed, folder))
+        shutil.rmtree(folder, onexc=_freed)
     return found, status, output
 
 
-def _freed(_folder: Path, _what: object, path: str, _problem: BaseException) -> None:
+def _freed(_what: object, path: str, _problem: BaseException) -> None:
     """Remove what a claim had made read-only, or leave it to the system."""
     with suppress(OSError):
         Path(path).parent.chmod(0o700)
@@ -187,7 +201,7 @@ def _why(status: Status, limit: float, output: str) -> str:
     if status == LIMIT:
         return f"not done after {limit:g} s, the limit of one claim; --limit sets another"
     if status == LOST:
-        return "lost: the process that watched over it ended"
+        return "lost: it, or something beside it, ended the process that watched over it"
     if isinstance(status, int) and status < 0:
         return f"its process was ended by signal {-status} ({signal.Signals(-status).name}), as by want of memory"
     last = output.strip().splitlines()[-1:] if status else []

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ class Terms:
     def task(self, entry: discover.Entry, level: Level) -> Task:
         """Return what is to be done with one claim."""
         seeds = tuple(range(self.seed, self.seed + self.seeds))
-        return Task(entry, level, seeds, self.limit or LIMITS[level], self.twice)
+        return Task(replace(entry, path=entry.path.absolute()), level, seeds, self.limit or LIMITS[level], self.twice)
 
 
 def where(out: Path, entries: Sequence[discover.Entry]) -> Path:
@@ -148,7 +148,7 @@ def _cases(entry: discover.Entry, level: Level) -> list[discover.Entry]:
         many = not entry.flaw and ".cases(" in entry.path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         many = False
-    found = isolated.described(Task(entry, level)).get("cases", ()) if many else ()
+    found = isolated.described(Task(replace(entry, path=entry.path.absolute()), level)).get("cases", ()) if many else ()
     return [entry.of_case(case) for case in found] or [entry]
 
 
@@ -241,6 +241,8 @@ def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[dict
                     if problem is None:
                         yield from future.result()
                         continue
+                    if isinstance(problem, KeyboardInterrupt):
+                        raise problem
                     attempts.update(task.entry.id for task in batch)
                     left += [[task] for task in batch if attempts[task.entry.id] < 2]
                     for task in (task for task in batch if attempts[task.entry.id] >= 2):

@@ -50,7 +50,7 @@ def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
 def test_figures_are_drawn_again_only_if_what_they_are_made_of_changed(tmp_path):
     run, out = tmp_path / "run.json", tmp_path / "out"
     recorded = record.read(BASELINE)
-    run.write_text(json.dumps(recorded))
+    record.write(run, record.sealed(recorded))
 
     def kept(*words):
         result = invoke("figures", "game-rates", "--run", run, "--out", out, *words)
@@ -62,14 +62,14 @@ def test_figures_are_drawn_again_only_if_what_they_are_made_of_changed(tmp_path)
     before = png.stat().st_mtime_ns
     for claim in recorded["claims"]:
         claim["seconds"] += 1.0  # how long it took is not drawn
-    run.write_text(json.dumps(recorded))
+    record.write(run, record.sealed(recorded))
     assert kept()
     assert png.stat().st_mtime_ns == before
     assert not kept("--again")
     png.unlink()
     assert not kept()
     recorded["claims"][0]["findings"][0]["excess"] += 1.0
-    run.write_text(json.dumps(recorded))
+    record.write(run, record.sealed(recorded))
     assert not kept()
     assert kept()
     (out / "drawn.json").write_text("no")
@@ -109,10 +109,10 @@ def test_bad_names_get_a_sentence(words, message):
 def test_unfinished_runs_and_missing_claims_are_named(tmp_path):
     run = record.read(BASELINE)
     path = tmp_path / "run.json"
-    path.write_text(json.dumps({**run, "state": "running"}))
+    record.write(path, record.sealed({**run, "state": "running"}))
     assert "was interrupted" in invoke("figures", "--run", path, "--out", tmp_path).output
     kept = [claim for claim in run["claims"] if claim["id"] != "solvers/order-of-accuracy"]
-    path.write_text(json.dumps({**run, "claims": kept}))
+    record.write(path, record.sealed({**run, "claims": kept}))
     assert "holds no claim" in invoke("figures", "solver-convergence", "--run", path, "--out", tmp_path).output
 
 

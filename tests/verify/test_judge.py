@@ -7,7 +7,7 @@ import pytest
 
 from mfgpde.core.estimate import Estimate, Kind, exact
 from mfgpde.verify import Evidence, Outcome, at_least, at_most, equal, judge
-from mfgpde.verify.judge import smallest_change
+from mfgpde.verify.judge import mirrors, smallest_changes
 
 ZERO = exact(0.0, "zero")
 
@@ -74,12 +74,12 @@ def test_smallest_change_is_where_the_verdict_turns():
     def measure(factor):
         return evidence(3.0 * (factor - 1.0) + 0.02)
 
-    change = smallest_change(measure(1.0), measure(1.05), 0.05)
+    change = smallest_changes(measure(1.0), measure(1.05), 0.05)["f0"]
     assert change == pytest.approx((0.1 + 0.01 - 0.02) / 3)
     assert judge(measure(1 + 1.01 * change), {"c": REFUTED}).outcome is Outcome.REFUTED
     assert judge(measure(1 + 0.99 * change), {"c": REFUTED}).outcome is not Outcome.REFUTED
     with pytest.raises(ValueError, match="same findings whatever its coefficients: 1 at their true values, 2"):
-        smallest_change(measure(1.0), evidence(0.0, 1.0), 0.05)
+        smallest_changes(measure(1.0), evidence(0.0, 1.0), 0.05)
 
 
 def test_true_claims_are_not_refuted_and_false_ones_are(rng):
@@ -109,3 +109,56 @@ def test_margins_are_counted_in_error_bars():
     assert equal("near", left, Estimate(1.9, 0.04, Kind.BOUND, "by hand"), resolution=0.2).margin == pytest.approx(-7.0)
     sure = Estimate(1.0, 0.0, Kind.BOUND, "by hand")
     assert equal("sure", sure, sure, resolution=0.5).margin == math.inf
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("make", [at_least, at_most])
+def test_what_is_infinite_decides_nothing(make, value):
+    """Neither KL = ∞ ≥ 1 nor log 0 = −∞ ≤ 1 is evidence, and no control is refuted by an overflow."""
+    finding = make("KL", number(value), number(1.0), resolution=0.1)
+    assert finding.outcome is Outcome.UNDECIDED
+    verdict = judge(Evidence([finding]), {"c": REFUTED})
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert "inf (test), which decides nothing" in verdict.reason
+    assert judge(evidence(0.0), {"c": Evidence([finding])}).outcome is Outcome.BROKEN
+
+
+def bound(left, right):
+    return at_most("f", number(left), number(right), resolution=0.01)
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [((1.0, 2.0), (2.0, 1.0)), ((-0.5, 0.0), (0.5, 0.0)), ((-2.0, -1.0), (2.0, 1.0)), ((0.5, 1.0), (2.0, 1.0))],
+)
+def test_a_control_that_exchanges_two_sides_says_nothing(true, false):
+    """Two networks in each other's place: refuted by arithmetic wherever the claim holds."""
+    assert mirrors(bound(*false), bound(*true))
+    verdict = judge(Evidence([bound(*true)]), {"exchanged": Evidence([bound(*false)])})
+    assert verdict.outcome is Outcome.BROKEN
+    assert "carries no information" in verdict.reason
+
+
+def test_a_control_in_another_world_says_something():
+    assert not mirrors(bound(3.0, 2.0), bound(1.0, 2.0))
+    assert judge(Evidence([bound(1.0, 2.0)]), {"c": Evidence([bound(3.0, 2.0)])}).outcome is Outcome.HOLDS
+    same = equal("f", number(1.0), number(-1.0), resolution=0.1)
+    assert not mirrors(same, same), "equalities know no sides"
+
+
+def test_findings_that_were_never_seen_to_fail_break_a_theorem():
+    verdict = judge(evidence(0.0, 0.0), {"c": REFUTED}, unseen=["f1"])
+    assert verdict.outcome is Outcome.BROKEN
+    assert "never seen: 1 (f1)" in verdict.reason
+
+
+@pytest.mark.parametrize("wrong", [0.5, None, "0.5 ± 0.1"])
+def test_sides_are_estimates(wrong):
+    with pytest.raises(TypeError, match="both sides are estimates"):
+        equal("f", wrong, ZERO, resolution=0.1)
+
+
+@pytest.mark.parametrize("wrong", [equal("f", ZERO, ZERO, resolution=1.0), [0.5]])
+def test_evidence_is_made_of_findings(wrong):
+    with pytest.raises(TypeError, match=r"findings"):
+        Evidence(wrong)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import mfgpde
 from mfgpde.app.cli import app
 from mfgpde.core.lock import locked
-from mfgpde.verify import discover, record, run
+from mfgpde.verify import discover, isolated, law, record, run
 from mfgpde.verify.claim import Claim, Level
 
 PACKAGE = Path(mfgpde.__file__).parent
@@ -84,18 +84,18 @@ def test_what_is_refuted_at_level_full_is_refuted_and_not_broken(suite, tmp_path
 def test_an_interrupted_run_goes_on_and_a_finished_one_starts_anew(suite, tmp_path, monkeypatch):
     folder, out, log = suite("a"), tmp_path / "out", tmp_path / "log"
     suite("b")
-    whole = run.run_claim
+    whole = isolated.judged
 
-    def interrupted(entry, level, seed):
-        if entry.id == "b":
+    def interrupted(task):
+        if task.entry.id == "b":
             raise KeyboardInterrupt
-        return whole(entry, level, seed)
+        return whole(task)
 
-    monkeypatch.setattr(run, "run_claim", interrupted)
+    monkeypatch.setattr(isolated, "judged", interrupted)
     result = invoke(folder, "--out", out)
     assert result.exit_code == 130
     assert "goes on from there" in result.output
-    monkeypatch.setattr(run, "run_claim", whole)
+    monkeypatch.setattr(isolated, "judged", whole)
     count = log.read_text().count("a ")
     result = invoke(folder, "--out", out)
     assert result.exit_code == 0
@@ -110,10 +110,9 @@ def test_the_longest_of_a_recorded_run_go_first(suite, tmp_path):
     suite("b")
     invoke(folder, "--out", out)
     assert log.read_text().startswith("a ")
-    stored = json.loads((out / "quick/run.json").read_text())
-    for claim, seconds in zip(stored["claims"], (1.0, 100.0), strict=True):
-        claim["seconds"] = seconds
-    (out / "quick/run.json").write_text(json.dumps(stored))
+    for name, seconds in (("a", 1.0), ("b", 100.0)):
+        path = out / f"quick/claims/{name}.json"
+        record.write(path, record.sealed({**json.loads(path.read_text()), "seconds": seconds}))
     log.unlink()
     invoke(folder, "--out", out)
     assert log.read_text().startswith("b ")
@@ -125,7 +124,7 @@ def test_changed_claims_are_not_resumed(suite, tmp_path):
     folder, out = suite("a"), tmp_path / "out"
     invoke(folder, "--out", out)
     manifest = record.read(out / "quick/run.json")
-    record.write(out / "quick/run.json", {**manifest, "state": "running"})
+    record.write(out / "quick/run.json", record.sealed({**manifest, "state": "running"}))
     suite("a", off=0.02)
     assert "of these results" not in invoke(folder, "--out", out).output
 
@@ -133,16 +132,16 @@ def test_changed_claims_are_not_resumed(suite, tmp_path):
 @pytest.fixture
 def stopped(suite, tmp_path, monkeypatch):
     """A run of claims a and b under seed 0 that was stopped before b; returns what goes on, with other words."""
-    folder, whole = suite("a"), run.run_claim
+    folder, whole = suite("a"), isolated.judged
     suite("b")
     with monkeypatch.context() as patched:
 
-        def interrupted(entry, level, seed):
-            if entry.id == "b":
+        def interrupted(task):
+            if task.entry.id == "b":
                 raise KeyboardInterrupt
-            return whole(entry, level, seed)
+            return whole(task)
 
-        patched.setattr(run, "run_claim", interrupted)
+        patched.setattr(isolated, "judged", interrupted)
         assert invoke(folder, "--out", tmp_path / "out").exit_code == 130
     return lambda *words: invoke(folder, "--out", tmp_path / "out", *words)
 
@@ -150,7 +149,7 @@ def stopped(suite, tmp_path, monkeypatch):
 def test_a_run_of_one_seed_holds_no_results_of_another(stopped, tmp_path):
     """Not even where the manifest already says the new seed and the records are the old ones."""
     manifest = tmp_path / "out/quick/run.json"
-    record.write(manifest, {**json.loads(manifest.read_text()), "seed": 1})
+    record.write(manifest, record.sealed({**json.loads(manifest.read_text()), "seed": 1}))
     result = stopped("--seed", 1)
     assert "of these results" not in result.output
     assert [claim["seed"] for claim in record.read(manifest)["claims"]] == [1, 1]
@@ -213,7 +212,7 @@ def test_a_stored_run_that_lacks_something_is_refused_before_any_work(suite, tmp
     del {"label": claim["findings"][0], "left": claim["findings"][0], "value": claim["findings"][0]["left"]}.get(
         missing, claim
     )[missing]
-    stored.write_text(json.dumps(data))
+    record.write(stored, record.sealed(data))
     (tmp_path / "log").unlink()
     result = invoke(folder, "--out", tmp_path / "two", "--against", stored)
     assert result.exit_code == 1
@@ -226,9 +225,11 @@ def test_numbers_that_json_lacks_are_compared():
     two = {"id": "a", "outcome": "holds", "findings": [{"label": "x", "left": {"value": 1.0, "error": 0.1}}]}
     for claim in (one, two):
         claim["findings"][0]["right"] = {"value": 0.0, "error": None}
-    (moved,) = record.compare({"claims": [one]}, {"claims": [two]})
+        claim.update(controls=[], detects={})
+    old, new = ({"level": "quick", "claims": [claim]} for claim in (one, two))
+    (moved,) = law.compare(old, new)
     assert moved.what == "left side moved from no number to 1 ± 1.0e-01"
-    assert record.compare({"claims": [one]}, {"claims": [one]}) == []
+    assert law.compare(old, old) == []
 
 
 def test_against_a_stored_run(suite, tmp_path):
@@ -307,7 +308,9 @@ def test_parallel_and_serial_runs_agree(suite, tmp_path):
     suite("b", off=0.01)
     entries = discover.entries_in(folder)
     runs = [
-        run.run_suite(entries, Level.QUICK, tmp_path / str(jobs), package=PACKAGE, jobs=jobs, show=False)
+        run.run_suite(
+            entries, Level.QUICK, tmp_path / str(jobs), package=PACKAGE, terms=run.Terms(jobs=jobs), show=False
+        )
         for jobs in (1, 2)
     ]
     values = [[f["left"]["value"] for c in r["claims"] for f in c["findings"]] for r in runs]

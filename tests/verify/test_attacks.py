@@ -1,0 +1,306 @@
+"""The court is attacked: whatever one claim does, the run ends with its table and the right exit code, the others judged."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mfgpde.app.cli import app
+from mfgpde.verify import isolated, record
+
+CLAIM = '''"""A toy."""
+import os, sys, time
+{top}
+from mfgpde.core.estimate import exact
+from mfgpde.verify import Claim, Evidence, at_least, equal
+claim = Claim(statement="x = 0", source="mfgpde", standing="{standing}")
+@claim.measure
+def measure(level, off=0.0):
+    {measure}
+    return {evidence}
+@claim.control("x = 1")
+def control(level):
+    {control}
+    return measure(level, off=1.0)
+'''
+TRUE = 'Evidence([equal("x", exact(off, "toy"), exact(0.0, "zero"), resolution=0.1)])'
+FALSE = 'Evidence([equal("x", exact(off + 5, "toy"), exact(0.0, "zero"), resolution=0.1)])'
+
+
+def write(folder, name, top="", measure="", evidence=TRUE, control="", standing="experiment"):
+    path = folder / f"{name}.py"
+    path.parent.mkdir(exist_ok=True, parents=True)
+    kept = {name: value or "pass" for name, value in (("top", top), ("measure", measure), ("control", control))}
+    path.write_text(CLAIM.format(**kept, evidence=evidence, standing=standing))
+    return path
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Return a function that writes a claim beside a good and a false one, runs all, and returns its record."""
+
+    def run(name="attack", *words, **claim):
+        folder = tmp_path / "suite"
+        write(folder, "good")
+        write(folder, "false", evidence=FALSE)
+        if claim:
+            write(folder, name, **claim)
+        result = CliRunner().invoke(app, ["validate", str(folder), "--out", str(tmp_path / "out"), *map(str, words)])
+        assert result.exit_code == 1, result.output  # the false claim is refuted, whatever happens beside it
+        found = {claim["id"]: claim for claim in record.read(tmp_path / "out/quick/run.json")["claims"]}
+        assert found["good"]["outcome"] == "holds"
+        assert found["false"]["outcome"] == "refuted"
+        assert "✗ refuted" in result.output
+        assert "Report:" in result.output
+        return found.get(name), result.output
+
+    return run
+
+
+@pytest.mark.parametrize("place", ["top", "measure", "control"])
+@pytest.mark.parametrize("act", ["sys.exit(0)", "raise GeneratorExit", "raise KeyboardInterrupt", "os._exit(0)"])
+def test_nothing_that_a_claim_ends_ends_the_run(judged, place, act):
+    found, _ = judged(**{place: act})
+    assert found["outcome"] == "broken"
+    assert found["reason"]
+
+
+def test_a_worker_that_is_killed_loses_its_claim_alone(judged):
+    found, _ = judged(measure="os.kill(os.getpid(), 9)")
+    assert found["outcome"] == "broken"
+    assert "SIGKILL" in found["reason"]
+
+
+def test_a_claim_that_kills_who_watches_it_loses_itself_alone(judged):
+    found, _ = judged(measure="os.kill(os.getppid(), 9)")
+    assert found["outcome"] == "broken"
+    assert "lost" in found["reason"]
+
+
+def test_an_endless_claim_is_ended(judged):
+    found, _ = judged("attack", "--limit", 3, measure="os.system('sleep 77777 &'); time.sleep(1e5)")
+    assert found["outcome"] == "broken"
+    assert "not done after 3 s" in found["reason"]
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "sleep 77777" not in running, "what it started ends with it"
+
+
+def test_a_claim_works_in_a_folder_of_its_own_and_its_output_is_kept(judged, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found, output = judged(
+        "attack", "--output", measure="print('h\\u00e9llo'); open('left-over', 'w').close(); os.chmod('.', 0o500)"
+    )
+    assert found["outcome"] == "holds"
+    assert "héllo" in output
+    assert "héllo" in (tmp_path / "out/quick/claims/attack.log").read_text()
+    assert not (tmp_path / "left-over").exists()
+
+
+def test_a_claim_that_changes_the_world_changes_its_own(judged, tmp_path):
+    """A patched court in one claim does not make false claims beside it hold."""
+    patch = "import mfgpde.verify.finding as f; f.Finding.outcome = property(lambda self: f.Outcome.HOLDS)"
+    judged("a-first", top=patch)
+
+
+def test_files_of_one_id_are_named_before_work_and_not_judged(judged, tmp_path):
+    write(tmp_path / "suite", "x_y", evidence=FALSE)
+    _, output = judged("x-y", evidence=TRUE)
+    assert output.startswith("! 2 files have the id 'x-y'")
+    assert output.index("x_y.py") < output.index("broken")
+
+
+def test_one_id_under_two_targets_is_ambiguous(tmp_path):
+    for name in ("one", "two"):
+        write(tmp_path / name, "same", evidence=TRUE if name == "two" else FALSE)
+    paths = [str(tmp_path / name) for name in ("one", "two")]
+    result = CliRunner().invoke(app, ["validate", *paths, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "2 files have the id 'same'" in result.output
+    result = CliRunner().invoke(app, ["validate", paths[1], paths[1], "--out", str(tmp_path / "twice")])
+    assert result.exit_code == 0, result.output
+
+
+def test_infinite_evidence_does_not_hold(judged):
+    infinite = 'Evidence([at_least("KL", exact(float("inf") if not off else 0.0, "toy"), exact(1.0, "one"), resolution=0.1)])'
+    found, output = judged(evidence=infinite)
+    assert found["outcome"] == "undecided"
+    assert "the right side is inf (toy), which decides nothing" in found["reason"]
+
+
+VACUOUS = TRUE.replace("[", '[equal("vacuous", exact(777.0, "x"), exact(0.0, "y"), resolution=1e9), ')
+
+
+@pytest.mark.parametrize(("standing", "outcome"), [("experiment", "holds"), ("theorem", "broken")])
+def test_a_vacuous_finding_is_seen(judged, standing, outcome):
+    found, output = judged(evidence=VACUOUS, standing=standing)
+    assert found["outcome"] == outcome
+    assert [bool(finding["refuted_by"]) for finding in found["findings"]] == [False, True]
+    assert "1 were never seen to fail" in output
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("None", "returned nothing"),
+        ("[1.0]", "an object of type list"),
+        ('equal("x", exact(off, "t"), exact(0.0, "z"), resolution=0.1)', "an object of type Finding"),
+        ('Evidence([equal("x", exact(float("nan"), "t"), exact(0.0, "z"), resolution=0.1)])', "got NaN"),
+        ('Evidence([equal("x", off, exact(0.0, "z"), resolution=0.1)])', "both sides are estimates"),
+        ("1 / 0", "division by zero"),
+    ],
+)
+def test_wrong_evidence_is_one_sentence(judged, wrong, words):
+    found, _ = judged(evidence=wrong)
+    assert found["outcome"] == "broken"
+    assert words in found["reason"]
+    assert "\n" not in found["reason"]
+
+
+def test_odd_files_are_claims_or_a_sentence(judged, tmp_path):
+    folder = tmp_path / "suite"
+    write(folder / "späce and ünicode", "mein Satz")
+    (folder / "syntax.py").write_text("def (")
+    (folder / "dangling.py").symlink_to(tmp_path / "nowhere.py")
+    write(tmp_path / "elsewhere", "linked")
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "loop").symlink_to(folder)
+    judged()
+    found = {claim["id"]: claim["outcome"] for claim in record.read(tmp_path / "out/quick/run.json")["claims"]}
+    assert found == {
+        "false": "refuted",
+        "good": "holds",
+        "syntax": "broken",
+        "dangling": "broken",
+        "link/linked": "holds",
+        "späce and ünicode/mein Satz": "holds",
+    }
+
+
+RANDOM = '''"""A draw."""
+import time
+import numpy as np
+from mfgpde.core.estimate import Estimate, Kind, exact
+from mfgpde.verify import Claim, Evidence, equal
+claim = Claim(statement="x = 0", source="mfgpde", standing="experiment")
+@claim.measure
+def measure(level, rng, off=0.0):
+    x = {draw}
+    return Evidence([equal("x", Estimate(off + x, 0.01, Kind.CONFIDENCE, "draw"), exact(0.0, "zero"), resolution=0.5)])
+@claim.control("x = 9")
+def control(level, rng):
+    return measure(level, rng, off=9.0)
+'''
+
+
+def validate(folder, out, *words):
+    result = CliRunner().invoke(app, ["validate", str(folder), "--out", str(out), *map(str, words)])
+    stored = out / "quick/run.json"
+    return result, record.read(stored)["claims"] if stored.is_file() else []
+
+
+def test_the_court_gives_the_random_numbers(tmp_path):
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    (suite / "draw.py").write_text(RANDOM.format(draw="0.2 * rng.standard_normal()"))
+    values = [
+        validate(suite, tmp_path / f"out{k}", "--seed", seed)[1][0]["findings"][0]["left"]["value"]
+        for k, seed in enumerate((0, 0, 1))
+    ]
+    assert values[0] == values[1] != values[2]
+    result, (claim,) = validate(suite, tmp_path / "five", "--seeds", 5)
+    assert [one["seed"] for one in claim["seeds"]] == [0, 1, 2, 3, 4]
+    low, high = claim["findings"][0]["spread"]
+    assert low < high
+    assert claim["findings"][0]["excess"] == high, "the worst seed is shown"
+    assert "seeds 0 to 4" in result.output
+
+
+def test_twice_is_the_same_where_that_is_promised(tmp_path):
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    (suite / "draw.py").write_text(RANDOM.format(draw="0.2 * rng.standard_normal()"))
+    assert validate(suite, tmp_path / "a", "--twice")[0].exit_code == 0
+    (suite / "draw.py").write_text(RANDOM.format(draw="1e-9 * (time.time_ns() % 1_000_003)"))
+    result, (claim,) = validate(suite, tmp_path / "b", "--twice")
+    assert result.exit_code == 1
+    assert "not the same result twice: x" in claim["reason"]
+    promised = RANDOM.replace('standing="experiment"', 'standing="experiment", repeatable=False')
+    (suite / "draw.py").write_text(promised.format(draw="1e-9 * (time.time_ns() % 1_000_003)"))
+    assert validate(suite, tmp_path / "c", "--twice")[0].exit_code == 0
+
+
+def test_a_part_does_not_take_the_place_of_the_whole(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / "suite", name)
+    out = tmp_path / "out"
+    validate(tmp_path / "suite", out)
+    result, claims = validate(tmp_path / "suite/a.py", out)
+    assert [claim["id"] for claim in claims] == ["a", "b"]
+    assert "is kept" in result.output
+    assert [claim["id"] for claim in record.read(out / "quick/part/run.json")["claims"]] == ["a"]
+
+
+def test_an_interrupted_run_leaves_no_process(tmp_path):
+    """The keyboard ends the run, and the claims with it."""
+    write(tmp_path / "suite", "endless", measure="os.system('sleep 66666')")
+    words = [sys.executable, "-m", "mfgpde.app.cli", "validate", "suite/", "--out", "out"]
+    run = subprocess.Popen(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+
+    def sleeping():
+        return "sleep 66666" in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+    until = time.monotonic() + 60
+    while not sleeping() and time.monotonic() < until:
+        time.sleep(0.2)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(30) == 130
+    assert not sleeping()
+
+
+def test_a_claim_costs_little_more_than_itself(tmp_path):
+    """The process of its own, the folder and the record: below 0.3 s a claim once the warm process is there."""
+    for k in range(12):
+        write(tmp_path / "suite", f"claim{k}")
+    isolated.warm()
+    validate(tmp_path / "suite/claim0.py", tmp_path / "first")
+    began = time.perf_counter()
+    validate(tmp_path / "suite", tmp_path / "out", "--jobs", 1)
+    assert (time.perf_counter() - began) / 12 < 0.3
+
+
+def test_the_warm_process_has_no_threads_when_it_forks():
+    code = (
+        "import importlib, os, sys\nfrom mfgpde.verify.warm import PRELOADED\n"
+        "for name in PRELOADED: importlib.import_module(name)\n"
+        "print(len(os.listdir('/proc/self/task')), [m for m in ('jax', 'torch', 'mpi4py', 'dolfinx') if m in sys.modules])"
+    )
+    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | one, check=True)
+    assert done.stdout.split(maxsplit=1) == ["1", "[]\n"]
+
+
+def test_seeds_are_not_written_into_claims():
+    """Random numbers come from the court: no generator of a fixed seed in any shipped claim."""
+    root = Path(__file__).parents[2] / "validation"
+    found = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for path in sorted(root.rglob("*.py"))
+        if path.name[0] != "_"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"default_rng\(|random\.seed\(|PRNGKey\(\d|seed=\d", line)
+    ]
+    assert found == []
+
+
+def test_the_stored_record_is_json_whatever_the_numbers(tmp_path):
+    infinite = TRUE.replace('exact(off, "toy")', 'exact(float("inf") if not off else off, "toy")')
+    write(tmp_path / "suite", "infinite", evidence=infinite)
+    validate(tmp_path / "suite", tmp_path / "out")
+    json.loads((tmp_path / "out/quick/run.json").read_text(), parse_constant=lambda word: pytest.fail(word))
