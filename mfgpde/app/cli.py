@@ -67,6 +67,9 @@ def validate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds from there on; the worst verdict counts.")] = 1,
     twice: Annotated[bool, typer.Option("--twice", help="Judge everything twice: it must be the same bit for bit.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A theorem with a finding that was never seen to fail is broken.")
+    ] = False,
     limit: Annotated[float | None, typer.Option(help="Seconds that one claim may take: 900, 3600, 86400.")] = None,
     executor: Annotated[
         str, typer.Option(help="Who judges: processes, mpi (under mpiexec), submitit, dask, or one of your own.")
@@ -91,7 +94,7 @@ def validate(
         court.flaws(entries, console)
         if list_:
             return court.listed(entries, console)
-        terms = run.Terms(seed, seeds, twice, limit, executor, jobs)
+        terms = run.Terms(seed, seeds, twice, strict, limit, executor, jobs)
         stored = record.read(against) if against else None
         if stored:
             law.comparable(stored, level.value)

@@ -40,10 +40,10 @@ def verdict_table(run: Mapping[str, Any]) -> Table:
 def _told(claim: Mapping[str, Any]) -> str:
     """Return a claim's reason, with what is to be said beside it."""
     suspects = sum(bool(finding.get("suspect_bar")) for finding in claim["findings"])
-    over = claim.get("seeds")
+    over = claim.get("over_seeds")
     parts = [claim["reason"]]
     parts += [f"[{suspects} bar(s) look too small]"] if suspects else []
-    parts += [f"[seed {claim['seed']} of {len(over)}]"] if isinstance(over, list) else []
+    parts += [f"[seed {claim['seed']} of {len(over)}]"] if over else []
     return "  ".join(parts)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mfgpde.verify import trial
-from mfgpde.verify.task import LIMIT, LISTED, LOST, OUTPUT, RESULT, Task
+from mfgpde.verify.task import ENDED, LIMIT, LISTED, LOST, OUTPUT, RESULT, Task
 
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from mfgpde.verify.warm import serve; serve(int(sys.argv[1]))"
 OF_MPI = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "MPICH_")
@@ -43,9 +43,10 @@ class Warm:
             words, pass_fds=(theirs.fileno(),), env=kept, stdin=subprocess.DEVNULL, start_new_session=True
         )
         theirs.close()
-        self.owner, self.channel, self.lock = os.getpid(), Connection(ours.detach()), threading.Lock()
+        self.owner, self.line, self.lock = os.getpid(), ours, threading.Lock()
+        self.channel = Connection(os.dup(ours.fileno()))
         self.waiting: dict[int, Future[Status]] = {}
-        self.count, self.over = 0, False
+        self.count, self.over, self.closing = 0, False, False
         threading.Thread(target=self._listen, daemon=True).start()
 
     def run(self, task: Task, folder: Path) -> Status:
@@ -60,7 +61,7 @@ class Warm:
                 self.channel.send((self.count, task, folder))
             except OSError:
                 del self.waiting[self.count]
-                return LOST
+                return ENDED if self.closing else LOST
         return answer.result()
 
     @property
@@ -70,22 +71,27 @@ class Warm:
 
     def close(self) -> None:
         """End the process, and all claims with it."""
+        self.closing = True
         with suppress(OSError):
-            self.process.kill() if self.over else self.process.terminate()
-        with suppress(OSError):
-            self.channel.close()
-        self.process.wait()
+            self.line.shutdown(socket.SHUT_WR)  # it ends the claims, and then itself
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.line.close()
 
     def _listen(self) -> None:
         try:
             while True:
                 job, status = self.channel.recv()
                 self.waiting.pop(job).set_result(status)
-        except (EOFError, OSError, TypeError):  # TypeError: closed while it was being read
+        except (EOFError, OSError):
             with self.lock:
                 self.over = True
+                self.channel.close()
                 for answer in self.waiting.values():
-                    answer.set_result(LOST)
+                    answer.set_result(ENDED if self.closing else LOST)
                 self.waiting.clear()
 
 

@@ -68,7 +68,7 @@ def mirrors(false: Finding, true: Finding) -> bool:
 
     Sides are exchanged, or change sign, or become reciprocals, as when two competitors change places.
     """
-    if "=" in (false.relation, true.relation):
+    if "=" in (false.relation, true.relation) or false.infinite or true.infinite:
         return False
     a, b, c, d = false.left.value, false.right.value, true.left.value, true.right.value
     pairs = [((a, d), (b, c)), ((a, -c), (b, d)), ((a, -c), (b, -d))]

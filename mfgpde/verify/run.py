@@ -25,7 +25,7 @@ from mfgpde.verify.executors.contract import Batched
 from mfgpde.verify.finding import Outcome
 from mfgpde.verify.task import LIMITS, Task
 
-SAME = ("key", "level", "seed", "seeds", "twice")
+SAME = ("key", "level", "seed", "seeds", "twice", "strict")
 """what an interrupted run and each of its results share with the run that goes on"""
 PART = "part"
 """the folder of a run of some claims, beside a run of them all"""
@@ -33,11 +33,12 @@ PART = "part"
 
 @dataclass(frozen=True)
 class Terms:
-    """How claims are judged: `seeds` seeds from `seed` on, each `twice` or not, within `limit` seconds, where, how many at once."""
+    """How claims are judged: `seeds` seeds from `seed` on, each `twice` or not, `strict` or not, within `limit` seconds, where, how many at once."""
 
     seed: int = 0
     seeds: int = 1
     twice: bool = False
+    strict: bool = False
     limit: float | None = None
     executor: str = "processes"
     jobs: int = 0
@@ -52,7 +53,7 @@ class Terms:
     def task(self, entry: discover.Entry, level: Level) -> Task:
         """Return what is to be done with one claim."""
         seeds = tuple(range(self.seed, self.seed + self.seeds))
-        return Task(replace(entry, path=entry.path.absolute()), level, seeds, self.limit or LIMITS[level], self.twice)
+        return Task(replace(entry, path=entry.path.absolute()), level, seeds, self.limit or LIMITS[level], self.twice, self.strict)
 
 
 def where(out: Path, entries: Sequence[discover.Entry]) -> Path:
@@ -103,6 +104,7 @@ def _run(
         "seed": terms.seed,
         "seeds": terms.seeds,
         "twice": terms.twice,
+        "strict": terms.strict,
         "key": record.keyed(base, *files, *discover.companions(files)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "provenance": record.provenance(package),
@@ -235,7 +237,7 @@ def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[dict
                 left = _submitted(pool, left, waiting)
                 if not waiting:
                     break  # the pool is broken: what is left goes to another
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                for future in sorted(wait(waiting, return_when=FIRST_COMPLETED).done, key=_interrupted):
                     batch = waiting.pop(future)
                     problem = future.exception()
                     if problem is None:
@@ -253,6 +255,11 @@ def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[dict
             isolated.cool()
             raise
         pool.shutdown()
+
+
+def _interrupted(future: Future[Any]) -> bool:
+    """Say whether a task was interrupted from the keyboard: what else is done is kept before."""
+    return isinstance(future.exception(), KeyboardInterrupt)
 
 
 def _submitted(

@@ -98,7 +98,7 @@ def _fork(task: Task, folder: Path, ours: tuple[int, ...]) -> int:
         if task.listing:
             record.write(folder / RESULT, {LISTED: trial.described(task.entry)})
         else:
-            record.write(folder / RESULT, trial.over_seeds(task.entry, task.level, task.seeds))
+            record.write(folder / RESULT, trial.over_seeds(task.entry, task.level, task.seeds, strict=task.strict))
         code = 0
     except BaseException:
         traceback.print_exc()

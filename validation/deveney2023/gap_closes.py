@@ -31,10 +31,13 @@ EMPTY = 1e-14
 
 
 @cache
-def distances(data, weight, level, n):
+def distances(data, weight, level, n, bump=0.0):
     """Return J = KL(a‖b) + KL(b‖a), and W₂² on n² cells and on cells twice as wide: shape (seeds, 3 pairs, 3)."""
     grid = mfg.CartesianGrid.cube(4.0, n, 2)
-    return np.array([_distances(data, score, grid) for score in networks.ensemble(data, weight, level)])
+    scores = networks.ensemble(data, weight, level)
+    if bump:
+        scores = [mfg.scores.Sum(score, mfg.scores.Bump(bump, (1.0, 1.0), 0.8, frequency=1.5)) for score in scores]
+    return np.array([_distances(data, score, grid) for score in scores])
 
 
 def _distances(data, score, grid):
@@ -62,15 +65,15 @@ def halved(p):
 
 
 @claim.measure
-def trend(level, reverse=False):
-    """Compare the largest weight with none; `reverse` exchanges them."""
+def trend(level, penalised=0.0, plain=0.0):
+    """Compare the largest weight with none; bumps of these heights disturb the potentials of either."""
     n = Level(level).pick(48, 72, 128)
     weights = networks.WEIGHTS if Level(level) is not Level.QUICK else (0.0, networks.WEIGHTS[-1])
-    weights = weights[::-1] if reverse else weights
     findings, series = [], []
     none = mfg.exact(0.0, "no change")
     for data in networks.DATA if Level(level) is Level.FULL else ("nine_blobs",):
-        found = np.stack([distances(data, weight, level, n) for weight in weights])
+        bumps = {0.0: plain, networks.WEIGHTS[-1]: penalised}
+        found = np.stack([distances(data, weight, level, n, bumps.get(weight, 0.0)) for weight in weights])
         name = data.replace("_", " ")
         logs = np.log(found[-1] / found[0])  # seeds, pairs, measures
         for k, (pair, relation) in enumerate(zip(PAIRS[:2], (at_most, at_least), strict=True)):
@@ -89,6 +92,11 @@ def trend(level, reverse=False):
     return Evidence(findings, series)
 
 
-@claim.control("weights in the opposite order")
-def opposite(level):
-    return trend(level, reverse=True)
+@claim.control("a moving bump of height 1 in the potentials of the penalised networks")
+def disturbed(level):
+    return trend(level, penalised=1.0)
+
+
+@claim.control("a moving bump of height 1 in the potentials of the networks without penalty")
+def disturbed_plain(level):
+    return trend(level, plain=1.0)

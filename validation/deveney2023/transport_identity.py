@@ -20,7 +20,7 @@ STOP = 0.05
 
 
 @claim.measure
-def transport(level, residual=1.0, along=1.0):
+def transport(level, rng, residual=1.0, along=1.0):
     findings = []
     for d in Level(level).pick((1, 2), (1, 2, 3), (1, 2, 3)):
         for name, process in (("VP", mfg.VariancePreserving()), ("OU", mfg.OrnsteinUhlenbeck(horizon=2.0))):
@@ -30,7 +30,7 @@ def transport(level, residual=1.0, along=1.0):
             )
             prior = mfg.gaussian(0.0, process.prior_variance, d)
             ode, equation = mfg.Continuity.probability_flow(process, phi), mfg.LogDensity.of(process)
-            x = np.random.default_rng(d).normal(scale=1.2, size=(40, d))
+            x = rng.normal(scale=1.2, size=(40, d))
 
             def both(rtol, phi=phi, prior=prior, ode=ode, equation=equation, x=x, T=T):
                 end, R = mfg.solvers.flow(
@@ -55,10 +55,10 @@ def transport(level, residual=1.0, along=1.0):
 
 
 @claim.control("the residual read off the characteristic, at 0.9 x")
-def off_the_characteristic(level):
-    return transport(level, along=0.9)
+def off_the_characteristic(level, rng):
+    return transport(level, rng, along=0.9)
 
 
 @claim.control("the sign of the residual flipped")
-def flipped(level):
-    return transport(level, residual=-1.0)
+def flipped(level, rng):
+    return transport(level, rng, residual=-1.0)

@@ -42,7 +42,7 @@ def equation_of(process, divergence, diffusivity, square):
 
 
 @claim.measure
-def log_density_equation(level, divergence=1.0, diffusivity=1.0, square=1.0, dimensions=(1, 2)):
+def log_density_equation(level, rng, divergence=1.0, diffusivity=1.0, square=1.0, dimensions=(1, 2)):
     findings, series = [], []
     solved = {1: ("VP", "OU", "VE"), 2: Level(level).pick(("OU",), ("VP", "OU", "VE"), tuple(PROCESSES))}
     for d in dimensions:
@@ -50,7 +50,7 @@ def log_density_equation(level, divergence=1.0, diffusivity=1.0, square=1.0, dim
         for name, (process, half_width) in PROCESSES.items():
             equation = equation_of(process, divergence, diffusivity, square)
             score = mfg.ExactScore(process, data)
-            x = np.random.default_rng(d).uniform(-3, 3, (500, d))
+            x = rng.uniform(-3, 3, (500, d))
             times = np.linspace(START, 0.95 * process.horizon, 5)
             worst = max(
                 np.abs(equation.residual(score, x, t) / (1 + np.abs(score.potential_time_derivative(x, t)))).max()
@@ -94,10 +94,10 @@ def log_density_equation(level, divergence=1.0, diffusivity=1.0, square=1.0, dim
 
 
 @claim.control("the divergence of the drift dropped")
-def without_divergence(level):
-    return log_density_equation(level, divergence=0.0, dimensions=(1,))
+def without_divergence(level, rng):
+    return log_density_equation(level, rng, divergence=0.0, dimensions=(1,))
 
 
 @claim.control("half the diffusivity")
-def half_diffusivity(level):
-    return log_density_equation(level, diffusivity=0.5, dimensions=(1,))
+def half_diffusivity(level, rng):
+    return log_density_equation(level, rng, diffusivity=0.5, dimensions=(1,))

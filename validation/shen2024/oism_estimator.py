@@ -81,24 +81,23 @@ def denoised(functions, x, t, rng, y):
 
 
 @claim.measure
-def estimator(level, decay=1.0, ridge=None, parts=("gaussian", "rates", "denoising", "sphere")):
+def estimator(level, rng, decay=1.0, ridge=None, parts=("gaussian", "rates", "denoising", "sphere")):
     """`decay` multiplies the eigenvalues that the estimator believes in; `ridge` is for the comparison with denoising."""
     findings, series = [], []
     if "gaussian" in parts:
-        findings.append(_gaussian(decay))
+        findings.append(_gaussian(rng, decay))
     if "rates" in parts:
-        more, curves = _rates(Level(level), decay)
+        more, curves = _rates(Level(level), rng, decay)
         findings += more
         series += curves
     if "denoising" in parts:
-        findings += _against_denoising(Level(level), decay, ridge)
+        findings += _against_denoising(Level(level), rng, decay, ridge)
     if "sphere" in parts and find_spec("dolfinx"):
-        findings.append(_sphere(Level(level), decay))
+        findings.append(_sphere(Level(level), rng, decay))
     return Evidence(findings, series)
 
 
-def _gaussian(decay):
-    rng = np.random.default_rng(2)
+def _gaussian(rng, decay):
     x = rng.multivariate_normal([0.3, -0.2], [[0.5, 0.2], [0.2, 0.4]], 2000)
     fitted, y = mfg.ExactScore(PROCESS, mfg.gaussian(x.mean(axis=0), np.cov(x.T, bias=True))), x[:200]
     plain = mfg.OperatorInformed(basis(2, decay), PROCESS, x, ridge=0.0)
@@ -108,9 +107,9 @@ def _gaussian(decay):
     return equal("Gaussian data: off the score of their moments", bar, zero, resolution=1e-6)
 
 
-def _rates(level, decay):
+def _rates(level, rng, decay):
     """Return findings and series on the error over the number of samples, and over the degree."""
-    rng, t, functions, seeds = np.random.default_rng(3), 0.4, basis(4, decay), range(level.pick(40, 64, 128))
+    t, functions, seeds = 0.4, basis(4, decay), range(level.pick(40, 64, 128))
     sizes = level.pick((2000, 64_000), (2000, 16_000, 128_000), (2000, 16_000, 128_000))
     y = mfg.marginal(PROCESS, LAW, t).sample(1000, rng)
 
@@ -142,8 +141,8 @@ def _rates(level, decay):
     ]
 
 
-def _against_denoising(level, decay, ridge):
-    rng, functions, as_good, findings = np.random.default_rng(4), basis(8, decay), mfg.exact(0.0, "as good"), []
+def _against_denoising(level, rng, decay, ridge):
+    functions, as_good, findings = basis(8, decay), mfg.exact(0.0, "as good"), []
     for t in level.pick((0.05, 0.3), (0.02, 0.05, 0.1, 0.3, 0.5), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)):
         y = mfg.marginal(PROCESS, LAW, t).sample(2000, rng)
         ratios = []
@@ -156,7 +155,7 @@ def _against_denoising(level, decay, ridge):
     return findings
 
 
-def _sphere(level, decay):
+def _sphere(level, rng, decay):
     """Return the risk on a sphere, by 36 functions of finite elements, over the mean square of the score: data ∝ e^{3z}."""
     space = mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 2)
     functions = SlowedElements(mfg.processes.MarkovGenerator(), space, 36)
@@ -173,8 +172,7 @@ def _sphere(level, decay):
         return np.sqrt(1 - z**2) * legendre.legval(z, legendre.legder(noised)) / legendre.legval(z, noised)
 
     logs = []
-    for seed in range(6):
-        rng = np.random.default_rng((8, seed))
+    for _ in range(6):
         z = 1 + np.log(rng.uniform(np.exp(-6), 1, size=n)) / 3
         angle, r = rng.uniform(0, 2 * np.pi, n), np.sqrt(1 - z**2)
         estimator = mfg.OperatorInformed(
@@ -191,10 +189,10 @@ def _sphere(level, decay):
 
 
 @claim.control("functions that fade by a tenth too fast")
-def faster(level):
-    return estimator(level, decay=1.1, parts=("gaussian", "sphere"))
+def faster(level, rng):
+    return estimator(level, rng, decay=1.1, parts=("gaussian", "sphere"))
 
 
 @claim.control("a ridge of three, which leaves next to nothing of what the data say")
-def heavy(level):
-    return estimator(level, ridge=3.0, parts=("denoising",))
+def heavy(level, rng):
+    return estimator(level, rng, ridge=3.0, parts=("denoising",))

@@ -69,9 +69,9 @@ def spread(g):
     return float(np.var(g, axis=0).sum())
 
 
-def slopes_in_noise(level):
+def slopes_in_noise(level, rng):
     """Return findings and series on the variance of gradients as t → 0."""
-    rng, basis = np.random.default_rng(4), mfg.scores.HermiteBasis(2, 4)
+    basis = mfg.scores.HermiteBasis(2, 4)
     estimator = mfg.OperatorInformed(basis, PROCESS, LAW.sample(SIZE, rng))
     times, blocks = (1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.6), Level(level).pick(8, 12, 16)
     variances = np.empty((2, blocks, len(times)))
@@ -95,7 +95,7 @@ def slopes_in_noise(level):
     return findings, series
 
 
-def estimators(level):
+def estimators(level, rng):
     """Return a finding and series on the estimators' scatter over data sets, over n, at one small time."""
     t, basis, seeds, found = 0.02, mfg.scores.HermiteBasis(2, 4), Level(level).pick(24, 40, 80), {}
     sizes = (500, 2000, 8000)
@@ -103,7 +103,6 @@ def estimators(level):
     for n in sizes:
         both = np.empty((2, seeds, p - 1))
         for seed in range(seeds):
-            rng = np.random.default_rng((5, n, seed))
             x = LAW.sample(n, rng)
             informed = mfg.OperatorInformed(basis, PROCESS, x, ridge=1e-2)
             both[0, seed] = roots * informed.coefficients(t)[1:]
@@ -129,10 +128,10 @@ def _halves(values):
     return [spread(group) for group in np.array_split(values, 4)]
 
 
-def network_gradients(level, decay):
+def network_gradients(level, rng, decay):
     """Return findings on the gradient of a network: its mean is kept, early, while it has one; its variance falls later."""
-    kept, _ = _gradient(level, decay, EARLY)
-    _, fall = _gradient(level, decay, LATE)
+    kept, _ = _gradient(level, rng, decay, EARLY)
+    _, fall = _gradient(level, rng, decay, LATE)
     return [
         equal(
             "network: square of the gradient's shift by the control, over the gradient's",
@@ -149,11 +148,11 @@ def network_gradients(level, decay):
     ]
 
 
-def _gradient(level, decay, steps):
+def _gradient(level, rng, decay, steps):
     """Return the square of the mean's shift over the mean's, and the log of the variances' ratio, after so many steps."""
-    x = LAW.sample(SIZE, np.random.default_rng(6))
+    x = LAW.sample(SIZE, rng)
     objective = mfg.Objective(weighting="diffusion", start=START)
-    trained = mfg.train(PROCESS, x, objective, widths=WIDTHS, steps=steps, batch_size=256)
+    trained = mfg.train(PROCESS, x, objective, widths=WIDTHS, steps=steps, batch_size=256, seed=int(rng.integers(2**31)))
     steadied = mfg.learning.steadied_noise(objective, PROCESS, slowed(3, decay))
     data, batch, layers = jnp.asarray(x, jnp.float32), 512, trained.layers
     times = PROCESS.horizon * jnp.linspace(0, 1, 4097) ** 2
@@ -182,7 +181,7 @@ def _gradient(level, decay, steps):
         return jnp.stack(flat)
 
     count = Level(level).pick(320, 640, 1280)
-    found = np.asarray(jax.lax.map(pair, jax.random.split(jax.random.key(7), count)), dtype=float)
+    found = np.asarray(jax.lax.map(pair, jax.random.split(jax.random.key(int(rng.integers(2**31))), count)), dtype=float)
     plain, controlled = found[:, 0], found[:, 1]
     # |E g′ − E g|² without bias: products of differences from batches that are independent
     shifts = np.stack([block.mean(axis=0) for block in np.array_split(controlled - plain, 32)])
@@ -193,9 +192,9 @@ def _gradient(level, decay, steps):
     return shift, fall
 
 
-def risk(score):
+def risk(score, rng):
     """Return the mean over five times of v(t) E|s − ∇log p_t|²."""
-    rng, total = np.random.default_rng(99), 0.0
+    total = 0.0
     for t in (0.005, 0.02, 0.1, 0.3, 0.7):
         law = mfg.marginal(PROCESS, LAW, t)
         y = law.sample(2000, rng)
@@ -204,18 +203,17 @@ def risk(score):
     return total
 
 
-def training(level):
+def training(level, rng):
     """Return findings on networks trained in pairs: a base of degree two at half the steps, a control at equal steps."""
     half_steps, controlled = [], []
-    for seed in range(Level(level).pick(0, 10, 20)):
-        x = LAW.sample(SIZE, np.random.default_rng(seed))
+    for _ in range(Level(level).pick(0, 10, 20)):
+        x, seed = LAW.sample(SIZE, rng), int(rng.integers(2**31))
         base = mfg.scores.jax_potential(mfg.OperatorInformed(mfg.scores.HermiteBasis(2, 2), PROCESS, x), start=START)
 
         def trained(steps, base=None, x=x, seed=seed, **objective):
             goal = mfg.Objective(start=START, **objective)
-            return risk(
-                mfg.train(PROCESS, x, goal, widths=WIDTHS, steps=steps, batch_size=256, seed=seed, base=base).score
-            )
+            found = mfg.train(PROCESS, x, goal, widths=WIDTHS, steps=steps, batch_size=256, seed=seed, base=base)
+            return risk(found.score, np.random.default_rng(seed))
 
         half_steps.append(np.log(trained(1000, base) / trained(2000)))
         steadied, plain = (trained(1000, weighting="diffusion", control=c) for c in (3, 0))
@@ -240,21 +238,21 @@ def training(level):
 
 
 @claim.measure
-def variances(level, decay=1.0, parts=("slopes", "estimators", "network", "training")):
+def variances(level, rng, decay=1.0, parts=("slopes", "estimators", "network", "training")):
     """`decay` multiplies the rates at which the control's functions are believed to fade."""
     findings, series = [], []
     for name, measured in (("slopes", slopes_in_noise), ("estimators", estimators)):
         if name in parts:
-            more, curves = measured(level)
+            more, curves = measured(level, rng)
             findings += more
             series += curves
     if "network" in parts:
-        findings += network_gradients(level, decay)
+        findings += network_gradients(level, rng, decay)
     if "training" in parts:
-        findings += training(level)
+        findings += training(level, rng)
     return Evidence(findings, series)
 
 
 @claim.control("the known means left out, as if functions faded at once")
-def left_out(level):
-    return variances(level, decay=1e3, parts=("network",))
+def left_out(level, rng):
+    return variances(level, rng, decay=1e3, parts=("network",))

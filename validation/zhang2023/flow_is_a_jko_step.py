@@ -58,7 +58,7 @@ def quantile_step(source, target, count):
 
 
 @claim.measure
-def step(level, horizon=1.0):
+def step(level, rng, horizon=1.0):
     """`horizon` multiplies that of the game that is solved."""
     findings, series = [], []
     tolerance = Level(level).pick(3e-4, 1e-4, 5e-5)
@@ -71,7 +71,7 @@ def step(level, horizon=1.0):
         steps = [gaussian_step(*axis) for axis in zip(m0, v0, mu, v, strict=True)]
         game = mfg.games.normalizing_flow(source, target, horizon * HORIZON)
         rows = [
-            numbers(game, mfg.CartesianGrid.cube(3.5, n, dimension), n // 4, tolerance * (1 if dimension == 1 else 5))
+            numbers(game, mfg.CartesianGrid.cube(3.5, n, dimension), n // 4, tolerance * (1 if dimension == 1 else 5), rng)
             for n in sizes
         ]
         truth = {
@@ -131,13 +131,13 @@ def step(level, horizon=1.0):
     return Evidence(findings, series)
 
 
-def numbers(game, grid, steps, tolerance):
+def numbers(game, grid, steps, tolerance, rng):
     """Return what the claim compares, and by how much the gap may move each of it."""
     found = mfg.equilibrium(game, grid, steps=steps, tolerance=tolerance, iterations=6000)
     law, x = found.densities[-1] * grid.volume, grid.points
     mean = np.tensordot(law, x, axes=grid.dimension)
     variances = np.tensordot(law, (x - mean) ** 2, axes=grid.dimension)
-    seeds = game.initial.sample(200, np.random.default_rng(0))
+    seeds = game.initial.sample(200, rng)
     paths = found.trajectories(seeds[np.abs(seeds - game.initial.means[0]).max(axis=1) < 0.8])
     straight = paths[:1] + np.linspace(0, 1, len(paths))[:, None, None] * (paths[-1:] - paths[:1])
     bend = float(np.abs(paths - straight).max())
@@ -156,5 +156,5 @@ def numbers(game, grid, steps, tolerance):
 
 
 @claim.control("half the horizon")
-def shorter(level):
-    return step(level, horizon=0.5)
+def shorter(level, rng):
+    return step(level, rng, horizon=0.5)

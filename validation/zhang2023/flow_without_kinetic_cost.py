@@ -34,15 +34,15 @@ def _rotation(angle):
 
 
 @claim.measure
-def two_flows(level, turn=1.0):
-    """`turn` multiplies the angle of the second flow."""
+def two_flows(level, rng, turn=1.0, target=1.0, cost=1.0):
+    """`turn` multiplies the angle of the second flow; `target` the covariance that both reach; `cost` that of the game."""
     n, count = Level(level).pick(48, 64, 96), Level(level).pick(20_000, 100_000, 400_000)
-    source, target = mfg.gaussian(np.zeros(2), SPREAD * np.eye(2)), mfg.gaussian(np.zeros(2), TARGET)
+    source, end = mfg.gaussian(np.zeros(2), SPREAD * np.eye(2)), mfg.gaussian(np.zeros(2), TARGET)
     grid = mfg.CartesianGrid.cube(3.0, n, 2)
-    game = mfg.games.benamou_brenier(source, target)
-    best = mfg.equilibria.optimal_cost(game, grid, steps=n // 3, tolerance=2e-3)
-    x = source.sample(count, np.random.default_rng(0))
-    maps = [np.sqrt(TARGET / SPREAD) @ _rotation(angle) for angle in (0.0, turn * ANGLE)]
+    game = mfg.games.benamou_brenier(source, end)
+    best = cost * mfg.equilibria.optimal_cost(game, grid, steps=n // 3, tolerance=2e-3)
+    x = source.sample(count, rng)
+    maps = [np.sqrt(target * TARGET / SPREAD) @ _rotation(angle) for angle in (0.0, turn * ANGLE)]
     scale = 4 * 0.5 * np.sqrt(2 / count)  # four standard errors of a variance of one half
     findings = [
         equal(
@@ -73,5 +73,15 @@ def two_flows(level, turn=1.0):
 
 
 @claim.control("no turn: the second flow is the first")
-def same(level):
-    return two_flows(level, turn=0.0)
+def same(level, rng):
+    return two_flows(level, rng, turn=0.0)
+
+
+@claim.control("flows to a law a third wider")
+def wider(level, rng):
+    return two_flows(level, rng, target=4 / 3)
+
+
+@claim.control("a game ten times as dear")
+def dearer(level, rng):
+    return two_flows(level, rng, cost=10.0)

@@ -32,23 +32,22 @@ networks = load_module(Path(__file__).parents[1] / "networks" / "_equal_time.py"
 
 
 @claim.measure
-def generalises(level, memorise=False, exchanged=False):
-    """`memorise` puts the empirical score in the model's place, `exchanged` the networks; directions have their own control."""
+def generalises(level, rng, memorise=False, shift=0.0):
+    """`memorise` puts the empirical score in the model's place, `shift` moves what it is fitted to; directions have a control."""
     findings, series = [], []
-    sizes = [200] if memorise or exchanged else Level(level).pick((200,), (200, 1000), (200, 1000, 5000))
+    sizes = [200] if memorise or shift else Level(level).pick((200,), (200, 1000), (200, 1000, 5000))
     curves = {"kernels": [], "network": [], "training points": []}
     for n in sizes:
         gains, over, ratios = [], [], []
         for seed in networks.SEEDS:
             training = networks.samples(n, seed)
             empirical = mfg.empirical_score(networks.PROCESS, training)
-            model = empirical if memorise else mfg.fit_kernel_model(training, seed=seed).score(networks.PROCESS)
+            model = empirical if memorise else mfg.fit_kernel_model(training + shift, seed=seed).score(networks.PROCESS)
             scores = {"kernels": model, "training points": empirical}
             if not memorise:
                 scores["network"] = networks.network(n, seed, level)
-            if exchanged:
-                scores["kernels"], scores["network"] = scores["network"], scores["kernels"]
-            known = {"stop": networks.STOP, "transport": 0, "count": Level(level).pick(1000, 2000, 4000), "seed": seed}
+            known = {"stop": networks.STOP, "transport": 0, "count": Level(level).pick(1000, 2000, 4000)}
+            known["seed"] = int(rng.integers(2**31))
             judged = {
                 name: mfg.diagnostics.judge_model(score, networks.PROCESS, networks.DATA, training, **known)
                 for name, score in scores.items()
@@ -82,13 +81,12 @@ def generalises(level, memorise=False, exchanged=False):
     for name, values in curves.items() if not memorise else ():
         means = np.array(values).reshape(len(sizes), k).mean(axis=1).tolist()
         series.append(Series("two rings", "samples", list(sizes), f"KL(p‖q), {name}", means, "xy"))
-    return Evidence([*findings, *([] if memorise or exchanged else _tangents(level))], series)
+    return Evidence([*findings, *([] if memorise or shift else _tangents(level, rng))], series)
 
 
-def _tangents(level, blind=False):
+def _tangents(level, rng, blind=False):
     """Return how well leading directions are tangents of a ring, a spiral, a roll, and a spiral in twenty dimensions."""
     n, findings = Level(level).pick(500, 2000, 4000), []
-    rng = np.random.default_rng(11)
     angle = np.linspace(0.5 * np.pi, 3.5 * np.pi, 20_001)
     curve = (angle / np.pi)[:, None] * np.stack((np.cos(angle), np.sin(angle)), axis=-1)
     slope = np.gradient(curve, axis=0)
@@ -118,7 +116,7 @@ def _tangents(level, blind=False):
             {"precision": "low-rank", "rank": 1},
         ),
     }
-    for name, (law, tangents, options) in list(cases.items())[: 1 if blind else None]:
+    for name, (law, tangents, options) in cases.items():
         # in 20 dimensions noise across hides the curve from neighbourhoods smaller than itself: 500 points are sparse enough
         x = law.sample(n if law.dimension < 20 else 500, rng)
         mixture = mfg.fit_kernel_model(x, **options).mixture
@@ -137,15 +135,15 @@ def _tangents(level, blind=False):
 
 
 @claim.control("the empirical score in the model's place")
-def repeats(level):
-    return generalises(level, memorise=True)
+def repeats(level, rng):
+    return generalises(level, rng, memorise=True)
 
 
-@claim.control("networks and kernels exchanged")
-def swapped(level):
-    return generalises(level, exchanged=True)
+@claim.control("kernels fitted to rings moved by half a radius")
+def moved(level, rng):
+    return generalises(level, rng, shift=0.5)
 
 
 @claim.control("kernels without direction")
-def undirected(level):
-    return Evidence(_tangents(level, blind=True))
+def undirected(level, rng):
+    return Evidence(_tangents(level, rng, blind=True))

@@ -42,9 +42,8 @@ def generated(score, count, rng, steps):
 
 
 @claim.measure
-def memorises(level, seed=0, of_truth=False):
+def memorises(level, rng, of_truth=False):
     """`of_truth` takes the score of the true law instead of that of the training points."""
-    rng = np.random.default_rng(seed)
     count, steps = Level(level).pick((600, 100), (2000, 240), (5000, 400))
     findings = []
     for n in Level(level).pick((20, 200), (40, 400), (50, 1000)):
@@ -78,5 +77,5 @@ def memorises(level, seed=0, of_truth=False):
 
 
 @claim.control("the score of the true law")
-def generalises(level):
-    return memorises(level, of_truth=True)
+def generalises(level, rng):
+    return memorises(level, rng, of_truth=True)

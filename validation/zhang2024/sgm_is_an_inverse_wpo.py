@@ -25,7 +25,7 @@ BETA, HORIZON = 0.5, 0.4
 
 
 @claim.measure
-def inverse(level, potential=1.0, noise=1.0):
+def inverse(level, rng, potential=1.0, noise=1.0):
     """`potential` multiplies V, `noise` the variance with which ρ_0 was made from π."""
     findings = []
     cases = {
@@ -71,12 +71,12 @@ def inverse(level, potential=1.0, noise=1.0):
                 resolution=size,
             )
         )
-    return Evidence(findings + _sampled(level, potential, noise))
+    return Evidence(findings + _sampled(level, rng, potential, noise))
 
 
-def _sampled(level, potential, noise):
+def _sampled(level, rng, potential, noise):
     """Return the same in six dimensions, where means over the noise stand for quadrature."""
-    law, d, rng = mfg.densities.bimodal(6), 6, np.random.default_rng(3)
+    law, d = mfg.densities.bimodal(6), 6
     process = mfg.Brownian(horizon=HORIZON * noise)
     noised = mfg.marginal(process, law, HORIZON * noise)
     start = noised.sample(Level(level).pick(8000, 16_000, 32_000), rng)
@@ -93,10 +93,10 @@ def _sampled(level, potential, noise):
 
 
 @claim.control("half the cross-entropy")
-def weaker(level):
-    return inverse(level, potential=0.5)
+def weaker(level, rng):
+    return inverse(level, rng, potential=0.5)
 
 
 @claim.control("a start noised by 5 % more")
-def noisier(level):
-    return inverse(level, noise=1.05)
+def noisier(level, rng):
+    return inverse(level, rng, noise=1.05)
