@@ -1,5 +1,6 @@
 # `make validate` and `make test` do everything from a fresh clone: environment, installation, work.
 LEVEL ?= quick
+BASELINE := $(if $(filter quick,$(LEVEL)),baseline.json,baseline-$(LEVEL).json)
 PYTHON := .venv/bin/python
 
 .PHONY: validate test test-all lint figures docs bench baseline clean
@@ -26,8 +27,8 @@ bench: .venv/ready
 	@.venv/bin/mfgpde bench
 
 baseline: .venv/ready
-	@.venv/bin/mfgpde validate --level quick && cp results/quick/run.json validation/baseline.json
-	@.venv/bin/mfgpde figures --store figures/baseline.json
+	@.venv/bin/mfgpde validate --level $(LEVEL) && cp results/$(LEVEL)/run.json validation/$(BASELINE)
+	@test $(LEVEL) != quick || .venv/bin/mfgpde figures --store figures/baseline.json
 
 clean:
 	rm -rf .venv results

@@ -14,7 +14,6 @@ import typer
 from mfgpde.app.complaints import Complaints
 from mfgpde.app.sampler import sampler
 from mfgpde.core import threads
-from mfgpde.core.printable import printable
 
 if TYPE_CHECKING:
     from mfgpde.app.terminal import Terminal
@@ -66,7 +65,9 @@ def validate(
     jobs: JobsOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds from there on; the worst verdict counts.")] = 1,
-    twice: Annotated[bool, typer.Option("--twice", help="Judge everything twice: it must be the same bit for bit.")] = False,
+    twice: Annotated[
+        bool, typer.Option("--twice", help="Judge everything twice: it must be the same bit for bit.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="A theorem with a finding that was never seen to fail is broken.")
     ] = False,
@@ -109,7 +110,9 @@ def validate(
             on_result=(lambda one: None) if console.is_terminal else court.said,  # a log shows what goes on
         )
         ids = [entry.id for entry in discover.entries_in(suite)]
-        movements = law.compare(stored, result, lambda name: discover.meant(name, targets or [], ids)) if stored else None
+        movements = (
+            law.compare(stored, result, lambda name: discover.meant(name, targets or [], ids)) if stored else None
+        )
         court.show(result, movements, folder, console, output=output)
     code = run.exit_code(result)
     raise typer.Exit(code if code or not movements else 3)

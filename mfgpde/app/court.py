@@ -77,9 +77,7 @@ def show(
     if folder.name == run.PART:
         console.print(f"The run of more claims in {folder.parent} is kept; this one is beside it.", highlight=False)
     count, seconds = len(result["claims"]), result["seconds"]
-    console.print(
-        f"{count} claim(s) in {seconds:.0f} s. Report: {page}   Data: {folder / 'run.json'}", highlight=False
-    )
+    console.print(f"{count} claim(s) in {seconds:.0f} s. Report: {page}   Data: {folder / 'run.json'}", highlight=False)
 
 
 def _compared(movements: Sequence[law.Movement], console: Terminal) -> None:
@@ -130,5 +128,3 @@ def _stale(claim: Mapping[str, Any], package: Path) -> str:
     if claim["key"] != run.key(record.sources(package), discover.Entry(claim["id"], path)):
         return f"the run is stale: {path}, what it leans on, or the package has changed since; validate it again"
     return ""
-
-

@@ -105,7 +105,9 @@ class ClaimItem(pytest.Item):
         from mfgpde.verify.task import LIMITS, Task
 
         level = Level(_level(self.config))
-        found = isolated.judged(Task(self.entry, level, (self.config.getoption("--mfgpde-seed"),), LIMITS[level]))
+        found = isolated.judged(
+            Task(self.entry, level, (int(self.config.getoption("--mfgpde-seed") or 0),), LIMITS[level])
+        )
         for name in ("outcome", "margin", "seed"):
             self.user_properties.append((f"mfgpde_{name}", found[name]))
         if found.get("output"):

@@ -1,4 +1,4 @@
-"""What a certificate is required to say: `W2(ode,data) <= 0.1`, judged with its error bar; and how two certificates differ."""
+"""What a certificate has to say, as `W2(ode,data) <= 0.1`, judged with its error bar; and how two certificates differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mfgpde.core.register import nearest
 from mfgpde.verify import Finding, at_least, at_most
 from mfgpde.verify.law import Movement
 
-FORM = re.compile(r"\s*(?P<name>.+?)\s*(?P<relation><=|>=|≤|≥)\s*(?P<number>[^<>=≤≥]+?)\s*")
+FORM = re.compile(r"\s*(?P<name>[^<>=≤≥]+?)\s*(?P<relation><=|>=|≤|≥)\s*(?P<number>[^<>=≤≥]+?)\s*")
 GROUPS = ("distances", "prior", "bounds", "moments", "likelihood")
 DASH = re.compile(r"\s*[–,]\s*")
 RELATIVE = 1e-12  # δ of a requirement, as a share of its number: rounding
@@ -23,7 +23,7 @@ RELATIVE = 1e-12  # δ of a requirement, as a share of its number: rounding
 
 @dataclass(frozen=True)
 class Certificate:
-    """The numbers of a certificate by the names that requirements use, such as `W2(ode,data)`, `KL(data‖ode)` and `leak`."""
+    """The numbers of a certificate by the names that requirements use: `W2(ode,data)`, `KL(data‖ode)`, `leak`."""
 
     found: Mapping[str, Any]
 
@@ -40,7 +40,7 @@ class Certificate:
         return cls(found)
 
     def numbers(self) -> dict[str, Estimate]:
-        """Return all numbers with their bars; a bar that is not known is infinite, a bracket is what lies around its middle."""
+        """Return all numbers with their bars; an unknown one is infinite, a bracket is its middle and half width."""
         found = dict(self._measured())
         leak = self.found.get("leak", {})
         for law, value in leak.items():
@@ -50,7 +50,9 @@ class Certificate:
         for row in self.found.get("residuals", [])[-1:]:
             for name, value in row.items():
                 if name not in ("t",):
-                    found[f"{name} at stop"] = _estimate(value if isinstance(value, dict) else {"value": value, "error": 0.0})
+                    found[f"{name} at stop"] = _estimate(
+                        value if isinstance(value, dict) else {"value": value, "error": 0.0}
+                    )
         return found
 
     def _measured(self) -> Iterator[tuple[str, Estimate]]:

@@ -16,9 +16,10 @@ SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    **{"≤": r"$\le$", "≥": r"$\ge$", "±": r"$\pm$", "×": r"$\times$", "δ": r"$\delta$", "∞": r"$\infty$", "−": r"$-$"},
-    **{"κ": r"$\kappa$", "β": r"$\beta$", "ε": r"$\varepsilon$", "φ": r"$\varphi$", "∇": r"$\nabla$", "∂": r"$\partial$"},
-    **{"₁": r"$_1$", "₂": r"$_2$", "²": r"$^2$", "“": "``", "”": "''", "–": "--", "∫": r"$\int$", "‖": r"$\|$", "σ": r"$\sigma$"},
+    "≤": r"$\le$", "≥": r"$\ge$", "±": r"$\pm$", "×": r"$\times$", "δ": r"$\delta$", "∞": r"$\infty$", "−": r"$-$",
+    "κ": r"$\kappa$", "β": r"$\beta$", "ε": r"$\varepsilon$", "φ": r"$\varphi$", "∇": r"$\nabla$", "∂": r"$\partial$",
+    "₁": r"$_1$", "₂": r"$_2$", "²": r"$^2$", "“": "``", "”": "''", "–": "--",
+    "∫": r"$\int$", "‖": r"$\|$", "σ": r"$\sigma$",
 }  # fmt: skip
 
 
@@ -50,12 +51,12 @@ def badge(outcome: str, name: str) -> str:
     """Return a badge: the claim's name, and what became of it."""
     widths = [12 + 6.6 * len(text) for text in (name, outcome)]
     total, colour = sum(widths), COLOURS.get(outcome, "#666")
-    middles = (widths[0] / 2, widths[0] + widths[1] / 2)
+    middles, wide = (widths[0] / 2, widths[0] + widths[1] / 2), widths[1] - 3
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total:.0f}" height="20" role="img" '
         f'aria-label="{escape(name)}: {escape(outcome)}"><title>{escape(name)}: {escape(outcome)}</title>'
         f'<rect width="{total:.0f}" height="20" rx="3" fill="#555"/>'
-        f'<path d="M{widths[0]:.0f} 0h{widths[1] - 3:.0f}a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3h-{widths[1] - 3:.0f}z" fill="{colour}"/>'
+        f'<path d="M{widths[0]:.0f} 0h{wide:.0f}a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3h-{wide:.0f}z" fill="{colour}"/>'
         f'<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
         f'<text x="{middles[0]:.0f}" y="14" textLength="{widths[0] - 12:.0f}">{escape(name)}</text>'
         f'<text x="{middles[1]:.0f}" y="14" textLength="{widths[1] - 12:.0f}">{escape(outcome)}</text></g></svg>\n'
@@ -65,8 +66,8 @@ def badge(outcome: str, name: str) -> str:
 def _origin(run: Mapping[str, Any]) -> str:
     made = run["provenance"]
     return (
-        f"level {run['level']}, seed {run['seed']}, {run['started'][:10]}, mfgpde {made['versions'].get('mfgpde')} at commit "
-        f"{made['commit']}"
+        f"level {run['level']}, seed {run['seed']}, {run['started'][:10]}, mfgpde {made['versions'].get('mfgpde')} "
+        f"at commit {made['commit']}"
     )
 
 

@@ -24,7 +24,9 @@ def render(
     """
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(mathml=mathml, margin=table.margin, notices=table.notices, seen_to_fail=table.seen_to_fail)
+    environment.filters.update(
+        mathml=mathml, margin=table.margin, notices=table.notices, seen_to_fail=table.seen_to_fail
+    )
     environment.filters.update(strip=drawings.strip, intervals=drawings.intervals, number=drawings.number)
     sparks = {claim["id"]: drawings.sparkline(claim["id"], history) for claim in run["claims"]}
     papers = sorted({claim["id"].rpartition("/")[0] or claim["id"] for claim in run["claims"]})
@@ -41,7 +43,9 @@ def plot(series: list[Mapping[str, Any]]) -> Markup:
     try:
         return _drawn(series)
     except Exception as problem:  # whatever a stranger's series hold: the page is written
-        return Markup(f'<p class="soft">Its series cannot be drawn: {escape(str(problem) or type(problem).__name__)}</p>')
+        return Markup(
+            f'<p class="soft">Its series cannot be drawn: {escape(str(problem) or type(problem).__name__)}</p>'
+        )
 
 
 def _drawn(series: list[Mapping[str, Any]]) -> Markup:

@@ -16,7 +16,9 @@ MARKS = {"holds": "✓", "undecided": "?", "refuted": "✗", "broken": "!", "ski
 def verdict_table(run: Mapping[str, Any]) -> Table:
     """Return one row a claim: what it holds to, its margin in error bars, what it would notice, its controls."""
     seeds = run.get("seeds", 1)
-    said = f"seed {run['seed']}" if seeds == 1 else f"seeds {run['seed']} to {run['seed'] + seeds - 1}, the worst of each"
+    said = (
+        f"seed {run['seed']}" if seeds == 1 else f"seeds {run['seed']} to {run['seed'] + seeds - 1}, the worst of each"
+    )
     table = Table(title=f"level {run['level']}, {said}", title_justify="left", header_style="bold")
     table.add_column("claim", no_wrap=True)
     table.add_column("verdict")

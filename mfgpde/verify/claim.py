@@ -75,7 +75,9 @@ class Evidence(Shown):
             raise ValueError("a measurement without findings proves nothing")
         for finding in self.findings:
             if not isinstance(finding, Finding):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(f"evidence is made of findings, equal(…), at_most(…) or at_least(…), got {finding!r:.80}")
+                raise TypeError(
+                    f"evidence is made of findings, equal(…), at_most(…) or at_least(…), got {finding!r:.80}"
+                )
         labels = [finding.label for finding in self.findings]
         if len(set(labels)) != len(labels):
             raise ValueError(f"findings need distinct labels, got {labels}")
@@ -203,7 +205,7 @@ class Claim:
         if "rng" in inspect.signature(function).parameters:
             stream = zlib.crc32(f"{self.id}[{case}]".encode())
             given = {**given, "rng": np.random.default_rng((seed, stream))}
-        found: object = function(level, **given, **changed)
+        found: Any = function(level, **given, **changed)
         if not isinstance(found, Evidence):
             raise TypeError(f"{what} returned {_spoken(found)}; return Evidence([equal(…), …])")
         return found

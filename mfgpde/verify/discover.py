@@ -67,7 +67,9 @@ def _distinct(entries: Iterable[Entry]) -> list[Entry]:
         same = found.setdefault(entry.id, [])
         if all(os.path.realpath(entry.path) != os.path.realpath(one.path) for one in same):
             same.append(entry)
-    return [same[0] if len(same) == 1 else replace(same[0], flaw=_ambiguous(name, same)) for name, same in found.items()]
+    return [
+        same[0] if len(same) == 1 else replace(same[0], flaw=_ambiguous(name, same)) for name, same in found.items()
+    ]
 
 
 def _ambiguous(name: str, same: Sequence[Entry]) -> str:

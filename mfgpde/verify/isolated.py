@@ -24,7 +24,10 @@ from typing import Any
 from mfgpde.verify import trial
 from mfgpde.verify.task import ENDED, LIMIT, LISTED, LOST, OUTPUT, RESULT, Task
 
-START = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from mfgpde.verify.warm import serve; serve(int(sys.argv[1]))"
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from mfgpde.verify.warm import serve; serve(int(sys.argv[1]))"
+)
 OF_MPI = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "MPICH_")
 """how variables of MPI's launchers begin: a claim under them would wait for ranks that do not come"""
 SHOWN = 64_000  # characters of a claim's output that are kept
@@ -106,7 +109,7 @@ _starting = threading.Lock()
 
 
 def warm() -> Warm:
-    """Return the warm process of this one, started when first asked for, and again where it was lost or the world is another."""
+    """Return the warm process of this one, started when first asked for, and anew if it was lost or the world changed."""
     with _starting:
         if not (_warm and _warm[0].alive and _warm[0].world == world()):
             _stop()
@@ -211,4 +214,6 @@ def _why(status: Status, limit: float, output: str) -> str:
     if isinstance(status, int) and status < 0:
         return f"its process was ended by signal {-status} ({signal.Signals(-status).name}), as by want of memory"
     last = output.strip().splitlines()[-1:] if status else []
-    return f"its process ended with code {status} before there was a result" + "".join(f": {line:.200}" for line in last)
+    return f"its process ended with code {status} before there was a result" + "".join(
+        f": {line:.200}" for line in last
+    )

@@ -59,7 +59,7 @@ def _claims(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tup
         return
     for word in WORDS:
         if word in before and before[word] != after.get(word):
-            weaker = word == "standing" and (before[word], after.get(word)) in _WEAKER or word == "assumes"
+            weaker = word == "assumes" or (word == "standing" and (before[word], after.get(word)) in _WEAKER)
             yield "", f"its {word} was {_short(before[word])}, now {_short(after.get(word))}", weaker
     yield from _powers("", before, after)
     yield from _controls(before, after)

@@ -33,7 +33,11 @@ PART = "part"
 
 @dataclass(frozen=True)
 class Terms:
-    """How claims are judged: `seeds` seeds from `seed` on, each `twice` or not, `strict` or not, within `limit` seconds, where, how many at once."""
+    """How claims are judged: how often and how strictly, where, and how many at once.
+
+    `seeds` seeds from `seed` on; `twice` must give the same; `strict` breaks theorems with findings never seen to fail;
+    `limit` are the seconds of one claim, `jobs` the workers of the `executor`, as many as cores if 0.
+    """
 
     seed: int = 0
     seeds: int = 1
@@ -53,11 +57,18 @@ class Terms:
     def task(self, entry: discover.Entry, level: Level) -> Task:
         """Return what is to be done with one claim."""
         seeds = tuple(range(self.seed, self.seed + self.seeds))
-        return Task(replace(entry, path=entry.path.absolute()), level, seeds, self.limit or LIMITS[level], self.twice, self.strict)
+        return Task(
+            replace(entry, path=entry.path.absolute()),
+            level,
+            seeds,
+            self.limit or LIMITS[level],
+            self.twice,
+            self.strict,
+        )
 
 
 def where(out: Path, entries: Sequence[discover.Entry]) -> Path:
-    """Return the folder for a run of these claims: `out`, or one inside it where `out` holds a run of more than these."""
+    """Return the folder for a run of these claims: `out`, or one inside it where `out` holds a run of more."""
     try:
         found = record.read(out / "run.json")
     except ValueError:
@@ -72,7 +83,7 @@ def run_suite(
     out: Path,
     *,
     package: Path,
-    terms: Terms = Terms(),  # noqa: B008
+    terms: Terms = Terms(),
     show: bool = True,
     on_result: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -168,7 +179,7 @@ def _written(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
 def _unfinished(
     out: Path, manifest: Mapping[str, Any]
 ) -> Callable[[Mapping[str, str]], tuple[dict[str, Any], list[str]]]:
-    """Return what finds, given the claims' keys, the results of an interrupted run on these terms, and words on the rest."""
+    """Return what finds, given the claims' keys, results of an interrupted run on these terms, and words on the rest."""
     wanted = {name: manifest[name] for name in SAME if name != "key"}
     try:
         before = record.read(out / "run.json") if (out / "run.json").exists() else {}

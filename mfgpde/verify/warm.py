@@ -1,4 +1,4 @@
-"""A warm process: it has imported what claims need, and forks for every one of them, so that a claim starts in milliseconds.
+"""A warm process: it has imported what claims need, and forks for every one of them: a claim starts in milliseconds.
 
 It has no threads of its own when it forks, and loads nothing that does not survive a fork: JAX, PyTorch and MPI are loaded
 by the claims that want them. Each claim gets a session and an empty working folder of its own, no input, its output in a
@@ -46,7 +46,7 @@ def serve(handle: int) -> None:
     channel, running = Connection(handle), dict[int, Running]()
     wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGCHLD, _woken)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keyboard is for whoever talks to this process
     try:
         while True:
@@ -65,6 +65,10 @@ def serve(handle: int) -> None:
     finally:
         for child in running:
             _kill(child)
+
+
+def _woken(_signal: int, _frame: object) -> None:
+    """Wake the loop; the signal itself writes what it reads."""
 
 
 def _ended(running: dict[int, Running], channel: Connection) -> None:

@@ -181,7 +181,9 @@ def _gradient(level, rng, decay, steps):
         return jnp.stack(flat)
 
     count = Level(level).pick(320, 640, 1280)
-    found = np.asarray(jax.lax.map(pair, jax.random.split(jax.random.key(int(rng.integers(2**31))), count)), dtype=float)
+    found = np.asarray(
+        jax.lax.map(pair, jax.random.split(jax.random.key(int(rng.integers(2**31))), count)), dtype=float
+    )
     plain, controlled = found[:, 0], found[:, 1]
     # |E g′ − E g|² without bias: products of differences from batches that are independent
     shifts = np.stack([block.mean(axis=0) for block in np.array_split(controlled - plain, 32)])

@@ -71,7 +71,9 @@ def step(level, rng, horizon=1.0):
         steps = [gaussian_step(*axis) for axis in zip(m0, v0, mu, v, strict=True)]
         game = mfg.games.normalizing_flow(source, target, horizon * HORIZON)
         rows = [
-            numbers(game, mfg.CartesianGrid.cube(3.5, n, dimension), n // 4, tolerance * (1 if dimension == 1 else 5), rng)
+            numbers(
+                game, mfg.CartesianGrid.cube(3.5, n, dimension), n // 4, tolerance * (1 if dimension == 1 else 5), rng
+            )
             for n in sizes
         ]
         truth = {

@@ -14,10 +14,11 @@ class Dask(Executor):
         from distributed import Client, LocalCluster
 
         address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-        self.cluster = (
-            None if address else LocalCluster(n_workers=max_workers, threads_per_worker=1, dashboard_address=None)
+        local: Any = LocalCluster
+        self.cluster: Any = (
+            None if address else local(n_workers=max_workers, threads_per_worker=1, dashboard_address=None)
         )
-        self.client = Client(address or self.cluster)
+        self.client: Any = Client(address or self.cluster)
         self.pool: Any = self.client.get_executor(pure=False, retries=0)
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:

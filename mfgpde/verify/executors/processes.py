@@ -1,4 +1,4 @@
-"""This machine: each claim in a process forked from a warm one, several at a time."""
+"""The machine itself: each claim in a process forked from a warm one, several at a time."""
 
 from __future__ import annotations
 
