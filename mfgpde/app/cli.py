@@ -83,39 +83,19 @@ def validate(
 ) -> None:
     """Verify claims and write a report; exit code 1: refuted or broken, 2: undecided, 3: moved since the stored run."""
     from mfgpde.app import court
-    from mfgpde.verify import discover, law, record, run
+    from mfgpde.verify import discover, run
     from mfgpde.verify.claim import Level
 
     console = _console()
     with Complaints():
         if executor == "mpi" and court.serves():
             raise typer.Exit
-        suite = discover.suite_root(PACKAGE)
-        entries = discover.select(targets or [], suite)
+        entries = discover.select(targets or [], discover.suite_root(PACKAGE))
         court.flaws(entries, console)
         if list_:
             return court.listed(entries, console)
         terms = run.Terms(seed, seeds, twice, strict, limit, executor, jobs)
-        stored = record.read(against) if against else None
-        if stored:
-            law.comparable(stored, level.value)
-        folder = run.where(out / level.value, entries)
-        result = run.run_suite(
-            entries,
-            Level(level.value),
-            folder,
-            package=PACKAGE,
-            terms=terms,
-            show=console.is_terminal,
-            on_result=(lambda one: None) if console.is_terminal else court.said,  # a log shows what goes on
-        )
-        ids = [entry.id for entry in discover.entries_in(suite)]
-        movements = (
-            law.compare(stored, result, lambda name: discover.meant(name, targets or [], ids)) if stored else None
-        )
-        court.show(result, movements, folder, console, output=output)
-    code = run.exit_code(result)
-    raise typer.Exit(code if code or not movements else 3)
+        raise typer.Exit(court.judged(entries, Level(level.value), out, terms, against, targets or [], console, output))
 
 
 @app.command()

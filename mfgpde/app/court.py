@@ -19,7 +19,9 @@ from mfgpde.verify import discover, history, isolated, law, record, run
 from mfgpde.verify.claim import Level
 from mfgpde.verify.task import Task
 
+PACKAGE = Path(__file__).parents[1]
 STALE = 4
+"""the exit code for a run that does not speak of the present sources"""
 
 
 def serves() -> bool:
@@ -50,6 +52,36 @@ def listed(entries: Sequence[discover.Entry], console: Terminal) -> None:
         found = isolated.described(Task(replace(entry, path=entry.path.absolute()), Level.QUICK))
         rows.append({"id": entry.id, "standing": "", "source": "", "controls": (), **found})
     console.print(table.list_table(rows))
+
+
+def judged(
+    entries: Sequence[discover.Entry],
+    level: Level,
+    out: Path,
+    terms: run.Terms,
+    against: Path | None,
+    targets: Sequence[str],
+    console: Terminal,
+    output: bool,
+) -> int:
+    """Judge claims, show what was found and what differs from a stored run, and return the exit code."""
+    stored = record.read(against) if against else None
+    if stored:
+        law.comparable(stored, level.value)
+    folder = run.where(out / level.value, entries)
+    result = run.run_suite(
+        entries,
+        level,
+        folder,
+        package=PACKAGE,
+        terms=terms,
+        show=console.is_terminal,
+        on_result=(lambda one: None) if console.is_terminal else said,  # a log shows what goes on
+    )
+    ids = [entry.id for entry in discover.entries_in(discover.suite_root(PACKAGE))] if stored else []
+    movements = law.compare(stored, result, lambda name: discover.meant(name, targets, ids)) if stored else None
+    show(result, movements, folder, console, output=output)
+    return run.exit_code(result) or (3 if movements else 0)
 
 
 def show(

@@ -72,7 +72,7 @@ class Certificate:
             two = before.get(name)
             if two is None:
                 continue
-            reach = one.error + two.error + RELATIVE * max(abs(one.value), abs(two.value))
+            reach = one.half_width + two.half_width + RELATIVE * max(abs(one.value), abs(two.value))
             if abs(one.value - two.value) > reach:
                 moved.append(Movement("", name, f"moved from {two} to {one}"))
         return moved

@@ -92,11 +92,11 @@ def trend(level, penalised=0.0, plain=0.0):
     return Evidence(findings, series)
 
 
-@claim.control("a moving bump of height 1 in the potentials of the penalised networks")
+@claim.control("a moving bump of height 4 in the potentials of the penalised networks")
 def disturbed(level):
-    return trend(level, penalised=1.0)
+    return trend(level, penalised=4.0)
 
 
-@claim.control("a moving bump of height 1 in the potentials of the networks without penalty")
+@claim.control("a moving bump of height 4 in the potentials of the networks without penalty")
 def disturbed_plain(level):
-    return trend(level, plain=1.0)
+    return trend(level, plain=4.0)

@@ -152,7 +152,9 @@ def _gradient(level, rng, decay, steps):
     """Return the square of the mean's shift over the mean's, and the log of the variances' ratio, after so many steps."""
     x = LAW.sample(SIZE, rng)
     objective = mfg.Objective(weighting="diffusion", start=START)
-    trained = mfg.train(PROCESS, x, objective, widths=WIDTHS, steps=steps, batch_size=256, seed=int(rng.integers(2**31)))
+    trained = mfg.train(
+        PROCESS, x, objective, widths=WIDTHS, steps=steps, batch_size=256, seed=int(rng.integers(2**31))
+    )
     steadied = mfg.learning.steadied_noise(objective, PROCESS, slowed(3, decay))
     data, batch, layers = jnp.asarray(x, jnp.float32), 512, trained.layers
     times = PROCESS.horizon * jnp.linspace(0, 1, 4097) ** 2
