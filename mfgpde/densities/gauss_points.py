@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.core.accuracy import tolerance
 from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 
@@ -31,7 +32,8 @@ def averages(function: Callable[[Array], Array], grid: CartesianGrid, resolved: 
     half = 0.5 * np.asarray(grid.spacing)
     centres = grid.points.reshape(-1, grid.dimension)
     means, gaps = _rules(function, centres, half)
-    allowed = AGREEMENT * float(np.abs(means).max(initial=0.0))
+    agreement = tolerance(AGREEMENT)
+    allowed = agreement * float(np.abs(means).max(initial=0.0))
     owners = np.flatnonzero((gaps > allowed) | ~_small(resolved, centres, half))
     parts, weight = centres[owners], 1.0
     means[owners] = 0.0
@@ -40,7 +42,7 @@ def averages(function: Callable[[Array], Array], grid: CartesianGrid, resolved: 
         parts = (parts[:, None, :] + signs * half).reshape(-1, grid.dimension)
         owners, half, weight = np.repeat(owners, len(signs)), 0.5 * half, weight / len(signs)
         values, gaps = _rules(function, parts, half)
-        allowed = max(allowed, AGREEMENT * weight * float(np.abs(values).max()))
+        allowed = max(allowed, agreement * weight * float(np.abs(values).max()))
         share = weight ** ((grid.dimension - 1) / (2 * grid.dimension))  # a surface of jumps cuts ever more parts
         pending = (weight * gaps > allowed * share) | ~_small(resolved, parts, half)
         if len(signs) * np.count_nonzero(pending) > MOST or not np.any(parts + half > parts):

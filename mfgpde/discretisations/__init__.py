@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mfgpde.core.register import Register, opened
-from mfgpde.discretisations.contract import Discretisation, Distributed, Inviscid, Semidiscrete, Working
+from mfgpde.discretisations.contract import Discretisation, Distributed, Inviscid, Limited, Semidiscrete, Working
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_volume import FiniteVolume, Held, Inflow
 from mfgpde.discretisations.means import centres_of, coarsened, means_of
@@ -19,6 +19,7 @@ __all__ = [
     "Held",
     "Inflow",
     "Inviscid",
+    "Limited",
     "Semidiscrete",
     "Spectral",
     "Working",

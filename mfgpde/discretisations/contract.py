@@ -35,6 +35,16 @@ class Inviscid(Protocol):
 
 
 @runtime_checkable
+class Limited(Protocol):
+    """A system whose error is no power of the cell width: it has limiters, or solves for kinks."""
+
+    @property
+    def limited(self) -> bool:
+        """True."""
+        ...
+
+
+@runtime_checkable
 class Working(Protocol):
     """A system that counts its work."""
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mfgpde.core.register import opened
 from mfgpde.solvers.characteristics import flow, log_density
-from mfgpde.solvers.converge import Ladder, converge, ladders, observed_order
+from mfgpde.solvers.converge import Beside, Ladder, converge, ladders, observed_order
 from mfgpde.solvers.counted import Counted, CountedDirections, CountedPotential, counted
 from mfgpde.solvers.error import SolutionError, solve_with_error
 from mfgpde.solvers.error_bound import ErrorBound, error_bound
@@ -19,8 +19,10 @@ from mfgpde.solvers.induced import Induced, image_masses, induced_ode, induced_s
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 from mfgpde.solvers.stationary import probability_current, stationary
+from mfgpde.solvers.time_rule import time_rule
 
 __all__ = [
+    "Beside",
     "Counted",
     "CountedDirections",
     "CountedPotential",
@@ -51,6 +53,7 @@ __all__ = [
     "solve",
     "solve_with_error",
     "stationary",
+    "time_rule",
 ]
 
 if not TYPE_CHECKING:  # what else its files define

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from mfgpde.core.accuracy import tolerance as chosen
 from mfgpde.core.arrays import Array
 from mfgpde.core.time_structure import breaks, pieces
 from mfgpde.equations import Continuity
@@ -49,7 +50,9 @@ def flow(
         points = origin + y[: count * d].reshape(count, d)
         return np.concatenate((equation.velocity(points, t).ravel(), np.ravel(quantity(points, t))))
 
-    tolerance = max(rtol / np.sqrt(max(count, 1)), 3e-14)  # rms over all points below rtol/√n: each one below rtol
+    tolerance = max(
+        chosen(rtol) / np.sqrt(max(count, 1)), 3e-14
+    )  # rms over all points below rtol/√n: each one below rtol
     few = origin[:: max(1, count // 3)][:3]
     low, high = min(start, end), max(start, end)
     sharp = breaks(lambda t: np.ravel(equation.velocity(few, t)), low, high) if equation.time_dependent else []

@@ -14,6 +14,7 @@ from math import ceil
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from mfgpde.core import accuracy
 from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array, Backend
 from mfgpde.core.progress import meter
@@ -202,7 +203,7 @@ def induced_ode(
             return (process.drift(x, t) - process.diffusivity(t) * s).ravel()
 
         ends = (*reversed(stored), process.horizon) if process.horizon not in stored else tuple(reversed(stored))
-        reach = rtol * np.broadcast_to(grid.spacing, shape).ravel()
+        reach = accuracy.tolerance(rtol) * np.broadcast_to(grid.spacing, shape).ravel()
         span = (stop, process.horizon)
         run = solve_ivp(velocity, span, corners.ravel(), method="RK45", rtol=1e-13, atol=reach, t_eval=ends)
     if not run.success:

@@ -9,11 +9,12 @@ from functools import partial
 
 import numpy as np
 
+from mfgpde.core.accuracy import limited, tolerance
 from mfgpde.core.arrays import Array, elsewhere, memory_left
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.core.time_structure import pieces
-from mfgpde.discretisations import Discretisation, Field, Inviscid, Semidiscrete, Working
+from mfgpde.discretisations import Discretisation, Field, Inviscid, Limited, Semidiscrete, Working
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.integrators.contract import Normed
@@ -209,8 +210,10 @@ def solve(
     >>> print(f"{solution.at(1.0).expectation(lambda x: x[..., 0]):.6f}")  # e⁻¹
     0.367879
     """
-    instants = checked_times(equation, times)
+    instants, rtol = checked_times(equation, times), tolerance(rtol)
     system = discretisation.semidiscretise(equation)
+    if isinstance(system, Limited):
+        limited(type(system).__name__)
     check_diffusivity(equation, instants, isinstance(system, Inviscid) and system.inviscid)
     check_coefficients(equation, discretisation.grid, instants)
     chosen = integrator or system.default_integrator

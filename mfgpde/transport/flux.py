@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import label
 
 from mfgpde.core.arrays import Array, to_host, transforms
 from mfgpde.discretisations.finite_volume import MarkovChain
@@ -67,12 +68,16 @@ def by_flux(
 
 @dataclass(frozen=True, eq=False)
 class _Flux:
-    """Λ in cells, its harmonic means on faces as the rates of a chain, the source, and the preconditioner's symbol."""
+    """Λ in cells, its harmonic means on faces as the rates of a chain, the source, and the preconditioner's symbol.
+
+    `lost` is what of the source no flux can bring: parts of the support that do not touch have masses of their own.
+    """
 
     grid: CartesianGrid
     mean: Array
     chain: MarkovChain
     source: Array
+    lost: float
     inverse_root: Array
     inverse_mean: Array
     symbol: Array
@@ -94,9 +99,9 @@ class _Flux:
         symbol = xp.asarray(_spectrum(grid.cells)) + max(shift, 1e-12)
         inverse = np.where(mean > 0, 1.0, 0.0) / np.where(mean > 0, root, 1.0)
         chain = MarkovChain(grid, tuple(weights), tuple(weights))
-        # what the source lacks of mean zero, by rounding and by cells left out, no flux can bring
-        balanced = source - float(np.sum(source)) / float(np.sum(mean)) * mean
-        return cls(grid, mean, chain, balanced, inverse, inverse**2, symbol, xp)
+        balanced = _balanced(source, mean, xp)
+        lost = 0.5 * float(np.sum(np.abs(source - balanced)))
+        return cls(grid, mean, chain, balanced, lost, inverse, inverse**2, symbol, xp)
 
     def improved(self) -> Any:
         """Yield the action of the flux, and what mass it leaves over, after every so many iterations."""
@@ -128,7 +133,15 @@ class _Flux:
             action = action + np.sum((above**2 + above * below + below**2) * self.inverse_mean) / 3
         left = np.sum(np.abs(self.source + self.chain.rate(u, 0.0)))
         numbers = to_host(np.stack([action, left]))
-        return float(numbers[0]) * self.grid.spacing[0] ** 2, 0.5 * float(numbers[1])
+        return float(numbers[0]) * self.grid.spacing[0] ** 2, self.lost + 0.5 * float(numbers[1])
+
+
+def _balanced(source: Array, mean: Array, xp: Any) -> Array:
+    """Return the source without what the parts of {Λ > 0} that touch along faces have too much of, in proportion to Λ."""
+    parts, count = label(to_host(mean) > 0)
+    sums = [xp.bincount(xp.asarray(parts).ravel(), values.ravel(), count + 1) for values in (source, mean)]
+    share = sums[0] / np.where(sums[1] > 0, sums[1], 1.0)
+    return source - share[xp.asarray(parts)] * mean
 
 
 def _slice(axis: int, start: int, stop: int | None) -> tuple[slice, ...]:

@@ -53,14 +53,67 @@ def test_ladders_on_synthetic_sequences(rng):
     assert 2.0 in mfg.solvers.Ladder((8, 16, 32, 64), tuple(3 + h**2 + h**3), 2, 0.0).order_to(3.0)
 
 
+def limit(values, theory=2.0, **beside):
+    return mfg.solvers.Ladder((8, 16, 32), values, theory, 0.0, mfg.solvers.Beside(**beside)).limit
+
+
 def test_outside_the_asymptotic_range_the_bar_is_the_largest_change():
-    limit = mfg.solvers.Ladder((8, 16, 32), (1.0, 0.5, 0.45), 2, 0.0).limit
-    assert limit.value == 0.45
-    assert limit.half_width == pytest.approx(0.05)
-    assert "order not seen" in limit.method
-    limit = mfg.solvers.Ladder((8, 16, 32), (1.0, 0.5, 0.9), 2, 0.0).limit
-    assert limit.half_width >= 0.5
-    assert "not asymptotic" in limit.method
+    found = limit((1.0, 0.5, 0.45))
+    assert found.value == 0.45
+    assert found.half_width == pytest.approx(0.125)  # a quarter of the change before
+    assert limit((1.0, 0.5, 0.9)).half_width >= 0.4
+    assert limit((1.0, 0.5, 0.5)).half_width >= 0.1, "two equal rungs are no proof"
+    assert "not asymptotic" in found.method
+
+
+@pytest.mark.parametrize("theory", [1.0, 2.0, 4.0])
+def test_a_power_that_is_not_the_theory_is_in_the_bar(theory, rng):
+    """For q + a h^s, s within ½ of theory, Richardson's value is wrong by up to 3.6 of the next order's bar."""
+    h = 0.5 ** np.arange(3)
+    for s in theory + rng.uniform(-0.49, 0.49, 50):
+        q, a = rng.normal(size=2)
+        assert q in limit(tuple(q + a * h**s), theory)
+
+
+def test_constants_of_random_sign_are_seen_from_grids_beside(rng):
+    """Errors c_k h_k², c_k normal, as of a jump at random places between faces: the grids beside draw theirs too."""
+    inside = 0
+    for _ in range(400):
+        h, c = np.array([1, 0.5, 0.25, 2 / 3, 0.5]), rng.normal(size=5)
+        first, second, last, off, again = c * h**2
+        inside += 0.0 in limit((first, second, last), between=(12, off), moved=abs(again - second))
+    assert inside >= 392, "98 of 100"
+
+
+def test_what_a_quantity_owes_to_anything_but_cells_is_in_its_bar():
+    smooth = (1.04, 1.01, 1.0025)
+    for beside in ({"sharpened": 0.01}, {"widened": 0.01}, {"moved": 0.1}):
+        assert limit(smooth, **beside).half_width > 0.02 + limit(smooth).half_width
+    assert limit(smooth, limited=True).half_width > 5 * limit(smooth).half_width
+    assert "limiters" in limit(smooth, limited=True).method
+
+
+def test_ladders_see_tolerances_nodes_boxes_and_places():
+    """A quantity that is wrong in one of them only, the same on all grids, has it in its bar."""
+    from mfgpde.core.accuracy import tolerance
+
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 12, 1))
+
+    def by_nodes(space):
+        times, weights = mfg.solvers.time_rule(0.0, 1.0, 5)
+        return float(weights @ np.cos(9 * times))
+
+    wrong = (
+        lambda s: tolerance(1e-2),
+        by_nodes,
+        lambda s: np.arctan(s.grid.upper[0] - s.grid.lower[0]),
+        lambda s: np.sin(40 * s.grid.lower[0] / s.grid.spacing[0] / 12),
+    )
+    truths = (0.0, np.sin(9) / 9, np.pi / 2, None)
+    for quantity, truth in zip(wrong, truths, strict=True):
+        found = mfg.converge(quantity, space).limit
+        assert found.half_width > 1e-3
+        assert truth is None or truth in found
 
 
 def test_a_false_equation_does_not_converge_to_the_truth():

@@ -1,7 +1,7 @@
 """The Fokker–Planck residual controls the score gap: an energy identity along the generating SDE.
 
-Both sides come from one finite-volume solve of q^SDE; their difference is what is extrapolated. The time integrals use
-Clenshaw–Curtis nodes, whose error is below the floor stated.
+Both sides come from one finite-volume solve of q^SDE; their difference is what is extrapolated. The ladder
+sees the error of the time integrals.
 """
 
 import numpy as np
@@ -25,20 +25,10 @@ STOP, NODES = 0.2, 17
 TAIL = 1e-13  # of the largest density: below it the mass is nothing to the resolution, and a logarithm may not exist
 
 
-def clenshaw_curtis(length):
-    """Return nodes on [0, length] and weights that integrate polynomials of degree NODES − 1 exactly."""
-    x = -np.cos(np.pi * np.arange(NODES) / (NODES - 1))
-    moments = [(1 + (-1) ** k) / (k + 1) for k in range(NODES)]
-    weights = np.linalg.solve(np.polynomial.legendre.legvander(x, NODES - 1).T, [2.0] + [0.0] * (NODES - 1))
-    assert abs(weights @ x**2 - moments[2]) < 1e-12
-    return 0.5 * length * (x + 1), 0.5 * length * weights
-
-
 @claim.measure
 def energy(level, diffusivity=1.0, residual=1.0, dimensions=(1, 2)):
     findings, series = [], []
     T = PROCESS.horizon
-    times, weights = clenshaw_curtis(T - STOP)
     for d in dimensions:
         phi = mfg.scores.Sum(
             mfg.ExactScore(PROCESS, mfg.densities.bimodal(d)), mfg.scores.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0)
@@ -47,7 +37,7 @@ def energy(level, diffusivity=1.0, residual=1.0, dimensions=(1, 2)):
         equation = mfg.LogDensity.of(PROCESS)
 
         def sides(space, phi=phi, prior=prior, equation=equation):
-            grid = space.grid
+            grid, (times, weights) = space.grid, mfg.solvers.time_rule(0.0, T - STOP, NODES)
             solution = mfg.solve(
                 mfg.FokkerPlanck.reverse(PROCESS, mfg.scores.Tabulated(phi, STOP, T)), space, prior, times, rtol=1e-5
             )

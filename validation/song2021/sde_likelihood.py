@@ -24,26 +24,18 @@ STOP, NODES = 0.2, 17
 TAIL = 1e-13  # of the largest density, as in the energy identity
 
 
-def clenshaw_curtis(length):
-    """Return nodes on [0, length] and weights that integrate polynomials of degree NODES − 1 exactly."""
-    x = -np.cos(np.pi * np.arange(NODES) / (NODES - 1))
-    weights = np.linalg.solve(np.polynomial.legendre.legvander(x, NODES - 1).T, [2.0] + [0.0] * (NODES - 1))
-    return 0.5 * length * (x + 1), 0.5 * length * weights
-
-
 @claim.measure
 def likelihood(level, diffusivity=1.0, slack=1.0, dimensions=(1, 2)):
     """Compare both sides; `slack` scales the last term, which the published bound leaves out."""
     findings, series, zero = [], [], mfg.exact(0.0, "the claim")
     T = PROCESS.horizon
-    times, weights = clenshaw_curtis(T - STOP)
     for d in dimensions:
         exact = mfg.ExactScore(PROCESS, mfg.densities.bimodal(d))
         learned = mfg.scores.Sum(exact, mfg.scores.Bump(0.8, (0.3,) * d, 0.8, frequency=8.0))
         prior = mfg.gaussian(0.0, 0.6, d)
 
         def sides(space, exact=exact, learned=learned, prior=prior, diffusivity=diffusivity, slack=slack):
-            grid = space.grid
+            grid, (times, weights) = space.grid, mfg.solvers.time_rule(0.0, T - STOP, NODES)
             equation = mfg.FokkerPlanck.reverse(PROCESS, mfg.scores.Tabulated(learned, STOP, T))
             solution = mfg.solve(equation, space, prior, times, rtol=1e-5)
             losses, mismatches, gaps = [], [], []

@@ -17,6 +17,10 @@ from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
 Function = Callable[[Array], Array]
 Cells = NDArray[np.int32]
 SETTLED, ENOUGH = 1e-9, 1e-3  # of ∫|f|: what a piece may still change by; and what ∫f may, where points run out
+STEEP = (
+    0.1  # of its largest value: a function that changes by more between corners and points of a piece may jump there
+)
+INWARD = 1e-9  # of a piece: corners just inside, so that a jump between two pieces is in neither
 FIRST, DEEPEST = {1: 4, 2: 3, 3: 1}, 24  # times that all pieces are halved along each edge, by dimension, and at most
 LARGEST, BLOCK = 500_000, 20_000  # points on a rank and level from the second on; pieces at once
 
@@ -30,17 +34,17 @@ def narrow_load(space: Any, function: Function, what: str) -> Array:
     rule = basix.make_quadrature(getattr(basix.CellType, space.domain.topology.cell_name()), space.quadrature_degree)
     corners = np.concatenate((np.zeros((1, tdim)), np.eye(tdim)))
     cells, pieces, many = space.own_cells.copy(), np.repeat(corners[None], len(space.own_cells), axis=0), 2**tdim
-    found = _integrals(space, function, what, cells, pieces, rule)
+    found, _ = _integrals(space, function, what, cells, pieces, rule)
     total, size, left, level = np.zeros(space.all_unknowns), 0.0, np.inf, 0
     for level in range(1, DEEPEST + 1):
         if not over_ranks(space.comm, level == 1 or len(cells) * many * len(rule[1]) <= LARGEST, MPI.MIN):
             break
         cells, pieces = np.repeat(cells, many), _halves(pieces).reshape(-1, tdim + 1, tdim)
-        finer = _integrals(space, function, what, cells, pieces, rule)
+        finer, steep = _integrals(space, function, what, cells, pieces, rule)
         change = np.abs(finer.reshape(-1, many, finer.shape[1]).sum(axis=1) - found).sum(axis=1)
         size = float(over_ranks(space.comm, np.abs(finer).sum() + np.abs(total).sum(), MPI.SUM))
         left = abs(float(over_ranks(space.comm, finer.sum() - found.sum(), MPI.SUM)))
-        done = np.repeat(change <= SETTLED * size, many) & (level >= FIRST[tdim])
+        done = np.repeat(change <= SETTLED * size, many) & (steep <= SETTLED * size) & (level >= FIRST[tdim])
         np.add.at(total, space.V.dofmap.list[cells[done]].ravel(), finer[done].ravel())
         cells, pieces, found = cells[~done], pieces[~done], finer[~done]
         if not over_ranks(space.comm, len(cells), MPI.SUM):
@@ -78,22 +82,28 @@ def _halves(pieces: Array) -> Array:
 
 def _integrals(
     space: Any, function: Function, what: str, cells: Cells, pieces: Array, rule: tuple[Array, Array]
-) -> Array:
-    """Return ∫f φ over pieces (n, d + 1, d) of reference cells, for the basis functions of their cells, (n, basis)."""
+) -> tuple[Array, Array]:
+    """Return ∫f φ over pieces (n, d + 1, d) of reference cells, for the basis functions of their cells, (n, basis).
+
+    And what a piece may hold of ∫|f| if f changes much in it, else zero, (n,).
+    """
 
     def blocks() -> Array:
-        found = np.zeros((len(cells), space.V.dofmap.list.shape[1]))
+        found = np.zeros((len(cells), space.V.dofmap.list.shape[1] + 1))
         for start in range(0, len(cells), BLOCK):
             part = slice(start, start + BLOCK)
             found[part] = _block(space, function, what, cells[part], pieces[part], rule)
         return found
 
-    return agreed(space.comm, blocks)
+    found = agreed(space.comm, blocks)
+    return found[:, :-1], found[:, -1]
 
 
 def _block(space: Any, function: Function, what: str, cells: Cells, pieces: Array, rule: tuple[Array, Array]) -> Array:
     domain, (n, _, d), (points, weights) = space.domain, pieces.shape, rule
-    shares = np.column_stack((1 - points.sum(axis=1), points))
+    corners = np.eye(d + 1) * (1 - (d + 1) * INWARD) + INWARD
+    shares = np.concatenate((np.column_stack((1 - points.sum(axis=1), points)), corners))
+    weights = np.concatenate((weights, np.zeros(d + 1)))
     place = np.einsum("qv,nvd->nqd", shares, pieces).reshape(-1, d)
     volume = np.abs(np.linalg.det(pieces[:, 1:] - pieces[:, :1]))
     nodes = domain.geometry.x[domain.geometry.dofmaps[0][cells]][:, :, : space.gdim]
@@ -103,4 +113,7 @@ def _block(space: Any, function: Function, what: str, cells: Cells, pieces: Arra
     stretch = np.sqrt(np.linalg.det(np.einsum("nqij,nqik->nqjk", J, J)))
     values = checked(function(x), x.shape[:-1], what).reshape(n, -1)
     basis = space.V.element.basix_element.tabulate(0, place)[0, ..., 0].reshape(n, len(weights), -1)
-    return np.einsum("nq,nq,n,q,nqb->nb", values, stretch, volume, weights, basis)
+    loads = np.einsum("nq,nq,n,q,nqb->nb", values, stretch, volume, weights, basis)
+    most = np.abs(values).max(axis=1)
+    held = np.where(np.ptp(values, axis=1) > STEEP * most, most * (stretch @ weights) * volume, 0.0)
+    return np.column_stack((loads, held))

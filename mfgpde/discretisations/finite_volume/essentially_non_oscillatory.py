@@ -37,6 +37,8 @@ class EssentiallyNonOscillatory:
     default_integrator: Integrator = field(default_factory=SSPRK43)
     inviscid: ClassVar[bool] = True
     """D = 0 is allowed: the viscosity solution needs none"""
+    limited: ClassVar[bool] = True
+    """its order is one at kinks"""
 
     @cached_property
     def points(self) -> Array:

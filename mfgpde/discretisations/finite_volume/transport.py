@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class LimitedUpwind(Evaluating):
     xp: Any = np
     """the namespace whose arrays hold velocities and densities"""
     default_integrator: Integrator = field(default_factory=SSPRK43)
+    limited: ClassVar[bool] = True
+    """its order changes from place to place: errors are no powers of the cell width"""
     _recent: Recent[list[Array]] = field(default_factory=lambda: Recent(4), repr=False)
 
     def velocities(self, t: float) -> list[Array]:
