@@ -14,6 +14,17 @@ REACH = 9.0
 """standard deviations beyond which a Gaussian holds 2e-19 of its mass"""
 
 
+ROUNDING = 16 * float(np.finfo(float).eps)
+"""of the correlation of two components: what products of matrices leave of zero"""
+
+
+def aligned(covariances: Array) -> NDArray[np.bool_]:
+    """Return which covariances (k, d, d) are diagonal up to rounding."""
+    deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    correlations = covariances / (deviations[:, :, None] * deviations[:, None, :])
+    return np.all(np.abs(correlations - np.eye(covariances.shape[1])) <= ROUNDING, axis=(1, 2))
+
+
 def separable_means(weights: Array, means: Array, deviations: Array, grid: CartesianGrid) -> Array:
     """Return Σ_k w_k ∏_i P(cell_i | k) / volume, (*cells), for components independent along the axes, (k, d)."""
     shares = [

@@ -14,7 +14,7 @@ from mfgpde.core.renamed import renamed
 from mfgpde.densities.cell_means import Wrapped
 from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.densities.gauss_points import averages
-from mfgpde.densities.gaussian_cells import resolving, separable_means
+from mfgpde.densities.gaussian_cells import aligned, resolving, separable_means
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import Transition
 
@@ -131,10 +131,16 @@ class GaussianMixture:
         """Return the means of p over the cells of a grid, wrapped along periodic axes, shape (*cells)."""
         if self.dimension != grid.dimension:
             raise ValueError(f"a law in dimension {self.dimension} has no means over cells in {grid.dimension}")
-        C = self.covariances
-        if np.array_equal(C, C * np.eye(self.dimension)):
-            return separable_means(self.weights, self.means, np.sqrt(self.structure.variances()), grid)
-        return averages(Wrapped(self, grid), grid, resolving(self.means, C))
+        along, C = aligned(self.covariances), self.covariances
+        deviations = np.sqrt(self.structure.variances())
+        means = np.zeros(grid.cells)
+        if along.any():
+            means += separable_means(self.weights[along], self.means[along], deviations[along], grid)
+        if not along.all():
+            share = self.weights[~along].sum()
+            rest = GaussianMixture(self.weights[~along] / share, self.means[~along], C[~along])
+            means += share * averages(Wrapped(rest, grid), grid, resolving(rest.means, rest.covariances))
+        return means
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points, shape (n, d)."""

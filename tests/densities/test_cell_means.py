@@ -118,3 +118,18 @@ def test_functions_that_are_no_densities_are_named():
         averages(lambda x: x, mfg.CartesianGrid.cube(1.0, 4, 1))
     with pytest.raises(ValueError, match="dimension"):
         cell_means(mfg.densities.four_blobs(), mfg.CartesianGrid.cube(1.0, 4, 1))
+
+
+def test_correlations_of_rounding_size_are_none_and_components_are_averaged_each_in_its_way():
+    """Means by differences of Φ and by quadrature agree on a mixture of both; a rotation there and back costs nothing."""
+    grid = mfg.CartesianGrid.cube(4.0, 24, 2)
+    angle = 0.7
+    R = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    straight, tilted = np.diag([0.3, 0.9]), R @ np.diag([0.3, 0.9]) @ R.T
+    back = R.T @ tilted @ R
+    assert back[0, 1] != 0, "this is the case"
+    means = np.array([[0.4, -0.2], [-0.5, 0.3]])
+    both = mfg.GaussianMixture(np.array([0.3, 0.7]), means, np.stack([back, tilted]))
+    apart = [mfg.GaussianMixture(np.ones(1), m[None], C[None]) for m, C in zip(means, (straight, tilted), strict=True)]
+    expected = 0.3 * apart[0].cell_means(grid) + 0.7 * apart[1].cell_means(grid)
+    np.testing.assert_allclose(both.cell_means(grid), expected, atol=1e-12)
