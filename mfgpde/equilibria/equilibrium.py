@@ -17,6 +17,7 @@ from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.files import written
 from mfgpde.core.renamed import renamed
 from mfgpde.core.shown import Shown, box
+from mfgpde.densities import cell_means
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.equilibria import paths
 from mfgpde.games import Functional, MeanFieldGame
@@ -25,6 +26,9 @@ from mfgpde.solvers.labelled import read_labelled
 
 if TYPE_CHECKING:
     import xarray
+
+RESOLVED = 1e-6
+"""by how much the mass of centres may differ from one where cells resolve a law"""
 
 
 @renamed(primal="discrete_primal", dual="discrete_dual")
@@ -172,15 +176,20 @@ def load_equilibrium(path: str | os.PathLike[str]) -> xarray.Dataset:
 
 
 def initial_on(game: MeanFieldGame, grid: CartesianGrid, largest_loss: float = 1e-3) -> Array:
-    """Return ρ_0 on the grid with mass one; ValueError for negative values or mass outside the box."""
+    """Return ρ_0 on the grid with mass one; ValueError for negative values or mass outside the box.
+
+    Its values at centres, spectrally accurate where cells resolve them; where these have another mass, means over cells.
+    """
     values = np.exp(np.asarray(game.initial.log_density(grid.points), dtype=float))
+    if abs(float(grid.integrate(values)) - 1) > RESOLVED:
+        values = cell_means(game.initial, grid)
     if values.shape != grid.cells or not np.isfinite(values).all() or values.min() < 0:
         raise ValueError("the initial law must be finite and ≥ 0 on the grid")
     mass = float(grid.integrate(values))
     if abs(mass - 1) > largest_loss:
         raise ValueError(
             f"the initial law has mass {mass:.4g} on the grid, expected 1: widen the box, which is "
-            f"{grid.lower} to {grid.upper}, or refine it"
+            f"{grid.lower} to {grid.upper}"
         )
     return values / mass
 

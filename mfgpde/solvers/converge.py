@@ -26,7 +26,7 @@ class Beside:
 
     `between` holds a number of cells between the third-last and the second-last rung, and the value on it; `moved` is the
     change of the second-last value when the grid moves by a part of a cell, `sharpened` and `widened` those of
-    the third-last with all tolerances divided by ten, and in a box half as wide again; `limited` says that a scheme had a limiter.
+    the third-last with all tolerances divided by ten, and in a box half as wide again; `limited`: a scheme had a limiter.
     """
 
     between: tuple[float, float] | None = None

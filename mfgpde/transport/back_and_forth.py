@@ -21,6 +21,9 @@ from mfgpde.transport.bracket import bracket
 from mfgpde.transport.c_transform import returned, traced, transform
 from mfgpde.transport.gaussian import moments
 
+THINNEST = 1e-6
+"""of the square of a cell: the least variance of a law, in whatever unit"""
+
 
 @dataclass(frozen=True, eq=False)
 class Transport:
@@ -77,6 +80,8 @@ def back_and_forth(
     if d not in (2, 3) or any(grid.periodic) or not np.allclose(grid.spacing, h, rtol=1e-9):
         raise ValueError(f"the back-and-forth method needs square cells in 2D or 3D, with walls; got {grid}")
     mu, nu = (_masses(density, grid) for density in (p, q))
+    origin = 0.5 * (np.asarray(grid.lower) + np.asarray(grid.upper))
+    grid = CartesianGrid(tuple(-0.5 * h * n for n in grid.cells), tuple(0.5 * h * n for n in grid.cells), grid.cells)
     xp = namespace(backend)
     require_memory(xp, 20 * mu.nbytes, f"transport on {grid.cells} cells")
     ascent = _Ascent(mu, nu, grid, xp)
@@ -93,7 +98,7 @@ def back_and_forth(
     value = float(np.clip(np.sqrt(max(2 * best, 0.0)), lower, upper))
     method = f"back-and-forth on {'×'.join(map(str, grid.cells))} cells, {len(history)} iterations, certified bracket"
     distance = Estimate(value, max(upper - value, value - lower), Kind.BOUND, method)
-    centres = np.stack([a + h * (target[i] + 0.5) for i, a in enumerate(grid.lower)], axis=-1)
+    centres = origin + np.stack([a + h * (target[i] + 0.5) for i, a in enumerate(grid.lower)], axis=-1)
     return Transport(distance, float(lower), float(upper), phi, centres, tuple(history))
 
 
@@ -108,16 +113,16 @@ def _first_guess(mu: Array, nu: Array, grid: CartesianGrid) -> Array:
     """Return the potential of the optimal map between the Gaussians with the same means and covariances."""
     x = grid.points
     (a, A), (b, B) = (moments(m, x) for m in (mu, nu))
-    root = _power(A, 0.5)
-    inverse = _power(A, -0.5)
-    M = inverse @ _power(root @ B @ root, 0.5) @ inverse
+    least = THINNEST * min(grid.spacing) ** 2
+    root, inverse = _power(A, 0.5, least), _power(A, -0.5, least)
+    M = inverse @ _power(root @ B @ root, 0.5, least**2) @ inverse
     y = x - a
     return 0.5 * np.einsum("...i,...i", x, x) - 0.5 * np.einsum("...i,ij,...j", y, M, y) - x @ b
 
 
-def _power(matrix: Array, exponent: float) -> Array:
+def _power(matrix: Array, exponent: float, least: float) -> Array:
     values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
-    return (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T
+    return (vectors * np.maximum(values, least) ** exponent) @ vectors.T
 
 
 class _Ascent:

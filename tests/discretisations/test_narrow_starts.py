@@ -76,3 +76,16 @@ def test_galerkin_says_where_a_needle_loses_its_sign_and_fitted_elements_keep_it
     assert system.values(start).min() < -1
     fitted = mfg.solve(LAW, mfg.FiniteElement(mesh, scheme="fitted"), needle, (0.0, 0.01, 0.1))
     assert min(field.values.min() for field in fitted.fields) > -1e-12
+
+
+@pytest.mark.filterwarnings("ignore:.*its projection is negative")
+@pytest.mark.parametrize("cells", [74, 75, 148])
+def test_jumps_between_the_points_of_a_rule_are_found(cells):
+    """Two boxes, their walls anywhere in cells: pieces whose points all lie on one side of a wall had settled too early."""
+    lower = np.array([[-0.7312], [0.1234]])
+    data = mfg.densities.UniformBoxes(np.array([0.4, 0.6]), lower, lower + np.array([[0.5], [0.71]]))
+    space = mfg.FiniteElement(mfg.meshes.interval(-5.0, 5.0, cells), 2)
+    run = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, data, (0.0, 0.01))
+    mean = float(data.weights @ (data.lower + data.upper)[:, 0] / 2)
+    assert run.conserved["mass"][0] == pytest.approx(1.0, abs=1e-8)
+    assert run.at(0.0).expectation(lambda x: x[..., 0]) == pytest.approx(mean, abs=1e-8)

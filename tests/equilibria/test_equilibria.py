@@ -261,3 +261,14 @@ def test_bad_input_gets_a_sentence():
     assert found.discrete_dual == -np.inf  # where costs are not convex there is no bound
     with pytest.warns(UserWarning, match="stopped at a residual"):
         assert not mfg.equilibrium(crowd(), GRID, method="newton", steps=16, iterations=1, tolerance=1e-14).converged
+
+
+@pytest.mark.parametrize("variance", [1e-6, 1e-3])
+def test_a_start_narrower_than_a_cell_keeps_its_mass(variance):
+    """The cost ½κ log 2·2 + ¼E|x|² of the linear-quadratic game; points would see no mass, or nine times too much."""
+    game = mfg.games.linear_quadratic(mfg.gaussian(0.02, variance), viscosity=0.5)
+    found = mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1))
+    assert found.grid.integrate(found.densities[0]) == pytest.approx(1.0, abs=1e-12)
+    cell = 0.0625**2 / 12  # the variance that a cell adds
+    truth = 0.25 * (variance + 0.02**2) + 0.5 * np.log(2)
+    assert truth - 1e-6 <= found.primal <= truth + 0.25 * cell + 1e-4

@@ -20,7 +20,7 @@ claim = Claim(
 )
 
 PROCESS = mfg.OrnsteinUhlenbeck(horizon=1.0)
-STOP, NODES = 0.2, 12
+STOP, NODES = 0.2, 9
 
 
 @claim.measure
