@@ -30,6 +30,9 @@ Layers = Sequence[tuple[Array, Array]]
 """matrices (width, inputs) and vectors (width,), first to last"""
 ACTIVATIONS = ("softplus", "tanh", "silu", "gelu", "relu", "sin")
 
+LARGEST = 1e8
+"""a weight beyond which single precision keeps nothing of the sum"""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -47,6 +50,8 @@ class Network:
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
+        if not (np.ndim(self.sharpness) == 0 and np.isrealobj(self.sharpness) and 0 < self.sharpness < np.inf):
+            raise ValueError(f"sharpness must be a positive number, got {self.sharpness!r}: softplus is log(1 + e^{{βz}})/β")
         if self.inputs not in ("xt", "tx") or self.output not in ("potential", "vector"):
             raise ValueError(
                 f"inputs must be 'xt' or 'tx' and output 'potential' or 'vector', got {self.inputs!r}, {self.output!r}"
@@ -130,12 +135,26 @@ def _layers(arrays: Mapping[str, ArrayLike], source: str) -> Layers:
     layers = [(np.asarray(arrays[f"W{k}"]), np.asarray(arrays[f"b{k}"]).ravel()) for k in range(count)]
     previous = None
     for k, (W, b) in enumerate(layers):
-        if W.ndim != 2 or len(b) != len(W) or (previous is not None and W.shape[1] != previous):
-            raise ValueError(f"{source}: W{k} {W.shape} and b{k} {b.shape} do not follow a layer of width {previous}")
-        if not (np.isfinite(W).all() and np.isfinite(b).all()):
-            raise ValueError(f"{source}: layer {k} holds values that are not finite")
+        for name, values in ((f"W{k}", W), (f"b{k}", b)):
+            _check_numbers(values, f"{source}: {name}")
+        if W.ndim != 2 or len(b) != len(W):
+            turned = "; it is the transpose of what is expected" if W.ndim == 2 and len(b) == W.shape[1] else ""
+            raise ValueError(f"{source}: W{k} {W.shape} must be a matrix (width, inputs), b{k} {b.shape} (width,){turned}")
+        if previous is not None and W.shape[1] != previous:
+            raise ValueError(f"{source}: W{k} takes {W.shape[1]} inputs, the layer before it has width {previous}")
         previous = len(W)
     return layers
+
+
+def _check_numbers(values: Array, name: str) -> None:
+    """Raise ValueError for what no network has for weights."""
+    if values.dtype.kind != "f":
+        raise ValueError(f"{name} must hold real floating-point numbers, got {values.dtype}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} holds values that are not finite")
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > LARGEST:
+        raise ValueError(f"{name} reaches {largest:.1e}: no trained network has such weights; are they bytes of another type?")
 
 
 def _from_weights(path: Path, dimension: int | None, network: Network | None) -> DifferentiableScore:

@@ -177,3 +177,21 @@ def test_samples_in_the_plane_have_a_useful_bar():
     w2 = w2_entry(named, Law.known("data", data.on(grid), data))
     assert w2.lower == 0.0
     assert w2.upper < 0.8
+
+
+@pytest.mark.parametrize(("along", "fails"), [(0.006, True), (0.5, False)])
+def test_a_bound_below_what_it_bounds_is_a_failure_of_the_certificate(along, fails):
+    """W2 ode–sde ≥ 0.4 by its bracket; a bound of 0.006 ± 0.0047 along trajectories contradicts it, one of 0.5 does not."""
+    from mfgpde.diagnostics.certificate import _bounds
+    from mfgpde.diagnostics.ledger import Entry, Ledger
+    from mfgpde.diagnostics.ode_sde_gap import GapBound
+
+    one = np.ones(8)
+    bound = GapBound(
+        mfg.Estimate(along, 0.0047, mfg.Kind.EXTRAPOLATED, "sums"),
+        mfg.Estimate(1.0, 0.01, mfg.Kind.EXTRAPOLATED, "sums"), one, one, one, 1.0, 4.0,
+    )  # fmt: skip
+    ledger = Ledger()
+    _bounds(ledger, bound, Entry(0.45, 0.05, "bracket", lower=0.4, upper=0.5))
+    assert bool(ledger.failures) is fails
+    assert not fails or "below the W2 ode–sde ≥ 0.4" in ledger.failures[0]
