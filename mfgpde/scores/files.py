@@ -51,7 +51,9 @@ class Network:
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
         if not (np.ndim(self.sharpness) == 0 and np.isrealobj(self.sharpness) and 0 < self.sharpness < np.inf):
-            raise ValueError(f"sharpness must be a positive number, got {self.sharpness!r}: softplus is log(1 + e^{{βz}})/β")
+            raise ValueError(
+                f"sharpness must be a positive number, got {self.sharpness!r}: softplus is log(1 + e^{{βz}})/β"
+            )
         if self.inputs not in ("xt", "tx") or self.output not in ("potential", "vector"):
             raise ValueError(
                 f"inputs must be 'xt' or 'tx' and output 'potential' or 'vector', got {self.inputs!r}, {self.output!r}"
@@ -139,7 +141,9 @@ def _layers(arrays: Mapping[str, ArrayLike], source: str) -> Layers:
             _check_numbers(values, f"{source}: {name}")
         if W.ndim != 2 or len(b) != len(W):
             turned = "; it is the transpose of what is expected" if W.ndim == 2 and len(b) == W.shape[1] else ""
-            raise ValueError(f"{source}: W{k} {W.shape} must be a matrix (width, inputs), b{k} {b.shape} (width,){turned}")
+            raise ValueError(
+                f"{source}: W{k} {W.shape} must be a matrix (width, inputs), b{k} {b.shape} (width,){turned}"
+            )
         if previous is not None and W.shape[1] != previous:
             raise ValueError(f"{source}: W{k} takes {W.shape[1]} inputs, the layer before it has width {previous}")
         previous = len(W)
@@ -154,7 +158,9 @@ def _check_numbers(values: Array, name: str) -> None:
         raise ValueError(f"{name} holds values that are not finite")
     largest = float(np.abs(values).max(initial=0.0))
     if largest > LARGEST:
-        raise ValueError(f"{name} reaches {largest:.1e}: no trained network has such weights; are they bytes of another type?")
+        raise ValueError(
+            f"{name} reaches {largest:.1e}: no trained network has such weights; are they bytes of another type?"
+        )
 
 
 def _from_weights(path: Path, dimension: int | None, network: Network | None) -> DifferentiableScore:
