@@ -113,7 +113,8 @@ def _trajectories(
 
     for late, early in zip(ends, ends[1:], strict=False):
         # equal steps in √t, as the stages are
-        knots = np.linspace(np.sqrt(late), np.sqrt(early), STEPS // 8 + 1 if rng is None else STEPS + 1) ** 2
+        count = STEPS // 8 if rng is None else STEPS
+        knots = [float((1 - k / count) * late**0.5 + k / count * early**0.5) ** 2 for k in range(count + 1)]
         for t, s in zip(knots, knots[1:], strict=False):
             h = t - s
             kick = (

@@ -242,16 +242,20 @@ def _residuals(
     step = max(1, min(grid.cells) // 64)
     every = (slice(step // 2, None, step),) * grid.dimension
     x = grid.points[every]
-    rows = []
+    rows: list[dict[str, float | Entry]] = []
     for t, stage in zip((*sde.times, stop), (*sde.stages, sde.density.values), strict=True):
-        weight = np.maximum(stage[every], 0.0)
-        weight /= weight.sum()
+        kept: Array = np.maximum(stage[every], 0.0)
+        weight: Array = kept / kept.sum()
 
         def rms(values: Array, weight: Array = weight) -> float:
             squares = values**2 if values.ndim == weight.ndim else np.sum(values**2, axis=-1)
             return float(np.sqrt(np.sum(weight * squares)))
 
-        row = {"t": float(t), "score": rms(score(x, t)), "score residual": rms(score_residual(process, score, x, t))}
+        row: dict[str, float | Entry] = {
+            "t": float(t),
+            "score": rms(score(x, t)),
+            "score residual": rms(score_residual(process, score, x, t)),
+        }
         row["rotation"] = rms(rotation(score, x, t))
         if offers(score, PotentialScore):
             R = log_density_residual(process, score, x, t)

@@ -6,6 +6,7 @@ be off is taken from a second one, on half the cells and with a tenth of the tol
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -246,9 +247,10 @@ def w2_entry(a: Law, b: Law) -> Entry:
 def _transport(p: Field, q: Field, iterations: int = 200) -> Transport:
     """Return the transport of two normalised laws with a little dust, its bracket as wide as that of those without."""
     grid = p.grid
-    flat = DUST / float(np.prod(grid.lengths))
+    lengths: tuple[float, ...] = grid.lengths
+    flat = DUST / math.prod(lengths)
     found = back_and_forth(p.values + flat, q.values + flat, grid, iterations=iterations)
-    shift = 2 * float(np.sqrt(DUST) * np.linalg.norm(grid.lengths))  # W₂²(p, (1 − m)p + m·flat) ≤ m·diagonal²
+    shift = 2 * float(np.sqrt(DUST) * np.linalg.norm(lengths))  # W₂²(p, (1 − m)p + m·flat) ≤ m·diagonal²
     return replace(found, lower=max(0.0, found.lower - shift), upper=found.upper + shift)
 
 

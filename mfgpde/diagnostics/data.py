@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from mfgpde.core.arrays import Array
 from mfgpde.densities import Density, GaussianMixture, Propagated, cell_means, marginal
@@ -124,14 +126,15 @@ Data = Named | Sampled
 
 def smooth(field: Field, width: float) -> Field:
     """Return a density smoothed by a Gaussian of some cells' width, mirrored at the walls: the mass is kept."""
-    values = gaussian_filter(field.values, width, mode="reflect", truncate=6.0)
+    values = cast(Array, gaussian_filter(field.values, width, mode="reflect", truncate=6.0))
     return Field(field.discretisation, values, means=True)
 
 
 def _told(one: Field, other: Field, width: float) -> float:
     """Return the mean log-density that one half gives the other, a thousandth of it flat: nothing is impossible."""
     grid, estimate = one.grid, smooth(one, width).values
-    flat = 1e-3 / float(np.prod(grid.lengths))
+    lengths: tuple[float, ...] = grid.lengths
+    flat = 1e-3 / math.prod(lengths)
     return float(grid.integrate(other.values * np.log(estimate + flat)))
 
 

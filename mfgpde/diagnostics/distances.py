@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
@@ -19,7 +20,7 @@ def values_of(reference: Reference, field: Field) -> Array:
     The reference is another field, a density, or a function.
     """
     if isinstance(reference, np.ndarray):
-        return reference
+        return cast(Array, reference)
     if isinstance(reference, Field):
         same = reference.grid == field.grid
         if same and reference.means == field.means:

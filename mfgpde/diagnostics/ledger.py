@@ -30,7 +30,7 @@ class Entry:
     value: float
     half_width: float | None
     method: str
-    parts: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, float] = field(default_factory=dict[str, float])
     lower: float | None = None
     upper: float | None = None
 
@@ -69,12 +69,12 @@ class Ledger:
     pair or law; `rows` those over time, latest first. A failure makes the rest worthless; a warning stands beside it.
     """
 
-    facts: dict[str, Plain] = field(default_factory=dict)
-    measured: dict[str, dict[str, dict[str, Entry]]] = field(default_factory=dict)
-    rows: list[dict[str, float | Entry]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    fields: dict[str, Field] = field(default_factory=dict)
+    facts: dict[str, Plain] = field(default_factory=dict[str, Plain])
+    measured: dict[str, dict[str, dict[str, Entry]]] = field(default_factory=dict[str, dict[str, dict[str, Entry]]])
+    rows: list[dict[str, float | Entry]] = field(default_factory=list[dict[str, float | Entry]])
+    warnings: list[str] = field(default_factory=list[str])
+    failures: list[str] = field(default_factory=list[str])
+    fields: dict[str, Field] = field(default_factory=dict[str, Field])
 
     def enter(self, group: str, about: str, found: Mapping[str, Entry]) -> None:
         """Enter numbers about one pair, law or quantity."""

@@ -31,7 +31,7 @@ def tangent_alignment(mixture: GaussianMixture, tangents: Array, level: float = 
         raise ValueError(f"tangents must have shape ({k}, {d}, m) with m < {d}, got {tangents.shape}")
     if not np.allclose(np.swapaxes(tangents, 1, 2) @ tangents, np.eye(tangents.shape[2]), atol=1e-8):
         raise ValueError("the columns of tangents must be orthonormal at each centre")
-    m, values = tangents.shape[2], []
+    m, values = tangents.shape[2], list[Array]()
     for start in range(0, k, BLOCK):
         leading = np.linalg.eigh(mixture.structure.part(slice(start, start + BLOCK)).dense())[1][:, :, -m:]
         overlap = np.swapaxes(leading, 1, 2) @ tangents[start : start + BLOCK]
@@ -50,7 +50,7 @@ def effective_dimension(mixture: GaussianMixture, process: LinearProcess, times:
     >>> print(f"{mfg.diagnostics.effective_dimension(law, mfg.Brownian(), 1.0)[0]:.4f}")  # 2·1/(1 + t)
     1.0000
     """
-    found, d = [], mixture.dimension
+    found, d = list[float](), mixture.dimension
     for t in np.atleast_1d(times):
         transition = process.transition(0.0, float(t))
         _, _, Q = transition.in_dimension(d)
@@ -60,8 +60,8 @@ def effective_dimension(mixture: GaussianMixture, process: LinearProcess, times:
             factor, covariance = np.asarray(transition.factor), np.asarray(transition.covariance)
             precision = mixture.structure.part(part).after(factor, covariance).precision()
             noise = np.einsum("kir,ij,kjr->k", precision.factors, Q, precision.factors) * precision.sign
-            noise += precision.diagonal @ np.diagonal(Q)
-            total += float(np.sum(mixture.weights[part] * (d - noise)))
+            noise = noise + precision.diagonal @ np.diagonal(Q)
+            total += float(mixture.weights[part] @ (d - noise))
         found.append(total)
     return np.array(found)
 

@@ -6,8 +6,10 @@ A model that repeats its training points has a ratio near zero, one that draws f
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import cKDTree  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
@@ -35,8 +37,9 @@ def nearest_ratio(samples: Array, training: Array, fresh: Array) -> Estimate:
         raise ValueError(
             f"at least {10 * GROUPS} samples and fresh points are needed, got {len(clouds[0])}, {len(clouds[2])}"
         )
-    tree = cKDTree(clouds[1])
-    ours, theirs = (tree.query(x)[0] for x in (clouds[0], clouds[2]))
+    tree = cast(Any, cKDTree(clouds[1]))
+    nearest: list[Array] = [tree.query(x)[0] for x in (clouds[0], clouds[2])]
+    ours, theirs = nearest
     parts = zip(np.array_split(ours, GROUPS), np.array_split(theirs, GROUPS), strict=True)
     ratios = np.array([np.median(a) / np.median(b) for a, b in parts])
     spread = mean_interval(ratios).half_width

@@ -175,7 +175,7 @@ def _named(law: GaussianMixture) -> str:
 
 def _pace(process: IsotropicProcess, samples: Array, widths: tuple[int, ...], start: float) -> float:
     """Return the seconds of one training step, free of those of compilation."""
-    spent = []
+    spent: list[float] = []
     for steps in PILOT:
         clock = time.perf_counter()
         train(process, samples, Objective(start=start), widths=widths, steps=steps)

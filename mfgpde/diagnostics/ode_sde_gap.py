@@ -9,10 +9,12 @@ follows by carrying q_t^SDE with the ODE from t to 0 and differentiating in t; G
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
-from scipy.interpolate import RegularGridInterpolator
+from scipy.interpolate import RegularGridInterpolator  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
+from mfgpde.core.arrays import dot
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.diagnostics.distances import Array
 from mfgpde.discretisations import Field, FiniteVolume, centres_of
@@ -71,14 +73,14 @@ def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced,
     laws = [np.maximum(centres_of(means, grid), 0.0) for means in (sde.density.values, *sde.stages[::-1])]
     places = [grid.corners, *ode.stages[::-1]]
     D = np.array([float(process.diffusivity(t)) for t in times])
-    gaps, carried, lipschitz = [], [], []
+    gaps, carried, lipschitz = list[float](), list[float](), list[float]()
     for t, q, corners in zip(times, laws, places, strict=True):
         difference = _score_gap(score, q, grid, float(t))
-        gaps.append(np.sqrt(float(grid.integrate(q * np.sum(difference**2, axis=-1)))))
-        carried.append(np.sqrt(_carried_square(q, difference, corners, grid)))
+        gaps.append(float(grid.integrate(q * np.sum(difference**2, axis=-1))) ** 0.5)
+        carried.append(_carried_square(q, difference, corners, grid) ** 0.5)
         lipschitz.append(_one_sided(process, score, q, grid, float(t)))
     exponent = _cumulative(np.array(lipschitz), times)
-    by_lipschitz = _integral(D * np.exp(np.minimum(exponent, 700.0)) * gaps, times)
+    by_lipschitz = _integral(D * np.exp(np.minimum(exponent, 700.0)) * np.array(gaps), times)
     along = _integral(D * np.array(carried), times)
     apart = min(_apart(sde.density, ode.density), float(np.linalg.norm(grid.lengths)))
     return GapBound(along, by_lipschitz, times, np.array(gaps), np.array(lipschitz), float(exponent.max()), apart)
@@ -86,10 +88,10 @@ def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced,
 
 def _apart(a: Field, b: Field) -> float:
     """Return (E|X − Y|²)^½ of independent X and Y with these laws."""
-    grid = a.grid
+    grid, spacing = a.grid, cast(tuple[float, ...], a.grid.spacing)
     laws = [np.maximum(law.values, 0.0) / float(np.maximum(law.values, 0.0).sum()) for law in (a, b)]
     (m, S), (n, C) = (moments(law, grid.points) for law in laws)
-    return float(np.sqrt(np.sum((m - n) ** 2) + np.trace(S) + np.trace(C) + np.sum(np.square(grid.spacing)) / 6))
+    return float(np.sqrt(np.sum((m - n) ** 2) + np.trace(S) + np.trace(C) + sum(h * h for h in spacing) / 6))
 
 
 def _integral(values: Array, times: Array) -> Estimate:
@@ -123,10 +125,14 @@ def _carried_square(q: Array, difference: Array, corners: Array, grid: Cartesian
     inside = grid.contains(centre)
     det = np.linalg.det(J)
     good = inside & (det > 1e-14)
-    density = RegularGridInterpolator(grid.axes, q, bounds_error=False, fill_value=0.0)(centre[good])
-    gap = RegularGridInterpolator(grid.axes, difference, bounds_error=False, fill_value=0.0)(centre[good])
-    back = np.linalg.solve(J[good], gap[..., None])[..., 0]
-    return float(np.sum(density * det[good] * np.sum(back**2, axis=-1)) * grid.volume)
+
+    def at_images(values: Array) -> Array:
+        known = cast(Any, RegularGridInterpolator(grid.axes, values, bounds_error=False, fill_value=0.0))
+        return known(centre[good])
+
+    density, gap = at_images(q), at_images(difference)
+    back: Array = np.linalg.solve(J[good], gap[..., None])[..., 0]
+    return float((density * det[good]) @ dot(back, back)) * grid.volume
 
 
 def _one_sided(process: ForwardProcess, score: DifferentiableScore, q: Array, grid: CartesianGrid, t: float) -> float:
