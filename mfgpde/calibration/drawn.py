@@ -10,7 +10,7 @@ import numpy as np
 
 from mfgpde.calibration.contract import Case
 from mfgpde.core.arrays import dot
-from mfgpde.densities import GaussianMixture, marginal
+from mfgpde.densities import GaussianMixture
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import (
@@ -57,9 +57,14 @@ def mixture(rng: np.random.Generator, dimension: int = 1, least: float = 0.2, mo
     return GaussianMixture(rng.dirichlet(np.full(k, 2.0)), rng.normal(0, 1, (k, dimension)), deviations**2)
 
 
+def noised(noising: LinearProcess, law: GaussianMixture, t: float) -> GaussianMixture:
+    """Return the law at a time, in closed form."""
+    return law.after(noising.transition(0.0, t))
+
+
 def box(noising: LinearProcess, law: GaussianMixture, times: tuple[float, ...], cells: int) -> CartesianGrid:
     """Return a grid that holds the law at all times."""
-    corners = [marginal(noising, law, t).box(INSIDE) for t in times]
+    corners = [noised(noising, law, t).box(INSIDE) for t in times]
     lower = np.min([a for a, _ in corners], axis=0)
     upper = np.max([b for _, b in corners], axis=0)
     return CartesianGrid(tuple(lower), tuple(upper), (cells,) * len(lower))
@@ -88,7 +93,7 @@ class Forward:
     @property
     def end(self) -> GaussianMixture:
         """The law at that time, in closed form."""
-        return marginal(self.process, self.law, self.time)
+        return noised(self.process, self.law, self.time)
 
 
 def forward(rng: np.random.Generator, dimension: int, cells: int) -> Forward:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Elements:
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a problem in one dimension, an interval, and a degree."""
-        degree = int(rng.integers(1, 3))
+        degree: Any = int(rng.integers(1, 3))
         problem = drawn.forward(rng, 1, int(rng.integers(16, 40)))
         (lower,), (upper,) = problem.grid.lower, problem.grid.upper
         space = FiniteElement(meshes.interval(lower, upper, problem.grid.cells[0]), degree=degree)

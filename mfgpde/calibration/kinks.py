@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mfgpde.calibration.contract import Case
-from mfgpde.discretisations import FiniteVolume
+from mfgpde.discretisations import Discretisation, FiniteVolume
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers import ladders
 
@@ -24,7 +24,7 @@ class Kinks:
         c, p, q = (float(rng.uniform(*ends)) for ends in ((0.1, 0.9), (0.3, 1.9), (0.2, 2.0)))
         truths = [(c ** (p + 1) + (1 - c) ** (p + 1)) / (p + 1), 1 / (q + 1)]
 
-        def sums(one: FiniteVolume) -> list[float]:
+        def sums(one: Discretisation) -> list[float]:
             x = one.grid.points[..., 0]
             return [float(one.grid.integrate(f)) for f in (np.abs(x - c) ** p, x**q)]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mfgpde.calibration import drawn
 from mfgpde.calibration.contract import Case
-from mfgpde.densities import gaussian, marginal
+from mfgpde.densities import gaussian
 from mfgpde.diagnostics.model_comparison import judge_model
 from mfgpde.processes import OrnsteinUhlenbeck
 from mfgpde.scores import ExactScore
@@ -36,7 +37,7 @@ class Models:
             transport=300,
             seed=int(rng.integers(2**31)),
         )
-        p, q = (marginal(process, one, stop) for one in (law, model))
+        p, q = (drawn.noised(process, one, stop) for one in (law, model))
         (m, S), (n, C) = ((one.means[0], one.covariances[0]) for one in (p, q))
         off = m - n
         kl = np.trace(np.linalg.solve(C, S)) - d + off @ np.linalg.solve(C, off)

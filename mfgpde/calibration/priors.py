@@ -9,7 +9,6 @@ from scipy.integrate import quad
 
 from mfgpde.calibration import drawn
 from mfgpde.calibration.contract import Case, between
-from mfgpde.densities import marginal
 from mfgpde.diagnostics.data import Named
 from mfgpde.diagnostics.prior_mismatch import mismatch
 from mfgpde.solvers import prior_of
@@ -25,7 +24,7 @@ class Priors:
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a process and a mixture on a line."""
         process, law = drawn.process(rng), drawn.mixture(rng)
-        end, prior = marginal(process, law, process.horizon), prior_of(process, 1)
+        end, prior = drawn.noised(process, law, process.horizon), prior_of(process, 1)
         found = mismatch(process, Named.stopped(process, law, 0.0), 1)
         (a, b), (c, d) = end.box(1 - 1e-13), prior.box(1 - 1e-13)
         ends = float(min(a[0], c[0])), float(max(b[0], d[0]))

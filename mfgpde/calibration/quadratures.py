@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mfgpde.calibration.contract import Case
-from mfgpde.discretisations import FiniteVolume
+from mfgpde.discretisations import Discretisation, FiniteVolume
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers import converge, ladders, observed_order
 
@@ -31,7 +31,7 @@ class Quadratures:
         k, phase = float(rng.uniform(0.5, 12.0)), float(rng.uniform(0, 2 * np.pi))
         truths = [(np.sin(k + phase) - np.sin(phase)) / k, np.expm1(0.3 * k) / (0.3 * k)]
 
-        def sums(one: FiniteVolume) -> list[float]:
+        def sums(one: Discretisation) -> list[float]:
             x = one.grid.points[..., 0]
             return [float(one.grid.integrate(f)) for f in (np.cos(k * x + phase), np.exp(0.3 * k * x))]
 

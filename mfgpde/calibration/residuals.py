@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -30,13 +31,13 @@ class Residuals:
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a problem on a line, a direction of time, cells, a scheme and a tolerance."""
         problem, k = drawn.forward(rng, 1, int(rng.integers(40, 100))), float(rng.uniform(0.5, 2.0))
-        space = FiniteVolume(problem.grid) if rng.random() < 0.8 else Spectral(problem.grid)
+        space: Any = FiniteVolume(problem.grid) if rng.random() < 0.8 else Spectral(problem.grid)
         equation, start, end, time = FokkerPlanck.of(problem.process), problem.law, problem.end, problem.time
         if rng.random() < 0.3:
             equation = FokkerPlanck.reverse(problem.process, ExactScore(problem.process, problem.law))
-            start, end = drawn.marginal(problem.process, problem.law, problem.process.horizon), problem.law
+            start = drawn.noised(problem.process, problem.law, problem.process.horizon)
             stop = 0.1 * problem.process.horizon
-            end, time = drawn.marginal(problem.process, problem.law, stop), problem.process.horizon - stop
+            end, time = drawn.noised(problem.process, problem.law, stop), problem.process.horizon - stop
             grid = drawn.box(
                 problem.process, problem.law, tuple(np.linspace(stop, stop + time, 7)), space.grid.cells[0]
             )

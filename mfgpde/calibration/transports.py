@@ -50,7 +50,7 @@ def _factor(rng: np.random.Generator, n: int, rough: bool) -> Array:
     if rough:
         return rng.random(n) * (rng.random(n) < 0.7) + 1e-3
     centres, widths = rng.uniform(0.2, 0.8, 2), rng.uniform(0.06, 0.25, 2)
-    return sum(np.exp(-0.5 * ((x - c) / w) ** 2) for c, w in zip(centres, widths, strict=True)) + 1e-9
+    return 1e-9 + np.sum([np.exp(-0.5 * ((x - c) / w) ** 2) for c, w in zip(centres, widths, strict=True)], axis=0)
 
 
 def _product(factors: list[Array]) -> Array:

@@ -172,7 +172,8 @@ class _Residual:
     @classmethod
     def of(cls, solution: Any, by: Discretisation | None) -> _Residual:
         """Return it, once there is room. Raises TypeError for equations without contraction or maximum principle."""
-        equation, space = solution.equation, solution.discretisation if by is None else by
+        equation: Any = solution.equation
+        space: Any = solution.discretisation if by is None else by
         if by is not None and by.grid != solution.discretisation.grid:
             raise ValueError(f"the second solve must be on the grid of the first, got {by.grid}")
         known = (FokkerPlanck, Continuity, BackwardKolmogorov, ViscousHamiltonJacobi)
