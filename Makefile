@@ -3,13 +3,16 @@ LEVEL ?= quick
 BASELINE := $(if $(filter quick,$(LEVEL)),baseline.json,baseline-$(LEVEL).json)
 PYTHON := .venv/bin/python
 
-.PHONY: validate test test-all lint figures docs bench baseline clean
+.PHONY: validate test test-torch test-all lint figures docs bench baseline clean
 
 validate: .venv/ready
 	@.venv/bin/mfgpde validate --level $(LEVEL)
 
 test: .venv/ready
 	@$(PYTHON) -m pytest -q -n auto -m "not slow" $(OPTIONS)
+
+test-torch: .venv/ready
+	@.ci/torch
 
 test-all: .venv/ready
 	@$(PYTHON) -m pytest -q -n auto $(OPTIONS)

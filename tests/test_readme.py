@@ -50,7 +50,7 @@ def test_the_tutorial_ends_in_a_verified_claim(tmp_path, capsys):
 
 
 def test_the_guide_to_checking_scores_runs(capsys):
-    code = blocks(ROOT / "docs" / "check_my_score.md")[0]
+    code = blocks(ROOT / "docs" / "check_my_score.md")[-1]
     names = {}
     exec(compile(code, "check_my_score.md", "exec"), names)
     # the score of N(0, 0.3 I) under this process: what is left of ∂_tφ = … is the normalisation, constant in x
@@ -60,10 +60,10 @@ def test_the_guide_to_checking_scores_runs(capsys):
 
 
 def test_the_guide_to_checking_scores_runs_from_the_command_line(tmp_path):
-    code, _ = blocks(ROOT / "docs" / "check_my_score.md")
+    code = blocks(ROOT / "docs" / "check_my_score.md")[-1]
     (tmp_path / "my_model.py").write_text(code.split("score =")[0], encoding="utf-8")
     text = (ROOT / "docs" / "check_my_score.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^mfgpde (check my_model.*)$", text, re.MULTILINE)
+    (command,) = re.findall(r"^mfgpde (check my_model.*ornstein.*)$", text, re.MULTILINE)
     words = [word.replace("my_model.py", str(tmp_path / "my_model.py")) for word in command.split()]
     result = CliRunner().invoke(app, [*words, "--cells", "64", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
@@ -71,13 +71,12 @@ def test_the_guide_to_checking_scores_runs_from_the_command_line(tmp_path):
     assert max(at["score residual"] for at in found["residuals"]) < 1e-12
 
 
-def test_the_guide_to_checking_scores_runs_in_pytorch(torch):
-    first, second = blocks(ROOT / "docs" / "check_my_score.md")
+def test_the_guide_to_checking_scores_runs_in_pytorch(torch, capsys):
     names = {}
-    exec(compile(first, "check_my_score.md", "exec"), names)
-    exec(compile(second, "check_my_score.md", "exec"), names)
-    np.testing.assert_allclose(names["theirs"](names["x"], 0.5), names["score"](names["x"], 0.5), atol=1e-14)
-    assert names["residual"].std() < 1e-12
+    for code in blocks(ROOT / "docs" / "check_my_score.md")[:2]:
+        exec(compile(code, "check_my_score.md", "exec"), names)
+    assert np.abs(names["residual"]).max() < 1e-10
+    assert float(capsys.readouterr().out) < 0.01  # second order: (1/6)²/8 of the curvature
 
 
 def test_the_guide_to_games_runs(capsys):

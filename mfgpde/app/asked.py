@@ -37,6 +37,9 @@ class Asked:
     sharpness: float | None = None
     inputs: str | None = None
     output: str | None = None
+    predicts: str | None = None
+    time: str | None = None
+    sigma_data: float | None = None
 
     @classmethod
     def again(cls, asked: Asked) -> Self:
@@ -128,6 +131,8 @@ def _file(source: str | None) -> Path | None:
     """Return the file of a score or of samples, if it is in one."""
     if source is None:
         return None
+    if Path(source).is_dir():
+        return next(Path(source).rglob("*.safetensors"), None)
     place, _, _ = source.rpartition(":")
     path = Path(source if Path(source).suffix in (*WEIGHTS, ".npy", ".csv") else place or source)
     return path if path.suffix else None

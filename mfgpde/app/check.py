@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,27 @@ from mfgpde.core.stored import read_array
 from mfgpde.densities import DENSITIES
 from mfgpde.diagnostics.by_sampling import certify_by_sampling
 from mfgpde.diagnostics.certificate import certify
+from mfgpde.diagnostics.conventions import wrong_convention
 from mfgpde.diagnostics.data import Data, Named, Sampled
 from mfgpde.diagnostics.ledger import Ledger
 from mfgpde.grids import CartesianGrid
-from mfgpde.processes import PROCESSES, LinearProcess
-from mfgpde.scores import Differenced, DifferentiableScore, ExactScore, PotentialScore, load_score, offers
+from mfgpde.processes import PROCESSES, IsotropicProcess, LinearProcess
+from mfgpde.scores import (
+    CLOCKS,
+    Clock,
+    Differenced,
+    DifferentiableScore,
+    ExactScore,
+    PotentialScore,
+    Predicted,
+    Turned,
+    load_score,
+    offers,
+)
+from mfgpde.scores.adapters import adapted
 from mfgpde.scores.contract import InDimension
+from mfgpde.scores.diffusers_folder import Folder, folder
+from mfgpde.scores.torch_calls import Called
 from mfgpde.scores.torch_score import TorchScore
 
 FEWEST_SAMPLES = 1000
@@ -48,8 +63,12 @@ def prepare(asked: Asked) -> Trial:
 
     Raises ValueError for anything that does not fit together, in a sentence that names it, and for what would be ignored.
     """
-    arguments = dict(_option(text) for text in asked.option)
-    forward = member(PROCESSES, {"name": asked.process, **arguments})
+    read = folder(Path(asked.score)) if Path(asked.score).is_dir() else None
+    if read is not None:
+        asked, forward = _of_folder(asked, read), read.process
+    else:
+        arguments = dict(_option(text) for text in asked.option)
+        forward = member(PROCESSES, {"name": asked.process, **arguments})
     stop, network = asked.stop, asked.network
     if not 0 <= stop < forward.horizon:
         raise ValueError(f"stop must lie in [0, {forward.horizon:g}), got {stop}")
@@ -62,13 +81,16 @@ def prepare(asked: Asked) -> Trial:
         known = {"name": asked.data} | ({"dimension": dimension} if asked.data == "bimodal" and dimension else {})
         density = member(DENSITIES, known)
         dimension = _same(dimension, density.dimension, asked.data)
-    score = load_score(asked.score, dimension, network)
+    if read is None:
+        score = load_score(asked.score, dimension, network)
+    else:
+        dimension = _same(dimension, read.dimension, asked.score)
+        score = adapted(read.module(), asked.score, dimension)
+    score, said = _as_score(score, forward, asked)
     own = score.dimension if isinstance(score, InDimension) else dimension
     if own is None:
         raise ValueError(f"{asked.score} does not say its dimension; give --dimension, or data")
     dimension = _same(dimension, own, asked.score)
-    if isinstance(score, Differenced):
-        score.end = forward.horizon
     if isinstance(score, ExactScore) and not _alike(score.process, forward, dimension):
         raise ValueError(
             f"{asked.score} holds kernels that {score.process!r} carries, on trial as a score of {forward!r}; "
@@ -81,13 +103,39 @@ def prepare(asked: Asked) -> Trial:
     elif density is not None:
         data = Named.stopped(forward, density, stop)
     about = asked.about(forward, None if samples is None else len(samples))
-    about["read as"] = _read_as(score, dimension)
+    about["read as"] = f"{said or _read_as(score, dimension)}{_called(score)}"
+    if read is not None:
+        about["read from files"] = read.words
     grid = None if dimension > 3 else _grid(asked, forward, data, dimension)
     return Trial(forward, score, dimension, grid, data, asked, about)
 
 
 def tried(trial: Trial, tell: Callable[[str], None] = lambda text: None) -> Ledger:
-    """Return what is found on a grid up to three dimensions, by trajectories above."""
+    """Return what is found on a grid up to three dimensions, by trajectories above; first whether it is what was said."""
+    words = _convention(trial)
+    if words:
+        tell("the network does not look like what was said of it")
+    found = _measured(trial, tell)
+    if words:
+        found.warnings = [words, *(text for text in found.warnings if not text.startswith("what was given"))]
+    return found
+
+
+def _convention(trial: Trial) -> str | None:
+    """Return what the network looks like, where it does not fit what was said and data say what would."""
+    if trial.data is None or not isinstance(trial.process, IsotropicProcess):
+        return None
+    score, asked = trial.score, trial.asked
+    if isinstance(score, Predicted):
+        network = score.network.network if isinstance(score.network, Turned) else score.network
+        clock = asked.time or ("c-noise" if score.predicts == "edm" else "process")
+        return wrong_convention(network, trial.data, score.predicts, trial.process, clock, score.sigma_data)
+    if offers(score, PotentialScore):
+        return None
+    return wrong_convention(score, trial.data, "score", trial.process, "process")
+
+
+def _measured(trial: Trial, tell: Callable[[str], None]) -> Ledger:
     asked = trial.asked
     if trial.grid is None:
         return certify_by_sampling(
@@ -164,6 +212,59 @@ def _read_as(score: DifferentiableScore, dimension: int) -> str:
     if dimension == 1 and isinstance(score, TorchScore):
         return "a score, its one column; if that is a potential, name a TorchScore(module, 1, potential=True)"
     return "a score"
+
+
+def _of_folder(asked: Asked, read: Folder) -> Asked:
+    """Return what is asked with what the files of a folder say. Raises ValueError for options that say otherwise."""
+    said = {"predicts": read.predicts, "time": read.time, "sigma_data": read.sigma_data}
+    for name, value in said.items():
+        other = getattr(asked, name)
+        if other is not None and other != value:
+            raise ValueError(f"{asked.score} says {name.replace('_', '-')} {value!r} in its files, {other!r} was given")
+    if asked.option or asked.process != Asked.process:
+        raise ValueError(f"{asked.score} says its own schedule, {read.process!r}; leave --process and --option away")
+    return replace(asked, **said)
+
+
+def _called(score: Any) -> str:
+    """Return how a PyTorch module was found to be called."""
+    network = getattr(score, "network", score)
+    network = getattr(network, "network", network)
+    call = getattr(network, "module", None)
+    return f"; {call.words}" if isinstance(call, Called) else ""
+
+
+def _as_score(network: Any, process: LinearProcess, asked: Asked) -> tuple[Any, str]:
+    """Return the score that a network's prediction makes on its clock, and how it is read; ValueError for misfits."""
+    predicts = asked.predicts or "score"
+    time = asked.time or ("c-noise" if predicts == "edm" else "process")
+    if asked.sigma_data is not None and (predicts != "edm" or not asked.sigma_data > 0):
+        raise ValueError(
+            f"--sigma-data is a positive number for --predicts edm, got {asked.sigma_data!r} for {predicts}"
+        )
+    if predicts in ("score", "potential") and time == "process":
+        if predicts == "potential" and not offers(network, PotentialScore):
+            raise ValueError(f"{asked.score} returns a vector, not a potential; say --predicts score, or what it is")
+        if isinstance(network, Differenced):
+            network.end = process.horizon
+        return network, ""
+    if not isinstance(process, IsotropicProcess):
+        raise ValueError(
+            f"{process!r} is no path α x₀ + σ ε, on which predictions become scores; give the score itself"
+        )
+    if offers(network, PotentialScore):
+        raise ValueError(f"{asked.score} is a potential: --predicts and --time are for networks that return vectors")
+    clock = Clock(time, process)
+    if time == "step" and asked.stop < clock.earliest * (1 - 1e-9):
+        raise ValueError(
+            f"step 0 is at t = {clock.earliest:g}: give --stop {clock.earliest:g} or more, got {asked.stop:g}"
+        )
+    if asked.stop == 0:
+        raise ValueError("predictions become scores where there is noise: give --stop more than 0")
+    turned = Turned(network) if predicts == "flow" and clock.turns else network
+    sigma_data = 0.5 if asked.sigma_data is None else asked.sigma_data
+    score = Predicted(process, turned, predicts, None if time == "process" else clock, sigma_data)
+    return score, f"a prediction of {predicts}, called with the time {CLOCKS[time]}"
 
 
 def _alike(one: LinearProcess, other: LinearProcess, dimension: int) -> bool:

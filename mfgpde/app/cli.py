@@ -183,7 +183,12 @@ def check(
         str,
         typer.Argument(help="Weights (.npz, .safetensors), module:name, file.py:name, or a certificate.json, again."),
     ],
-    process: Annotated[str, typer.Option(help="The noising process, as in problem files.")] = "variance-preserving",
+    process: Annotated[
+        str,
+        typer.Option(
+            "--process", "--schedule", help="The noising process, as in problem files: cosine, straight, edm, …"
+        ),
+    ] = "variance-preserving",
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the process, such as horizon=10.")] = None,
     data: Annotated[str | None, typer.Option(help="A named density, or samples in .npy or .csv.")] = None,
     dimension: Annotated[int | None, typer.Option(help="Where neither score nor data say it.")] = None,
@@ -205,6 +210,14 @@ def check(
     against: Annotated[
         Path | None, typer.Option(help="An earlier certificate.json: says what moved beyond its error bar.")
     ] = None,
+    predicts: Annotated[
+        str | None, typer.Option(help="What the network returns: score, potential, noise, data, v, flow, edm.")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Its time: process, reversed, share, thousandths, step, sigma, log-sigma, c-noise."),
+    ] = None,
+    sigma_data: Annotated[float | None, typer.Option(help="Of --predicts edm: 0.5.")] = None,
     out: OutOption = Path("results/check"),
 ) -> None:
     """Put a score on trial: residuals, what its ODE and SDE generate, distances and bounds.

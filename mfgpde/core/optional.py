@@ -17,7 +17,7 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "equinox": ("scores that are Equinox modules", "pip install equinox"),
     "safetensors": ("weights in .safetensors", "pip install safetensors"),
     "torch": ("scores that are PyTorch modules", "pip install torch"),
-    "diffusers": ("schedulers of diffusers on trial", "pip install diffusers torch"),
+    "diffusers": ("schedulers and folders of diffusers on trial", "pip install diffusers torch"),
     "k_diffusion": ("samplers of k-diffusion on trial", "pip install k-diffusion torch"),
     "ot": ("transport of point clouds", "pip install pot"),
     "sklearn": ("the data set of digits", "pip install scikit-learn"),

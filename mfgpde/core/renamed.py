@@ -39,7 +39,8 @@ def renamed[Named: Callable[..., Any]](**names: str) -> Callable[[Named], Named]
         made = cast(Any, named)
         for former, present in names.items():
             setattr(made, former, _former(made, former, present))
-        made.__init__ = _checked(made.__init__, made.__name__, names)
+        if made.__init__ is not object.__init__:  # which would take the arguments of a __new__ for its own
+            made.__init__ = _checked(made.__init__, made.__name__, names)
         own: Any = vars(named).get("__init_subclass__")
 
         def of_heir(cls: type, **options: Any) -> None:

@@ -24,7 +24,7 @@ from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, entry, probe, stage
 from mfgpde.diagnostics.prior_mismatch import mismatch
 from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.equations import Continuity
-from mfgpde.processes import ForwardProcess, LinearProcess
+from mfgpde.processes import ForwardProcess, LinearProcess, ScheduledProcess
 from mfgpde.scores import DirectionalScore, Score, require_score
 from mfgpde.solvers import CountedDirections, flow, prior_of
 from mfgpde.transport import wasserstein_gaussian
@@ -112,9 +112,7 @@ def _trajectories(
         return 2 * share * float(process.diffusivity(t)) * score(y, t) - process.drift(y, t)
 
     for late, early in zip(ends, ends[1:], strict=False):
-        # equal steps in √t, as the stages are
-        count = STEPS // 8 if rng is None else STEPS
-        knots = [float((1 - k / count) * late**0.5 + k / count * early**0.5) ** 2 for k in range(count + 1)]
+        knots = _knots(process, late, early, STEPS // 8 if rng is None else STEPS)
         for t, s in zip(knots, knots[1:], strict=False):
             h = t - s
             kick = (
@@ -126,6 +124,16 @@ def _trajectories(
             x = x + 0.5 * h * (first + velocity(x + h * first + kick, s)) + kick
         found.append(x)
     return found
+
+
+def _knots(process: ForwardProcess, late: float, early: float, steps: int) -> list[float]:
+    """Return times with equal steps in √t, as the stages are; of a schedule that loses the data, in √t and log α."""
+    if not isinstance(process, ScheduledProcess):
+        return [float((1 - k / steps) * late**0.5 + k / steps * early**0.5) ** 2 for k in range(steps + 1)]
+    u = np.linspace(0, 1, 4001)
+    fine = early + (late - early) * np.sin(0.5 * np.pi * u) ** 2  # dense at both ends
+    place = np.sqrt(fine / process.horizon) - 0.3 * np.log(process.mean_coefficient(fine))
+    return np.interp(np.linspace(place[-1], place[0], steps + 1), place, fine).tolist()
 
 
 def _normal(rng: np.random.Generator, x: Array) -> Array:

@@ -261,7 +261,7 @@ def _residuals(
             R = log_density_residual(process, score, x, t)
             row["log-density residual"] = rms(R - float(np.sum(weight * R)))
         if isinstance(score, Uncertain):
-            row["uncertainty of the derivatives"] = max(score.uncertainty.values())
+            row["uncertainty of the derivatives"] = max(score.uncertainty.values(), default=0.0)
         rows.append(row)
     return rows
 

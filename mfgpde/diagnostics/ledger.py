@@ -10,7 +10,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate
 from mfgpde.discretisations import Field
-from mfgpde.processes import LinearProcess
+from mfgpde.processes import LinearProcess, ScheduledProcess
 from mfgpde.scores import Score
 
 STAGES = 16
@@ -92,9 +92,16 @@ class Ledger:
 
 
 def stages(process: LinearProcess, stop: float) -> tuple[float, ...]:
-    """Return the times at which a trial looks, latest first: equal steps of √(t − stop)."""
-    share = np.arange(STAGES, 0, -1) / STAGES
-    return tuple((stop + (process.horizon - stop) * share**2).tolist())
+    """Return the times at which a trial looks, latest first: equal steps of √(t − stop).
+
+    They begin at the horizon, or where a schedule that leaves nothing of the data has a thousandth of them left: beyond it
+    the noise that the score's equation is multiplied by is larger than all else.
+    """
+    share, last = np.arange(STAGES, 0, -1) / STAGES, process.horizon
+    if isinstance(process, ScheduledProcess):
+        times = process.horizon * np.linspace(0, 1, 4001)
+        last = float(times[process.mean_coefficient(times) >= 1e-3][-1])
+    return tuple((stop + (last - stop) * share**2).tolist())
 
 
 def probe(score: Score, x: Array, process: LinearProcess, stop: float) -> None:

@@ -71,12 +71,12 @@ def _places(
         return
     for share in TIMES:
         t = stop + share * (horizon - stop)
-        law, x = _law(process, data, t, rng)
+        law, x = law_at(process, data, t, rng)
         mirror = horizon - t
-        yield x, t, law, _law(process, data, mirror, rng)[0].score(x) if mirror > stop else None
+        yield x, t, law, law_at(process, data, mirror, rng)[0].score(x) if mirror > stop else None
 
 
-def _law(process: LinearProcess, data: Data, t: float, rng: np.random.Generator) -> tuple[Density, Array]:
+def law_at(process: LinearProcess, data: Data, t: float, rng: np.random.Generator) -> tuple[Density, Array]:
     """Return the law of the data at time t > 0, and points of it."""
     if isinstance(data, Named):
         law = marginal(process, data.start, t)

@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING
 
 from mfgpde.core.register import opened
+from mfgpde.scores.clocks import CLOCKS, Clock
 from mfgpde.scores.contract import (
     DifferentiableScore,
     DirectionalScore,
     DivergenceScore,
     Eigenbasis,
+    FlowScore,
     PotentialScore,
     Score,
     Uncertain,
@@ -19,11 +21,15 @@ from mfgpde.scores.eigenbasis import FourierBasis, HermiteBasis
 from mfgpde.scores.exact import Bump, ExactScore, Sum, Swirl, empirical_score
 from mfgpde.scores.files import Network, load_score
 from mfgpde.scores.operator_informed import OperatorInformed
+from mfgpde.scores.predictions import PREDICTIONS, Predicted, Turned, combination, converted, guided
 from mfgpde.scores.semigroup import Embedding, Semigroup
 from mfgpde.scores.tabulated import Tabulated
 
 __all__ = [
+    "CLOCKS",
+    "PREDICTIONS",
     "Bump",
+    "Clock",
     "Differenced",
     "DifferentiableScore",
     "DirectionalScore",
@@ -31,18 +37,24 @@ __all__ = [
     "Eigenbasis",
     "Embedding",
     "ExactScore",
+    "FlowScore",
     "FourierBasis",
     "HermiteBasis",
     "Network",
     "OperatorInformed",
     "PotentialScore",
+    "Predicted",
     "Score",
     "Semigroup",
     "Sum",
     "Swirl",
     "Tabulated",
+    "Turned",
     "Uncertain",
+    "combination",
+    "converted",
     "empirical_score",
+    "guided",
     "load_score",
     "offers",
     "require_score",

@@ -86,6 +86,15 @@ class PotentialScore(DivergenceScore, Protocol):
 
 
 @runtime_checkable
+class FlowScore(Score, Protocol):
+    """A score that knows the velocity of its probability flow better than f − D s does, as one made of velocities."""
+
+    def velocity(self, x: Array, t: float) -> Array:
+        """Return dx/dt in process time, shape (..., d)."""
+        ...
+
+
+@runtime_checkable
 class Uncertain(Protocol):
     """A score whose derivatives are approximate, and that keeps account of it."""
 

@@ -138,7 +138,11 @@ class TorchScore:
         flat = [self._tensor(a).reshape(-1, x.shape[-1]) for a in (x, *more)]
         time = self.torch.tensor(float(t), dtype=self.torch.float64, device=flat[0].device)
         batched = self.torch.func.vmap(function, (0, None) + (0,) * len(more))
-        with warnings.catch_warnings():
+        attention = self.torch.nn.attention
+        with (
+            warnings.catch_warnings(),
+            attention.sdpa_kernel(attention.SDPBackend.MATH),
+        ):  # the others have no second ones
             warnings.simplefilter("ignore", FutureWarning)  # PyTorch deprecates what its own derivatives use
             parts = [
                 batched(points, time, *others).detach()

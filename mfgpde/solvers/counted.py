@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.scores import DirectionalScore, PotentialScore, Score, offers
+from mfgpde.scores import DirectionalScore, FlowScore, PotentialScore, Score, offers
 
 
 @dataclass(eq=False)
@@ -52,6 +52,17 @@ class CountedPotential(Counted):
 
 
 @dataclass(eq=False)
+class CountedFlow(Counted):
+    """The same of a score with the velocity of its flow."""
+
+    score: FlowScore
+
+    def velocity(self, x: Array, t: float) -> Array:
+        """Return dx/dt."""
+        return self._timed(lambda: self.score.velocity(x, t), x)
+
+
+@dataclass(eq=False)
 class CountedDirections(Counted):
     """The same of a score with derivatives along directions."""
 
@@ -67,11 +78,13 @@ class CountedDirections(Counted):
 
 
 def counted(score: Score) -> Counted:
-    """Return a score that counts, and that has a potential where this one has.
+    """Return a score that counts, and that has a potential, or the velocity of its flow, where this one has.
 
     >>> watched = mfg.solvers.counted(mfg.ExactScore(mfg.Brownian(), mfg.gaussian(0.0, 1.0)))
     >>> _ = watched(np.zeros((5, 1)), 0.5), watched(np.zeros((3, 1)), 0.5)
     >>> watched.points
     8
     """
-    return CountedPotential(score) if offers(score, PotentialScore) else Counted(score)
+    if offers(score, PotentialScore):
+        return CountedPotential(score)
+    return CountedFlow(score) if offers(score, FlowScore) else Counted(score)

@@ -26,7 +26,7 @@ from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
 from mfgpde.scores import Score, require_score
-from mfgpde.solvers.counted import counted
+from mfgpde.solvers.counted import CountedFlow, counted
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.structure import drift_at
 
@@ -178,8 +178,9 @@ def induced_ode(
     """Return the law of the probability-flow ODE at t = stop, as mean values over the cells of `grid`.
 
     A cell holds the prior mass of its image under the flow from t = stop to the horizon: corners are carried along
-    dx/dt = f − D s, the multilinear image between them is integrated by Gauss points. Mass is neither lost nor made; what
-    is missing from one is outside the box, and is returned as `leak`. Second order in the cell width, no divergence is
+    dx/dt = f − D s, or the velocity that the score brings (`FlowScore`), and the multilinear image between them is
+    integrated by Gauss points. Mass is neither lost nor made; what is missing from one is outside the box, and is
+    returned as `leak`. Second order in the cell width, no divergence is
     needed; cells are negative where the image folds over, which finer cells cure. `rtol` is the local error of the corners'
     places in cell widths: what is uneven within a cell folds it.
 
@@ -199,6 +200,8 @@ def induced_ode(
         def velocity(t: float, y: Array) -> Array:
             x = y.reshape(shape)
             bar((t - stop) / (process.horizon - stop), f"t = {t:.4g}")
+            if isinstance(observed, CountedFlow):
+                return checked(observed.velocity(x, t), shape, f"the velocity at t = {t:g}").ravel()
             s = checked(observed(x, t), shape, f"the score at t = {t:g}")
             return (process.drift(x, t) - process.diffusivity(t) * s).ravel()
 

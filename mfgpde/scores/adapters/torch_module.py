@@ -1,24 +1,61 @@
-"""PyTorch modules of points (n, d) and times (n, 1)."""
+"""PyTorch modules of points and times, whatever the shape of either and the order of both."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import functools
+from typing import Any, ClassVar
 
 from mfgpde.scores.adapters.contract import Adapter, Brought
 from mfgpde.scores.contract import DifferentiableScore
+from mfgpde.scores.torch_calls import call_of
 from mfgpde.scores.torch_score import Module, TorchScore
 
 
 class TorchModule(Adapter):
-    """Takes PyTorch modules; derivatives by PyTorch."""
+    """Takes PyTorch modules, and partials of them with a condition fixed; derivatives by PyTorch."""
 
     rank: ClassVar[int] = 10
 
     def takes(self, found: Brought, dimension: int) -> bool:
-        """Say whether this is a PyTorch module."""
-        return isinstance(found, Module)
+        """Say whether this is a PyTorch module, or `functools.partial` of one."""
+        return isinstance(found.func if isinstance(found, functools.partial) else found, Module)
 
     def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
-        """Return the module as a score."""
-        assert isinstance(found, Module), "what is taken is one"
-        return TorchScore(found, dimension)
+        """Return the module as a score. Raises ValueError where it cannot be called on a point and a time."""
+        module: Any = Fixed(found) if isinstance(found, functools.partial) else found
+        return TorchScore(call_of(module, dimension, source), dimension)
+
+
+class Fixed:
+    """A module with arguments fixed."""
+
+    def __init__(self, found: functools.partial[Any]) -> None:
+        self.module: Any = found.func
+        self.first, self.named = found.args, dict(found.keywords)
+
+    def __call__(self, *given: Any) -> Any:
+        """Return what the module says, the fixed arguments repeated for every point where they are tensors of one."""
+        return self.module(*self.first, *given, **self.named)
+
+    def named_parameters(self) -> Any:
+        """Return the module's."""
+        return self.module.named_parameters()
+
+    def parameters(self) -> Any:
+        """Return the module's."""
+        return self.module.parameters()
+
+    def double(self) -> Fixed:
+        """Turn the module to double precision."""
+        self.module = self.module.double()
+        return self
+
+    def eval(self) -> Fixed:
+        """Set the module to evaluation."""
+        self.module = self.module.eval()
+        return self
+
+    def requires_grad_(self, wanted: bool) -> Fixed:
+        """Say whether the module's parameters want derivatives."""
+        self.module = self.module.requires_grad_(wanted)
+        return self

@@ -1,0 +1,138 @@
+"""What a network looks like: its prediction, its noise schedule and its clock, by what each would be for the data.
+
+Each candidate says what the network should return on points of its own noised data; the mean square of what it returns
+otherwise, of the size of what it should, is the candidate's misfit, the worst of four times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from mfgpde.core.arrays import Array, dot
+from mfgpde.diagnostics.data import Data
+from mfgpde.diagnostics.slips import CLOSE, FAR, law_at
+from mfgpde.processes import (
+    EDM,
+    Cosine,
+    IsotropicProcess,
+    Straight,
+    SubVariancePreserving,
+    Trigonometric,
+    VarianceExploding,
+    VariancePreserving,
+    linear_betas,
+    scaled_linear_betas,
+    schedule_of,
+    squared_cosine_betas,
+)
+from mfgpde.scores import PREDICTIONS, Clock, converted
+from mfgpde.scores.predictions import preconditioning
+
+SHARES = (0.15, 0.4, 0.65, 0.9)
+"""of the horizon: times at which networks are looked at"""
+POINTS = 256
+NEAR = 3.0
+"""times the least misfit: candidates that cannot be told from the best"""
+Network = Callable[[Array, float], Array]
+
+
+class Candidate(NamedTuple):
+    """A convention, and how far a network is from it."""
+
+    predicts: str
+    schedule: str
+    clock: str
+    misfit: float
+
+    def __str__(self) -> str:
+        clock = "" if self.clock == "process" else f" --time {self.clock}"
+        return f"--predicts {self.predicts} --schedule {self.schedule}{clock}"
+
+
+def schedules() -> Iterator[tuple[str, IsotropicProcess, str]]:
+    """Yield the published schedules and the clocks that networks have on them."""
+    yield "variance-preserving", VariancePreserving(), "process"
+    yield "variance-preserving", VariancePreserving(), "thousandths"
+    yield "sub-variance-preserving", SubVariancePreserving(), "process"
+    yield "variance-exploding", VarianceExploding(0.01, 50.0), "process"
+    yield "cosine", Cosine(), "process"
+    yield "trigonometric", Trigonometric(), "process"
+    yield "straight", Straight(), "process"
+    yield "straight", Straight(), "reversed"
+    yield "straight", Straight(), "thousandths"
+    yield "edm", EDM(), "process"
+    yield "edm", EDM(), "c-noise"
+    yield "linear-betas", linear_betas(), "step"
+    yield "scaled-linear-betas", scaled_linear_betas(), "step"
+    yield "squared-cosine-betas", squared_cosine_betas(), "step"
+
+
+def looks_like(network: Network, data: Data, sigma_data: float = 0.5) -> list[Candidate]:
+    """Return all candidates, the one that fits best first.
+
+    >>> law = mfg.gaussian(0.3, 0.5)
+    >>> data = mfg.diagnostics.Named(law, law)
+    >>> s = mfg.ExactScore(mfg.processes.Cosine(), law)
+    >>> noise = lambda x, t: -np.sqrt(mfg.processes.Cosine().variance(t)) * s(x, t)
+    >>> print(mfg.diagnostics.looks_like(noise, data)[0])
+    --predicts noise --schedule cosine
+    """
+    found = []
+    for name, process, clock in schedules():
+        worst = dict.fromkeys(PREDICTIONS, 0.0)
+        for share in SHARES:
+            for predicts, misfit in _misfits(network, data, process, clock, share * process.horizon, sigma_data):
+                worst[predicts] = max(worst[predicts], misfit)
+        found += [Candidate(predicts, name, clock, misfit) for predicts, misfit in worst.items()]
+    return sorted(found, key=lambda one: one.misfit)
+
+
+def wrong_convention(
+    network: Network,
+    data: Data,
+    predicts: str,
+    process: IsotropicProcess,
+    clock: str,
+    sigma_data: float = 0.5,
+) -> str | None:
+    """Return a sentence where a network does not fit what is said of it, and fits a published convention.
+
+    Conventions that fit almost as well are named, too: nothing is chosen between them. None where the network fits what is
+    said, to a tenth of the mean square, or where nothing fits.
+    """
+    own = max(
+        dict(_misfits(network, data, process, clock, share * process.horizon, sigma_data))[predicts] for share in SHARES
+    )
+    if own <= FAR:
+        return None
+    found = looks_like(network, data, sigma_data)
+    best = found[0]
+    if best.misfit > min(CLOSE, own / 9):
+        return None
+    near = [one for one in found if one.misfit <= max(NEAR * best.misfit, 1e-6)]
+    return (
+        f"as a prediction of {predicts} on {process!r} the network is off by {own:.2g} of its mean square; it looks like "
+        f"{' or '.join(map(str, near))}, off by {best.misfit:.2g}: say so"
+    )
+
+
+def _misfits(
+    network: Network, data: Data, process: IsotropicProcess, clock: str, t: float, sigma_data: float
+) -> Iterator[tuple[str, float]]:
+    """Yield for every prediction the mean square of what the network returns otherwise."""
+    law, x = law_at(process, data, t, np.random.default_rng(0))
+    x = x[:POINTS]
+    now, tau = schedule_of(process, t), Clock(clock, process)(t)
+    sign = -1.0 if clock == "reversed" else 1.0
+    s = law.score(x)
+    into = float(preconditioning(now, sigma_data)[2] / now.alpha)
+    with np.errstate(all="ignore"):  # outside the times that it knows a network may return anything
+        given, inner = (np.asarray(network(scale * x, tau), dtype=float) for scale in (1.0, into))
+        for predicts in PREDICTIONS:
+            want = converted(s, x, now, "score", predicts, sigma_data)
+            off = (inner if predicts == "edm" else (sign if predicts == "flow" else 1.0) * given) - want
+            misfit = float(dot(off, off).sum() / max(float(dot(want, want).sum()), 1e-300))
+            yield predicts, misfit if np.isfinite(misfit) else np.inf
