@@ -25,7 +25,6 @@ from mfgpde.scores import (
     CLOCKS,
     Clock,
     Differenced,
-    DifferentiableScore,
     ExactScore,
     PotentialScore,
     Predicted,
@@ -205,7 +204,7 @@ def _same(dimension: int | None, found: int, where: str) -> int:
     return found
 
 
-def _read_as(score: DifferentiableScore, dimension: int) -> str:
+def _read_as(score: object, dimension: int) -> str:
     """Return whether a potential or a score was found, of one column in one dimension with how to say the other."""
     if offers(score, PotentialScore):
         return "a potential φ, score ∇φ"

@@ -82,7 +82,7 @@ def looks_like(network: Network, data: Data, sigma_data: float = 0.5) -> list[Ca
     """
     found = []
     for name, process, clock in schedules():
-        worst = dict.fromkeys(PREDICTIONS, 0.0)
+        worst: dict[str, float] = dict.fromkeys(PREDICTIONS, 0.0)
         for share in SHARES:
             for predicts, misfit in _misfits(network, data, process, clock, share * process.horizon, sigma_data):
                 worst[predicts] = max(worst[predicts], misfit)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mfgpde.core.arrays import Array
 from mfgpde.processes.contract import positive
@@ -72,20 +72,20 @@ class DiscreteSchedule(ScheduledProcess):
         place = np.clip(t / self.horizon * self.steps, 0.0, self.steps)
         nearest = np.round(place)  # times are often n·T/N: a few roundings of it
         place = np.where(np.abs(place - nearest) <= 4 * np.spacing(nearest + 1), nearest, place)
-        right = np.minimum(np.floor(place), self.steps - 1).astype(int)
-        left = np.maximum(np.ceil(place).astype(int) - 1, 0)
+        right = np.minimum(np.floor(place), self.steps - 1).astype(np.int64)
+        left = np.maximum(np.ceil(place).astype(np.int64) - 1, 0)
         share, parts = place - right, [self._piece(k, place - k) for k in (right, left)]
         alpha, noise = parts[0][0], -np.expm1(self._log(right, share))
         rate = 0.5 * (parts[0][1] + parts[1][1]) * self.steps / self.horizon
         return of_variance(alpha, noise, rate, -2 * alpha * rate)
 
-    def _log(self, k: Array, share: Array) -> Array:
+    def _log(self, k: NDArray[np.int64], share: Array) -> Array:
         alpha, _ = self._piece(k, share)
         start, end = self.logarithms[k], self.logarithms[k + 1]
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(np.isfinite(end), start + share * (end - start), 2 * np.log(alpha))
 
-    def _piece(self, k: Array, share: Array) -> tuple[Array, Array]:
+    def _piece(self, k: NDArray[np.int64], share: Array) -> tuple[Array, Array]:
         """Return α and its derivative by the index on the step from instant k."""
         start, end = self.logarithms[k], self.logarithms[k + 1]
         ends = ~np.isfinite(end)
@@ -183,7 +183,7 @@ def _whole(steps: int) -> int:
 def _finished(betas: Array, zero_terminal_snr: bool, horizon: float) -> DiscreteSchedule:
     if not zero_terminal_snr:
         return DiscreteSchedule(betas.tolist(), horizon)
-    roots = np.sqrt(np.cumprod(1 - betas))
+    roots: Array = np.sqrt(np.cumprod(1 - betas))
     roots = (roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])
     return cumulative((roots**2).tolist(), horizon)
 

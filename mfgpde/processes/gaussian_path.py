@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +14,7 @@ from mfgpde.core.differences import slope
 from mfgpde.processes.contract import positive
 from mfgpde.processes.scheduled import Schedule, ScheduledProcess, of_deviation
 
-Function = Callable[[Array], Array]
+Function = Callable[[Any], Array]
 LOOKS = 65
 TINY = 1e-100
 """of the horizon: a complex step, whose square is lost"""
