@@ -1,7 +1,7 @@
 """What a network looks like: its prediction, its noise schedule and its clock, by what each would be for the data.
 
 Each candidate says what the network should return on points of its own noised data; the mean square of what it returns
-otherwise, of the size of what it should, is the candidate's misfit, the worst of four times.
+otherwise, of the size of what it should, is the candidate's misfit, the worst of four noises.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from mfgpde.processes import (
 from mfgpde.scores import PREDICTIONS, Clock, converted
 from mfgpde.scores.predictions import preconditioning
 
-SHARES = (0.15, 0.4, 0.65, 0.9)
-"""of the horizon: times at which networks are looked at"""
+NOISES = (0.5, 1.0, 2.0, 5.0)
+"""σ/α in deviations of the data at which networks are looked at: with less, samples do not say what the score is"""
 POINTS = 256
 NEAR = 3.0
 """times the least misfit: candidates that cannot be told from the best"""
@@ -83,8 +83,8 @@ def looks_like(network: Network, data: Data, sigma_data: float = 0.5) -> list[Ca
     found = []
     for name, process, clock in schedules():
         worst: dict[str, float] = dict.fromkeys(PREDICTIONS, 0.0)
-        for share in SHARES:
-            for predicts, misfit in _misfits(network, data, process, clock, share * process.horizon, sigma_data):
+        for t in _times(process, data):
+            for predicts, misfit in _misfits(network, data, process, clock, t, sigma_data):
                 worst[predicts] = max(worst[predicts], misfit)
         found += [Candidate(predicts, name, clock, misfit) for predicts, misfit in worst.items()]
     return sorted(found, key=lambda one: one.misfit)
@@ -103,9 +103,7 @@ def wrong_convention(
     Conventions that fit almost as well are named, too: nothing is chosen between them. None where the network fits what is
     said, to a tenth of the mean square, or where nothing fits.
     """
-    own = max(
-        dict(_misfits(network, data, process, clock, share * process.horizon, sigma_data))[predicts] for share in SHARES
-    )
+    own = max(dict(_misfits(network, data, process, clock, t, sigma_data))[predicts] for t in _times(process, data))
     if own <= FAR:
         return None
     found = looks_like(network, data, sigma_data)
@@ -117,6 +115,15 @@ def wrong_convention(
         f"as a prediction of {predicts} on {process!r} the network is off by {own:.2g} of its mean square; it looks like "
         f"{' or '.join(map(str, near))}, off by {best.misfit:.2g}: say so"
     )
+
+
+def _times(process: IsotropicProcess, data: Data) -> list[float]:
+    """Return the times of a schedule with the noises that are looked at, or as near as it comes."""
+    _, covariance = data.moments()
+    deviation = float(np.sqrt(np.trace(covariance) / len(covariance)))
+    times = process.horizon * np.linspace(1e-3, 0.999, 2001)
+    now = schedule_of(process, times)
+    return np.interp(deviation * np.array(NOISES), now.sigma / now.alpha, times).tolist()
 
 
 def _misfits(

@@ -74,7 +74,8 @@ class DiscreteSchedule(ScheduledProcess):
         place = np.where(np.abs(place - nearest) <= 4 * np.spacing(nearest + 1), nearest, place)
         right = np.minimum(np.floor(place), self.steps - 1).astype(np.int64)
         left = np.maximum(np.ceil(place).astype(np.int64) - 1, 0)
-        share, parts = place - right, [self._piece(k, place - k) for k in (right, left)]
+        share: Array = place - right
+        parts = [self._piece(right, share), self._piece(left, place - left)]
         alpha, noise = parts[0][0], -np.expm1(self._log(right, share))
         rate = 0.5 * (parts[0][1] + parts[1][1]) * self.steps / self.horizon
         return of_variance(alpha, noise, rate, -2 * alpha * rate)
@@ -183,8 +184,8 @@ def _whole(steps: int) -> int:
 def _finished(betas: Array, zero_terminal_snr: bool, horizon: float) -> DiscreteSchedule:
     if not zero_terminal_snr:
         return DiscreteSchedule(betas.tolist(), horizon)
-    roots: Array = np.sqrt(np.cumprod(1 - betas))
-    roots = (roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])
+    start: Array = np.sqrt(np.cumprod(1 - betas))
+    roots: Array = (start - start[-1]) * start[0] / (start[0] - start[-1])
     return cumulative((roots**2).tolist(), horizon)
 
 
