@@ -134,6 +134,8 @@ def _file(source: str | None) -> Path | None:
     if Path(source).is_dir():
         return next(Path(source).rglob("*.safetensors"), None)
     place, _, _ = source.rpartition(":")
+    if ".npz:" in source:
+        return Path(place)
     path = Path(source if Path(source).suffix in (*WEIGHTS, ".npy", ".csv") else place or source)
     return path if path.suffix else None
 

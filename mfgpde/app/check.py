@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from mfgpde.app.asked import Asked
 from mfgpde.app.tables import member
-from mfgpde.core.stored import read_array
+from mfgpde.core.stored import read_array, read_arrays
 from mfgpde.densities import DENSITIES
 from mfgpde.diagnostics.by_sampling import certify_by_sampling
 from mfgpde.diagnostics.certificate import certify
@@ -73,11 +74,12 @@ def prepare(asked: Asked) -> Trial:
         raise ValueError(f"stop must lie in [0, {forward.horizon:g}), got {stop}")
     samples = density = None
     dimension = asked.dimension
-    if asked.data is not None and Path(asked.data).suffix in (".npy", ".csv"):
-        samples = read_samples(Path(asked.data))
+    if asked.data is not None and is_samples(asked.data):
+        samples = read_samples(asked.data)
         dimension = _same(dimension, samples.shape[1], asked.data)
     elif asked.data is not None:
-        known = {"name": asked.data} | ({"dimension": dimension} if asked.data == "bimodal" and dimension else {})
+        known = law_of(asked.data)
+        known |= {"dimension": dimension} if known["name"] == "bimodal" and dimension else {}
         density = member(DENSITIES, known)
         dimension = _same(dimension, density.dimension, asked.data)
     if read is None:
@@ -164,17 +166,62 @@ def _grid(asked: Asked, process: LinearProcess, data: Data | None, dimension: in
     return grid
 
 
-def read_samples(path: Path) -> np.ndarray:
-    """Return samples (n, d) from .npy or .csv (a header line is skipped). Raises ValueError for what is no such thing."""
+def is_samples(source: str) -> bool:
+    """Say whether data are a file of samples, .npy, .csv, .npz or one array of it, FILE.npz:NAME."""
+    return Path(source).suffix in (".npy", ".csv", ".npz") or ".npz:" in source
+
+
+def law_of(source: str) -> dict[str, Any]:
+    """Return the table of a named law with its arguments, NAME:KEY=VALUE,…; several numbers of one key make a list.
+
+    >>> from mfgpde.app.check import law_of
+    >>> law_of("two-rings:radii=1.3,2.8,spread=.2")
+    {'name': 'two-rings', 'radii': [1.3, 2.8], 'spread': 0.2}
+    """
+    name, colon, rest = source.partition(":")
+    found: dict[str, Any] = {"name": name}
+    for key, text in re.findall(r"(\w+)=(.*?)(?=,\w+=|$)", rest):
+        try:
+            numbers = [int(part) if re.fullmatch(r"[+-]?\d+", part) else float(part) for part in text.split(",")]
+        except ValueError:
+            raise ValueError(f"{source}: the value of {key} must be numbers, got {text!r}") from None
+        found[key] = numbers if len(numbers) > 1 else numbers[0]
+    if colon and len(found) == 1:
+        raise ValueError(f"arguments of a law read NAME:KEY=VALUE,KEY=VALUE, got {source!r}")
+    return found
+
+
+def _array_of(path: Path, name: str) -> np.ndarray:
+    """Return one array of a .npz. Raises ValueError with the names of all where it is not clear which."""
+    arrays = read_arrays(path)
+    if name not in arrays and not (name == "" and len(arrays) == 1):
+        raise ValueError(f"it holds {', '.join(sorted(arrays))}; name one, {path}:{sorted(arrays)[0]}")
+    return arrays[name] if name else next(iter(arrays.values()))
+
+
+def _table_of(path: Path) -> np.ndarray:
+    """Return the numbers of a text: separated by what its first line of numbers has, after a header that may be there."""
+    text = path.read_text(encoding="utf-8-sig")
+    lines = [line for line in text.splitlines() if line.strip()]
+    header = bool(lines) and any(c.isalpha() and c not in "eEnaifNAIF" for c in lines[0])
+    body = lines[header:]
+    separator = next((mark for mark in (";", "\t", ",") if body and mark in body[0]), None)
+    if separator == ";":  # where a comma is the decimal mark
+        body = [line.replace(",", ".") for line in body]
+    return np.loadtxt(body, delimiter=separator, ndmin=2)
+
+
+def read_samples(source: str | Path) -> np.ndarray:
+    """Return samples (n, d) from .npy, .npz or .csv, one header line skipped. Raises ValueError for anything else."""
+    place, _, name = str(source).partition(".npz:")
+    path = Path(f"{place}.npz" if name else place)
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     try:
         if path.suffix == ".npy":
             samples = read_array(path)
         else:
-            first = path.read_text(encoding="utf-8").split("\n", 1)[0]
-            header = any(c.isalpha() and c not in "eEnaifNAIF" for c in first)
-            samples = np.loadtxt(path, delimiter=",", skiprows=int(header), ndmin=2)
+            samples = _array_of(path, name) if path.suffix == ".npz" else _table_of(path)
     except (ValueError, OSError, UnicodeDecodeError) as problem_:
         raise ValueError(f"cannot read samples from {path}: {problem_}") from problem_
     samples = np.asarray(samples)

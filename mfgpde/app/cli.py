@@ -190,7 +190,7 @@ def check(
         ),
     ] = "variance-preserving",
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the process, such as horizon=10.")] = None,
-    data: Annotated[str | None, typer.Option(help="A named density, or samples in .npy or .csv.")] = None,
+    data: Annotated[str | None, typer.Option(help="Samples (.npy, .npz, .csv), or a law, NAME:KEY=VALUE,…")] = None,
     dimension: Annotated[int | None, typer.Option(help="Where neither score nor data say it.")] = None,
     half_width: Annotated[float | None, typer.Option(help="Half the side of the box, up to three dimensions.")] = None,
     cells: Annotated[int | None, typer.Option(help="Cells a side, up to three dimensions: 128.")] = None,

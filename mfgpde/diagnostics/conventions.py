@@ -137,7 +137,11 @@ def _misfits(
     s = law.score(x)
     into = float(preconditioning(now, sigma_data)[2] / now.alpha)
     with np.errstate(all="ignore"):  # outside the times that it knows a network may return anything
-        given, inner = (np.asarray(network(scale * x, tau), dtype=float) for scale in (1.0, into))
+        try:
+            given, inner = (np.asarray(network(scale * x, tau), dtype=float) for scale in (1.0, into))
+        except Exception:  # a user's code, asked about times and places that it may never have met
+            yield from ((predicts, np.inf) for predicts in PREDICTIONS)
+            return
         for predicts in PREDICTIONS:
             want = converted(s, x, now, "score", predicts, sigma_data)
             off = (inner if predicts == "edm" else (sign if predicts == "flow" else 1.0) * given) - want

@@ -74,8 +74,8 @@ class DiscreteSchedule(ScheduledProcess):
         place = np.where(np.abs(place - nearest) <= 4 * np.spacing(nearest + 1), nearest, place)
         right = np.minimum(np.floor(place), self.steps - 1).astype(np.int64)
         left = np.maximum(np.ceil(place).astype(np.int64) - 1, 0)
-        share: Array = place - right
-        parts = [self._piece(right, share), self._piece(left, place - left)]
+        share = place - right.astype(float)
+        parts = [self._piece(right, share), self._piece(left, place - left.astype(float))]
         alpha, noise = parts[0][0], -np.expm1(self._log(right, share))
         rate = 0.5 * (parts[0][1] + parts[1][1]) * self.steps / self.horizon
         return of_variance(alpha, noise, rate, -2 * alpha * rate)
@@ -155,7 +155,7 @@ def scaled_linear_betas(
     >>> mfg.processes.scaled_linear_betas(zero_terminal_snr=True)
     DiscreteSchedule(1000 steps, β 0.00085 … 1, ᾱ_N = 0, horizon=1.0)
     """
-    roots = np.linspace(np.sqrt(beta_start), np.sqrt(beta_end), _whole(steps))
+    roots: Array = np.linspace(float(np.sqrt(beta_start)), float(np.sqrt(beta_end)), _whole(steps))
     return _finished(roots**2, zero_terminal_snr, horizon)
 
 
