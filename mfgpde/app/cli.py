@@ -184,10 +184,7 @@ def check(
         typer.Argument(help="Weights (.npz, .safetensors), module:name, file.py:name, or a certificate.json, again."),
     ],
     process: Annotated[
-        str,
-        typer.Option(
-            "--process", "--schedule", help="The noising process, as in problem files: cosine, straight, edm, …"
-        ),
+        str, typer.Option("--process", "--schedule", help="The noising process.")
     ] = "variance-preserving",
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the process, such as horizon=10.")] = None,
     data: Annotated[str | None, typer.Option(help="Samples (.npy, .npz, .csv), or a law, NAME:KEY=VALUE,…")] = None,
@@ -210,13 +207,8 @@ def check(
     against: Annotated[
         Path | None, typer.Option(help="An earlier certificate.json: says what moved beyond its error bar.")
     ] = None,
-    predicts: Annotated[
-        str | None, typer.Option(help="What the network returns: score, potential, noise, data, v, flow, edm.")
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(help="Its time: process, reversed, share, thousandths, step, sigma, log-sigma, c-noise."),
-    ] = None,
+    predicts: Annotated[str | None, typer.Option(help="score, potential, noise, data, v, flow, or edm.")] = None,
+    time: Annotated[str | None, typer.Option(help="A network's clock: process, reversed, step, share, …")] = None,
     sigma_data: Annotated[float | None, typer.Option(help="Of --predicts edm: 0.5.")] = None,
     out: OutOption = Path("results/check"),
 ) -> None:

@@ -127,13 +127,14 @@ class Predicted:
         """Return a, b, c and τ of s = a x + b P(c x, τ)."""
         now = schedule_of(self.process, t)
         p, q = combination(self.predicts, now)
-        turn = q * now.alpha - p * now.sigma
-        a, b, c = p / (now.sigma * turn), -now.alpha / (now.sigma * turn), 1.0
+        if self.predicts in ("noise", "score"):  # also where α = 0
+            a, b, c = 0.0, -1 / now.sigma if self.predicts == "noise" else 1.0, 1.0
+        else:
+            turn = q * now.alpha - p * now.sigma
+            a, b, c = p / (now.sigma * turn), -now.alpha / (now.sigma * turn), 1.0
         if self.predicts == "edm":
             skip, out, into = preconditioning(now, self.sigma_data)
             a, b, c = a + b * skip / now.alpha, b * out, into / now.alpha
-        elif self.predicts == "score":
-            a, b = 0.0, 1.0
         factor = abs(float(b)) * max(1.0, float(c)) ** 2
         self._largest["factor"] = max(self._largest.get("factor", 0.0), factor)
         return float(a), float(b), float(c), self._time(t)

@@ -56,6 +56,12 @@ def test_the_time_derivative_goes_on_to_the_end(predicts):
     assert score.time_derivative(x, 1.0)[0, 0] == pytest.approx(backwards[0, 0], rel=1e-5)
 
 
+@pytest.mark.parametrize("predicts", [one for one in PREDICTIONS if one != "edm"])
+def test_scores_are_finite_where_nothing_of_the_data_is_left(predicts):
+    score = Predicted(P.Straight(), mfg.scores.Differenced(lambda x, t: np.sin(x + t), 1, end=1.0), predicts)
+    assert np.isfinite(score(np.array([[0.3]]), 1.0)).all()
+
+
 def test_velocities_of_a_straight_path_are_integrated_as_they_are():
     """N(1, ½): the velocity is known in closed form; its flow from N(0, 1) at t = 1 ends at the law, with no division."""
     c, m = 0.5, 1.0
