@@ -114,9 +114,12 @@ def central_differences(values: Array, grid: CartesianGrid) -> Array:
 
 
 def examples() -> Iterator[FiniteVolume]:
-    """Yield members to hold the laws to: both orders, walls and none, two dimensions with other cells, nanometres."""
+    """Yield members to hold the laws to: both orders, walls, walls by side, two dimensions, nanometres."""
     yield FiniteVolume(CartesianGrid.cube(7.0, 48, 1))
     yield FiniteVolume(CartesianGrid.cube(7.0, 64, 1), order=4)
     yield FiniteVolume(CartesianGrid.cube(7.0, 25, 1, periodic=True))
     yield FiniteVolume(CartesianGrid((-7.0, -1.0), (7.0, 15.0), (30, 34)), walls="reflecting")
     yield FiniteVolume(CartesianGrid((3e-9,), (17e-9,), (48,)))
+    yield FiniteVolume(
+        CartesianGrid((-7.0, -1.0), (7.0, 15.0), (30, 34)), walls=(("far", "reflecting"), ("far", "far"))
+    )
