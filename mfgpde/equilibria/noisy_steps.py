@@ -28,6 +28,17 @@ def most_steps(game: MeanFieldGame, grid: CartesianGrid) -> int:
     return int(_available(game, grid) * (1 + 1e-9))
 
 
+def sampled_off(game: MeanFieldGame, grid: CartesianGrid, steps: int) -> float:
+    """Return what sampling the noise of that many steps on a grid may change of a cost.
+
+    Poisson's sum: a Gaussian of w cells is off by 2e^{−2π²w²} along each axis, a cost by 2κ/g² times that in every step. A
+    ladder does not see it, where steps grow as the grid bears them: w is the same on all its rungs.
+    """
+    width = _noise(game)[1][-1] * 2 / steps / max(grid.spacing) ** 2
+    gamma = 2 * game.kappa(0.0) / game.control_gain(0.0) ** 2
+    return float(gamma * steps * grid.dimension * 2 * np.exp(-2 * np.pi**2 * width))
+
+
 def _noise(game: MeanFieldGame) -> tuple[Array, Array]:
     """Return times and ∫κ up to them."""
     fine = np.linspace(0, game.horizon, 4097)
@@ -52,12 +63,12 @@ class NoisySteps:
 
     @classmethod
     def of(cls, game: MeanFieldGame, grid: CartesianGrid, steps: int | None, xp: Any) -> NoisySteps:
-        """Return as many steps as asked for, or as the grid bears, at most 64; ValueError for more than it does."""
+        """Return as many steps as asked for, or half of what the grid bears, at most 64; ValueError for more than that."""
         reason = resolves(game, grid, steps)
         if reason:
             raise ValueError(reason)
         fine, total = _noise(game)
-        count = steps or min(most_steps(game, grid), 64)
+        count = steps or min(max(1, most_steps(game, grid) // 2), 64)
         times = np.interp(np.linspace(0, total[-1], count + 1), total, fine)
         gaps = np.diff(times)
         weights = 0.5 * (np.concatenate((gaps, [0.0])) + np.concatenate(([0.0], gaps)))

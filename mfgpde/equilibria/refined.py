@@ -27,7 +27,7 @@ from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.files import written
 from mfgpde.core.shown import Shown
 from mfgpde.equilibria.equilibrium import Equilibrium
-from mfgpde.equilibria.noisy_steps import most_steps
+from mfgpde.equilibria.noisy_steps import most_steps, sampled_off
 from mfgpde.equilibria.solve import Method, equilibrium
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
@@ -66,6 +66,9 @@ class RefinedEquilibrium(Shown):
         gaps = (1 + 2 / (self.ratio**2 - 1)) * max(
             cost.half_width for cost in self.costs
         )  # extrapolation magnifies them
+        top = self.finest
+        if top.method.startswith("entropic"):
+            gaps += 4 * sampled_off(top.game, top.grid, len(top.times) - 1)  # extrapolated, too
         rounding = 1e-13 * sum(map(abs, self.finest.costs.values()))
         value, bar = _extrapolated(coarsest, middle, finest, self.ratio)
         walls = f", walls {self.cut:.0e}" if self.cut else ""
@@ -166,7 +169,7 @@ def _coarse(finest: Equilibrium, grid: CartesianGrid, times: float, options: dic
     name = finest.method.split(",")[0]
     method: Method = "newton" if "Newton" in name else "entropic" if name == "entropic" else "primal-dual"
     if method == "entropic":
-        steps = max(1, min(steps, most_steps(game, grid)))
+        steps = max(1, min(steps, most_steps(game, grid) // 2))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return equilibrium(game, grid, method=method, steps=steps, **options)
