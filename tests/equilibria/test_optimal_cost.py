@@ -190,7 +190,7 @@ def test_costs_without_meaning_beyond_the_box_are_told():
 
 
 def test_noise_that_cells_hardly_resolve_is_in_the_bar():
-    """As many steps as a grid bears: 3e-5 off on every rung alike, 4e-9 with half of them; a ladder alone does not see it."""
+    """As many steps as a grid bears: 3e-5 off on every rung alike, 4e-9 with half; a ladder alone is blind to it."""
     game, grid = linear_quadratic(law(-0.28, 0.3), 1.5, 1.5, viscosity=0.58), mfg.CartesianGrid.cube(11.0, 64, 1)
     truth = 0.5 * 1.5 / 3.25 * (0.28**2 + 0.3) + 0.58 * np.log(3.25)
     most = most_steps(game, grid)
