@@ -131,7 +131,7 @@ class Tried:
         """The first step that is worse than one of order one by a factor of WORSE, and the factor."""
         for k, (found, allowed) in enumerate(self.defects):
             if found > WORSE * allowed + VISIBLE:
-                return k + 1, found / max(allowed, VISIBLE)
+                return k + 1, found / max(allowed, 1e-3 * VISIBLE)
         return None
 
 

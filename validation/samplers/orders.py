@@ -1,0 +1,70 @@
+"""Every scheme has its order in W₂ on levels at equal distances in log(α/σ); two steps a level lose theirs on levels in time.
+
+Laws are computed by quantiles or by push-forward and blur: the bars are of these, and of slopes that still move.
+"""
+
+import numpy as np
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal
+
+claim = Claim(
+    statement=r"W_2(q_n,\,p_{\mathrm{stop}})\sim C\,n^{-p},\qquad p=1,\,2,\,3\ \text{as the scheme}",
+    source="after arXiv:2206.00927, theorem 3.2, and arXiv:2206.00364, section 3",
+    standing="derived",
+    assumes=("the exact score", "start from the exact law at the first level", "smooth data"),
+)
+
+PROCESS = mfg.VariancePreserving()
+DATA = mfg.densities.bimodal()
+STOP = 1e-3
+SCHEMES = ("euler", "heun", "ddim", "dpmsolver2", "dpmsolver3", "dpmsolver-multistep", "ancestral", "euler-maruyama")
+
+
+def errors(sampler, levels, counts, stop):
+    """Return W₂ from the exact law at the stop for each number of steps."""
+    model = mfg.samplers.Model(PROCESS, mfg.ExactScore(PROCESS, DATA))
+    found = []
+    for n in counts:
+        times = levels.times(PROCESS, n, stop)
+        law = mfg.samplers.generated_law(sampler, model, times, model.score.at(float(times[0])))
+        found.append(law.against(model.score.at(stop)).w2)
+    return found
+
+
+def slope(found, label):
+    """Return the last slope of errors at doubled numbers of steps; its bar: how much it moved, and the errors' own."""
+    slopes = [float(np.log2(a.value / b.value)) for a, b in zip(found, found[1:], strict=False)]
+    own = sum(one.half_width / one.value for one in found[-2:]) / np.log(2)
+    return mfg.Estimate(slopes[-1], abs(slopes[-1] - slopes[-2]) + own, mfg.Kind.EXTRAPOLATED, label)
+
+
+@claim.measure
+def orders(level, claimed=0, schemes=SCHEMES, collapse=True):
+    """Compare slopes with orders; `claimed` is added to what each scheme states."""
+    findings, series = [], []
+    first = Level(level).pick(80, 160, 320)
+    for name in schemes:
+        sampler = mfg.samplers.SAMPLERS[name]()
+        counts = [first * 2**k for k in range(3)] if sampler.order < 3 else [20, 40, 80]
+        found = errors(sampler, mfg.samplers.LogSNR(), counts, STOP)
+        seen = slope(found, "slope of errors at doubled numbers of steps")
+        stated = mfg.exact(float(sampler.order + claimed), "as stated")
+        findings.append(equal(f"{name}: order", seen, stated, resolution=0.3))
+        series.append(Series(name, "steps", counts, "W2", [one.value for one in found]))
+    if collapse:
+        two = mfg.samplers.DPMSolverMultistep()
+        found = errors(two, mfg.samplers.Uniform(), (20, 40, 80), 1e-6)
+        series.append(
+            Series("dpmsolver-multistep, levels in time", "steps", [20, 40, 80], "W2", [e.value for e in found])
+        )
+        seen = slope(found, "slope of errors at doubled numbers of steps")
+        findings.append(
+            at_most("two steps a level, levels in time: order", seen, mfg.exact(1.5, "lost"), resolution=0.1)
+        )
+    return Evidence(findings, series)
+
+
+@claim.control("orders claimed one higher")
+def one_higher(level):
+    return orders(level, claimed=1, schemes=("ddim", "heun", "ancestral"), collapse=False)
