@@ -139,7 +139,9 @@ def gallery() -> str:
         shutil.copy(picture, MADE / picture.name)
         text = script.read_text(encoding="utf-8")
         sentence = markdown((ast.get_docstring(ast.parse(text)) or "").split("\n\n")[0])
-        claims = sorted(set(re.findall(r'"((?:lai|deveney|zhang|shen|song)\d{4}/[\w-]+|solvers/[\w-]+)"', text)))
+        claims = sorted(
+            set(re.findall(r'"((?:lai|deveney|zhang|shen|song)\d{4}/[\w-]+|(?:solvers|samplers)/[\w-]+)"', text))
+        )
         parts += [f"## {script.stem.replace('_', '-')}", "", sentence, "", f"![{script.stem}]({picture.name})", ""]
         if claims:
             parts += ["Claims: " + ", ".join(f"`{claim}`" for claim in claims) + ".", ""]

@@ -94,7 +94,7 @@ class Gridded:
         q = q / (q.sum() * h)
         left = np.maximum.accumulate(np.clip(_integral(x, q, h), FAINT / 2, 1 - FAINT))
         right = np.maximum.accumulate(np.clip(_integral(-x[::-1], q[::-1], h), FAINT / 2, 1 - FAINT))[::-1]
-        kept = (left > FAINT) & (right > FAINT)
+        kept = (left > FAINT) & (right > FAINT) & (q > 0)
         kept[1:] &= (np.diff(left) > 0) | (np.diff(right) < 0)
         levels = np.where(left < right, ndtri(left), -ndtri(right))[kept]
         masses = q[kept] / q[kept].sum()

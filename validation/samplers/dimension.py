@@ -46,9 +46,9 @@ def divergence(data, cells):
 @claim.measure
 def product(level, dimensions=2.0):
     """Compare KL of two coordinates with `dimensions` times that of one."""
-    cells = Level(level).pick(128, 192, 256)
+    cells = Level(level).pick(256, 320, 384)
     one = divergence(ONE, 2048)
-    two = [divergence(squared(), n) for n in (cells // 2, cells)]
+    two = [divergence(squared(), n) for n in (3 * cells // 4, cells)]
     found = mfg.Estimate(
         two[1], abs(two[1] - two[0]), mfg.Kind.EXTRAPOLATED, f"push-forward and blur on {cells}² cells"
     )

@@ -43,6 +43,7 @@ NOT_TRIED = {
     "KarrasVeScheduler": ASKS + "two levels and a state raised between them",
     "RFD4ProteinaScheduler": ASKS + "schedules of two modalities",
     "RePaintScheduler": ASKS + "an image and a mask",
+    "IPNDMScheduler": "its network predicts on a schedule of its own, which it does not say",
     "MiniMaxH3Scheduler": "its convention for what the network predicts is not one of those known here",
     "CosineDPMSolverMultistepScheduler": "its preconditioning is not one of those known here",
     "FlowMapEulerDiscreteScheduler": "for flow maps, which take two times",
