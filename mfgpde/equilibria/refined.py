@@ -26,7 +26,7 @@ import numpy as np
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.files import written
 from mfgpde.core.shown import Shown
-from mfgpde.equilibria.equilibrium import Equilibrium
+from mfgpde.equilibria.equilibrium import Equilibrium, start_resolved
 from mfgpde.equilibria.noisy_steps import most_steps, sampled_off
 from mfgpde.equilibria.solve import Method, equilibrium
 from mfgpde.games import MeanFieldGame
@@ -166,6 +166,8 @@ def _cut(finest: Equilibrium, rung: Equilibrium, times: float, options: dict[str
 def _coarse(finest: Equilibrium, grid: CartesianGrid, times: float, options: dict[str, Any]) -> Equilibrium:
     """Solve on a coarser grid by the same method, without its warnings: those of the finest are for the user."""
     game, steps = finest.game, max(2, round((len(finest.times) - 1) / times))
+    if start_resolved(game, finest.grid) != start_resolved(game, grid):
+        raise ValueError("cells take the initial law by means, and those asked for at their centres, or the other way")
     name = finest.method.split(",")[0]
     method: Method = "newton" if "Newton" in name else "entropic" if name == "entropic" else "primal-dual"
     if method == "entropic":

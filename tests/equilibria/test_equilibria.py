@@ -271,4 +271,4 @@ def test_a_start_narrower_than_a_cell_keeps_its_mass(variance):
     assert found.grid.integrate(found.densities[0]) == pytest.approx(1.0, abs=1e-12)
     cell = 0.0625**2 / 12  # the variance that a cell adds
     truth = 0.25 * (variance + 0.02**2) + 0.5 * np.log(2)
-    assert truth - 1e-6 <= found.primal <= truth + 0.25 * cell + 1e-4
+    assert truth - 1e-6 <= found.discrete_primal <= truth + 0.25 * cell + 1e-4
