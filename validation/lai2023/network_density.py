@@ -45,7 +45,8 @@ def likelihood(level, seed=0, loss=1.0, residual=1.0, own=1.0):
             value, left = sides(case, n, count, loss, residual, own)
             # the trapezoid is spectral for what decays at the walls: half of the cells and of the nodes show what is left
             changes = [
-                abs(value - sides(case, *half, loss, residual, own)[0]) for half in ((n // 2, count), (n, count // 2 + 1))
+                abs(value - sides(case, *half, loss, residual, own)[0])
+                for half in ((n // 2, count), (n, count // 2 + 1))
             ]
             found = mfg.Estimate(
                 value, 2 * sum(changes) + 1e-8, mfg.Kind.EXTRAPOLATED, f"{n} cells, {count} nodes; halves of either"

@@ -98,9 +98,7 @@ class GaussianCase:
             k, c, g = cls.precision(t), cls.centre(t), 0.5 * (1 + noise**2)
             return [y[0] - g * k * (y[0] - c), 2 * (1 - g * k) * y[1] + noise**2]
 
-        found = solve_ivp(
-            rate, (0, cls.T), cls.PRIOR, rtol=1e-12, atol=1e-13, method="DOP853", dense_output=True
-        ).sol
+        found = solve_ivp(rate, (0, cls.T), cls.PRIOR, rtol=1e-12, atol=1e-13, method="DOP853", dense_output=True).sol
         return lambda t: found(cls.T - t)
 
 
