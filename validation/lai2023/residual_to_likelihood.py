@@ -123,16 +123,16 @@ def drawn(seed, draws):
         for case in family.draw(rng):
             last = mfg.marginal(case.process, case.data, case.process.horizon)
             lower, upper = (float(np.ravel(end)[0]) for end in last.box(1 - 1e-10))
-            n = 2 * int(np.ceil((upper - lower) / 0.16))
+            n = 2 * int(np.ceil((upper - lower) / 0.07))
             found[f"{case.name}, draw {k}"] = integrals(case, mfg.CartesianGrid((lower,), (upper,), (n,)))
     return found
 
 
 def integrals(case, grid):
-    """Return KL(p_0‖q_0) − KL(p_T‖q_T); then with 17 and 33 nodes ∫D E_p of a², aw₀, aI, w₀², w₀I, I², where w = w₀ − I."""
+    """Return KL(p_0‖q_0) − KL(p_T‖q_T); then with 49 and 97 nodes ∫D E_p of a², aw₀, aI, w₀², w₀I, I², where w = w₀ − I."""
     process, x, T = case.process, grid.points, case.process.horizon
     prior = mfg.solvers.prior_of(process, 1)
-    times, weights = family.nodes(case.stop, T, 33)
+    times, weights = family.nodes(case.stop, T, 97)
     rows = []
     for t in times:
         law = mfg.marginal(process, case.data, t)
@@ -144,7 +144,7 @@ def integrals(case, grid):
         log_p = mfg.marginal(process, case.data, t).log_density(x)
         log_q = prior.log_density(x) if t == T else mfg.solvers.log_density(flow, prior.log_density, x, T, t, rtol=1e-9)
         ends.append(float(grid.integrate(np.exp(log_p) * (log_p - log_q))))
-    half = family.nodes(case.stop, T, 17)[1]
+    half = family.nodes(case.stop, T, 49)[1]
     return ends[0] - ends[1], half @ np.array(rows)[::2], weights @ np.array(rows)
 
 
@@ -171,7 +171,7 @@ def enters(level, seed=0, epsilon=1.0, turning=True):
     for name, (gap, coarse, fine) in drawn(seed, Level(level).pick(1, 4, 12)).items():
         (before, *_), (value, loss, bound) = sides(gap, coarse, epsilon), sides(gap, fine, epsilon)
         bar = float(2 * abs(value - before) + 1e-7)
-        found = mfg.Estimate(float(value), bar, mfg.Kind.EXTRAPOLATED, "33 nodes of time, change from 17")
+        found = mfg.Estimate(float(value), bar, mfg.Kind.EXTRAPOLATED, "97 nodes of time, change from 49")
         # δ: paths to 1e-8, logarithms of q to 1e-9, weighed by losses of up to one
         label = f"{name}: left − right (gap {gap:.4f}, loss {loss:.4f})"
         findings.append(equal(label, found, zero, resolution=2e-5))
