@@ -76,13 +76,15 @@ def test_two_blobs_and_a_ripple():
     grid, p, q, ode, own, energy = generated(case, 768)
     density = np.exp(p)
     # four digits by a Fourier method on [−6, 6], densities cut at 1e-11, which moves KL by 2e-5
-    assert float(grid.integrate(density * (p - np.log(np.maximum(q.at_points, 1e-300))))) == pytest.approx(0.0759, abs=7e-5)
+    assert float(grid.integrate(density * (p - np.log(np.maximum(q.at_points, 1e-300))))) == pytest.approx(
+        0.0759, abs=7e-5
+    )
     assert float(grid.integrate(density * (p - own))) == pytest.approx(0.0638, abs=7e-5)
     q_log = np.log(np.maximum(q.at_points, 1e-300))
     assert float(grid.integrate(q.at_points * (q_log - own))) == pytest.approx(0.014899, abs=3e-5)
     assert energy == pytest.approx(0.0021096, abs=3e-6)
     # the same W₂ from densities on the grid: quantiles of both, ours of order two
-    other = mfg.wasserstein(np.exp(ode), np.maximum(q.values, 0), grid)
+    other = mfg.transport.wasserstein(np.exp(ode), np.maximum(q.values, 0), grid)
     assert w2_to_the_ode(case, grid, q) == pytest.approx(other, abs=1e-4)
 
 
