@@ -51,7 +51,10 @@ def _cost(F: Array, G: Array, edges: Array, turn: float, order: int) -> float:
     rounds = np.floor(middle + turn)
     a, b = _linear_quantile(F, edges, middle), _linear_quantile(G, edges, middle + turn - rounds)
     gap = a[0] - b[0] - rounds * (edges[-1] - edges[0])
-    half = 0.5 * width * (a[1] - b[1])  # on each piece the difference is gap ± half, linear
+    # on each piece the difference is gap ± half, linear; rounding may put the middle of a tiny piece into the next cell,
+    # whose slope is another's, but no quantile moves further than its cell
+    most = edges[1] - edges[0]
+    half = 0.5 * (np.minimum(width * a[1], most) - np.minimum(width * b[1], most))
     if order == 2:
         return float(np.sum(width * (gap**2 + half**2 / 3)))
     crossing = np.abs(half) > np.abs(gap)
@@ -92,4 +95,4 @@ def _linear_quantile(cumulative: Array, edges: Array, u: Array) -> tuple[Array, 
     rise = cumulative[cell + 1] - cumulative[cell]
     visible = rise > 1e-290  # what rises less has no slope in double precision
     slope = np.where(visible, np.diff(edges)[cell] / np.where(visible, rise, 1.0), 0.0)
-    return edges[cell] + slope * (u - cumulative[cell]), slope
+    return edges[cell] + slope * np.clip(u - cumulative[cell], 0.0, rise), slope

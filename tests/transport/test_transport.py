@@ -95,3 +95,15 @@ def test_blocks_hold_gaussians_of_two_sizes(ratio):
     laws = (mfg.gaussian(np.zeros(2), v * np.eye(2)) for v in (s**2, (ratio * s) ** 2))
     found = mfg.transport.wasserstein_by_blocks(*(law.cell_means(grid) for law in laws), grid, blocks=20)
     assert np.sqrt(2) * (1 - ratio) * s in found
+
+
+@pytest.mark.parametrize("variance", [0.025, 0.01, 1e-3])
+def test_tails_below_the_smallest_numbers_move_nothing(variance):
+    grid = mfg.CartesianGrid((-6.0,), (6.0,), (768,))
+    p, q = (np.exp(-((grid.points[:, 0] - m) ** 2) / (2 * v)) for m, v in ((-1.0, variance), (-1.1, 0.1)))
+    assert p.min() == 0.0
+    expected = np.hypot(0.1, np.sqrt(0.1) - np.sqrt(variance))
+    # laws uniform within cells of width 0.0156: both deviations grow by h²/24σ
+    assert mfg.transport.wasserstein(p, q, grid) == pytest.approx(
+        expected, abs=1.5 * grid.spacing[0] ** 2 / 24 / np.sqrt(variance)
+    )

@@ -58,7 +58,7 @@ def unseen(level, entropy=1.0, other=0.9, distances=(1, 2, 3, 4, 5, 6)):
         value, digit = KNOWN[a]
         known = mfg.Estimate(value, digit, mfg.Kind.BOUND, "half of the last digit")
         findings.append(
-            equal(f"a = {a}: Fisher divergence", fisher, known, resolution=2 * digit)
+            equal(f"a = {a}: Fisher divergence", fisher, known, resolution=3 * digit)
         )  # δ: the digits given
     # the blobs overlap by e^{−a²/2}: 1.5e-8 at a = 6, times logarithms
     findings.append(

@@ -116,25 +116,25 @@ def mismatch(case, x, t):
 
 
 @cache
-def drawn(seed, draws):
+def drawn(seed, draws, spacings, count):
     """Return the integrals of each case of the family, as `integrals`, on cells of two sizes."""
     rng, found = np.random.default_rng(seed), {}
     for k in range(draws):
         for case in family.draw(rng, strength=0.5):
             last = mfg.marginal(case.process, case.data, case.process.horizon)
             lower, upper = (float(np.ravel(end)[0]) for end in last.box(1 - 1e-10))
-            sizes = [2 * int(np.ceil((upper - lower) / spacing)) for spacing in (0.05, 0.035)]
+            sizes = [2 * int(np.ceil((upper - lower) / spacing)) for spacing in spacings]
             found[f"{case.name}, draw {k}"] = [
-                integrals(case, mfg.CartesianGrid((lower,), (upper,), (n,))) for n in sizes
+                integrals(case, mfg.CartesianGrid((lower,), (upper,), (n,)), count) for n in sizes
             ]
     return found
 
 
-def integrals(case, grid):
-    """Return KL(p_0‖q_0) − KL(p_T‖q_T); then with 33 and 65 nodes ∫D E_p of a², aw₀, aI, w₀², w₀I, I², where w = w₀ − I."""
+def integrals(case, grid, count):
+    """Return KL(p_0‖q_0) − KL(p_T‖q_T); then with half and all of the nodes ∫D E_p of a², aw₀, aI, w₀², w₀I, I², where w = w₀ − I."""
     process, x, T = case.process, grid.points, case.process.horizon
     prior = mfg.solvers.prior_of(process, 1)
-    times, weights = family.nodes(case.stop, T, 65)
+    times, weights = family.nodes(case.stop, T, count)
     rows = []
     for t in times:
         law = mfg.marginal(process, case.data, t)
@@ -146,7 +146,7 @@ def integrals(case, grid):
         log_p = mfg.marginal(process, case.data, t).log_density(x)
         log_q = prior.log_density(x) if t == T else mfg.solvers.log_density(flow, prior.log_density, x, T, t, rtol=1e-9)
         ends.append(float(grid.integrate(np.exp(log_p) * (log_p - log_q))))
-    half = family.nodes(case.stop, T, 33)[1]
+    half = family.nodes(case.stop, T, count // 2 + 1)[1]
     return ends[0] - ends[1], half @ np.array(rows)[::2], weights @ np.array(rows)
 
 
@@ -170,7 +170,8 @@ def enters(level, seed=0, epsilon=1.0, turning=True):
     if not turning:
         return Evidence(findings)
     tightness = []
-    for name, (wider, (gap, coarse, fine)) in drawn(seed, Level(level).pick(1, 4, 12)).items():
+    draws, spacings, count = Level(level).pick((1, (0.07, 0.05), 33), (3, (0.05, 0.035), 65), (12, (0.05, 0.035), 65))
+    for name, (wider, (gap, coarse, fine)) in drawn(seed, draws, spacings, count).items():
         value, loss, bound = sides(gap, fine, epsilon)
         changes = [abs(value - sides(*other, epsilon)[0]) for other in ((gap, coarse), (wider[0], wider[2]))]
         bar = float(2 * sum(changes) + 1e-7)
