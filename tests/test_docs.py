@@ -2,11 +2,13 @@
 
 import importlib.util
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
 import mfgpde as mfg
+from mfgpde.verify import discover
 
 CONF = Path(mfg.__file__).parents[1] / "docs" / "conf.py"
 
@@ -42,3 +44,13 @@ def test_a_file_may_list_names_of_its_own(conf, tmp_path, monkeypatch):
     (tmp_path / "rooms" / "far.py").write_text("__all__ = ['chebyshev']\n\n\ndef chebyshev(p, q): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert conf.stated("rooms") == ["chebyshev"]
+
+
+def test_the_coverage_page_names_every_claim_of_the_five_papers_and_no_other():
+    root = CONF.parents[1]
+    page = (root / "docs" / "coverage.md").read_text(encoding="utf-8")
+    papers = ("lai2023", "zhang2023", "zhang2024", "deveney2023", "shen2024", "liliuosher")
+    entries = {entry.id for entry in discover.select([], discover.suite_root(Path(mfg.__file__).parent))}
+    named = set(re.findall(r"`([a-z]+\d*/[a-z0-9-]+)`", page))
+    assert named <= entries
+    assert {e for e in entries if e.split("/")[0] in papers} <= named
