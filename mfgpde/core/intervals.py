@@ -19,8 +19,12 @@ UNSEEN = 6.0
 """over √n, of the skewness that a sample does not show: lognormal and χ² values at n = 20 to 1000 ask for four to six"""
 
 
-def half_width(values: Array, level: float = 0.99, within: tuple[float, float] | None = None) -> float:
+def half_width(
+    values: Array, level: float = 0.99, within: tuple[float, float] | None = None, normal: bool = False
+) -> float:
     """Return by how much the mean of independent values may be off at this level; `within` are bounds of all values.
+
+    `normal` says that they are taken as normal: Student's interval.
 
     Raises ValueError for fewer than two values, a level outside (0, 1), values that are not finite or out of their bounds.
     """
@@ -36,6 +40,9 @@ def half_width(values: Array, level: float = 0.99, within: tuple[float, float] |
         if least < within[0] or most > within[1]:
             raise ValueError(f"values lie in [{least:g}, {most:g}], not within the bounds {within}")
         return _bernstein(values, level, within[1] - within[0])
+    t = float(student.ppf(0.5 + level / 2, n - 1))
+    if normal:
+        return t * float(values.std(ddof=1)) / np.sqrt(n)
     events = int(np.sum(values == most))
     if least < most and events + int(np.sum(values == least)) == n:
         return (most - least) * _share(events, n, level)
@@ -43,7 +50,6 @@ def half_width(values: Array, level: float = 0.99, within: tuple[float, float] |
     if not deviation > 0:
         return 0.0
     skewness = abs(float(np.mean(((values - values.mean()) / deviation) ** 3))) * (1 + UNSEEN / np.sqrt(n))
-    t = float(student.ppf(0.5 + level / 2, n - 1))
     return (t + skewness * (2 * t * t + 1) / (6 * np.sqrt(n))) * float(values.std(ddof=1)) / np.sqrt(n)
 
 

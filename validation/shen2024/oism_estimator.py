@@ -20,7 +20,12 @@ claim = Claim(
     ),
     source="arXiv:2406.09084, section 4",
     standing="theorem",
-    assumes=("reversible noising", "eigenfunctions and products known", "ridge by cross-validation"),
+    assumes=(
+        "reversible noising",
+        "eigenfunctions and products known",
+        "ridge by cross-validation",
+        "means over few repetitions taken as normal",
+    ),
     coefficients=("decay",),
 )
 
@@ -124,13 +129,13 @@ def _rates(level, rng, decay):
     findings = [
         equal(
             "rate in n of the square distance of two data sets' estimates",
-            mfg.diagnostics.mean_interval(slopes, "pairs of data sets"),
+            mfg.diagnostics.mean_interval(slopes, "pairs of data sets", normal=True),
             mfg.exact(-1.0, "averages"),
             resolution=0.3,
         ),
         at_least(
             "degree 2 to 8: log of the fall of the risk",
-            mfg.diagnostics.mean_interval(np.log(left[0] / left[-1]), "data sets"),
+            mfg.diagnostics.mean_interval(np.log(left[0] / left[-1]), "data sets", normal=True),
             mfg.exact(np.log(3.0), "threefold"),
             resolution=1e-3,
         ),
@@ -150,7 +155,7 @@ def _against_denoising(level, rng, decay, ridge):
             x = LAW.sample(1000, rng)
             best = min(risk(values, t, y) for values in denoised(functions, x, t, rng, y))
             ratios.append(np.log(risk(mfg.OperatorInformed(functions, PROCESS, x, ridge), t, y) / best))
-        gain = mfg.diagnostics.mean_interval(ratios, "data sets")
+        gain = mfg.diagnostics.mean_interval(ratios, "data sets", normal=True)
         findings.append(at_most(f"t = {t:g}: log of the risk over that of denoising", gain, as_good, resolution=1e-3))
     return findings
 
@@ -184,7 +189,7 @@ def _sphere(level, rng, decay):
         p = weights * legendre.legval(nodes, noised)
         misses = p @ np.sum((estimator(arc, t) - exact) ** 2, axis=1)
         logs.append(np.log(misses / (p @ np.sum(exact**2, axis=1))))
-    share = mfg.diagnostics.mean_interval(logs, "data sets")
+    share = mfg.diagnostics.mean_interval(logs, "data sets", normal=True)
     return at_most("sphere, elements: log of the relative risk", share, mfg.exact(np.log(0.05), "5 %"), resolution=1e-3)
 
 
