@@ -130,10 +130,12 @@ def _knots(process: ForwardProcess, late: float, early: float, steps: int) -> li
     """Return times with equal steps in √t, as the stages are; of a schedule that loses the data, in √t and log α."""
     if not isinstance(process, ScheduledProcess):
         return [float((1 - k / steps) * late**0.5 + k / steps * early**0.5) ** 2 for k in range(steps + 1)]
-    u = np.linspace(0, 1, 4001)
-    fine = early + (late - early) * np.sin(0.5 * np.pi * u) ** 2  # dense at both ends
-    place = np.sqrt(fine / process.horizon) - 0.3 * np.log(process.mean_coefficient(fine))
-    return np.interp(np.linspace(place[-1], place[0], steps + 1), place, fine).tolist()
+    u: Array = np.linspace(0, 1, 4001)
+    fine: Array = early + (late - early) * np.sin(0.5 * np.pi * u) ** 2  # dense at both ends
+    place: Array = np.sqrt(fine / process.horizon) - 0.3 * np.log(process.mean_coefficient(fine))
+    wanted: Array = np.linspace(float(place[-1]), float(place[0]), steps + 1)
+    found: Array = np.interp(wanted, place, fine)
+    return [float(t) for t in found.ravel()]
 
 
 def _normal(rng: np.random.Generator, x: Array) -> Array:

@@ -80,7 +80,7 @@ def looks_like(network: Network, data: Data, sigma_data: float = 0.5) -> list[Ca
     >>> print(mfg.diagnostics.looks_like(noise, data)[0])
     --predicts noise --schedule cosine
     """
-    found = []
+    found: list[Candidate] = []
     for name, process, clock in schedules():
         worst: dict[str, float] = dict.fromkeys(PREDICTIONS, 0.0)
         for t in _times(process, data):

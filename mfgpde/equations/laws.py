@@ -29,7 +29,7 @@ from mfgpde.equations import (
 )
 from mfgpde.equations.contract import ScalarField
 from mfgpde.processes import ForwardProcess, LinearProcess, OverdampedLangevin
-from mfgpde.processes.laws import dimension, length, points, times
+from mfgpde.processes.laws import between, dimension, length, points, times
 from mfgpde.scores import ExactScore
 
 SOLVED = 1e-8
@@ -82,7 +82,7 @@ def _moments(process: ForwardProcess, rng: Generator) -> Iterator[tuple[ExactSco
     score = exact_score(process)
     if score is not None:
         x = points(process, rng)
-        for t in times(process):
+        for t in (between(process, t, 0.0)[0] for t in times(process)):
             yield score, x, t, f"t = {t:.3g}"
 
 
@@ -192,9 +192,11 @@ def expectations_solve_the_backward_equation(process: ForwardProcess, rng: Gener
         phase, size = (x @ F.T + b) @ k, float(np.exp(-0.5 * k @ Q @ k))
         return size * np.cos(phase), size * np.sin(phase), F.T @ k
 
-    for tau in times(process):
+    for late in times(process):
+        t, reach = between(process, end - late, 0.3 * min(late, end - late))
+        tau = end - t
         value, quarter, q = wave(tau)
-        rate, error = slope(lambda h, tau=tau: wave(tau + h)[0], 0.3 * min(tau, end - tau))
+        rate, error = slope(lambda h, tau=tau: wave(tau + h)[0], reach)
         rise = -quarter[:, None] * q
         terms = [dot(equation.drift(x, tau), rise), -float(equation.diffusivity(tau)) * float(q @ q) * value]
         yield _vanishes(f"τ = {tau:.3g}", [-rate, *terms], error)

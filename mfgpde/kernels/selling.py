@@ -90,16 +90,18 @@ def decompose(D: Array, reach: int, weights: Array, vectors: NDArray[np.int64], 
                     k = 3 - i - j
                     v[0], v[1] = -base[k, 1], base[k, 0]
                 else:
-                    others = [m for m in range(4) if m not in (i, j)]
-                    s, t = base[others[0]], base[others[1]]
+                    first, second = -1, -1
+                    for m in range(4):
+                        if m not in (i, j):
+                            first, second = (m, second) if first < 0 else (first, m)
+                    s, t = base[first], base[second]
                     v[0] = s[1] * t[2] - s[2] * t[1]
                     v[1] = s[2] * t[0] - s[0] * t[2]
                     v[2] = s[0] * t[1] - s[1] * t[0]
-                sign = 1.0
+                sign = 0.0
                 for a in range(d):
-                    if v[a] != 0:
+                    if sign == 0.0 and v[a] != 0:
                         sign = 1.0 if v[a] > 0 else -1.0
-                        break
                 if abs(value) <= 1e-13 * size:
                     value = 0.0
                 if value < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -183,3 +183,13 @@ def positive(**fields: float) -> None:
     for name, value in fields.items():
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be a positive finite number, got {value!r}")
+
+
+@runtime_checkable
+class Broken(Protocol):
+    """A process that says the times at which its coefficients jump: differences are taken in between."""
+
+    @property
+    def instants(self) -> Array:
+        """The times, increasing."""
+        ...

@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Iterable, Iterator
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.random import Generator
@@ -24,21 +23,12 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.differences import gradient, slope
 from mfgpde.core.laws import Check, Kind, Law, agree, numbers, pointwise, refuses, small
 from mfgpde.processes import ForwardProcess, IsotropicProcess, LinearProcess, OverdampedLangevin
+from mfgpde.processes.contract import Broken
 
 SHARES = (0.07, 0.4, 0.93)
 """of the horizon: the times at which laws look"""
 SOLVED = 1e-10
 """what transition laws may be off by, of their size, where they are integrated numerically"""
-
-
-@runtime_checkable
-class Broken(Protocol):
-    """A process that says the times at which its coefficients jump: differences are taken in between."""
-
-    @property
-    def instants(self) -> Array:
-        """The times, increasing."""
-        ...
 
 
 def between(process: ForwardProcess, t: float, reach: float) -> tuple[float, float]:

@@ -140,8 +140,8 @@ def tried(begin: Begin, steps: int, data: GaussianMixture, kind: Nature, points:
     if not kind.stochastic:
         return _by_quantiles(begin(steps), steps, data, points)
     if kind.computed:
-        lines = [_on_cells(begin(steps), n).line() for n in (points, points // 2)]
-        return Tried(steps, on_the_line(*lines, data, f"push-forward and blur on {points} cells"), law=lines[0])
+        fine, coarse = (_on_cells(begin(steps), n).line() for n in (points, points // 2))
+        return Tried(steps, on_the_line(fine, coarse, data, f"push-forward and blur on {points} cells"), law=fine)
     return _sampled(begin(steps), steps, data)
 
 

@@ -34,8 +34,8 @@ def on_the_line(fine: Line, coarse: Line, law: GaussianMixture, method: str) -> 
     floor = ROUNDINGS * extent
     (kl, share), (other, _) = (line.divergence_from(law) for line in (fine, coarse))
     return Distances(
-        w2=known(*(line.wasserstein(target) for line in (fine, coarse)), floor),
-        w1=known(*(line.wasserstein(target, 1) for line in (fine, coarse)), floor),
-        ks=known(*(line.kolmogorov(target) for line in (fine, coarse)), ROUNDINGS),
+        w2=known(fine.wasserstein(target), coarse.wasserstein(target), floor),
+        w1=known(fine.wasserstein(target, 1), coarse.wasserstein(target, 1), floor),
+        ks=known(fine.kolmogorov(target), coarse.kolmogorov(target), ROUNDINGS),
         kl=known(kl, other, abs(1 - share) + ROUNDINGS) if np.isfinite(kl) and np.isfinite(other) else None,
     )

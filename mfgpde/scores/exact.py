@@ -19,6 +19,7 @@ from mfgpde.processes import (
     VarianceExploding,
     VariancePreserving,
 )
+from mfgpde.processes.contract import Broken
 from mfgpde.scores.contract import FORMER, PotentialScore, Score
 
 
@@ -116,7 +117,9 @@ def motion(process: LinearProcess, t: float, dimension: int) -> tuple[Array, Arr
 
 def _rates(process: LinearProcess, t: float, dimension: int, h: float) -> tuple[float, list[Array]]:
     """Return Ḟ, ḃ, Q̇ by nine times h apart, and by how much of their size seven of these say otherwise."""
-    middle = min(max(t, 4 * h), process.horizon - 4 * h)
+    lower, upper = _smooth(process, t)
+    h = min(h, (upper - lower) / 8)
+    middle = min(max(t, lower + 4 * h), upper - 4 * h)
     nodes = h * np.arange(-4, 5)
     powers = ((nodes[None, :] + middle - t) / h) ** np.arange(9)[:, None]
     weights: Array = np.linalg.solve(powers, np.eye(9)[1]) / h
@@ -131,6 +134,14 @@ def _rates(process: LinearProcess, t: float, dimension: int, h: float) -> tuple[
         gap = float(np.abs(np.tensordot(fewer, column, axes=1) - rate).max())
         worst = max(worst, gap / size if size > 0 else 0.0)
     return worst, rates
+
+
+def _smooth(process: LinearProcess, t: float) -> tuple[float, float]:
+    """Return the times around t between which the process's coefficients do not jump."""
+    if not isinstance(process, Broken):
+        return 0.0, process.horizon
+    k = min(max(int(np.searchsorted(process.instants, t)), 1), len(process.instants) - 1)
+    return float(process.instants[k - 1]), float(process.instants[k])
 
 
 def empirical_score(process: LinearProcess, points: Array, variance: float = 0.0) -> ExactScore:

@@ -44,12 +44,35 @@ JUMP = 4.0
 class Solved(Protocol):
     """What a bound asks of a solution: the problem, the start, fields, and how to solve again at other times."""
 
-    equation: Any
-    discretisation: Any
-    times: Array
-    fields: tuple[Field, ...]
-    start: Any
-    again: Any
+    @property
+    def equation(self) -> Any:
+        """The equation that was solved."""
+        ...
+
+    @property
+    def discretisation(self) -> Any:
+        """The space it was solved on."""
+        ...
+
+    @property
+    def times(self) -> Array:
+        """The stored times."""
+        ...
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The solution at each of them."""
+        ...
+
+    @property
+    def start(self) -> Any:
+        """What the solve began with."""
+        ...
+
+    @property
+    def again(self) -> Any:
+        """The same solve at other times."""
+        ...
 
     def index(self, t: float) -> int:
         """Return the position of a stored time."""
@@ -191,7 +214,7 @@ class _Residual:
         nodes = NODES[grid.dimension]
         room = 8 * (nodes * DENSER) ** grid.dimension * int(np.prod(grid.cells)) * (3 * grid.dimension + 8)
         require_memory(np, room, f"residuals at {nodes * DENSER} points a side of {grid.cells} cells")
-        found = cls(solution, space, nodes, Reconstruction.of(space, nodes))
+        found = cls(solution, space, nodes, Reconstruction.of(space, nodes))  # pyright: ignore[reportArgumentType]
         if density and found._divergence is None:
             found.check_jumps(float(solution.times[0]))
         return found

@@ -113,7 +113,7 @@ def on_a_network(level):
 
 
 @claim.measure
-def bounded(level, seed=0, bound=1.0, root=1.0, constant=2.0, network=True):
+def bounded(level, rng, bound=1.0, root=1.0, constant=2.0, network=True):
     """`bound` scales the right side, `root` the part of the prior, `constant` stands in |E_q R − E_p̂ R| ≤ 2ρ√K."""
     findings, left, right = [], [], []
     one = mfg.exact(1.0, "the claim")
@@ -121,7 +121,7 @@ def bounded(level, seed=0, bound=1.0, root=1.0, constant=2.0, network=True):
     # δ: one per cent of K_T = 0.021, above the 7e-5 of slopes of second order
     label = "exact score, another prior: energy and KL(q‖p̂) = K_T"
     findings.append(equal(label, energy, _times(limit, bound), resolution=2e-4))
-    for name, pair in drawn(seed, Level(level).pick(1, 3, 10)).items():
+    for name, pair in drawn(int(rng.integers(2**32)), Level(level).pick(1, 3, 10)).items():
         energy, limit, share = with_bars(pair, root)
         part = f"{name}: |E_q R − E_p̂ R| as a part of {constant:g}ρ√K"
         findings.append(at_most(f"{name}: energy and KL(q‖p̂)", energy, _times(limit, bound), resolution=1e-4))
@@ -152,15 +152,15 @@ def _times(estimate, factor):
 
 
 @claim.control("the prior's part √K_T left out")
-def without_the_prior(level):
-    return bounded(level, root=0.0, network=False)
+def without_the_prior(level, rng):
+    return bounded(level, rng, root=0.0, network=False)
 
 
 @claim.control("0.9 times the bound, where it is an equality")
-def smaller(level):
-    return bounded(level, bound=0.9, network=False)
+def smaller(level, rng):
+    return bounded(level, rng, bound=0.9, network=False)
 
 
 @claim.control("half of the constant: |E_q R − E_p̂ R| ≤ ρ√K")
-def half_the_constant(level):
-    return bounded(level, constant=1.0, network=False)
+def half_the_constant(level, rng):
+    return bounded(level, rng, constant=1.0, network=False)

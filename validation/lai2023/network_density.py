@@ -35,9 +35,9 @@ def sides(case, n, count, loss, residual, own):
 
 
 @claim.measure
-def likelihood(level, seed=0, loss=1.0, residual=1.0, own=1.0):
+def likelihood(level, rng, loss=1.0, residual=1.0, own=1.0):
     """`loss` and `residual` scale the two integrals, `own` the mean under the network's density."""
-    rng, findings, points = np.random.default_rng(seed), [], []
+    findings, points = [], []
     shapes = [(1, 0.06, 65)] * Level(level).pick(2, 8, 25) + [(2, 0.12, 33)] * Level(level).pick(0, 1, 3)
     for k, (d, spacing, count) in enumerate(shapes):
         for case in family.draw(rng, d):
@@ -61,10 +61,10 @@ def likelihood(level, seed=0, loss=1.0, residual=1.0, own=1.0):
 
 
 @claim.control("the mean of the residual under the network's own density left out")
-def one_mean(level):
-    return likelihood(level, own=0.0)
+def one_mean(level, rng):
+    return likelihood(level, rng, own=0.0)
 
 
 @claim.control("D replaced by g² = 2D in the loss")
-def twice_the_diffusivity(level):
-    return likelihood(level, loss=2.0)
+def twice_the_diffusivity(level, rng):
+    return likelihood(level, rng, loss=2.0)

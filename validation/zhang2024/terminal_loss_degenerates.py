@@ -29,9 +29,9 @@ def loss(points, centres, precision):
 
 
 @claim.measure
-def degenerates(level, seed=0, slope=1.0, fresh_for_both=False):
+def degenerates(level, rng, slope=1.0, fresh_for_both=False):
     """`slope` scales the limit −2d; with `fresh_for_both` no centre is a training point."""
-    rng, n, findings, series = np.random.default_rng(seed), Level(level).pick(150, 400, 1000), [], []
+    n, findings, series = Level(level).pick(150, 400, 1000), [], []
     for law in (mfg.densities.spiral(), mfg.densities.swiss_roll()):
         d, points = law.dimension, law.sample(n, rng)
         fresh = law.sample(n, rng)
@@ -70,10 +70,10 @@ def degenerates(level, seed=0, slope=1.0, fresh_for_both=False):
 
 
 @claim.control("no centre at a training point")
-def all_fresh(level):
-    return degenerates(level, fresh_for_both=True)
+def all_fresh(level, rng):
+    return degenerates(level, rng, fresh_for_both=True)
 
 
 @claim.control("the limit −d instead of −2d")
-def half_the_slope(level):
-    return degenerates(level, slope=0.5)
+def half_the_slope(level, rng):
+    return degenerates(level, rng, slope=0.5)

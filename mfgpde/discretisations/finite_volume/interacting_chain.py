@@ -64,7 +64,7 @@ class InteractingChain:
         along = [h * ((np.arange(m) + m // 2) % m - m // 2) for m, h in zip(sizes, grid.spacing, strict=True)]
         z = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1)
         with np.errstate(all="ignore"):
-            K = np.array(np.broadcast_to(self.equation.interaction(z), z.shape), dtype=float)
+            K = np.array(np.broadcast_to(self.equation.interaction(np.asarray(z, dtype=float)), z.shape), dtype=float)
         K[(0,) * grid.dimension] = 0.0  # a particle does not act on itself
         if not np.isfinite(K).all():
             where = z[tuple(np.argwhere(~np.isfinite(K))[0][:-1])]

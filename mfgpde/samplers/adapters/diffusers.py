@@ -42,7 +42,8 @@ class Prediction:
             return 1 - t / self.trained, t / self.trained
         if self.table is None:
             sigma = float(np.exp(4 * t))  # c_noise = log(σ)/4
-            return 1 / float(np.hypot(sigma, self.data_deviation)), sigma / float(np.hypot(sigma, self.data_deviation))
+            size = float(np.hypot(sigma, float(self.data_deviation or 0.0)))
+            return 1 / size, sigma / size
         logs = 0.5 * np.log((1 - self.table) / self.table)
         w = np.exp(2 * np.interp(t, np.arange(len(logs)), logs))
         return float(1 / np.sqrt(1 + w)), float(np.sqrt(w / (1 + w)))
@@ -86,7 +87,7 @@ class SchedulerRun:
     def __init__(
         self, make: Any, options: dict[str, Any], steps: int, data: GaussianMixture, double: bool = True
     ) -> None:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
 
         self.torch, self.real = torch, torch.float64 if double else torch.float32
         self.scheduler = make(**options)

@@ -14,11 +14,11 @@ def intercepted(module: Any, owner: Any, noise: Any) -> Iterator[None]:
 
     Raises ValueError where another number of values is drawn than there are states.
     """
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     def given(*shape: Any, **_: Any) -> Any:
         sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        wanted = tuple(sizes.shape) if hasattr(sizes, "shape") else tuple(sizes)
+        wanted = tuple(getattr(sizes, "shape", sizes))
         count = 1
         for n in wanted:
             count *= int(n)

@@ -74,7 +74,7 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def tried_case(name: str, options: Mapping[str, Any], steps: Sequence[int], data: GaussianMixture) -> dict[str, Any]:
     """Return a row: nature, errors with bars, verdict; what goes wrong in double is tried in single precision."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)

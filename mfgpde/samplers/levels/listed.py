@@ -49,7 +49,7 @@ class Leading(Listed):
 
     def entries(self, steps: int) -> Array:
         """Return 1, 1 + N // n, …"""
-        return 1 + np.arange(steps) * (self.trained // steps)
+        return 1.0 + np.arange(steps, dtype=float) * (self.trained // steps)
 
 
 class Trailing(Listed):
@@ -61,7 +61,7 @@ class Trailing(Listed):
 
     def entries(self, steps: int) -> Array:
         """Return the rounded N − k N/n."""
-        return np.round(self.trained - np.arange(steps) * (self.trained / steps))[::-1]
+        return np.rint(self.trained - np.arange(steps, dtype=float) * (self.trained / steps))[::-1]
 
 
 class Linspace(Listed):
