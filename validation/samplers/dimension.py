@@ -11,7 +11,7 @@ from mfgpde.verify import Claim, Evidence, Level, equal
 
 claim = Claim(
     statement=(
-        r"\mathrm{KL}(p^{\otimes d}\|q^{\otimes d})=d\,\mathrm{KL}(p\|q),\qquad"
+        r"\mathrm{KL}(p^{\otimes d}\|q^{\otimes d})=d\,\mathrm{KL}(p\|q),\qquad "
         r"W_2(p^{\otimes d},q^{\otimes d})=\sqrt d\,W_2(p,q)"
     ),
     source="closed form",
