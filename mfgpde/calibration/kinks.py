@@ -20,7 +20,7 @@ class Kinks:
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a grid, a place and powers."""
-        space = FiniteVolume(CartesianGrid((0.0,), (1.0,), (int(rng.integers(4, 40)),)))
+        space = FiniteVolume(CartesianGrid((0.0,), (1.0,), (int(rng.integers(4, 40)),)), walls="reflecting")
         c, p, q = (float(rng.uniform(*ends)) for ends in ((0.1, 0.9), (0.3, 1.9), (0.2, 2.0)))
         truths = [(c ** (p + 1) + (1 - c) ** (p + 1)) / (p + 1), 1 / (q + 1)]
 

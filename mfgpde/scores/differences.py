@@ -59,14 +59,14 @@ class Differenced:
         """Return ∂_t s; within four steps of an end of [start, end] by one-sided differences, of order four too."""
         h = self.time_step
         if self.start <= t - 4 * h and t + 4 * h <= self.end:
-            return self._slope(lambda dt: self(x, t + dt), h, "time_derivative")
+            return self._slope(lambda dt: self(x, t + dt), h, "time derivative")
         h = h if t + 8 * h <= self.end else -h
         values = [self(x, t + k * h) for k in (0, 1, 2, 3, 4, 6, 8)]
         weights = np.array([-25, 48, -36, 16, -3]) / 12
         fine = sum(w * values[k] for w, k in zip(weights, (0, 1, 2, 3, 4), strict=True)) / h
         coarse = sum(w * values[k] for w, k in zip(weights, (0, 2, 4, 5, 6), strict=True)) / (2 * h)
         gap = float(np.abs(fine - coarse).max(initial=0.0))
-        self.uncertainty["time_derivative"] = max(self.uncertainty.get("time_derivative", 0.0), gap)
+        self.uncertainty["time derivative"] = max(self.uncertainty.get("time derivative", 0.0), gap)
         return np.asarray(fine)
 
     def divergence_gradient(self, x: Array, t: float) -> Array:

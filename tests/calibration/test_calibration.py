@@ -100,9 +100,13 @@ OUT_OF_RANGE = {"kinks"}
 """known to be too small: ladders do not see that they are out of their asymptotic range"""
 
 
+EXACT = ("transports", "solution-errors", "quadratures")
+"""families with cases that are exact to rounding, as trapezoids of smooth peaks are: no bar is near such an error"""
+
+
 def test_bars_are_not_bought_with_width(trial):
     for row in trial.rows:
-        assert row.sharpness < 2e3 or row.family in ("transports", "solution-errors"), (row.family, row.sharpness)
+        assert row.sharpness < 2e3 or row.family in EXACT, (row.family, row.sharpness)
 
 
 class TooSmall:

@@ -198,7 +198,7 @@ def test_bad_files_are_refused(tmp_path, rng):
         (tmp_path / "x.pt", "is a pickle"),
         (pickled, "pickled or truncated"),
         (short, "pickled or truncated"),
-        (gap, "do not follow a layer of width 4"),
+        (gap, "W1 takes 5 inputs, the layer before it has width 4"),
         (nan, "not finite"),
         (tmp_path / "none.npz", "no file"),
         ("plain", "a score is a file of weights"),
