@@ -149,7 +149,7 @@ class TorchScore:
                 for points, *others in zip(*(a.split(MOST_THERE if there else MOST) for a in flat), strict=True)
             ]
         values: Tensor = self.torch.cat(parts)
-        values = values.reshape((*x.shape[:-1], *values.shape[1:]))
+        values = values.reshape((*x.shape[:-1], *values.shape[1:]))  # pyright: ignore[reportArgumentType]
         return namespace_of(x).from_dlpack(values) if there else values.cpu().numpy()
 
     def __call__(self, x: Array, t: float) -> Array:
