@@ -16,7 +16,7 @@ class Case:
     """One number on trial: what it is of, its estimate, the truth, and to what the truth is `known` (rounding, quadrature).
 
     >>> from mfgpde.calibration import Case
-    >>> Case("a length", mfg.Estimate(2.1, 0.2, mfg.Kind.BOUND, "a ruler"), 2.0).ratio
+    >>> round(Case("a length", mfg.Estimate(2.1, 0.2, mfg.Kind.BOUND, "a ruler"), 2.0).ratio, 9)
     0.5
     """
 

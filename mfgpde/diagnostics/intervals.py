@@ -29,7 +29,7 @@ def mean_interval(
     >>> print(mfg.diagnostics.mean_interval([1.0, 2.0, 3.0]))  # 9.925/√3, 9.925 the quantile of Student's t
     2 ± 5.7e+00
     >>> print(mfg.diagnostics.mean_interval([0.0] * 99 + [1.0]))  # one event of 100 may have a share of 7 %
-    0.01 ± 6.3e-02
+    0.01 ± 6.2e-02
     """
     numbers = np.asarray(values, dtype=float).ravel()
     width = half_width(numbers, level, within, normal)

@@ -20,7 +20,7 @@ class Cosine(ScheduledProcess):
     Raises ValueError for an offset or horizon that is not positive and finite; `trigonometric` is that without offset.
 
     >>> print(f"{mfg.processes.Cosine().mean_coefficient(0.5):.4f}, {mfg.processes.Cosine().variance(1.0):.1f}")
-    0.7028, 1.0
+    0.7027, 1.0
     """
 
     offset: float = 0.008

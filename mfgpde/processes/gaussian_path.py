@@ -31,7 +31,7 @@ class GaussianPath(ScheduledProcess):
     Raises ValueError where α(0) ≤ 0, where data come back or noise goes away (ασ̇ < σα̇), for values that are not finite,
     and for functions without a complex step.
 
-    >>> straight = mfg.GaussianPath(lambda t: 1 - t, lambda t: t)
+    >>> straight = mfg.processes.GaussianPath(lambda t: 1 - t, lambda t: t)
     >>> law = straight.transition(0.0, 0.25)
     >>> law.factor, law.covariance
     (0.75, 0.0625)

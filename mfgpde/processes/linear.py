@@ -77,7 +77,7 @@ class Linear(LinearProcess):
         The first `dimension` coordinates are x, the others v; the noise is on v alone. — arXiv:2112.07068, eqs. (5), (6).
 
         >>> process = mfg.Linear.critically_damped()
-        >>> process.diffusion_tensor(np.zeros((1, 2)), 0.0).tolist()
+        >>> process.diffusion_tensor(np.zeros((1, 2)), 0.0).round(12).tolist()
         [[[0.0, 0.0], [0.0, 4.0]]]
         """
         positive(rate=rate, mass=mass)
