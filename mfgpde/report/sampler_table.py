@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mfgpde.core.files import write_text
+from mfgpde.samplers.convergence import SHORT
 
-SHORT = 0.35
-"""by how much an order may fall short of the one stated"""
 type Row = Mapping[str, Any]
 
 

@@ -149,7 +149,7 @@ KNOWN = pytest.mark.xfail(
     "row", [pytest.param(row, marks=[KNOWN] if row == "elements P2, boxes" else []) for row in ROWS]
 )
 def test_truth_lies_in_the_bar(row):
-    """A hundred times as many gave 1 % outside: none of these."""
+    """Ten times as many gave 1 % outside: none of these."""
     worst = {seed: max(ROWS[row](np.random.default_rng([seed, 23]))) for seed in SEEDS}
     assert max(worst.values()) <= 1, worst
 
