@@ -4,9 +4,10 @@ Against log γ, the precision of all kernels, of spiral data: centres that are t
 """
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal
+from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal
 
 claim = Claim(
     statement=(
@@ -29,25 +30,30 @@ def loss(points, centres, precision):
 
 
 @claim.measure
-def degenerates(level, rng, slope=1.0, fresh_for_both=False):
-    """`slope` scales the limit −2d; with `fresh_for_both` no centre is a training point."""
+def degenerates(level, rng, slope=1.0, fresh_for_both=False, data_for_both=False):
+    """`slope` scales the limit −2d; with `fresh_for_both` no centre is a training point, with `data_for_both` all are."""
     n, findings, series = Level(level).pick(150, 400, 1000), [], []
     for law in (mfg.densities.spiral(), mfg.densities.swiss_roll()):
         d, points = law.dimension, law.sample(n, rng)
         fresh = law.sample(n, rng)
         gaps = np.linalg.norm(points[:, None] - fresh, axis=-1)
         fresh = fresh[gaps.min(axis=0) > 0.02]
-        r = float(np.linalg.norm(points[:, None] - fresh, axis=-1).min())
         own = [loss(points, fresh if fresh_for_both else points, g) for g in PRECISIONS]
-        apart = [loss(points, fresh, g) for g in PRECISIONS]
+        apart = [loss(points, points if data_for_both else fresh, g) for g in PRECISIONS]
         # kernels at other training points weigh e^{−γr²/2}: nothing at γ = 1e8, save for two points within 1e-4
         last = mfg.Estimate(own[-1] / PRECISIONS[-1], 1e-9, mfg.Kind.EXTRAPOLATED, "γ = 1e8")
         findings.append(
             equal(f"{d}D: L/γ, centres at the data", last, mfg.exact(-2.0 * d * slope, "the claim"), resolution=1e-6)
         )
-        least = mfg.exact(min(apart), "least of 29 precisions")
-        bound = mfg.exact(-(d**2) / r**2, "r measured")
-        findings.append(at_least(f"{d}D: least L, fresh centres, and −d²/r²", least, bound, resolution=1e-9 / r**2))
+        # one centre at distance r of one point, where −d²/r² is reached, at γ = d/r²
+        r = float(rng.uniform(0.2, 2.0))
+        one, other = np.zeros((1, d)), np.full((1, d), r / np.sqrt(d))
+        value = minimize_scalar(
+            lambda u, a=one, b=other: loss(a, b, np.exp(u)), bounds=(-12, 12), options={"xatol": 1e-9}
+        ).fun
+        least = mfg.Estimate(value * r**2, 1e-9, mfg.Kind.EXTRAPOLATED, "least over γ, to 1e-9 of log γ")
+        bound = mfg.exact(-((d * slope) ** 2), "the claim")
+        findings.append(equal(f"{d}D: least L r², a centre at distance r", least, bound, resolution=1e-8))
         best = PRECISIONS[int(np.argmin(apart))]
         inner = mfg.exact(float(np.log10(best)), "least of 29 precisions")
         findings.append(
@@ -72,6 +78,11 @@ def degenerates(level, rng, slope=1.0, fresh_for_both=False):
 @claim.control("no centre at a training point")
 def all_fresh(level, rng):
     return degenerates(level, rng, fresh_for_both=True)
+
+
+@claim.control("all centres at training points")
+def all_at_the_data(level, rng):
+    return degenerates(level, rng, data_for_both=True)
 
 
 @claim.control("the limit −d instead of −2d")
