@@ -106,7 +106,8 @@ EXACT = ("transports", "solution-errors", "quadratures")
 
 def test_bars_are_not_bought_with_width(trial):
     for row in trial.rows:
-        assert row.sharpness < 2e3 or row.family in EXACT, (row.family, row.sharpness)
+        seen = [ratio for ratio in row.ratios if ratio > 0]  # an error below rounding says nothing of width
+        assert not seen or 1 / np.median(seen) < 2e3 or row.family in EXACT, (row.family, row.sharpness)
 
 
 class TooSmall:

@@ -215,6 +215,7 @@ def stand_in(monkeypatch, host, ran):
     fake = SimpleNamespace(
         asarray=lambda a: a if isinstance(a, Remote) else Remote(counted("sent", np.array(a))),
         from_dlpack=lambda a: Remote(np.from_dlpack(a)),
+        bincount=lambda x, weights, n: Remote(np.bincount(x.inner, weights.inner, n)),
         cuda=SimpleNamespace(runtime=runtime),
     )
     monkeypatch.setattr(arrays, "device_namespace", lambda: fake)

@@ -17,5 +17,5 @@ def test_time_differences_stay_inside_and_keep_their_order(t, rng):
     """One-sided formulas of order four, twice as wide as the step: (2h)⁴·2⁵/5 is 3e-10 at h = 1e-3, what they state."""
     score, x = Differenced(only_inside, 2, end=1.0), rng.normal(size=(20, 2))
     error = np.abs(score.time_derivative(x, t) - 2 * np.cos(2 * t + x)).max()
-    assert error <= score.uncertainty["time_derivative"] + 1e-11 / score.time_step * 1e-3
+    assert error <= score.uncertainty["time derivative"] + 1e-11 / score.time_step * 1e-3
     assert error < 1e-9

@@ -254,7 +254,10 @@ def test_an_interrupted_run_leaves_no_process(tmp_path):
     """The keyboard ends the run, and the claims with it."""
     nap = f"sleep {10**6 + os.getpid()}"
     write(tmp_path / "suite", "endless", measure=f"os.system('{nap}')")
-    words = [sys.executable, "-m", "mfgpde.app.cli", "validate", "suite/", "--out", "out"]
+    # what runs in a shell's background is born deaf to the keyboard
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    heard += "; from mfgpde.app.cli import main; main()"
+    words = [sys.executable, "-c", heard, "validate", "suite/", "--out", "out"]
     run = subprocess.Popen(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
 
     def sleeping():
@@ -268,6 +271,7 @@ def test_an_interrupted_run_leaves_no_process(tmp_path):
     assert not sleeping()
 
 
+@pytest.mark.slow  # a wall clock wants a machine of its own
 def test_a_claim_costs_little_more_than_itself(tmp_path):
     """The process of its own, the folder and the record: below 0.3 s a claim once the warm process is there."""
     for k in range(12):
