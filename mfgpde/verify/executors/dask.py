@@ -11,14 +11,14 @@ class Dask(Executor):
     """A client of Dask's scheduler, which gives claims to its workers."""
 
     def __init__(self, max_workers: int) -> None:
-        from distributed import Client, LocalCluster
+        import distributed  # pyright: ignore[reportMissingImports]
 
+        dask: Any = distributed
         address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-        local: Any = LocalCluster
         self.cluster: Any = (
-            None if address else local(n_workers=max_workers, threads_per_worker=1, dashboard_address=None)
+            None if address else dask.LocalCluster(n_workers=max_workers, threads_per_worker=1, dashboard_address=None)
         )
-        self.client: Any = Client(address or self.cluster)
+        self.client: Any = dask.Client(address or self.cluster)
         self.pool: Any = self.client.get_executor(pure=False, retries=0)
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:

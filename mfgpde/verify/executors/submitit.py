@@ -26,7 +26,8 @@ class Submitit(Executor):
 
         self.submissions = SHARES * max_workers
         self.folder = Path(tempfile.mkdtemp(prefix="mfgpde.submitit.", dir=os.environ.get("MFGPDE_SHARED", ".")))
-        self.executor = submitit.AutoExecutor(self.folder)
+        library: Any = submitit
+        self.executor: Any = library.AutoExecutor(self.folder)
         given = os.environ.get("MFGPDE_SUBMITIT")
         self.executor.update_parameters(
             **(json.loads(Path(given).read_text(encoding="utf-8")) if given else {"timeout_min": 24 * 60})
@@ -43,7 +44,7 @@ class Submitit(Executor):
         with self.free:
             if self.over or not future.set_running_or_notify_cancel():
                 return
-            job = self.executor.submit(fn, *args, **kwargs)
+            job: Any = self.executor.submit(fn, *args, **kwargs)
             while not job.done():
                 if self.over:
                     job.cancel()
