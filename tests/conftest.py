@@ -1,13 +1,16 @@
 """A stricter world than the user's: floating-point trouble raises, warnings are errors."""
 
+import json
 import shutil
 import subprocess
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import mfgpde
 from mfgpde.core.optional import MissingLibrary
 
 # what a busy machine takes for an example says nothing about the code
@@ -61,3 +64,45 @@ def browse(tmp_path):
         return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
     return visit
+
+
+KINDS = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "null": type(None)}
+
+
+def misfits(value, schema, whole, where="certificate"):
+    """Yield what does not fit a schema, for the words that ours uses: it is read here by its text alone."""
+    assert set(schema) <= {
+        "$schema", "$defs", "$ref", "title", "description", "type", "required", "properties", "additionalProperties",
+        "items", "anyOf", "const", "enum",
+    }  # fmt: skip
+    schema = whole["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(isinstance(value, KINDS[kind]) and not isinstance(value, bool) for kind in kinds):
+        yield f"{where}: {value!r} is no {kinds}"
+        return
+    if "const" in schema and value != schema["const"]:
+        yield f"{where}: {value!r} is not {schema['const']!r}"
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{where}: {value!r} is none of {schema['enum']}"
+    if "anyOf" in schema and all(list(misfits(value, one, whole)) for one in schema["anyOf"]):
+        yield f"{where}: {value!r} fits nothing"
+    if isinstance(value, dict):
+        yield from (f"{where}: lacks {name}" for name in schema.get("required", ()) if name not in value)
+        others = schema.get("additionalProperties", {})
+        for name, one in value.items():
+            known = schema.get("properties", {}).get(name, others)
+            if known is False:
+                yield f"{where}: {name} is not described"
+            else:
+                yield from misfits(one, known, whole, f"{where}.{name}")
+    for k, one in enumerate(value if isinstance(value, list) else ()):
+        yield from misfits(one, schema.get("items", {}), whole, f"{where}[{k}]")
+
+
+@pytest.fixture(scope="session")
+def flaws():
+    """Return a function from a certificate to what in it does not fit its schema."""
+    path = Path(mfgpde.__file__).with_name("report") / "certificate.schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    return lambda found: list(misfits(found, schema, schema))

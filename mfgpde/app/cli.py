@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mfgpde.app.compare import compare
 from mfgpde.app.complaints import Complaints
+from mfgpde.app.figures import figures
 from mfgpde.app.sampler import sampler
 from mfgpde.core import threads
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
-app.command()(sampler)
+for command in (sampler, compare, figures):
+    app.command()(command)
 
 
 class LevelName(StrEnum):
@@ -222,76 +224,32 @@ def check(
 
     console = _console()
     with Complaints():
+        from mfgpde.app import certificates, outputs
         from mfgpde.app import check as trials
         from mfgpde.app.asked import asked
         from mfgpde.app.requirements import Certificate, Requirement
-        from mfgpde.report import certificate as page
-        from mfgpde.verify import history, record
+        from mfgpde.core.lock import locked
 
         required = [Requirement.read(text) for text in require or ()]
         earlier = Certificate.load(against) if against else None
-        trial = trials.prepare(asked(words | {"option": tuple(option or ())}))
-        with meter("check", show=console.is_terminal) as bar:
-            steps = iter(range(1, 8))
-            found = trials.tried(trial, lambda text: bar(next(steps) / 8, text))
-        result = {"about": trial.about, **found.plain(), "provenance": record.provenance(PACKAGE)}
-        record.write(out / "certificate.json", result)
-        history.append(out, page.line(result, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"))
-        (out / "certificate.html").write_text(
-            page.render(result, found.fields, history.certificates(out)), encoding="utf-8"
-        )
+        with locked(outputs.folder(out), "the certificates in"):
+            trial = trials.prepare(asked(words | {"option": tuple(option or ())}))
+            with meter("check", show=console.is_terminal) as bar:
+                steps = iter(range(1, 8))
+                found = trials.tried(trial, lambda text: bar(next(steps) / 8, text))
+            result = certificates.written(out, trial, found, PACKAGE)
     console.print(table.certificate_table(result))
     for failure in found.failures:
         console.remark(failure, "✗", "bold red")
     for warning in found.warnings:
         console.remark(warning)
+    console.print(" ".join(result["judgement"]), highlight=False)
     files = f"Certificate: {out / 'certificate.html'}   Data: {out / 'certificate.json'}"
     console.print(f"{result['cost']['seconds']:.0f} s. {files}", highlight=False)
     with Complaints():
         from mfgpde.app import gates
 
         raise typer.Exit(gates.code(Certificate(result), required, earlier, console, failed=bool(found.failures)))
-
-
-@app.command()
-def figures(
-    names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; default: all.")] = None,
-    run: Annotated[Path, typer.Option(help="The recorded run to draw from.")] = Path("results/quick/run.json"),
-    out: OutOption = Path("results/figures"),
-    against: Annotated[Path | None, typer.Option(help="Stored digests of the data to compare with.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Where to store digests of the data.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Draw also what has not changed.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
-) -> None:
-    """Draw paper figures from a recorded run, as PDF and PNG, with the numbers behind each; exit code 3 if these moved."""
-    from mfgpde.app import bundled, drawn, figure_data
-    from mfgpde.core.progress import meter
-    from mfgpde.verify import record
-
-    console = _console()
-    with Complaints():
-        scripts = bundled.scripts("figures")
-        if list_:
-            return bundled.describe(scripts, console)
-        chosen = {name: bundled.pick(name, scripts, "figure") for name in names or scripts}
-        stored = figure_data.read(against) if against else {}
-        recorded, found = record.read_complete(run), {}
-        if recorded["provenance"] != record.provenance(PACKAGE):
-            console.print(f"The run was recorded at commit {recorded['provenance']['commit']}; what it holds is drawn.")
-        with meter("figures", show=console.is_terminal) as bar:
-            for k, one in enumerate(drawn.draw(chosen, recorded, out, PACKAGE, again=again), start=1):
-                bar(k / len(chosen), one.name)
-                if one.compared:
-                    found[one.name] = figure_data.digest(one.files)
-                kept = "" if one.fresh else " (kept: nothing it is made of has changed)"
-                files = ", ".join(map(str, one.files))
-                console.print(f"{one.name}: {files}{kept}", highlight=False, soft_wrap=True)
-        if store:
-            figure_data.store(store, found)
-    moved = figure_data.moved(stored, found)
-    for words in moved:
-        console.print(words, highlight=False)
-    raise typer.Exit(3 if moved else 0)
 
 
 @app.command()

@@ -28,11 +28,22 @@ def ready(path: Path, suffixes: Collection[str]) -> Path:
         raise ValueError(f"{path} must end in {' or '.join(suffixes)}, which say what is written")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder(path.parent)
+    return path
+
+
+def folder(path: Path) -> Path:
+    """Return a folder in which results can be written, made if it is missing. Raises OSError with its name if it cannot."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".mfgpde.")
+        path.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path, prefix=".mfgpde.")
     except OSError as trouble:
-        raise OSError(trouble.errno, trouble.strerror, str(path.parent)) from trouble
-    os.close(handle)
-    Path(name).unlink()
+        raise OSError(trouble.errno, trouble.strerror, str(trouble.filename or path)) from trouble
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(b"0" * 4096)  # a full disk makes files and writes nothing into them
+    except OSError as trouble:
+        raise OSError(trouble.errno, trouble.strerror, str(path)) from trouble
+    finally:
+        Path(name).unlink()
     return path

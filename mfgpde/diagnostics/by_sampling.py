@@ -22,6 +22,7 @@ from mfgpde.diagnostics.data import Data, Named
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, entry, probe, stages
 from mfgpde.diagnostics.prior_mismatch import mismatch
+from mfgpde.diagnostics.scales import spread, stopped_early
 from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.equations import Continuity
 from mfgpde.processes import ForwardProcess, LinearProcess, ScheduledProcess
@@ -78,12 +79,14 @@ def certify_by_sampling(
         law = data.at if isinstance(data, Named) else None
         ledger.enter("likelihood", "data", _likelihood(process, counted, clouds["data"][:few], stop, law, rng))
         ledger.enter("prior", "p_T–prior", mismatch(process, data, dimension))
+        ledger.enter("stopping", "p_stop–data", {"W2": stopped_early(process, data, stop, dimension)})
     tell("moments")
     for a, b in combinations(clouds, 2):
         ledger.enter("moments", f"{a}–{b}", {"W2², at least": entry(_gelbrich(clouds[a], clouds[b]))})
     ledger.facts |= {
         "dimension": dimension,
         "stop": stop,
+        "spread": spread(data, clouds["sde"]),
         "trajectories": trajectories,
         "seed": seed,
         "steps": STEPS,
@@ -148,7 +151,8 @@ def _row(
     """Return mean squares at one time: of the score, of ε (above 16 dimensions two directions drawn), of the rotation."""
     d, D = x.shape[1], float(process.diffusivity(t))
     s, f = score(x, t), process.drift(x, t)
-    known = score.time_derivative(x, t) + score.directional_derivatives(x, t, f - 2 * D * s)[1]
+    slope = score.time_derivative(x, t)
+    known = slope + score.directional_derivatives(x, t, f - 2 * D * s)[1]
     known = known + process.drift_vjp(x, t, s) + process.divergence_gradient(x, t)
     if d <= FEW:  # all directions, no chance
         products = [score.directional_derivatives(x, t, np.broadcast_to(e, x.shape)) for e in np.eye(d)]
@@ -158,7 +162,8 @@ def _row(
         first, second = (known - D * curvature for _, _, curvature in products)
     turned = [0.25 * np.sum((pushed - pulled) ** 2, axis=-1) for pushed, pulled, _ in products]
     rotation = sum(turned) if d <= FEW else 0.5 * (turned[0] + turned[1])
-    squares = {"score": dot(s, s), "score residual": dot(first, second), "rotation": rotation}
+    squares = {"score": dot(s, s), "time derivative": dot(slope, slope)}
+    squares |= {"score residual": dot(first, second), "rotation": rotation}
     return {"t": float(t)} | {name: entry(mean_interval(values)) for name, values in squares.items()}
 
 

@@ -18,6 +18,7 @@ from mfgpde.diagnostics.folds import Unfolded, unfolded
 from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, entry, probe, stages
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.prior_mismatch import advice, mismatch, noised_law
+from mfgpde.diagnostics.scales import spread, stopped_early
 from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
 from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.discretisations import Field, FiniteVolume, means_of
@@ -88,6 +89,7 @@ def certify(
         ledger.enter("distances", f"{a}–{b}", compared(laws[a], laws[b]))
     if data is not None:
         _prior(ledger, process, data, laws, ode, rough["ode"])
+        ledger.enter("stopping", "p_stop–data", {"W2": stopped_early(process, data, stop, grid.dimension)})
     second = _by_elements(process, score, sde.density, stop, elements) if elements else None
     tell("residuals")
     ledger.rows = _residuals(process, score, sde, grid, stop)
@@ -97,6 +99,7 @@ def certify(
     ledger.facts |= {
         "grid": {"lower": list(grid.lower), "upper": list(grid.upper), "cells": list(grid.cells)},
         "stop": stop,
+        "spread": spread(data, sde.density),
         "tolerances": dict(RTOL),
         "leak": {"sde": sde.leak, "ode": ode.leak},
         "folded": -float(grid.integrate(np.minimum(ode.density.values, 0.0))),
@@ -254,6 +257,7 @@ def _residuals(
         row: dict[str, float | Entry] = {
             "t": float(t),
             "score": rms(score(x, t)),
+            "time derivative": rms(score.time_derivative(x, t)),
             "score residual": rms(score_residual(process, score, x, t)),
         }
         row["rotation"] = rms(rotation(score, x, t))

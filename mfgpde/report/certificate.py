@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +10,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from mfgpde.report import drawings, plotting, table
+from mfgpde.report import certificate_plots, drawings, table
 from mfgpde.report.formulas import mathml
+from mfgpde.report.inline import inline
+from mfgpde.report.judgement import judged
+from mfgpde.report.shares import percent, residual_share
 
 FEWEST = 2
 """certificates in a folder before their history is shown"""
@@ -26,18 +27,19 @@ def render(result: Mapping[str, Any], fields: Mapping[str, Any], history: Sequen
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(short=lambda x: "–" if x is None else f"{x:.4g}", tightness=table.tightness)
-    environment.filters.update(mathml=mathml, scale=drawings.scale)
-    if fields:
-        panels = plotting.density_panels(fields), plotting.residual_panels(result)
-    else:
-        panels = (plotting.trajectory_panel(result),)
-    pictures = [_embedded(panel, "what was found") for panel in panels]
+    environment.filters.update(mathml=mathml, scale=drawings.scale, percent=percent)
+    laws, over_time = certificate_plots.panels(result, fields)
+    judgement = judged(result)
     groups = measured(result)
     numbers = {row["label"]: row for rows in groups.values() for row in rows}
     trends = {name: _trend(name, history) for name in numbers}
     return environment.get_template("certificate.html").render(
         result=result,
-        pictures=pictures,
+        judgement=judgement,
+        shares=[share.row() for share in judgement.shares],
+        relative=residual_share(result),
+        laws=[inline(one, "a generated law") for one in laws],
+        over_time=[inline(one, "over time") for one in over_time],
         groups=groups,
         numbers=numbers,
         trends=trends,
@@ -116,10 +118,3 @@ def _trend(name: str, history: Sequence[Mapping[str, Any]]) -> Markup:
 def _told(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the last certificates, newest first, if there is more than one."""
     return list(history)[-12:][::-1] if len(history) >= FEWEST else []
-
-
-def _embedded(figure: plotting.Figure, title: str) -> Markup:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=200, metadata={"Software": "mfgpde"})
-    text = base64.b64encode(buffer.getvalue()).decode()
-    return Markup(f'<img alt="{title}" src="data:image/png;base64,{text}">')

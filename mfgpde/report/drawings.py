@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -106,38 +106,49 @@ def trend(values: Sequence[float], label: str, crossed: Sequence[bool] = ()) -> 
     )
 
 
-def scale(rows: Sequence[Mapping[str, Any]]) -> Markup:
-    """Return numbers with their intervals on one logarithmic axis, a row each; bounds as brackets that open to the left.
+def scale(rows: Sequence[Mapping[str, Any]], unit: str = "") -> Markup:
+    """Return numbers with their intervals on one logarithmic axis, a line each; bounds as brackets that open to the left.
 
-    A row has a `label`, a `value`, `low` and `high`, and may be a `bound`. What reaches down to zero leaves on the left.
+    A row has a `label`, a `value`, `low` and `high`, may have `words` for them, and may be a `bound`. What reaches down to
+    zero leaves on the left, what has no upper end on the right. Places are in per cent of the width, so that the picture
+    fits any screen with its text as large as the page's.
     """
-    shown = [row for row in rows if math.isfinite(row["high"]) and row["high"] > 0]
+    shown = [row for row in rows if row["high"] > 0 and (math.isfinite(row["high"]) or row["low"] > 0)]
     if not shown:
         return Markup("")
-    ends = [x for row in shown for x in (row["low"], row["value"], row["high"]) if x > 0]
+    ends = [x for row in shown for x in (row["low"], row["value"], row["high"]) if x > 0 and math.isfinite(x)]
     first = math.floor(math.log10(max(min(ends), 1e-6 * max(ends))))
     last = max(math.ceil(math.log10(max(ends))), first + 1)
-    left, width, height = 230.0, 700.0, 22 * len(shown) + 24
+    every = -(-(last - first) // 4)  # labels of decades that a phone has room for
 
     def place(x: float) -> float:
         decade = math.log10(x) if x > 0 else first
-        return left + (width - left - 12) * (max(decade, first) - first) / (last - first)
+        return 2 + 92 * (min(max(decade, first), last) - first) / (last - first)
 
-    parts = []
-    for k in range(first, last + 1):
-        x = place(10.0**k)
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 20}" class="grid"/>')
-        parts.append(f'<text x="{x:.1f}" y="{height - 6}" text-anchor="middle">{10.0**k:g}</text>')
-    for k, row in enumerate(shown):
-        y, low, high, at = 22 * k + 12, place(row["low"]), place(row["high"]), place(row["value"])
-        bars = f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" class="reach"/>'
-        mark = f'<circle cx="{at:.1f}" cy="{y}" r="3.5"/>'
-        if row.get("bound"):
-            mark = f'<path d="M{at - 6:.1f} {y - 7}h6v14h-6" class="bound"/>'
-        title = f"{row['label']}: {number(row['value'])}, {number(row['low'])} … {number(row['high'])}"
-        label = f'<text x="{left - 12:g}" y="{y + 4}" text-anchor="end">{escape(row["label"])}</text>'
-        parts.append(f"<g><title>{escape(title)}</title>{label}{bars}{mark}</g>")
+    decades = [(k, place(10.0**k)) for k in range(first, last + 1)]
+    grid = "".join(f'<line x1="{x:.1f}%" x2="{x:.1f}%" y1="0" y2="100%" class="grid"/>' for _, x in decades)
+    lines = [_line(row, place, grid) for row in shown]
+    ticks = "".join(
+        f'<text x="{x:.1f}%" y="13" text-anchor="middle">{10.0**k:g}{unit}</text>'
+        for k, x in decades
+        if (k - first) % every == 0
+    )
+    axis = f'<div class="line axis"><span></span><svg width="100%" height="18" aria-hidden="true">{ticks}</svg></div>'
     return Markup(
-        f'<svg viewBox="0 0 {width:g} {height}" width="{width:g}" height="{height}" role="img" class="scale" '
-        f'aria-label="numbers with their intervals">{"".join(parts)}</svg>'
+        f'<div class="scale" role="group" aria-label="numbers with their intervals">{"".join(lines)}{axis}</div>'
+    )
+
+
+def _line(row: Mapping[str, Any], place: Callable[[float], float], grid: str) -> str:
+    """Return one number of a scale: its label, its interval, and its value in words."""
+    low, high, at = (place(row[name]) for name in ("low", "high", "value"))
+    title = f"{row['label']}: {number(row['value'])}, {number(row['low'])} … {number(row['high'])}"
+    mark = f'<circle cx="{at:.1f}%" cy="11" r="3.5"/>'
+    if row.get("bound"):
+        mark = f'<svg x="{at:.1f}%" y="11" overflow="visible"><path d="M-6 -7h6v14h-6" class="bound"/></svg>'
+    words = row.get("words", number(row["value"]))
+    return (
+        f'<div class="line"><span>{escape(row["label"])} <b>{escape(words)}</b></span>'
+        f'<svg width="100%" height="22" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>{grid}'
+        f'<line x1="{low:.1f}%" x2="{high:.1f}%" y1="11" y2="11" class="reach"/>{mark}</svg></div>'
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from markupsafe import Markup, escape
 
 from mfgpde.report import drawings, table
 from mfgpde.report.formulas import mathml
+from mfgpde.report.inline import inline
 
 
 def render(
@@ -51,8 +51,4 @@ def plot(series: list[Mapping[str, Any]]) -> Markup:
 def _drawn(series: list[Mapping[str, Any]]) -> Markup:
     from mfgpde.report.plotting import ladder_figure
 
-    figure = ladder_figure(series)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return Markup(text[text.index("<svg") :])
+    return inline(ladder_figure(series), "series of the evidence")

@@ -129,36 +129,6 @@ def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def density_panels(fields: Mapping[str, Any]) -> Figure:
-    """Draw densities on one grid side by side on one scale: lines in 1D, maps in 2D, sums along the last axis in 3D."""
-    grid = next(iter(fields.values())).grid
-    with style():
-        if grid.dimension == 1:
-            figure = Figure(figsize=(DOUBLE, 2.6))
-            axes = figure.subplots()
-            for name, field in fields.items():
-                axes.plot(grid.axes[0], field.values, label=name)
-            axes.set(xlabel="x", ylabel="density")
-            axes.legend()
-            return figure
-        figure = Figure(figsize=(DOUBLE, DOUBLE / len(fields) * 0.95 + 0.3))
-        maps = {
-            name: field.values if grid.dimension == 2 else field.values.sum(axis=2) * grid.spacing[2]
-            for name, field in fields.items()
-        }
-        top = float(np.quantile(np.concatenate([m.ravel() for m in maps.values()]), 0.998))
-        panels = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
-        extent = (grid.lower[0], grid.upper[0], grid.lower[1], grid.upper[1])
-        images = []
-        for panel, (name, values) in zip(panels, maps.items(), strict=True):
-            shown = {"extent": extent, "vmin": 0, "vmax": top, "cmap": "viridis", "interpolation": "nearest"}
-            images.append(panel.imshow(values.T, origin="lower", **shown))
-            panel.set(title=name, xlabel="x")
-        panels[0].set_ylabel("y")
-        figure.colorbar(images[0], ax=list(panels), shrink=0.8, extend="max", label="density")
-    return figure
-
-
 def picture(result: Evidence | Equilibrium | RefinedEquilibrium | Solution | Field) -> Figure:
     """Draw a field, a solution or an equilibrium, at most four times, scalars as they are, vectors by their length.
 
@@ -218,44 +188,6 @@ def field_panels(fields: Mapping[str, Any]) -> Figure:
             panel.set(title=name, xlabel="x")
         panels[0].set_ylabel("y" if d == 2 else "y, at the middle of z")
         figure.colorbar(image, ax=list(panels), shrink=0.8)
-    return figure
-
-
-def residual_panels(result: Mapping[str, Any]) -> Figure:
-    """Draw what a certificate says over time: residuals, the gap of the scores, and the Lipschitz constant."""
-    rows, bound = result["residuals"], result["bound"]
-    t = [row["t"] for row in rows]
-    with style():
-        figure = Figure(figsize=(DOUBLE, 2.3))
-        left, middle, right = figure.subplots(1, 3)
-        for k, name in enumerate(("score", "score residual", "log-density residual", "rotation")):
-            values = [row.get(name) for row in rows]
-            if all(v is not None and v > 1e-12 for v in values):
-                left.plot(t, values, marker=MARKERS[k], label=name)
-        left.set(xlabel="t", ylabel="rms over q^SDE", xscale="log", yscale="log")
-        left.legend()
-        middle.plot(bound["times"], bound["score gap"], marker="o")
-        middle.set(xlabel="t", ylabel="‖s − ∇log q^SDE‖", xscale="log", yscale="log")
-        right.plot(bound["times"], bound["Lipschitz constant"], marker="o")
-        right.axhline(0, color="#999999", linewidth=0.6)
-        right.set(xlabel="t", ylabel="one-sided Lipschitz constant L", xscale="log")
-        right.set_yscale("symlog", linthresh=1)
-    return figure
-
-
-def trajectory_panel(result: Mapping[str, Any]) -> Figure:
-    """Draw mean squares along trajectories over time with confidence intervals, where they are above zero."""
-    with style():
-        figure = Figure(figsize=(SINGLE, 2.3))
-        panel = figure.subplots()
-        for k, name in enumerate(("score", "score residual", "rotation")):
-            rows = [(row["t"], row[name]["value"], row[name]["error"]) for row in result["residuals"]]
-            rows = [(t, value, error) for t, value, error in rows if value > 1e-20 and value > error]
-            if rows:
-                t, value, error = zip(*rows, strict=True)
-                panel.errorbar(t, value, error, marker=MARKERS[k], label=name, elinewidth=0.6)
-        panel.set(xlabel="t", ylabel="mean square along trajectories", xscale="log", yscale="log")
-        panel.legend()
     return figure
 
 

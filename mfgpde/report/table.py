@@ -9,6 +9,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from mfgpde.report import shares
+
 COLOURS = {"holds": "green", "undecided": "yellow", "refuted": "bold red", "broken": "bold magenta", "skipped": "dim"}
 MARKS = {"holds": "✓", "undecided": "?", "refuted": "✗", "broken": "!", "skipped": "–"}
 
@@ -166,6 +168,21 @@ def certificate_table(result: Mapping[str, Any]) -> Table:
             table.add_row(
                 f"{name}, t = {first['t']:g} → {last['t']:g}", f"{first[name]:.3g} → {last[name]:.3g}", "–", "rms"
             )
+    return table
+
+
+def comparison_table(certificates: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    """Return certificates by their names, a line each, every number as a share of its scale."""
+    table = Table(
+        title="W₂ in % of the data's spread, residual in % of |∂_t s|", title_justify="left", header_style="bold"
+    )
+    for k, name in enumerate(("certificate", "SDE – data", "ODE – data", "ODE – SDE", "residual", "largest at t")):
+        table.add_column(name, justify="right" if k else "left")
+    for name, result in certificates:
+        found, residual = shares.shares(result), shares.residual_share(result)
+        row = [found[key].words if key in found else "–" for key in ("sde–data", "ode–data", "ode–sde")]
+        row += [shares.percent(residual.overall), f"{residual.largest_at:.3g}"] if residual else ["–", "–"]
+        table.add_row(name, *row)
     return table
 
 

@@ -56,7 +56,7 @@ COMMON = (
 )
 
 
-def test_the_certificate_of_a_good_score(source, tmp_path):
+def test_the_certificate_of_a_good_score(source, tmp_path, flaws):
     result = invoke(f"{source}:exact", *COMMON, "--out", tmp_path / "good")
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "good" / "certificate.json").read_text())
@@ -66,8 +66,12 @@ def test_the_certificate_of_a_good_score(source, tmp_path):
     assert found["residuals"][-1]["score residual"] < 0.05 * found["residuals"][-1]["score"]
     assert found["warnings"] == []
     assert 0 < found["cost"]["seconds in the score"] < found["cost"]["seconds"]
+    assert flaws(found) == []
     page = (tmp_path / "good" / "certificate.html").read_text()
-    assert page.count("data:image/png;base64") == 2
+    assert page.count('<svg role="img" aria-label="over time"') == 3
+    assert found["judgement"][0].startswith("scores.py:exact is a score in 1 dimension under OrnsteinUhlenbeck")
+    assert found["judgement"][0] in page
+    assert "The score solves its own equation" in " ".join(result.output.split())
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "certificate.html" in result.output
 
@@ -75,17 +79,19 @@ def test_the_certificate_of_a_good_score(source, tmp_path):
 MEASURE = """
 <script>
 const wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
-const drawn = [...document.images].every(i => i.complete && i.naturalWidth > 300);
+const drawn = [...document.querySelectorAll(".panels > svg")].every(p => p.getBoundingClientRect().width > 200);
+const sizes = [...document.querySelectorAll(".scale text, .panels svg text")].map(t => t.getBoundingClientRect().height);
 const press = key => document.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
 const ink = () => getComputedStyle(document.body).backgroundColor, colours = [ink()];
 press("t"); colours.push(ink());
 press("j"); const first = document.activeElement.id;
 press("j"); const second = document.activeElement.id;
 const links = [...document.querySelectorAll("nav a")].every(a => document.getElementById(a.hash.slice(1)));
-const rows = [...document.querySelectorAll("svg.scale title")].map(t => t.textContent);
+const rows = [...document.querySelectorAll(".scale title")].map(t => t.textContent);
 const formulas = [...document.querySelectorAll("math")].filter(m => m.getBoundingClientRect().height > 10).length;
 const told = document.querySelectorAll("#history tr").length, cells = document.querySelectorAll("td").length;
-document.body.dataset.seen = JSON.stringify({wide, drawn, colours, first, second, links, rows, formulas, told, cells});
+const smallest = Math.min(...sizes), seen = {wide, drawn, smallest, colours, first, second, links, rows, formulas, told, cells};
+document.body.dataset.seen = JSON.stringify(seen);
 </script></body>"""
 
 
@@ -105,7 +111,14 @@ def test_the_certificate_in_a_browser(source, tmp_path, browse):
     assert seen["colours"][0] != seen["colours"][1]
     assert (seen["first"], seen["second"]) == ("glance", "laws")
     assert seen["links"] is True
-    assert [row.split(":")[0] for row in seen["rows"][:2]] == ["W₂ ode–sde", "bound of W₂ ode–sde"]
+    labels = [row.split(":")[0] for row in seen["rows"]]
+    assert labels[:3] == ["SDE – data", "ODE – data", "ODE – SDE"], "as shares of the spread first"
+    assert labels[6:8] == ["W₂ ode–sde", "bound of W₂ ode–sde"]
+    phone, _ = browse(written.replace("</body>", MEASURE), "--window-size=500,900")
+    narrow = json.loads(unescape(re.search(r'data-seen="([^"]*)"', phone)[1]))
+    assert narrow["wide"] is False
+    assert narrow["drawn"] is True
+    assert narrow["smallest"] > 9, "pixels: text of pictures can be read on a phone"
     assert seen["formulas"] == 2
     assert seen["told"] == 3, "a heading and two certificates"
     assert "over 2 certificates" in written

@@ -141,9 +141,9 @@ def test_numbers_share_a_logarithmic_axis():
     assert drawn.count('class="bound"') == 1
     lines = [
         tuple(map(float, ends))
-        for ends in re.findall(r'x1="([\d.]+)" x2="([\d.]+)" y1="\d+" y2="\d+" class="reach"', drawn)
+        for ends in re.findall(r'x1="([\d.]+)%" x2="([\d.]+)%" y1="\d+" y2="\d+" class="reach"', drawn)
     ]
-    dots = [float(x) for x in re.findall(r'circle cx="([\d.]+)"', drawn)]
+    dots = [float(x) for x in re.findall(r'circle cx="([\d.]+)%"', drawn)]
     (low, high), (edge, _), (start, _) = lines
     assert dots[0] == pytest.approx((low + high) / 2, abs=0.2), "one decade each way"
     assert edge == pytest.approx(high + (high - dots[0]), abs=0.2), "the bound is a decade further"

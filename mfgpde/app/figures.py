@@ -1,0 +1,53 @@
+"""The command `mfgpde figures`: paper figures from a recorded run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mfgpde.app.complaints import Complaints
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def figures(
+    names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; default: all.")] = None,
+    run: Annotated[Path, typer.Option(help="The recorded run to draw from.")] = Path("results/quick/run.json"),
+    out: Annotated[Path, typer.Option("--out", help="Folder for figures.")] = Path("results/figures"),
+    against: Annotated[Path | None, typer.Option(help="Stored digests of the data to compare with.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Where to store digests of the data.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Draw also what has not changed.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
+) -> None:
+    """Draw paper figures from a recorded run, as PDF and PNG, with the numbers behind each; exit code 3 if these moved."""
+    from mfgpde.app import bundled, drawn, figure_data
+    from mfgpde.app.terminal import Terminal
+    from mfgpde.core.progress import meter
+    from mfgpde.verify import record
+
+    console = Terminal()
+    with Complaints():
+        scripts = bundled.scripts("figures")
+        if list_:
+            return bundled.describe(scripts, console)
+        chosen = {name: bundled.pick(name, scripts, "figure") for name in names or scripts}
+        stored = figure_data.read(against) if against else {}
+        recorded, found = record.read_complete(run), {}
+        if recorded["provenance"] != record.provenance(PACKAGE):
+            console.print(f"The run was recorded at commit {recorded['provenance']['commit']}; what it holds is drawn.")
+        with meter("figures", show=console.is_terminal) as bar:
+            for k, one in enumerate(drawn.draw(chosen, recorded, out, PACKAGE, again=again), start=1):
+                bar(k / len(chosen), one.name)
+                if one.compared:
+                    found[one.name] = figure_data.digest(one.files)
+                kept = "" if one.fresh else " (kept: nothing it is made of has changed)"
+                files = ", ".join(map(str, one.files))
+                console.print(f"{one.name}: {files}{kept}", highlight=False, soft_wrap=True)
+        if store:
+            figure_data.store(store, found)
+    moved = figure_data.moved(stored, found)
+    for words in moved:
+        console.print(words, highlight=False)
+    raise typer.Exit(3 if moved else 0)

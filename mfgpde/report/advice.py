@@ -1,0 +1,65 @@
+"""What would help a score most, read off its certificate: the first of these whose numbers say that it weighs most.
+
+Mass that leaves the box; data that are missing; a distance smaller than its bar, by the largest part of the bar; the prior;
+the noise left at the stop; the choice of ODE or SDE; the score itself, where its residual is largest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mfgpde.report.shares import Share, residual_share
+
+LEAKS = 1e-2
+"""of the mass: more of it elsewhere is the first thing to look at"""
+FINE = 1e-2
+"""share of the spread below which nothing is advised"""
+BARS = {
+    "samples": "more data, whose number decides the bar of the distance",
+    "bracket": "more --cells: the distance is smaller than its bracket",
+    "cells": "more --cells: the distance is smaller than its bar, most of it the cells'",
+    "grid and time steps": "more --cells: the distance is smaller than its bar, most of it the solves'",
+    "outside the box": "a wider --half-width: the distance is smaller than its bar, most of it from outside the box",
+}
+
+
+def advised(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
+    """Return the one thing to do."""
+    if max(result.get("leak", {"": 0.0}).values()) > LEAKS:
+        return "a wider --half-width, or a score that holds its mass together further out"
+    if "sde–data" not in known or "ode–data" not in known:
+        return "data to compare with (--data)"
+    sde, ode = known["sde–data"], known["ode–data"]
+    best = min((sde, ode), key=lambda one: one.value)
+    if best.high < FINE and known["stop"].low < FINE:
+        return "nothing that this certificate sees"
+    return _unresolved(result, known, best) or _elsewhere(known, best) or _of_the_score(result, sde, ode)
+
+
+def _unresolved(result: Mapping[str, Any], known: Mapping[str, Share], best: Share) -> str:
+    """Return what would narrow a distance that is smaller than its own bar."""
+    if "grid" not in result or best.high - best.low <= max(best.value, FINE):
+        return ""
+    pair = "sde–data" if best is known["sde–data"] else "ode–data"
+    parts: Mapping[str, float] = result["distances"][pair]["W2"].get("parts", {})
+    return BARS[max(parts, key=lambda name: parts[name])] if parts else ""
+
+
+def _elsewhere(known: Mapping[str, Share], best: Share) -> str:
+    """Return what weighs more than the score: prior or stop."""
+    score, ode = known.get("score"), known["ode–data"]
+    if (score is not None and score.high < 0.5 * ode.low) or known["prior"].low > best.high:
+        return "a longer horizon or a larger last noise, since the prior weighs more than the score"
+    if known["stop"].low > best.high:
+        return f"a smaller --stop, whose noise ({known['stop'].words}) weighs more than all else"
+    return ""
+
+
+def _of_the_score(result: Mapping[str, Any], sde: Share, ode: Share) -> str:
+    found = residual_share(result)
+    where = f", most of all near t = {found.largest_at:.3g}, where its residual is largest" if found else ""
+    for one, other, name in ((sde, ode, "SDE"), (ode, sde, "ODE")):
+        if one.high < 0.7 * other.low:
+            return f"sampling by the {name} while the score is this one; then training{where}"
+    return f"training the score{where}"

@@ -1,0 +1,102 @@
+"""What a certificate shows: densities, residuals over time, the gap of the scores, each panel by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mfgpde.report.plotting import MARKERS, SINGLE, Figure, style
+
+RESIDUALS = {
+    "score": "|s|",
+    "time derivative": "|∂_t s|",
+    "score residual": "|ε|, residual",
+    "log-density residual": "residual of log p",
+    "rotation": "rotation",
+}
+
+
+def panels(result: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[list[Figure], list[Figure]]:
+    """Return figures of one panel each: of the laws (none where there is no grid), and over time."""
+    laws = [_alone(_line_densities, fields)] if fields and _grid(fields).dimension == 1 else []
+    if fields and not laws:
+        top = _top(fields)
+        laws = [_alone(_density, field, name, top) for name, field in fields.items()]
+    if "grid" not in result:
+        return laws, [_alone(_squares, result)]
+    return laws, [_alone(draw, result) for draw in (_residuals, _gap, _lipschitz)]
+
+
+def _alone(draw: Any, *words: Any) -> Figure:
+    with style():
+        figure = Figure(figsize=(SINGLE, 0.78 * SINGLE))
+        draw(figure.subplots(), *words)
+    return figure
+
+
+def _grid(fields: Mapping[str, Any]) -> Any:
+    return next(iter(fields.values())).grid
+
+
+def _map(field: Any) -> Any:
+    """Return a density in the plane, in 3D summed along the last axis."""
+    return field.values if field.grid.dimension == 2 else field.values.sum(axis=2) * field.grid.spacing[2]
+
+
+def _top(fields: Mapping[str, Any]) -> float:
+    return float(np.quantile(np.concatenate([_map(field).ravel() for field in fields.values()]), 0.998))
+
+
+def _line_densities(panel: Any, fields: Mapping[str, Any]) -> None:
+    for k, (name, field) in enumerate(fields.items()):
+        panel.plot(field.grid.axes[0], field.values, label=name, ls=("-", "--", "-.", ":")[k % 4])
+    panel.set(xlabel="x", ylabel="density")
+    panel.legend()
+
+
+def _density(panel: Any, field: Any, name: str, top: float) -> None:
+    grid = field.grid
+    extent = (grid.lower[0], grid.upper[0], grid.lower[1], grid.upper[1])
+    look = {"extent": extent, "vmin": 0, "vmax": top, "cmap": "viridis", "interpolation": "nearest"}
+    image = panel.imshow(_map(field).T, origin="lower", **look)
+    panel.set(title=name, xlabel="x", ylabel="y")
+    panel.figure.colorbar(image, ax=panel, shrink=0.85, extend="max", label="density")
+
+
+def _residuals(panel: Any, result: Mapping[str, Any]) -> None:
+    rows = result["residuals"]
+    t = [row["t"] for row in rows]
+    for k, (name, label) in enumerate(RESIDUALS.items()):
+        values = [row.get(name) for row in rows]
+        if all(v is not None and v > 1e-12 for v in values):
+            panel.plot(t, values, marker=MARKERS[k], label=label)
+    panel.set(xlabel="t", ylabel="rms over q^SDE", xscale="log", yscale="log")
+    panel.legend()
+
+
+def _gap(panel: Any, result: Mapping[str, Any]) -> None:
+    bound = result["bound"]
+    panel.plot(bound["times"], bound["score gap"], marker="o")
+    panel.set(xlabel="t", ylabel="‖s − ∇log q^SDE‖", xscale="log", yscale="log")
+
+
+def _lipschitz(panel: Any, result: Mapping[str, Any]) -> None:
+    bound = result["bound"]
+    panel.plot(bound["times"], bound["Lipschitz constant"], marker="o")
+    panel.axhline(0, color="#999999", linewidth=0.6)
+    panel.set(xlabel="t", ylabel="one-sided Lipschitz constant L", xscale="log")
+    panel.set_yscale("symlog", linthresh=1)
+
+
+def _squares(panel: Any, result: Mapping[str, Any]) -> None:
+    """Draw mean squares along trajectories over time with confidence intervals, where they are above zero."""
+    for k, name in enumerate(("score", "time derivative", "score residual", "rotation")):
+        rows = [(row["t"], row[name]["value"], row[name]["error"]) for row in result["residuals"]]
+        rows = [(t, value, error) for t, value, error in rows if value > 1e-20 and value > error]
+        if rows:
+            t, value, error = zip(*rows, strict=True)
+            panel.errorbar(t, value, error, marker=MARKERS[k], label=f"{RESIDUALS[name]}²", elinewidth=0.6)
+    panel.set(xlabel="t", ylabel="mean square along trajectories", xscale="log", yscale="log")
+    panel.legend()

@@ -1,0 +1,51 @@
+"""Several certificates on one page, checkpoints of a training or models: shares on one axis, a judgement each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from mfgpde.report import drawings
+from mfgpde.report.judgement import judged
+from mfgpde.report.shares import LABELS, percent, residual_share, shares
+
+COMPARED = ("sde–data", "ode–data", "ode–sde", "score")
+
+
+def render(certificates: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return the page for named certificates, in their order: numbers relative to their scales, each axis for all."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(scale=drawings.scale, percent=percent)
+    known = [(name, result, shares(result)) for name, result in certificates]
+    axes = {
+        LABELS[key]: [found[key].row() | {"label": name} for name, _, found in known if key in found]
+        for key in COMPARED
+    }
+    residuals = [(name, residual_share(result)) for name, result, _ in known]
+    axes["residual |ε| over |∂_t s|, all times"] = [
+        {"label": name, "value": 100 * one.overall, "low": 100 * one.overall, "high": 100 * one.overall}
+        | {"words": percent(one.overall)}
+        for name, one in residuals
+        if one is not None
+    ]
+    return environment.get_template("comparison.html").render(
+        axes={title: rows for title, rows in axes.items() if len(rows) > 1},
+        rows=[
+            {
+                "name": name,
+                "about": result["about"],
+                "shares": {key: found[key].words for key in COMPARED if key in found},
+                "residual": one,
+                "leak": max(result["leak"].values()) if result.get("leak") else None,
+                "judgement": judged(result),
+                "stands": not result["failures"],
+            }
+            for (name, result, found), (_, one) in zip(known, residuals, strict=True)
+        ],
+        columns={key: LABELS[key] for key in COMPARED if any(key in found for *_, found in known)},
+        alike=len({(r["about"]["data"], r["about"]["process"], r["stop"]) for _, r, _ in known}) == 1,
+    )

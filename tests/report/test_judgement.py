@@ -1,0 +1,169 @@
+"""A certificate's paragraph, its shares and its schema: numbers known beforehand must be said, and nothing else."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.app import certificates
+from mfgpde.diagnostics.data import Named, Sampled
+from mfgpde.diagnostics.scales import spread, stopped_early
+from mfgpde.report import comparison, shares
+from mfgpde.report.judgement import judged
+
+SCHEMA = json.loads((Path(shares.__file__).with_name("certificate.schema.json")).read_text(encoding="utf-8"))
+
+
+def entry(value, error, **more):
+    return {"value": value, "error": error, "method": "by hand", **more}
+
+
+def certificate(sde=(0.02, 0.004), ode=(0.5, 0.01), after=(0.48, 0.01), **more):
+    """Return a certificate of spread 2, so that W2 = 0.02 is 1 %."""
+    row = {"score": 3.0, "time derivative": 4.0, "score residual": 1.0, "rotation": 0.0}
+    return {
+        "format": 1,
+        "about": {"score": "a/net.npz", "process": "Cosine()", "data": "bimodal", "samples": None, "read as": "a score"}
+        | {"options": {}, "digests": {}, "command": "mfgpde check a/net.npz"},
+        "stop": 0.01,
+        "spread": {"value": 2.0, "of": "data"},
+        "grid": {"lower": [-5.0], "upper": [5.0], "cells": [128]},
+        "distances": {
+            "sde–data": {"W2": entry(*sde, parts={"cells": sde[1]})},
+            "ode–data": {"W2": entry(*ode, parts={"cells": ode[1]})},
+            "ode–sde": {"W2": entry(0.4, 0.01)},
+        },
+        "prior": {"p_T–prior": {"W2": entry(0.002, 0.0)}, "ode from p_T–data": {"W2": entry(*after)}},
+        "stopping": {"p_stop–data": {"W2": entry(0.01, 0.005, lower=0.005, upper=0.015)}},
+        "residuals": [{"t": t, **row} for t in (1.0, 0.5)] + [{"t": 0.01, **row, "score residual": 2.0}],
+        "leak": {"sde": 0.0, "ode": 2e-5},
+        "cost": {"seconds": 1.0, "seconds in the score": 0.5, "score evaluations": 10},
+        "provenance": {"versions": {"mfgpde": "0"}, "python": "3", "machine": "", "commit": "none"},
+        "warnings": [],
+        "failures": [],
+        "judgement": [],
+        **more,
+    }  # fmt: skip
+
+
+def test_every_number_is_said_beside_its_scale():
+    text = judged(certificate()).text
+    assert text.startswith("net.npz is a score in 1 dimension under Cosine, judged by the data bimodal.")
+    assert "SDE are between very close and close: W₂ to the data is 0.8 to 1.2 % of the data's spread" in text
+    assert "ODE are far, 24 to 26 %" in text  # 0.49/2 and 0.51/2, two digits
+    assert "the prior is 0.1 % off" in text
+    assert "stopping at t = 0.01 leaves noise of 0.25 to 0.75 %" in text
+    assert "does not solve its own equation" in text
+    assert "50 % at the end, and largest at t = 0.01" in text
+    # ∫|ε|² over [0.5, 1] is 0.5, over [0.01, 0.5] it is 0.49·2.5; ∫|∂_t s|² is 0.99·16
+    assert f"{100 * ((0.5 + 0.49 * 2.5) / (0.99 * 16)) ** 0.5:.2g} % of |∂_t s| over all times" in text
+    assert "No more than 0.1 % of the mass leaves the box." in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "advice"),
+    [
+        ({}, "sampling by the SDE while the score is this one"),
+        ({"sde": (0.5, 0.01), "ode": (0.5, 0.01)}, "training the score, most of all near t = 0.01"),
+        ({"sde": (0.6, 0.01), "ode": (0.4, 0.01), "after": (0.01, 0.001)}, "a longer horizon or a larger last noise"),
+        ({"sde": (0.5, 0.6), "ode": (0.6, 0.6)}, "more --cells"),
+        ({"sde": (0.02, 0.001), "ode": (0.02, 0.001), "after": (0.02, 0.001)}, "training the score"),
+        ({"sde": (0.01, 0.001), "ode": (0.01, 0.001)}, "nothing that this certificate sees"),
+        ({"leak": {"sde": 0.2, "ode": 0.0}}, "a wider --half-width"),
+        (
+            {"stopping": {"p_stop–data": {"W2": entry(0.9, 0.1, lower=0.8, upper=1.0)}}},
+            "a smaller --stop, whose noise (40 to 50 %)",
+        ),
+        (
+            {"prior": {"p_T–prior": {"W2": entry(0.9, 0.1)}, "ode from p_T–data": {"W2": entry(0.5, 0.01)}}},
+            "a longer horizon",
+        ),
+    ],
+)
+def test_what_would_help_most_is_what_weighs_most(changed, advice):
+    lengths = {key: changed[key] for key in ("sde", "ode", "after") if key in changed}
+    if "sde" in lengths and "after" not in lengths:
+        lengths["after"] = lengths["ode"]
+    others = {key: value for key, value in changed.items() if key not in lengths}
+    assert f"What would help most: {advice}" in judged(certificate(**lengths, **others)).text
+
+
+def test_a_failed_certificate_says_so_first():
+    text = judged(certificate(failures=["gone"])).text
+    assert "does not stand" in text.split("W₂")[0]
+
+
+def test_a_score_that_solves_its_equation_is_said_to():
+    rows = [{"t": t, "score": 1.0, "time derivative": 1.0, "score residual": 1e-3, "rotation": 0.0} for t in (1.0, 0.1)]
+    assert (
+        "The score solves its own equation: the residual is 0.1 % of |∂_t s|"
+        in judged(certificate(residuals=rows)).text
+    )
+
+
+def test_the_schema_describes_a_certificate_and_nothing_else(flaws):
+    result = certificate()
+    assert flaws(result) == []
+    assert SCHEMA["properties"]["format"]["const"] == certificates.FORMAT
+    for changed in ({"format": 2}, {"stray": 1}, {"spread": {"value": 1.0, "of": "nothing"}}, {"stop": "0.1"}):
+        assert flaws({**result, **changed}), changed
+    broken = {**result, "distances": {"sde–data": {"W2": {"value": 1.0}}}}
+    assert len(flaws(broken)) == 2, "an error and a method are missing"
+
+
+def test_the_spread_and_the_stop_of_gaussians():
+    process, law = mfg.OrnsteinUhlenbeck(horizon=2.0), mfg.gaussian([1.0, 0.0], [[4.0, 0.0], [0.0, 1.0]])
+    data = Named.stopped(process, law, 0.3)
+    assert spread(data, np.zeros((3, 2)))["value"] == pytest.approx(np.sqrt(5.0))
+    found = stopped_early(process, data, 0.3, 2)
+    decay = np.exp(-0.3)
+    noise = 0.5 * (
+        1 - decay**2
+    )  # of dX = −X dt + dW; variances of X_t by hand, W₂ of diagonal Gaussians in closed form
+    exact = np.sqrt((1 - decay) ** 2 + sum((np.sqrt(decay**2 * v + noise) - np.sqrt(v)) ** 2 for v in (4.0, 1.0)))
+    assert found.lower == pytest.approx(exact)
+    coupled = np.sqrt((1 - decay) ** 2 * (1.0 + 5.0) + 2 * noise)
+    assert found.upper == pytest.approx(coupled)
+    assert stopped_early(process, Named.stopped(process, law, 0.0), 0.0, 2).upper == 0.0
+
+
+def test_the_spread_of_what_was_generated_stands_in_for_missing_data():
+    grid = mfg.CartesianGrid.cube(6.0, 64, 2)
+    field = mfg.Field(mfg.FiniteVolume(grid), mfg.gaussian(0.5, 0.3, dimension=2).density(grid.points))
+    found = spread(None, field)
+    assert found == {"value": pytest.approx(np.sqrt(0.6), rel=1e-3), "of": "SDE"}
+    samples = np.random.default_rng(0).normal(size=(4000, 3))
+    assert spread(None, samples)["value"] == pytest.approx(np.sqrt(3.0), rel=0.03)
+    known = Sampled(samples, samples)
+    assert spread(known, samples)["value"] == spread(None, samples)["value"]
+
+
+def test_several_certificates_share_their_axes(browse):
+    named = [("first", certificate()), ("second", certificate(ode=(0.1, 0.01)))]
+    page = comparison.render(named)
+    assert page.count('aria-label="first: 25, 24.5 … 25.5"') == 1
+    assert page.count('aria-label="second: 5, 4.5 … 5.5"') == 1
+    assert "are not the same in all" not in page
+    other = certificate()
+    other["about"] = other["about"] | {"data": "four-blobs"}
+    assert "are not the same in all" in comparison.render([*named, ("third", other)])
+    seen = """<script>document.body.dataset.wide =
+        document.documentElement.scrollWidth > document.documentElement.clientWidth;</script></body>"""
+    shown, said = browse(page.replace("</body>", seen), "--window-size=500,900")
+    assert said == []
+    assert 'data-wide="false"' in shown
+
+
+def test_two_certificates_are_needed_and_of_this_version(tmp_path):
+    with pytest.raises(ValueError, match="two certificates or more"):
+        certificates.side_by_side([tmp_path], tmp_path / "page.html")
+    for name, result in (("new", certificate()), ("old", {**certificate(), "format": 0})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "certificate.json").write_text(json.dumps(result), encoding="utf-8")
+    with pytest.raises(ValueError, match="of another version"):
+        certificates.side_by_side([tmp_path / "new", tmp_path / "old"], tmp_path / "page.html")
+    page, named = certificates.side_by_side([tmp_path / "new", tmp_path / "new"], tmp_path / "page.html")
+    assert page.is_file()
+    assert len(named) == 2
