@@ -90,7 +90,8 @@ const links = [...document.querySelectorAll("nav a")].every(a => document.getEle
 const rows = [...document.querySelectorAll(".scale title")].map(t => t.textContent);
 const formulas = [...document.querySelectorAll("math")].filter(m => m.getBoundingClientRect().height > 10).length;
 const told = document.querySelectorAll("#history tr").length, cells = document.querySelectorAll("td").length;
-const smallest = Math.min(...sizes), seen = {wide, drawn, smallest, colours, first, second, links, rows, formulas, told, cells};
+const smallest = Math.min(...sizes), seen = {wide, drawn, smallest, colours, first, second};
+Object.assign(seen, {links, rows, formulas, told, cells});
 document.body.dataset.seen = JSON.stringify(seen);
 </script></body>"""
 
