@@ -23,7 +23,7 @@ class Certificates:
     """L¹, both divergences and W₂ of q^ODE and q^SDE of the exact score of a Gaussian, on a line."""
 
     covers = ("diagnostics.compared", "diagnostics.w2_entry", "diagnostics.entry")
-    remembered = ()
+    remembered = ((12, 29), (12, 40), (12, 24), (12, 11))
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a process, a Gaussian, a box, cells and a stopping time."""

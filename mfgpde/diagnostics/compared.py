@@ -1,7 +1,8 @@
 """Two laws compared: L¹, both divergences and W₂, each with a bar that holds grid, time steps, box and samples.
 
 A distance changes by no more than its arguments: |d(a, b) − d(a', b')| ≤ d(a, a') + d(b, b'). What a law's own solution may
-be off is taken from a second one, on half the cells and with a tenth of the tolerance, whose errors are others.
+be off is taken from a second one on half the cells, and a third there with a smaller tolerance: one that changed both
+would show the difference of two errors, which may be nothing where each is not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -31,22 +32,27 @@ DUST = 1e-11
 """mass spread over the box under both laws before W₂ in 2D and 3D: where one is next to nothing no flux could pass"""
 NEAR = 1.0
 """cells, in W₂, beyond which blocks are tried for this as well"""
-SAFETY = 2.0
-"""times what the second solution is away: a tenth of the tolerance at least halves the error of the steps"""
+GRID, STEPS = 1.0, 1.5
+"""times what the second solution is away, and the third from it: the former has at least twice the error of the first,
+and the latter at most a third of that of the steps"""
+SHARPEST = 1.0
+"""log of the largest factor by which a density is thought off at a place: in far tails factors are those of rounding"""
 QUICK = 40
 """iterations between a law and its second solution: they are close, and an upper bound is all that is asked"""
 
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """A law on a grid, as means over cells with what is missing outside, and its second solution on half the cells.
+    """A law on a grid, as means over cells with what is missing outside, and two further solutions on half the cells.
 
-    `shifted` is what W₂ may be off at least, `changed` L¹; of data known by samples, these.
+    `rough` has the same tolerance of the steps, `sharp` a smaller one. `shifted` is what W₂ may be off at least, `changed`
+    L¹; of data known by samples, these.
     """
 
     name: str
     fine: Field
     rough: Field
+    sharp: Field
     samples: Sampled | None = None
     shifted: float = 0.0
     changed: float = 0.0
@@ -54,7 +60,8 @@ class Law:
     @classmethod
     def known(cls, name: str, fine: Field, samples: Sampled | None = None) -> Law:
         """Return a law whose means over cells are right, or as right as its samples."""
-        return cls(name, fine, halved(fine), samples)
+        half = halved(fine)
+        return cls(name, fine, half, half, samples)
 
     @property
     def outside(self) -> float:
@@ -72,17 +79,30 @@ class Law:
         if self.samples is None:
             return self
         fine = smooth(self.fine, self.samples.width(self.fine.grid))
-        return replace(self, fine=fine, rough=halved(fine))
+        return Law.known(self.name, fine, self.samples)
 
     @cached_property
     def own_l1(self) -> float:
         """What the solution may be off in L¹."""
-        return max(SAFETY * _l1(self.merged, self.rough), self.changed)
+        return max(self._off(_l1), self.changed)
 
     @cached_property
     def own_w2(self) -> float:
         """What it may be off in W₂, normalised in the box."""
-        return max(SAFETY * _far(self.merged, self.rough), self.shifted)
+        return max(self._off(_far), self.shifted)
+
+    def _off(self, distance: Callable[[Field, Field], float]) -> float:
+        return GRID * distance(self.merged, self.rough) + STEPS * distance(self.rough, self.sharp)
+
+    @cached_property
+    def errors(self) -> list[list[Callable[[Field], Field]]]:
+        """What turns the law on half the cells into ones as far from it as this solution may be off, by cells and by steps.
+
+        To one side and to the other, and into the second solution itself, whose far tails are its own.
+        """
+        pairs = ((GRID, self.merged, self.rough), (STEPS, self.rough, self.sharp))
+        cells, steps = ([partial(_tilted, a, b, sign * size) for sign in (1.0, -1.0)] for size, a, b in pairs)
+        return [[*cells, lambda law: normal(self.rough)], steps]
 
     @cached_property
     def sampling_w2(self) -> float:
@@ -182,8 +202,19 @@ def _l1_entry(a: Law, b: Law) -> Entry:
     return _summed(value, parts, _how("means over cells", a, b))
 
 
+def _tilted(a: Field, b: Field, power: float, law: Field) -> Field:
+    """Return the law times (b/a)^power, normalised; as it is where a density is not positive."""
+    known = (a.values > 0) & (b.values > 0)
+    logs = np.log(np.where(known, b.values, 1.0)) - np.log(np.where(known, a.values, 1.0))
+    return normal(replace(law, values=law.values * np.exp(np.clip(power * logs, -SHARPEST, SHARPEST))))
+
+
 def _kl_entry(p: Law, q: Law) -> Entry:
-    """Return KL(p‖q) of the laws in the box, normalised there; what each law's second solution changes is in the bar."""
+    """Return KL(p‖q) of the laws in the box, normalised there.
+
+    In the bar is what it changes if a law is off as its second solution is, or the other way: a divergence is nearly a
+    square, and may be the same on both sides of its least value.
+    """
     p, q = p.smoothed, q.smoothed
     one, two = normal(p.fine), normal(q.fine)
     value, hidden = known_kl(one, two)
@@ -191,11 +222,12 @@ def _kl_entry(p: Law, q: Law) -> Entry:
         mass = _unmatched(one, two)
         why = f"at least, no bar: {mass:.1e} of the mass lies where the other law's density is lost to rounding"
         return Entry(_merged_kl(one, two), None, why)
-    merged = tuple(normal(law.merged) for law in (p, q))
-    rough = tuple(normal(law.rough) for law in (p, q))
-    base, changed = known_kl(*merged)[0], ((rough[0], merged[1]), (merged[0], rough[1]))
+    merged = (normal(p.merged), normal(q.merged))
+    base = known_kl(*merged)[0]
+    pairs = [[(off(merged[0]), merged[1]) for off in ways] for ways in p.errors]
+    pairs += [[(merged[0], off(merged[1])) for off in ways] for ways in q.errors]
     parts = {
-        "grid and time steps": SAFETY * sum(abs(base - known_kl(*pair)[0]) for pair in changed),
+        "grid and time steps": sum(max(abs(known_kl(*pair)[0] - base) for pair in ways) for ways in pairs),
         "cells": abs(value - base),
         "rounding": hidden,
     }

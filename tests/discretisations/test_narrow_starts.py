@@ -1,5 +1,7 @@
 """Starts narrower than cells keep mass, mean and sign, or are refused; positivity is promised on Delaunay meshes alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,20 @@ def test_jumps_between_the_points_of_a_rule_are_found(cells):
     mean = float(data.weights @ (data.lower + data.upper)[:, 0] / 2)
     assert run.conserved["mass"][0] == pytest.approx(1.0, abs=1e-8)
     assert run.at(0.0).expectation(lambda x: x[..., 0]) == pytest.approx(mean, abs=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:.*its projection is negative")
+@pytest.mark.parametrize("cells", [88, 176])
+def test_low_jumps_beside_high_ones_are_found(cells):
+    """A box a fortieth as high as that under it, its wall between a cell's corner and the first point of the rule."""
+    weights = np.array([0.1964645, 0.79749992, 0.00603558])
+    lower, upper = np.array([[-0.17491907, -1.45354012, -0.73510268], [0.7734333, -0.62752749, -0.47506181]])[..., None]
+    data = mfg.densities.UniformBoxes(weights, lower, upper)
+    space = mfg.FiniteElement(mfg.meshes.interval(-31.9174, 32.0825, cells), 2)
+    for shift in np.linspace(0, 1, 7) * 64 / cells:
+        moved = replace(data, lower=lower + shift, upper=upper + shift)
+        system = space.semidiscretise(mfg.FokkerPlanck.of(mfg.Brownian()))
+        values = system.values(system.start(moved.density))
+        mean = float(weights @ (moved.lower + moved.upper)[:, 0]) / 2 / weights.sum()
+        assert space.grid.integrate(values) == pytest.approx(1.0, abs=1e-8)
+        assert space.grid.integrate(values * space.grid.points[..., 0]) == pytest.approx(mean, abs=2e-8)

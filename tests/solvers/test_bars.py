@@ -139,15 +139,9 @@ ROWS = {
 }
 
 
-KNOWN = pytest.mark.xfail(
-    reason="boxes on P2 under VE of σ = 4, one seed: a mean off by 7.5e-6 on every mesh, bar 3e-9"
-)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "row", [pytest.param(row, marks=[KNOWN] if row == "elements P2, boxes" else []) for row in ROWS]
-)
+@pytest.mark.filterwarnings("ignore:the initial density is narrower:RuntimeWarning")  # its sign is not on trial here
+@pytest.mark.parametrize("row", ROWS)
 def test_truth_lies_in_the_bar(row):
     """Ten times as many gave 1 % outside: none of these."""
     worst = {seed: max(ROWS[row](np.random.default_rng([seed, 23]))) for seed in SEEDS}
