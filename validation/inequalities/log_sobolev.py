@@ -1,0 +1,70 @@
+"""Relative entropy, Fisher information and Wasserstein distance to N(0, I): three classical inequalities, equalities for shifts.
+
+The laws are images of N(0, I) under known optimal maps in one to three dimensions, so that all three numbers are integrals.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal, load_module
+
+maps = load_module(Path(__file__).parent / "_maps.py")
+
+claim = Claim(
+    statement=(
+        r"\mathrm{KL}\le\tfrac12I,\qquad W_2^2\le2\,\mathrm{KL},\qquad \mathrm{KL}\le W_2\sqrt I-\tfrac12W_2^2,"
+        r"\qquad I=\mathbb E_p|\nabla\log(p/\gamma)|^2,\ \gamma=\mathcal N(0,\mathrm{Id})"
+    ),
+    source="classical (Gross; Talagrand; Otto and Villani)",
+    standing="theorem",
+    assumes=("p is the image of γ under a smooth optimal map",),
+    coefficients=("entropy", "talagrand", "convexity"),
+)
+
+NODES = {1: (80, 120, 160), 2: (48, 64, 80), 3: (24, 32, 40)}
+SHIFTS = {1: (0.8,), 2: (0.8, -0.5), 3: (0.8, -0.5, 1.1)}
+
+
+@claim.measure
+def inequalities(level, rng, entropy=1.0, talagrand=1.0, convexity=1.0):
+    """`entropy` scales the ½ of the first, `talagrand` the 2 of the second, `convexity` the ½ of the third."""
+
+    def sides(w2, kl, fisher):  # of each inequality as left over right
+        root = float(np.sqrt(w2.value * fisher.value))
+        spread = 0.5 * root * (w2.half_width / w2.value + fisher.half_width / fisher.value)
+        product = mfg.Estimate(root, spread, w2.kind, w2.method)
+        return kl / (0.5 * entropy * fisher), w2 / (2 * talagrand * kl), (kl + 0.5 * convexity * w2) / product
+
+    names = ("KL over ½ I", "W₂² over 2 KL", "KL + ½W₂² over W₂√I")
+    one, findings, series = mfg.exact(1.0, "the claim"), [], []
+    for d, counts in NODES.items():
+        n = Level(level).pick(*counts)
+        shifted = sides(*maps.estimated(maps.Map.shifted(SHIFTS[d]), d, n))
+        # δ: rounding of integrals of polynomials
+        findings += [equal(f"{d}D shift: {k}", v, one, resolution=1e-12) for k, v in zip(names, shifted, strict=True)]
+        draws = Level(level).pick(4, 8, 16)
+        found = [sides(*maps.estimated(maps.Map.drawn(rng, d), d, n)) for _ in range(draws)]
+        for k, name in enumerate(names):
+            worst = max((one[k] for one in found), key=lambda e: e.value)
+            # δ: what quadrature leaves
+            findings.append(at_most(f"{d}D, worst of {draws} laws: {name}", worst, one, resolution=1e-4))
+            ratios = [one[k].value for one in found]
+            series.append(Series(f"{d}D: {name}", "draw", list(range(draws)), "left over right", ratios, ""))
+    return Evidence(findings, series)
+
+
+@claim.control("a log-Sobolev constant of half its size")
+def half_entropy(level, rng):
+    return inequalities(level, rng, entropy=0.5)
+
+
+@claim.control("W₂² ≤ KL, without the 2")
+def half_talagrand(level, rng):
+    return inequalities(level, rng, talagrand=0.5)
+
+
+@claim.control("HWI with W₂² in place of ½W₂²")
+def twice_convexity(level, rng):
+    return inequalities(level, rng, convexity=2.0)
