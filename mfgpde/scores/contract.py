@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from scipy.sparse import csr_matrix
-
 from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array
+from mfgpde.core.sparse import Sparse
 from mfgpde.processes import ForwardProcess, MarkovGenerator
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ class Eigenbasis(Protocol):
         ...
 
     @property
-    def gram(self) -> csr_matrix:
+    def gram(self) -> Sparse:
         """Return G as a sparse matrix (p², q)."""
         ...
 

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mfgpde.processes import (
     EDM,
@@ -46,11 +46,10 @@ class Folder:
         """Return the network as diffusers makes it. Raises ValueError for weights that do not fit."""
         import diffusers  # pyright: ignore[reportMissingImports]
 
-        make = getattr(diffusers, self.class_name, None)
+        library: Any = diffusers
+        make = getattr(library, self.class_name, None)
         if make is None:
-            raise ValueError(
-                f"{self.model / 'config.json'}: diffusers {diffusers.__version__} has no {self.class_name}"
-            )
+            raise ValueError(f"{self.model / 'config.json'}: diffusers {library.__version__} has no {self.class_name}")
         try:
             found, notes = make.from_pretrained(
                 str(self.model), use_safetensors=True, low_cpu_mem_usage=False, output_loading_info=True
@@ -89,12 +88,12 @@ def folder(path: Path) -> Folder:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
         raise ValueError(f"{path} is no JSON: {problem}") from problem
     if not isinstance(found, dict) or "_class_name" not in found:
         raise ValueError(f"{path} names no class: it has no _class_name")
-    return found
+    return cast(dict[str, Any], found)
 
 
 def _shape(config: dict[str, Any], path: Path) -> tuple[int, ...]:

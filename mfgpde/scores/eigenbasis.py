@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.sparse import Sparse, sparse
 from mfgpde.processes import IsotropicProcess
 from mfgpde.scores.contract import Reversible
 
@@ -61,7 +61,7 @@ class _Spread:
 def _differentiate(basis: HermiteBasis | FourierBasis, c: Array, x: Array, order: int) -> list[Array]:
     """Return derivatives of a basis that is closed under them, by its sparse matrices."""
     d, values = basis.dimension, basis(x)
-    columns, found = [c.reshape(len(c), -1)], []
+    columns, found = [c.reshape(len(c), -1)], list[Array]()
     for k in range(order + 1):
         table = np.einsum("km,amj->kaj", values, np.stack(columns)) if k else (values @ columns[0])[:, None]
         found.append(table.reshape(len(x), *[d] * k, *c.shape[1:]))
@@ -113,13 +113,13 @@ class HermiteBasis:
         return self.indices.sum(axis=1).astype(float)
 
     @cached_property
-    def _gram(self) -> tuple[NDArray[np.int64], csr_matrix]:
+    def _gram(self) -> tuple[NDArray[np.int64], Sparse]:
         """Return the indices of ψ and G, from h_a h_b = Σ_k k! C(a,k) C(b,k) √((a+b−2k)!/a!b!) h_{a+b−2k}."""
         n, p = self.indices, len(self.indices)
         most, roots = 2 * int(n.max()) + 1, np.sqrt([float(factorial(k)) for k in range(2 * int(n.max()) + 1)])
         one, other = (a.ravel() for a in np.meshgrid(np.arange(p), np.arange(p), indexing="ij"))
         base = most ** np.arange(self.dimension)
-        rows, codes, values = [], [], []
+        rows, codes, values = list[NDArray[np.int64]](), list[NDArray[np.int64]](), list[Array]()
         for axis in range(self.dimension):
             both = (n[one, axis] > 0) & (n[other, axis] > 0)
             pairs = np.flatnonzero(both)
@@ -142,16 +142,16 @@ class HermiteBasis:
                 rows.append(pairs[fits])
                 codes.append((a[fits] + b[fits] - 2 * np.array(k)) @ base)
                 values.append(value)
-        row, code, value = map(np.concatenate, (rows, codes, values))
+        row, code, value = np.concatenate(rows), np.concatenate(codes), np.concatenate(values)
         own = n @ base
         more = np.setdiff1d(code, own)
         table = np.concatenate((n, (more[:, None] // base) % most))
         order = np.argsort(np.concatenate((own, more)))
         column = order[np.searchsorted(np.concatenate((own, more))[order], code)]
-        return table, csr_matrix((value, (row, column)), shape=(p * p, len(table)))
+        return table, sparse(value, row, column, (p * p, len(table)))
 
     @property
-    def gram(self) -> csr_matrix:
+    def gram(self) -> Sparse:
         """Return G (p², q)."""
         return self._gram[1]
 
@@ -161,17 +161,17 @@ class HermiteBasis:
         return self._gram[0].sum(axis=1).astype(float)
 
     @cached_property
-    def derivatives(self) -> tuple[csr_matrix, ...]:
+    def derivatives(self) -> tuple[Sparse, ...]:
         """Return ∂_i on coefficients: ∂h_n = √n h_{n−1}/√κ."""
         n, where = self.indices, {tuple(index): k for k, index in enumerate(self.indices)}
-        found = []
+        found = list[Sparse]()
         for axis in range(self.dimension):
             columns = np.flatnonzero(n[:, axis])
             lower = n[columns].copy()
             lower[:, axis] -= 1
-            rows = [where[tuple(index)] for index in lower]
+            rows = np.array([where[tuple(index)] for index in lower])
             entries = np.sqrt(n[columns, axis] / self.variance)
-            found.append(csr_matrix((entries, (rows, columns)), shape=(len(n), len(n))))
+            found.append(sparse(entries, rows, columns, (len(n), len(n))))
         return tuple(found)
 
     def __call__(self, x: Array) -> Array:
@@ -270,12 +270,12 @@ class FourierBasis:
         return values
 
     @cached_property
-    def gram(self) -> csr_matrix:
+    def gram(self) -> Sparse:
         """Return G (p², q), from products of sines and cosines; k·l of the wave vectors is the gradients' product."""
         waves, h = self._extended_waves, len(self.waves)
         where = {tuple(k): j for j, k in enumerate(waves)}
         cosine, sine = self._places
-        p, rows, columns, values = 2 * h - 1, [], [], []
+        p, rows, columns, values = 2 * h - 1, list[int](), list[int](), list[float]()
         for i, j in itertools.product(range(1, h), repeat=2):
             k, l = waves[i], waves[j]
             inner = float(k @ l)
@@ -299,18 +299,18 @@ class FourierBasis:
                         rows.append(a * p + b)
                         columns.append(place)
                         values.append(value)
-        return csr_matrix((values, (rows, columns)), shape=(p * p, 2 * len(waves) - 1))
+        return sparse(np.array(values), np.array(rows), np.array(columns), (p * p, 2 * len(waves) - 1))
 
     @cached_property
-    def derivatives(self) -> tuple[csr_matrix, ...]:
+    def derivatives(self) -> tuple[Sparse, ...]:
         """Return ∂_i on coefficients: cos → −k_i sin, sin → k_i cos."""
         h = len(self.waves)
         index, p = np.arange(1, h), 2 * h - 1
-        found = []
+        found = list[Sparse]()
         for axis in range(self.dimension):
             k = self.waves[1:, axis].astype(float)
             rows, columns = np.concatenate((h - 1 + index, index)), np.concatenate((index, h - 1 + index))
-            found.append(csr_matrix((np.concatenate((-k, k)), (rows, columns)), shape=(p, p)))
+            found.append(sparse(np.concatenate((-k, k)), rows, columns, (p, p)))
         return tuple(found)
 
     def __call__(self, x: Array) -> Array:

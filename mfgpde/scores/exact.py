@@ -122,8 +122,8 @@ def _rates(process: LinearProcess, t: float, dimension: int, h: float) -> tuple[
     middle = min(max(t, lower + 4 * h), upper - 4 * h)
     nodes = h * np.arange(-4, 5)
     powers = ((nodes[None, :] + middle - t) / h) ** np.arange(9)[:, None]
-    weights: Array = np.linalg.solve(powers, np.eye(9)[1]) / h
-    fewer = np.zeros(9)
+    weights, fewer = np.zeros(9), np.zeros(9)
+    weights[:] = np.linalg.solve(powers, np.eye(9)[1]) / h
     fewer[1:-1] = np.linalg.solve(powers[:7, 1:-1], np.eye(7)[1]) / h
     parts = [process.transition(0.0, min(max(middle + u, 0.0), process.horizon)).in_dimension(dimension) for u in nodes]
     columns = [np.stack(column) for column in zip(*parts, strict=True)]

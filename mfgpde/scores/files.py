@@ -12,12 +12,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mfgpde.core.arrays import Array
-from mfgpde.core.files import written
 from mfgpde.core.modules import load_module
-from mfgpde.core.stored import read_arrays
+from mfgpde.core.stored import read_arrays, read_safetensors, write_safetensors
 from mfgpde.scores.adapters import adapted
 from mfgpde.scores.contract import DifferentiableScore
 
@@ -115,14 +114,15 @@ def forward(network: Network) -> Callable[[Layers, jax.Array, jax.Array], jax.Ar
     import jax.numpy as jnp
 
     from mfgpde.scores.activations import activation
+    from mfgpde.scores.transformations import array
 
     act = activation(network.activation, network.sharpness)
 
     def evaluate(layers: Layers, x: jax.Array, t: jax.Array) -> jax.Array:
-        time = jnp.reshape(jnp.asarray(t, x.dtype), (1,))
+        time = jnp.reshape(array(t, x.dtype), (1,))
         h = jnp.concatenate((x, time) if network.inputs == "xt" else (time, x))
         for k, (W, b) in enumerate(layers):
-            h = jnp.asarray(W, x.dtype) @ h + jnp.asarray(b, x.dtype)
+            h = array(W, x.dtype) @ h + array(b, x.dtype)
             h = act(h) if k < len(layers) - 1 else h
         return h[0] if network.output == "potential" else h
 
@@ -171,11 +171,7 @@ def _from_weights(path: Path, dimension: int | None, network: Network | None) ->
         if path.suffix == ".npz":
             arrays = read_arrays(path)
         else:
-            from safetensors import safe_open
-
-            with safe_open(path, framework="numpy") as stored:
-                arrays = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
-                metadata = stored.metadata() or {}
+            arrays, metadata = read_safetensors(path)
             if "mixture" in metadata:
                 from mfgpde.scores.mixture_files import mixture_score
 
@@ -190,15 +186,11 @@ def _from_weights(path: Path, dimension: int | None, network: Network | None) ->
 
 def save_weights(path: Path, layers: Layers, network: Network) -> Path:
     """Write a network as .safetensors with all that `load_score` needs; return the path."""
-    from safetensors.numpy import save_file
-
-    arrays = {}
+    arrays = dict[str, NDArray[np.floating]]()
     for k, (W, b) in enumerate(layers):
         arrays[f"W{k}"] = np.ascontiguousarray(W, dtype=np.float32)
         arrays[f"b{k}"] = np.ascontiguousarray(b, dtype=np.float32)
-    with written(path) as part:
-        save_file(arrays, part, metadata={"network": json.dumps(network.__dict__)})
-    return path
+    return write_safetensors(path, arrays, {"network": json.dumps(network.__dict__)})
 
 
 def _imported(place: str, name: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mfgpde.scores.eigenbasis import HermiteBasis
 from mfgpde.scores.operator_informed import OperatorInformed
+from mfgpde.scores.transformations import array
 
 
 def jax_functions(basis: HermiteBasis) -> Callable[[jax.Array], jax.Array]:
@@ -18,7 +19,7 @@ def jax_functions(basis: HermiteBasis) -> Callable[[jax.Array], jax.Array]:
 
     def functions(x: jax.Array) -> jax.Array:
         y = x / scale.astype(x.dtype)
-        columns = [jnp.ones_like(y), y]
+        columns = [0 * y + 1, y]
         for k in range(1, top):
             columns.append((y * columns[k] - np.sqrt(k) * columns[k - 1]) / np.sqrt(k + 1))
         hermite = jnp.stack(columns)
@@ -39,9 +40,9 @@ def jax_potential(
     if not isinstance(basis, HermiteBasis):
         raise ValueError(f"only Hermite functions are known to JAX here, got {type(basis).__name__}")
     low, high = np.sqrt(start), np.sqrt(score.process.horizon)
-    table = np.stack([score.coefficients(float(u**2)) for u in np.linspace(low, high, nodes)])
-    alpha, functions = jnp.asarray(table), jax_functions(basis)
-    reaches = jnp.asarray(np.stack([score.reach(float(u**2)) for u in np.linspace(low, high, nodes)]))
+    times = [float(low + (high - low) * k / (nodes - 1)) ** 2 for k in range(nodes)]
+    alpha, functions = array(np.stack([score.coefficients(t) for t in times])), jax_functions(basis)
+    reaches = array(np.stack([score.reach(t) for t in times]))
 
     def potential(x: jax.Array, t: jax.Array) -> jax.Array:
         place = jnp.clip((jnp.sqrt(t) - low) / (high - low), 0.0, 1.0) * (nodes - 1)

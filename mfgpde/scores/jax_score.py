@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +17,21 @@ import numpy as np
 from mfgpde.core.arrays import Array, contiguous, elsewhere, namespace_of
 from mfgpde.core.renamed import renamed
 from mfgpde.scores.contract import FORMER
+from mfgpde.scores.transformations import (
+    Function,
+    against,
+    along,
+    array,
+    blockwise,
+    gradient,
+    jacobian,
+    on_leaves,
+    output,
+    with_gradients,
+)
 
 MOST, MOST_THERE = 4096, 2**18  # points a call, on the host and on a device
 
-Function = Callable[..., jax.Array]
-"""of one point and one time, of a tree of parameters before them where there is one"""
 Tree = object
 """any nesting of arrays"""
 
@@ -39,57 +49,57 @@ class _Alone:
 @lru_cache(maxsize=64)
 def _compiled(f: Function, dimension: int, is_potential: bool) -> dict[str, Callable[..., Any]]:
     """Return functions of parameters, a block of points and one time, compiled when first used."""
-    s: Function = jax.grad(f, argnums=1) if is_potential else f
-
-    def jacobian(p: Tree, x: jax.Array, t: jax.Array) -> jax.Array:
-        return jax.jacfwd(s, argnums=1)(p, x, t)
+    s = gradient(f, 1) if is_potential else f
+    slopes = jacobian(s, 1)
 
     def divergence(p: Tree, x: jax.Array, t: jax.Array) -> jax.Array:
         if is_potential:  # forward over forward: no tape
 
-            def along(e: jax.Array) -> jax.Array:
-                return jax.jvp(lambda y: jax.jvp(lambda z: f(p, z, t), (y,), (e,))[1], (x,), (e,))[1]
+            def second(e: jax.Array) -> jax.Array:
+                return along(lambda y: along(lambda z: f(p, z, t), y, e), x, e)
 
-            return jnp.sum(jax.vmap(along)(jnp.eye(dimension)))
-        return jnp.trace(jacobian(p, x, t))
+            return jnp.sum(jax.vmap(second)(array(np.eye(dimension))))
+        return jnp.trace(slopes(p, x, t))
 
     def rate(p: Tree, x: jax.Array, t: jax.Array) -> jax.Array:
-        return jax.jvp(lambda u: s(p, x, u), (t,), (jnp.ones_like(t),))[1]
+        return along(lambda u: s(p, x, u), t, 0 * t + 1)
 
     def pieces(p: Tree, x: jax.Array, t: jax.Array) -> tuple[jax.Array, ...]:
-        value, slope = jax.value_and_grad(f, argnums=(1, 2))(p, x, t)
+        value, slope = with_gradients(f, (1, 2))(p, x, t)
         return value, slope[1], slope[0], divergence(p, x, t)
 
     def products(p: Tree, x: jax.Array, t: jax.Array, v: jax.Array) -> tuple[jax.Array, ...]:
-        def along(y: jax.Array) -> jax.Array:  # vᵀJ(y)v
-            return v @ jax.jvp(lambda z: s(p, z, t), (y,), (v,))[1]
+        def here(z: jax.Array) -> jax.Array:
+            return s(p, z, t)
 
-        pushed = jax.jvp(lambda z: s(p, z, t), (x,), (v,))[1]
-        return pushed, jax.vjp(lambda z: s(p, z, t), x)[1](v)[0], jax.grad(along)(x)
+        def bent(y: jax.Array) -> jax.Array:  # vᵀJ(y)v
+            return v @ along(here, y, v)
+
+        return along(here, x, v), against(here, x, v), gradient(bent)(x)
 
     one: dict[str, Callable[..., Any]] = {
         "score": s,
         "divergence": divergence,
-        "jacobian": jacobian,
+        "jacobian": slopes,
         "time_derivative": rate,
-        "divergence_gradient": jax.grad(divergence, argnums=1),
+        "divergence_gradient": gradient(divergence, 1),
     }
     if is_potential:
-        one |= {"potential": f, "potential_time_derivative": jax.grad(f, argnums=2), "pieces": pieces}
-    compiled = {name: jax.jit(jax.vmap(function, (None, 0, None))) for name, function in one.items()}
-    return compiled | {"directional_derivatives": jax.jit(jax.vmap(products, (None, 0, None, 0)))}
+        one |= {"potential": f, "potential_time_derivative": gradient(f, 2), "pieces": pieces}
+    compiled = {name: blockwise(function, (None, 0, None)) for name, function in one.items()}
+    return compiled | {"directional_derivatives": blockwise(products, (None, 0, None, 0))}
 
 
 def _shape(function: Function, dimension: int) -> tuple[int, ...]:
     """Return () for a potential and (d,) for a vector field; ValueError for all else."""
     with jax.enable_x64(True):
         try:
-            out = jax.eval_shape(function, jnp.zeros(dimension), jnp.zeros(()))
+            out = output(function, dimension)
         except Exception as problem:  # whatever a user's function meets
             raise ValueError(
                 f"the JAX score does not accept one point of shape ({dimension},) and one time: {problem}"
             ) from problem
-    shape = out.shape if isinstance(out, jax.ShapeDtypeStruct) else None
+    shape = out.shape if out is not None else None
     if shape not in ((), (dimension,)):
         raise ValueError(f"a JAX score must return a scalar potential or a vector ({dimension},), got shape {shape}")
     return shape
@@ -114,8 +124,7 @@ class JaxScore:
 
     def __new__(cls, function: Function, dimension: int, parameters: Tree = None) -> JaxScore:
         """Make a potential of a function that returns a number."""
-        asked = function if parameters is None else lambda x, t: function(parameters, x, t)
-        potential = _shape(asked, dimension) == ()
+        potential = _shape(function if parameters is None else partial(function, parameters), dimension) == ()
         if cls is JaxScore:
             return object.__new__(JaxPotential if potential else JaxScore)
         if potential != cls.is_potential:
@@ -142,30 +151,38 @@ class JaxScore:
         count = len(flat[0])
         pieces = max(-(-count // MOST), 1)
         block_size = -(-count // pieces)  # equal blocks: one shape, one compilation
-        results, parts = [], _compiled(self.function, self.dimension, self.is_potential)
+        results, parts = list[Any](), _compiled(self.function, self.dimension, self.is_potential)
         with jax.enable_x64(True):
-            time = jnp.asarray(float(t))
+            time = array(float(t))
             for k in range(pieces):
                 block = [a[k * block_size : (k + 1) * block_size] for a in flat]
                 short = block_size - len(block[0])
                 if short:
                     block = [np.concatenate((a, np.zeros((short, self.dimension)))) for a in block]
-                results.append(jax.tree.map(np.asarray, parts[name](self.parameters, block[0], time, *block[1:])))
-        joined = jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
-        return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]).astype(float), joined)
+                results.append(on_leaves(np.asarray, parts[name](self.parameters, block[0], time, *block[1:])))
+
+        def whole(*blocks: Array) -> Array:
+            joined = np.concatenate(blocks)[:count]
+            return joined.reshape(x.shape[:-1] + joined.shape[1:]).astype(float)
+
+        return on_leaves(whole, *results)
 
     def _evaluate_there(self, name: str, x: Array, t: float, *more: Array) -> Any:
         """Do the same on a device: points and values change hands by DLPack, without copies; JAX must know the device."""
         xp, parts = namespace_of(x), _compiled(self.function, self.dimension, self.is_potential)
         flat = [contiguous(a).reshape(-1, self.dimension) for a in (x, *more)]
-        results = []
+        results = list[Any]()
         with jax.enable_x64(True):
-            time = jnp.asarray(float(t))
+            time = array(float(t))
             for start in range(0, len(flat[0]), MOST_THERE):
-                block = [jnp.from_dlpack(a[start : start + MOST_THERE]) for a in flat]
-                results.append(jax.tree.map(xp.from_dlpack, parts[name](self.parameters, block[0], time, *block[1:])))
-        joined = jax.tree.map(lambda *pieces: np.concatenate(pieces), *results) if len(results) > 1 else results[0]
-        return jax.tree.map(lambda a: a.reshape(x.shape[:-1] + a.shape[1:]), joined)
+                block = [cast(Any, jnp).from_dlpack(a[start : start + MOST_THERE]) for a in flat]
+                results.append(on_leaves(xp.from_dlpack, parts[name](self.parameters, block[0], time, *block[1:])))
+
+        def whole(*blocks: Array) -> Array:
+            joined = np.concatenate(blocks) if blocks[1:] else blocks[0]
+            return joined.reshape(x.shape[:-1] + joined.shape[1:])
+
+        return on_leaves(whole, *results)
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""
@@ -213,7 +230,7 @@ class JaxPotential(JaxScore):
 def examples() -> Iterator[JaxScore]:
     """Yield members to hold the laws to: a potential and a field that is none."""
     yield JaxScore(_hill, 2)
-    yield JaxScore(_turn, 2, jnp.array([0.3, 1.2]))
+    yield JaxScore(_turn, 2, array(np.array([0.3, 1.2])))
 
 
 def _hill(x: jax.Array, t: jax.Array) -> jax.Array:

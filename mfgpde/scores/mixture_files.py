@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import mfgpde.processes as processes
 from mfgpde.core.arrays import Array
-from mfgpde.core.files import written
+from mfgpde.core.stored import write_safetensors
 from mfgpde.densities import Dense, GaussianMixture, LowRank
 from mfgpde.scores.exact import ExactScore
 
@@ -21,8 +22,6 @@ def save_mixture(path: Path, score: ExactScore) -> Path:
 
     Raises ValueError for another suffix, and for a process with functions of time for coefficients.
     """
-    from safetensors.numpy import save_file
-
     if path.suffix != ".safetensors":
         raise ValueError(f"a score is written as .safetensors, got {path.name}")
     stated = asdict(score.process) if is_dataclass(score.process) else {}
@@ -37,9 +36,7 @@ def save_mixture(path: Path, score: ExactScore) -> Path:
     else:
         arrays |= {"diagonal": law.structure.diagonal, "factors": law.structure.factors}
     about = {"mixture": json.dumps({"process": type(score.process).__name__, "arguments": arguments})}
-    with written(path) as part:
-        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, part, metadata=about)
-    return path
+    return write_safetensors(path, {key: np.ascontiguousarray(value) for key, value in arrays.items()}, about)
 
 
 def mixture_score(arrays: Mapping[str, Array], stated: str, source: str) -> ExactScore:
@@ -48,7 +45,10 @@ def mixture_score(arrays: Mapping[str, Array], stated: str, source: str) -> Exac
     kind = vars(processes).get(str(about.get("process")))
     if not (isinstance(kind, type) and issubclass(kind, processes.LinearProcess)):
         raise ValueError(f"{source} names no linear process: {about.get('process')!r}")
-    arguments = {key: np.asarray(v) if isinstance(v, list) else v for key, v in about["arguments"].items()}
+    given: Mapping[str, object] = about["arguments"]
+    arguments: dict[str, Any] = {
+        key: np.array(v, dtype=float) if isinstance(v, list) else v for key, v in given.items()
+    }
     try:
         structure = (
             Dense.of(arrays["matrices"]) if "matrices" in arrays else LowRank.of(arrays["diagonal"], arrays["factors"])

@@ -9,6 +9,7 @@ Written in β = Λ^{1/2} α the system tends to β = 0 with the identity for its
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,11 +18,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
 from mfgpde.core.renamed import renamed
+from mfgpde.core.sparse import sparse
 from mfgpde.processes import ForwardProcess, MarkovGenerator, VariancePreserving
 from mfgpde.scores.contract import FORMER, Eigenbasis
 from mfgpde.scores.eigenbasis import HermiteBasis
@@ -122,7 +123,7 @@ class OperatorInformed:
         """Return B (p−1, p−1) and c (p−1,) of one set of moments at time τ of the generator; the constant is left out."""
         basis, p = self.basis, len(self.basis.eigenvalues)
         noised = np.exp(-basis.extended_eigenvalues * tau) * moments
-        A = np.asarray(basis.gram @ noised).reshape(p, p)[1:, 1:]
+        A = (basis.gram @ noised).reshape(p, p)[1:, 1:]
         roots = np.sqrt(basis.eigenvalues[1:])
         return A / np.outer(roots, roots), roots * noised[1:p]
 
@@ -144,7 +145,7 @@ class OperatorInformed:
         if self.ridge is not None:
             return self.ridge
         places, values = self._ridges
-        return float(np.exp(np.interp(np.log(max(tau, 1e-300)), places, values)))
+        return math.exp(float(np.interp(math.log(max(tau, 1e-300)), places, values)))
 
     @cached_property
     def _ridges(self) -> tuple[Array, Array]:
@@ -209,9 +210,9 @@ class OperatorInformed:
         flat = x.reshape(-1, self.dimension)
         y, first, second, _ = self._within(flat, t)
         slope, curved = self._derivatives(y, t, 2)
-        J = first[:, :, None] * curved * first[:, None, :] + self.basis.stationary(flat, 2)[2]
-        J += np.eye(self.dimension) * (second * slope)[:, None, :]
-        return J.reshape(*x.shape, self.dimension)
+        jacobian = first[:, :, None] * curved * first[:, None, :] + self.basis.stationary(flat, 2)[2]
+        jacobian += np.eye(self.dimension) * (second * slope)[:, None, :]
+        return jacobian.reshape(*x.shape, self.dimension)
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
@@ -268,8 +269,8 @@ class OperatorInformed:
         decay = np.exp(-basis.extended_eigenvalues * self.clock(t))
         tensor = basis.gram.multiply(decay[None, :]).tocsr()
         rows, columns = np.repeat(np.arange(p), p), np.arange(p * p)
-        contraction = csr_matrix((np.tile(alpha, p), (rows, columns)), shape=(p, p * p))  # I ⊗ αᵀ
-        equations = (contraction @ tensor).toarray()[1:]
+        contraction = sparse(np.tile(alpha, p), rows, columns, (p, p * p))  # I ⊗ αᵀ
+        equations = contraction.dot(tensor).toarray()[1:]
         equations[:, 1:p] -= np.diag(basis.eigenvalues[1:] * decay[1:p])
         roots = np.sqrt(basis.eigenvalues[1:])
         inverse = (axes / (values + ridge)) @ axes.T

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.processes import DiscreteSchedule, IsotropicProcess, Schedule, Straight, VariancePreserving, schedule_of
-from mfgpde.scores.contract import DifferentiableScore, DirectionalScore, Score, Uncertain
+from mfgpde.scores.contract import DifferentiableScore, DirectionalScore, InDimension, Score, Uncertain
 from mfgpde.scores.differences import Differenced
 
 PREDICTIONS = ("noise", "data", "v", "flow", "edm", "score")
@@ -112,12 +112,12 @@ class Predicted:
     @property
     def dimension(self) -> int:
         """The dimension of the network."""
-        return self.network.dimension  # pyright: ignore[reportAttributeAccessIssue]
+        return cast(InDimension, self.network).dimension
 
     @property
     def uncertainty(self) -> Mapping[str, float]:
         """What the network's derivatives are off by, times the largest factor that they had so far."""
-        found = self.network.uncertainty if isinstance(self.network, Uncertain) else {}
+        found: Mapping[str, float] = self.network.uncertainty if isinstance(self.network, Uncertain) else {}
         return {name: self._largest.get("factor", 0.0) * value for name, value in found.items()}
 
     def _time(self, t: float) -> float:
@@ -228,7 +228,7 @@ class Turned:
     @property
     def dimension(self) -> int:
         """The dimension of the network."""
-        return self.network.dimension  # pyright: ignore[reportAttributeAccessIssue]
+        return cast(InDimension, self.network).dimension
 
     @property
     def uncertainty(self) -> Mapping[str, float]:

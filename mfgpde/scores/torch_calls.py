@@ -65,8 +65,7 @@ class Called:
 
 def unwrapped(found: Any) -> Any:
     """Return the tensor in what a module returns: itself, the first of a tuple, `.sample` (diffusers), `.mean` (azula)."""
-    import torch  # pyright: ignore[reportMissingImports]
-
+    torch = _library()
     if torch.is_tensor(found):
         return found
     if isinstance(found, tuple | list):
@@ -85,8 +84,7 @@ def call_of(module: Any, dimension: int, source: str, shapes: Sequence[tuple[int
     Raises ValueError for a module that cannot be called so, and says why: a condition that is missing, whole steps of time,
     half precision, weights that are not finite, a batch that is mixed.
     """
-    import torch  # pyright: ignore[reportMissingImports]
-
+    torch = _library()
     _check_weights(torch, module, source)
     module = copy.deepcopy(module).double().eval().requires_grad_(False)
     first = next(iter(module.parameters()), None)
@@ -139,9 +137,14 @@ def images(dimension: int) -> list[tuple[int, ...]]:
 
 
 def _joined(x: Any, t: Any) -> Any:
+    return _library().cat((x, t), dim=-1)
+
+
+def _library() -> Any:
+    """Return PyTorch, whose types are there only where it is."""
     import torch  # pyright: ignore[reportMissingImports]
 
-    return torch.cat((x, t), dim=-1)
+    return torch
 
 
 def _check_weights(torch: Any, module: Any, source: str) -> None:

@@ -177,13 +177,16 @@ class TorchScore:
         func = self.torch.func
 
         def pushed(y: Tensor, time: Tensor, w: Tensor) -> Tensor:
-            return func.jvp(lambda z: self._score(z, time), (y,), (w,))[1]
+            return func.jvp(partial(self._score, t=time), (y,), (w,))[1]
 
         def pulled(y: Tensor, time: Tensor, w: Tensor) -> Tensor:
-            return func.vjp(lambda z: self._score(z, time), y)[1](w)[0]
+            return func.vjp(partial(self._score, t=time), y)[1](w)[0]
 
         def slope(y: Tensor, time: Tensor, w: Tensor) -> Tensor:
-            return func.grad(lambda z: w @ pushed(z, time, w))(y)
+            def bent(z: Tensor) -> Tensor:
+                return w @ pushed(z, time, w)
+
+            return func.grad(bent)(y)
 
         return self._evaluate(pushed, x, t, v), self._evaluate(pulled, x, t, v), self._evaluate(slope, x, t, v)
 

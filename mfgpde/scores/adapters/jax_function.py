@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from mfgpde.scores.adapters.contract import Adapter, Brought
 from mfgpde.scores.contract import DifferentiableScore
 from mfgpde.scores.jax_score import JaxScore
+from mfgpde.scores.transformations import output
 
 
 class JaxFunction(Adapter):
@@ -19,7 +20,7 @@ class JaxFunction(Adapter):
 
     def takes(self, found: Brought, dimension: int) -> bool:
         """Say whether this is an Equinox module, or a function that JAX traces at one point."""
-        family = {cls.__module__.split(".")[0] for cls in type(found).__mro__}
+        family = {cls.__module__.split(".")[0] for cls in inspect.getmro(type(found))}
         return "equinox" in family or traceable(found, dimension)
 
     def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
@@ -33,9 +34,9 @@ def traceable(function: Brought, dimension: int) -> bool:
     What uses operators alone is such a function as well as one of many points; both mean the same.
     """
     try:
-        out = jax.eval_shape(function, jnp.zeros(dimension), jnp.zeros(()))
+        out = output(function, dimension)
     except Exception:  # a user's code: it may refuse a tracer in any way
         return False
-    if not isinstance(out, jax.ShapeDtypeStruct):
+    if out is None:
         return False
     return out.shape in ((), (dimension,)) and bool(jnp.issubdtype(out.dtype, jnp.floating))

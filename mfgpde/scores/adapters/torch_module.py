@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from mfgpde.scores.adapters.contract import Adapter, Brought
 from mfgpde.scores.contract import DifferentiableScore
@@ -22,7 +22,7 @@ class TorchModule(Adapter):
 
     def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
         """Return the module as a score. Raises ValueError where it cannot be called on a point and a time."""
-        module: Any = Fixed(found) if isinstance(found, functools.partial) else found
+        module: Any = Fixed(cast("functools.partial[Any]", found)) if isinstance(found, functools.partial) else found
         return TorchScore(call_of(module, dimension, source), dimension)
 
 
