@@ -50,7 +50,7 @@ def listed(entries: Sequence[discover.Entry], console: Terminal) -> None:
     rows: list[dict[str, Any]] = []
     for entry in entries:
         found = isolated.described(Task(replace(entry, path=entry.path.absolute()), Level.QUICK))
-        rows.append({"id": entry.id, "standing": "", "source": "", "controls": (), **found})
+        rows.append({"id": entry.id, "standing": "", "source": "", "controls": (), **(found or {})})
     console.print(table.list_table(rows))
 
 
@@ -81,7 +81,7 @@ def judged(
     ids = [entry.id for entry in discover.entries_in(discover.suite_root(PACKAGE))] if stored else []
     movements = law.compare(stored, result, lambda name: discover.meant(name, targets, ids)) if stored else None
     show(result, movements, folder, console, output=output)
-    return run.exit_code(result) or (3 if movements else 0)
+    return run.exit_code(result["claims"]) or (3 if movements else 0)
 
 
 def show(
@@ -149,7 +149,7 @@ def cited(name: str, place: Path, package: Path, console: Terminal, *, latex: bo
     if badge is not None:
         write_text(badge, words.badge("stale" if stale else claim["outcome"], claim["id"]))
         console.print(f"Badge: {badge}", highlight=False)
-    return STALE if stale else run.exit_code({"claims": [claim]})
+    return STALE if stale else run.exit_code([claim])
 
 
 def _stale(claim: Mapping[str, Any], package: Path) -> str:

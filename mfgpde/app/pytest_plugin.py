@@ -86,8 +86,8 @@ class ClaimFile(pytest.File):
 
         entry = Entry(self.path.stem.replace("_", "-"), self.path)
         many = ".cases(" in self.path.read_text(encoding="utf-8", errors="replace")
-        found = isolated.described(Task(entry, Level(_level(self.config)))).get("cases", ()) if many else ()
-        for one in [entry.of_case(case) for case in found] or [entry]:
+        said = isolated.described(Task(entry, Level(_level(self.config)))) if many else None
+        for one in [entry.of_case(case) for case in said["cases"]] if said and said["cases"] else [entry]:
             yield ClaimItem.from_parent(self, name=one.id, entry=one)
 
 

@@ -8,31 +8,32 @@ from pathlib import Path
 from typing import Any, cast
 
 from mfgpde.core.files import write_text
+from mfgpde.verify.forms import CertificateLine, RunForm, RunLine
 
 FILE, KEPT = "history.jsonl", 100
 """the file's name, and how many lines it keeps"""
 
 
-def add(folder: Path, run: Mapping[str, Any]) -> None:
+def add(folder: Path, run: RunForm) -> None:
     """Append a finished run: each claim's outcome, margin and seconds; claims that did not run are not in its line."""
     claims = {claim["id"]: [claim["outcome"], claim["margin"], claim["seconds"]] for claim in run["claims"]}
     append(folder, {"started": run["started"], "commit": run["provenance"]["commit"], "claims": claims})
 
 
-def append(folder: Path, line: Mapping[str, Any]) -> None:
+def append(folder: Path, line: Mapping[str, object]) -> None:
     """Append a line to a folder's history, which is written anew at once."""
     lines = [*_lines(folder), json.dumps(line)][-KEPT:]
     write_text(folder / FILE, "\n".join(lines) + "\n")
 
 
-def runs(folder: Path) -> list[dict[str, Any]]:
+def runs(folder: Path) -> list[RunLine]:
     """Return the runs that a folder remembers, oldest first; lines that are none are passed over."""
-    return [one for one in _read(folder) if _is_run(one)]
+    return [cast(RunLine, one) for one in _read(folder) if _is_run(one)]
 
 
-def certificates(folder: Path) -> list[dict[str, Any]]:
+def certificates(folder: Path) -> list[CertificateLine]:
     """Return the certificates that a folder remembers, oldest first; lines that are none are passed over."""
-    return [one for one in _read(folder) if _is_certificate(one)]
+    return [cast(CertificateLine, one) for one in _read(folder) if _is_certificate(one)]
 
 
 def _is_run(line: Mapping[str, Any]) -> bool:

@@ -19,9 +19,10 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from mfgpde.verify import trial
+from mfgpde.verify.forms import ClaimForm, Listed
 from mfgpde.verify.task import ENDED, LIMIT, LISTED, LOST, OUTPUT, RESULT, Task
 
 START = (
@@ -131,36 +132,41 @@ def _stop() -> None:
             one.close()
 
 
-def work(tasks: Sequence[Task]) -> list[dict[str, Any]]:
+def work(tasks: Sequence[Task]) -> list[ClaimForm]:
     """Return the records of some tasks, done one after the other in processes of their own; what a worker runs."""
     return [judged(task) for task in tasks]
 
 
-def judged(task: Task) -> dict[str, Any]:
+def judged(task: Task) -> ClaimForm:
     """Return the record of a claim, with what it printed; broken if it is to repeat itself and does not."""
     found = _once(task)
     if not task.twice or not found.get("repeatable"):
         return found
     differs = trial.differences(found, _once(task))
-    return {**found, "twice": not differs} | (trial.broken(f"not the same result twice: {differs}") if differs else {})
+    found["twice"] = not differs
+    return {**found, **trial.broken(f"not the same result twice: {differs}")} if differs else found
 
 
-def described(task: Task) -> dict[str, Any]:
+def described(task: Task) -> Listed | None:
     """Return what a claim says of itself; nothing where its file fails: the trial will say why."""
     found = _in_a_folder(replace(task, listing=True))[0]
-    return found.get(LISTED, {}) if found else {}
+    return cast(Listed | None, found.get(LISTED)) if found else None
 
 
-def _once(task: Task) -> dict[str, Any]:
+def _once(task: Task) -> ClaimForm:
     clock = time.monotonic()
-    found, status, output = _in_a_folder(task)
-    if found is None:
+    answer, status, output = _in_a_folder(task)
+    if answer is None:
         seconds = time.monotonic() - clock
         found = trial.lost(task.entry, task.level, task.seeds[0], _why(status, task.limit, output), seconds)
-    return {**found, "output": output} if output else found
+    else:
+        found = cast(ClaimForm, answer)
+    if output:
+        found["output"] = output
+    return found
 
 
-def _in_a_folder(task: Task) -> tuple[dict[str, Any] | None, Status, str]:
+def _in_a_folder(task: Task) -> tuple[dict[str, object] | None, Status, str]:
     """Have a task done; return its answer, its exit status and its output.
 
     Where the warm process was lost, perhaps to another claim, it is done once more under one of its own.
@@ -175,7 +181,7 @@ def _in_a_folder(task: Task) -> tuple[dict[str, Any] | None, Status, str]:
         own.close()
 
 
-def _done(task: Task, host: Warm) -> tuple[dict[str, Any] | None, Status, str]:
+def _done(task: Task, host: Warm) -> tuple[dict[str, object] | None, Status, str]:
     """Have a task done in a folder that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mfgpde."))
     try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from mfgpde.verify.forms import ClaimForm, JudgedForm, RunForm, SideForm
 
 GREW = 2.0  # bars and detectable changes within this factor are those of another machine
 FELT = 1e-3  # a bar below this share of δ decides nothing
@@ -22,9 +23,7 @@ class Movement:
     loosened: bool = False
 
 
-def compare(
-    stored: Mapping[str, Any], new: Mapping[str, Any], asked: Callable[[str], bool] = lambda name: True
-) -> list[Movement]:
+def compare(stored: RunForm, new: RunForm, asked: Callable[[str], bool] = lambda name: True) -> list[Movement]:
     """Return all that differs from the stored run: what is claimed, how strictly, by which controls, and the numbers.
 
     Two values of one quantity have moved if they differ by more than the sum of their bars. A stored claim that was
@@ -43,7 +42,7 @@ def compare(
     return movements + [Movement(name, "", "claim is gone", loosened=True) for name in gone]
 
 
-def comparable(stored: Mapping[str, Any], level: str) -> None:
+def comparable(stored: RunForm, level: str) -> None:
     """Raise ValueError if the stored run is of another level."""
     if stored["level"] != level:
         raise ValueError(
@@ -52,15 +51,16 @@ def comparable(stored: Mapping[str, Any], level: str) -> None:
         )
 
 
-def _claims(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+def _claims(before: ClaimForm, after: ClaimForm) -> Iterator[tuple[str, str, bool]]:
     if before["outcome"] != after["outcome"]:
         yield "", f"{before['outcome']} → {after['outcome']}", before["outcome"] == "holds"
     if after["outcome"] == "skipped":  # its library is missing: there is nothing to compare
         return
     for word in WORDS:
-        if word in before and before[word] != after.get(word):
-            weaker = word == "assumes" or (word == "standing" and (before[word], after.get(word)) in _WEAKER)
-            yield "", f"its {word} was {_short(before[word])}, now {_short(after.get(word))}", weaker
+        was, now = before.get(word), after.get(word)
+        if was is not None and was != now:
+            weaker = word == "assumes" or (word == "standing" and (was, now) in _WEAKER)
+            yield "", f"its {word} was {_short(was)}, now {_short(now)}", weaker
     yield from _powers("", before, after)
     yield from _controls(before, after)
     earlier = {finding["label"]: finding for finding in before["findings"]}
@@ -77,7 +77,7 @@ _RANKED = ("theorem", "derived", "conjecture", "experiment")
 _WEAKER = {(a, b) for k, a in enumerate(_RANKED) for b in _RANKED[k + 1 :]}
 
 
-def _controls(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+def _controls(before: ClaimForm, after: ClaimForm) -> Iterator[tuple[str, str, bool]]:
     now = {control["description"]: control["outcome"] for control in after["controls"]}
     for control in before["controls"]:
         name, outcome = control["description"], control["outcome"]
@@ -89,11 +89,13 @@ def _controls(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[t
         yield "", f"new control “{name}”", False
 
 
-def _outcome(claim: Mapping[str, Any], name: str) -> str:
+def _outcome(claim: ClaimForm, name: str) -> str:
     return next(control["outcome"] for control in claim["controls"] if control["description"] == name)
 
 
-def _powers(label: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+def _powers(
+    label: str, before: ClaimForm | JudgedForm, after: ClaimForm | JudgedForm
+) -> Iterator[tuple[str, str, bool]]:
     """Say which changes of coefficients are noticed later than before, or no longer."""
     now = after.get("detects", {})
     for name, change in before.get("detects", {}).items():
@@ -103,12 +105,12 @@ def _powers(label: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
             yield label, f"would notice {name} off by {_told(change)}, now only by {_told(now[name])}", True
 
 
-def _findings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+def _findings(before: JudgedForm, after: JudgedForm) -> Iterator[tuple[str, str, bool]]:
     label = after["label"]
-    if before.get("relation") != after.get("relation"):
-        yield label, f"the relation was {before.get('relation')}, now {after.get('relation')}", True
-    old, new = before.get("resolution"), after.get("resolution")
-    if old is not None and new is not None and not math.isclose(old, new, rel_tol=1e-9):
+    if before["relation"] != after["relation"]:
+        yield label, f"the relation was {before['relation']}, now {after['relation']}", True
+    old, new = before["resolution"], after["resolution"]
+    if not math.isclose(old, new, rel_tol=1e-9):
         times = f"{new / old:.3g} × " if old else ""
         yield label, f"δ was {old:.3g}, now {times and times + 'that, '}{new:.3g}", new > old
     bars = [_number(finding.get("bar")) for finding in (before, after)]
@@ -120,8 +122,8 @@ def _findings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[t
     for side in ("left", "right"):
         a, b = before[side], after[side]
         reach = sum(_number(one.get("error")) for one in (a, b))
-        known = (a.get("value") is None) + (b.get("value") is None)
-        if known == 1 or (known == 0 and abs(a["value"] - b["value"]) > reach):
+        x, y = a.get("value"), b.get("value")
+        if (x is None) != (y is None) or (x is not None and y is not None and abs(x - y) > reach):
             yield label, f"{side} side moved from {_side(a)} to {_side(b)}", False
 
 
@@ -133,7 +135,7 @@ def _told(value: float | None) -> str:
     return "nothing less than all" if value is None else f"{value:.2g}"
 
 
-def _side(pair: Mapping[str, Any]) -> str:
+def _side(pair: SideForm) -> str:
     value, error = pair.get("value"), pair.get("error")
     bar = "unknown" if error is None else f"{error:.1e}"
     return "no number" if value is None else f"{value:.6g} ± {bar}"

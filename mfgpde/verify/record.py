@@ -10,20 +10,20 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
+from mfgpde.core.estimate import Estimate
 from mfgpde.core.files import write_text
 from mfgpde.core.modules import checkout
 from mfgpde.verify.finding import Finding
+from mfgpde.verify.forms import ClaimForm, FindingForm, Provenance, RunForm, SideForm
 
-FORMAT, UNSEALED = 2, 1
-"""of stored runs: this one's, and an older one's that has no digest and no refuting variants of findings"""
+FORMAT = 2
 PACKAGES = ("mfgpde", "numpy", "scipy", "numba")
 RUN = ("level", "seed", "state", "provenance")
-CLAIM: dict[str, Any] = {
+CLAIM = {
     "id": str,
     "outcome": str,
     "margin": int | float | None,
@@ -34,14 +34,24 @@ CLAIM: dict[str, Any] = {
 """what every stored run has, and every claim in it, of which types"""
 
 
-def finding_record(finding: Finding) -> dict[str, Any]:
+def finding_record(finding: Finding) -> FindingForm:
     """Return a finding as plain data."""
-    record = asdict(finding)
-    for side, estimate in (("left", finding.left), ("right", finding.right)):
-        record[side]["error"] = record[side].pop("half_width")
-        record[side]["kind"] = estimate.kind.name.lower()
-    outcome = {"outcome": finding.outcome.value, "margin": finding.margin, "suspect_bar": finding.suspect_bar}
-    return {**record, "excess": finding.excess, "bar": finding.bar, **outcome}
+    return {
+        "label": finding.label,
+        "left": _side(finding.left),
+        "relation": finding.relation,
+        "right": _side(finding.right),
+        "resolution": finding.resolution,
+        "excess": finding.excess,
+        "bar": finding.bar,
+        "outcome": finding.outcome.value,
+        "margin": finding.margin,
+        "suspect_bar": finding.suspect_bar,
+    }
+
+
+def _side(one: Estimate) -> SideForm:
+    return {"value": one.value, "error": one.half_width, "kind": one.kind.name.lower(), "method": one.method}
 
 
 def write(path: Path, data: Mapping[str, object]) -> None:
@@ -49,10 +59,10 @@ def write(path: Path, data: Mapping[str, object]) -> None:
     write_text(path, json.dumps(_finite(data), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> RunForm:
     """Read a stored run; ValueError says what is wrong with the file, whatever it is."""
     data = _table(_parsed(path))
-    if data.get("format") not in (FORMAT, UNSEALED) or not isinstance(data.get("claims"), list):
+    if data.get("format") != FORMAT or not isinstance(data.get("claims"), list):
         raise ValueError(
             f"{path} is not a stored run of this version: it has format {data.get('format')!r}, and format {FORMAT} with a "
             "list of claims is expected; make it anew with `mfgpde validate`"
@@ -67,18 +77,18 @@ def read(path: Path) -> dict[str, Any]:
     ids = [claim["id"] for claim in data["claims"]]
     if len(set(ids)) != len(ids):
         raise ValueError(f"{path} is not a stored run: it has two claims of one id")
-    if data["format"] == FORMAT and sealed(data)["digest"] != data.get("digest"):
+    if sealed(data)["digest"] != data.get("digest"):
         raise ValueError(f"{path} was changed after it was written: its digest does not fit")
-    return data
+    return cast(RunForm, data)
 
 
-def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(data: Mapping[str, object]) -> dict[str, object]:
     """Return a record with the digest of all else in it."""
     text = json.dumps(_finite({key: value for key, value in data.items() if key != "digest"}), sort_keys=True)
     return {**json.loads(text), "digest": hashlib.sha256(text.encode()).hexdigest()[:32]}
 
 
-def read_sealed(path: Path) -> dict[str, Any]:
+def read_sealed(path: Path) -> ClaimForm:
     """Read a claim's record; ValueError for a file that is none, or was changed after it was written."""
     data = _table(_parsed(path))
     flaw = _flaw(data)
@@ -86,7 +96,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no record of a claim: it {flaw}")
     if sealed(data)["digest"] != data.get("digest"):
         raise ValueError(f"{path} was changed after it was written: its digest does not fit")
-    return data
+    return cast(ClaimForm, data)
 
 
 def _table(found: object) -> dict[str, Any]:
@@ -121,6 +131,8 @@ def _flaw(found: object) -> str:
     for finding in map(_table, claim["findings"]):
         if not isinstance(finding.get("label"), str):
             return "has a finding without a label"
+        if not (isinstance(finding.get("resolution"), int | float) and isinstance(finding.get("relation"), str)):
+            return f"has a finding {finding['label']!r} without its relation and δ"
         for side in ("left", "right"):
             pair = _table(finding.get(side))
             if not all(isinstance(pair.get(key, ""), int | float | None) for key in ("value", "error")):
@@ -128,7 +140,7 @@ def _flaw(found: object) -> str:
     return ""
 
 
-def read_complete(path: Path) -> dict[str, Any]:
+def read_complete(path: Path) -> RunForm:
     """Read a stored run that was finished; ValueError says how to make one."""
     if not path.is_file():
         raise ValueError(f"there is no recorded run {path}; make one with `mfgpde validate`, or name one with --run")
@@ -138,7 +150,7 @@ def read_complete(path: Path) -> dict[str, Any]:
     return run
 
 
-def provenance(package: Path) -> dict[str, Any]:
+def provenance(package: Path) -> Provenance:
     """Return versions, the commit where the package runs from its own checkout, and the machine."""
     return {
         "versions": versions(),

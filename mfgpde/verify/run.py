@@ -23,6 +23,7 @@ from mfgpde.verify.claim import Level
 from mfgpde.verify.executors import executor
 from mfgpde.verify.executors.contract import Batched
 from mfgpde.verify.finding import Outcome
+from mfgpde.verify.forms import ClaimForm, Manifest, RunForm
 from mfgpde.verify.task import LIMITS, Task
 
 SAME = ("key", "level", "seed", "seeds", "twice", "strict")
@@ -85,8 +86,8 @@ def run_suite(
     package: Path,
     terms: Terms = Terms(),
     show: bool = True,
-    on_result: Callable[[dict[str, Any]], None] = lambda _: None,
-) -> dict[str, Any]:
+    on_result: Callable[[ClaimForm], None] = lambda _: None,
+) -> RunForm:
     """Run claims in processes of their own; results go to `out`/claims/<id>.json at once, and to `out`/run.json at the end.
 
     A run that was interrupted goes on where it stopped, with what was found under the same code, claim, level and seeds; a
@@ -105,11 +106,11 @@ def _run(
     package: Path,
     terms: Terms,
     show: bool,
-    on_result: Callable[[dict[str, Any]], None],
-) -> dict[str, Any]:
+    on_result: Callable[[ClaimForm], None],
+) -> RunForm:
     clock, base = time.perf_counter(), record.sources(package)
     files = [entry.path for entry in entries]
-    manifest: dict[str, Any] = {
+    manifest: Manifest = {
         "format": record.FORMAT,
         "level": level.value,
         "seed": terms.seed,
@@ -133,12 +134,13 @@ def _run(
     tasks = [terms.task(entry, level) for entry in todo]
     with meter("claims", show=show) as bar:
         for number, result in enumerate(_each(tasks, terms), start=1):
-            kept = {name: manifest[name] for name in SAME} | {"key": keys[result["id"]]}
-            result = _written(out / "claims", {**result, **kept})
-            results[result["id"]] = result
+            name = result["id"]
+            result["key"], result["level"], result["seed"] = keys[name], level.value, terms.seed
+            result["seeds"], result["twice"], result["strict"] = terms.seeds, terms.twice, terms.strict
+            results[name] = _written(out / "claims", result)
             bar(number / len(todo), f"{result['id']}: {result['outcome']}")
             on_result(result)
-    run = {
+    run: RunForm = {
         **manifest,
         "state": "complete",
         "resumed": resumed,
@@ -161,11 +163,11 @@ def _cases(entry: discover.Entry, level: Level) -> list[discover.Entry]:
         many = not entry.flaw and ".cases(" in entry.path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         many = False
-    found = isolated.described(Task(replace(entry, path=entry.path.absolute()), level)).get("cases", ()) if many else ()
-    return [entry.of_case(case) for case in found] or [entry]
+    said = isolated.described(Task(replace(entry, path=entry.path.absolute()), level)) if many else None
+    return [entry.of_case(case) for case in said["cases"]] if said and said["cases"] else [entry]
 
 
-def _written(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+def _written(folder: Path, result: ClaimForm) -> ClaimForm:
     """Write a claim's record and what it printed; return the record."""
     output, place = result.pop("output", ""), folder / f"{result['id']}.log"
     if output:
@@ -176,21 +178,23 @@ def _written(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _unfinished(
-    out: Path, manifest: Mapping[str, Any]
-) -> Callable[[Mapping[str, str]], tuple[dict[str, Any], list[str]]]:
+def _unfinished(out: Path, manifest: Manifest) -> Callable[[Mapping[str, str]], tuple[dict[str, ClaimForm], list[str]]]:
     """Return what finds, given the claims' keys, results of an interrupted run on these terms, and words on the rest."""
     wanted = {name: manifest[name] for name in SAME if name != "key"}
     try:
-        before = record.read(out / "run.json") if (out / "run.json").exists() else {}
+        before = record.read(out / "run.json") if (out / "run.json").exists() else None
     except ValueError as problem:
         words = f"{problem}; all was measured anew"
         return lambda keys: ({}, [words])
-    if before.get("state") != "running" or any(before.get(name) != value for name, value in wanted.items()):
+    if (
+        before is None
+        or before["state"] != "running"
+        or any(before.get(name) != value for name, value in wanted.items())
+    ):
         return lambda keys: ({}, [])
 
-    def found(keys: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-        results: dict[str, Any] = {}
+    def found(keys: Mapping[str, str]) -> tuple[dict[str, ClaimForm], list[str]]:
+        results: dict[str, ClaimForm] = {}
         remarks: list[str] = []
         for path in sorted((out / "claims").rglob("*.json")):
             try:
@@ -219,7 +223,7 @@ def _seconds(package: Path, out: Path) -> dict[str, float]:
     return known
 
 
-def _each(tasks: Sequence[Task], terms: Terms) -> Iterator[dict[str, Any]]:
+def _each(tasks: Sequence[Task], terms: Terms) -> Iterator[ClaimForm]:
     """Yield records as they come, whatever becomes of the workers."""
     if not tasks:
         return
@@ -234,7 +238,7 @@ def _each(tasks: Sequence[Task], terms: Terms) -> Iterator[dict[str, Any]]:
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
-def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[dict[str, Any]]:
+def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[ClaimForm]:
     """Yield the records of tasks that an executor's workers do; a task whose worker is lost twice is broken, alone."""
     attempts: Counter[str] = Counter()
     left: list[Sequence[Task]] = [[task] for task in tasks]
@@ -242,7 +246,7 @@ def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[dict
         pool = make()
         if isinstance(pool, Batched) and len(left) > pool.submissions:
             left = [tasks[k :: pool.submissions] for k in range(pool.submissions)]
-        waiting: dict[Future[list[dict[str, Any]]], Sequence[Task]] = {}
+        waiting: dict[Future[list[ClaimForm]], Sequence[Task]] = {}
         try:
             while left or waiting:
                 left = _submitted(pool, left, waiting)
@@ -274,7 +278,7 @@ def _interrupted(future: Future[Any]) -> bool:
 
 
 def _submitted(
-    pool: Executor, batches: list[Sequence[Task]], waiting: dict[Future[list[dict[str, Any]]], Sequence[Task]]
+    pool: Executor, batches: list[Sequence[Task]], waiting: dict[Future[list[ClaimForm]], Sequence[Task]]
 ) -> list[Sequence[Task]]:
     """Submit what the pool takes; return the rest."""
     for k, batch in enumerate(batches):
@@ -285,9 +289,9 @@ def _submitted(
     return []
 
 
-def exit_code(run: Mapping[str, Any]) -> int:
+def exit_code(claims: Sequence[ClaimForm]) -> int:
     """Return 1 if any claim is refuted or broken, else 2 if any is undecided, else 0."""
-    outcomes = {claim["outcome"] for claim in run["claims"]}
+    outcomes = {claim["outcome"] for claim in claims}
     if outcomes & {Outcome.REFUTED.value, Outcome.BROKEN.value}:
         return 1
     return 2 if Outcome.UNDECIDED.value in outcomes else 0

@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 from mfgpde.core.optional import explained
 from mfgpde.verify import discover, record
-from mfgpde.verify.claim import Claim, Evidence, Level, Standing
+from mfgpde.verify.claim import Claim, Evidence, Level, Series, Standing
 from mfgpde.verify.finding import Outcome
+from mfgpde.verify.forms import ClaimForm, ControlForm, Listed, SeriesForm, TriedForm, VerdictForm
 from mfgpde.verify.judge import SEVERITY, judge, reason, refuters
 from mfgpde.verify.power import power
 
 WORST = {**{outcome.value: rank for outcome, rank in SEVERITY.items()}, "skipped": 3, "broken": 4}
 
 
-def run_claim(entry: discover.Entry, level: Level, seed: int, *, strict: bool = False) -> dict[str, Any]:
+def run_claim(entry: discover.Entry, level: Level, seed: int, *, strict: bool = False) -> ClaimForm:
     """Measure one claim, its controls and its power, judge it, and return the record; what it raises makes it broken.
 
     Only an interruption from the keyboard passes. `strict`: a theorem with findings never seen to fail is broken.
     """
     clock = time.perf_counter()
-    data: dict[str, Any] = {
+    data: ClaimForm = {
         "id": entry.id,
         "path": str(entry.path.absolute()),
         "level": level.value,
@@ -35,10 +34,13 @@ def run_claim(entry: discover.Entry, level: Level, seed: int, *, strict: bool = 
         "findings": [],
         "controls": [],
         "series": [],
+        "seconds": 0.0,
+        **broken("not tried"),
     }
     try:
         claim = discover.load(entry)
-        data |= {
+        data = {
+            **data,
             "title": claim.title,
             "statement": claim.statement,
             "source": claim.source,
@@ -47,15 +49,15 @@ def run_claim(entry: discover.Entry, level: Level, seed: int, *, strict: bool = 
             "random": claim.random,
             "repeatable": claim.repeatable,
         }
-        data |= _tried(claim, level, seed, entry.case, strict)
+        data = {**data, **_tried(claim, level, seed, entry.case, strict)}
     except BaseException as problem:
         if isinstance(problem, KeyboardInterrupt):
             raise
-        data |= failed(problem)
+        data = {**data, **failed(problem)}
     return {**data, "seconds": time.perf_counter() - clock}
 
 
-def over_seeds(entry: discover.Entry, level: Level, seeds: Sequence[int], *, strict: bool = False) -> dict[str, Any]:
+def over_seeds(entry: discover.Entry, level: Level, seeds: Sequence[int], *, strict: bool = False) -> ClaimForm:
     """Return the record of the worst of several seeds, with the verdict of each and the spread of every finding.
 
     A claim that draws no random numbers is tried once.
@@ -68,16 +70,20 @@ def over_seeds(entry: discover.Entry, level: Level, seeds: Sequence[int], *, str
     spread: dict[str, list[float]] = {}
     for finding in (finding for one in found for finding in one["findings"]):
         low, high = spread.get(finding["label"], (math.inf, -math.inf))
-        spread[finding["label"]] = [min(low, finding["excess"]), max(high, finding["excess"])]
+        excess = math.nan if finding["excess"] is None else finding["excess"]
+        spread[finding["label"]] = [min(low, excess), max(high, excess)]
     return {
         **worst,
         "seconds": sum(one["seconds"] for one in found),
-        "over_seeds": [{name: one[name] for name in ("seed", "outcome", "margin", "reason")} for one in found],
+        "over_seeds": [
+            {"seed": one["seed"], "outcome": one["outcome"], "margin": one["margin"], "reason": one["reason"]}
+            for one in found
+        ],
         "findings": [{**finding, "spread": spread[finding["label"]]} for finding in worst["findings"]],
     }
 
 
-def failed(problem: BaseException) -> dict[str, Any]:
+def failed(problem: BaseException) -> VerdictForm:
     """Return the outcome of an exception: skipped where an optional library is missing, else broken."""
     words = explained(problem) if isinstance(problem, ImportError) else None
     if words is not None:
@@ -86,19 +92,28 @@ def failed(problem: BaseException) -> dict[str, Any]:
     return {**broken(_said(problem)), "trace": "".join(traceback.format_exception(problem, limit=-6))}
 
 
-def broken(reason: str) -> dict[str, Any]:
+def broken(reason: str) -> VerdictForm:
     """Return the outcome of a claim that could not be judged."""
     return {"outcome": Outcome.BROKEN.value, "margin": None, "detects": {}, "reason": reason}
 
 
-def lost(entry: discover.Entry, level: Level, seed: int, reason: str, seconds: float = 0.0) -> dict[str, Any]:
+def lost(entry: discover.Entry, level: Level, seed: int, reason: str, seconds: float = 0.0) -> ClaimForm:
     """Return the record of a claim of which nothing came back."""
-    known = {"id": entry.id, "level": level.value, "seed": seed, "title": entry.id, "statement": ""}
-    empty: dict[str, Any] = {"findings": [], "controls": [], "series": [], "seconds": seconds}
-    return {**known, **empty, **broken(reason)}
+    return {
+        "id": entry.id,
+        "level": level.value,
+        "seed": seed,
+        "title": entry.id,
+        "statement": "",
+        "findings": [],
+        "controls": [],
+        "series": [],
+        "seconds": seconds,
+        **broken(reason),
+    }
 
 
-def _tried(claim: Claim, level: Level, seed: int, case: str, strict: bool) -> dict[str, Any]:
+def _tried(claim: Claim, level: Level, seed: int, case: str, strict: bool) -> TriedForm:
     evidence = claim.run_measure(level, seed, case)
     controls = {name: _attempt(claim, name, level, seed, case) for name in claim.controls}
     for outcome in controls.values():
@@ -119,7 +134,18 @@ def _tried(claim: Claim, level: Level, seed: int, case: str, strict: bool) -> di
             for one in evidence.findings
         ],
         "controls": [_control_record(name, outcome) for name, outcome in controls.items()],
-        "series": [asdict(series) for series in evidence.series],
+        "series": [_series(one) for one in evidence.series],
+    }
+
+
+def _series(one: Series) -> SeriesForm:
+    return {
+        "label": one.label,
+        "x_label": one.x_label,
+        "x": list(one.x),
+        "y_label": one.y_label,
+        "y": list(one.y),
+        "logarithmic": one.logarithmic,
     }
 
 
@@ -134,7 +160,7 @@ def _attempt(claim: Claim, name: str, level: Level, seed: int, case: str) -> Evi
         return RuntimeError(_said(problem))
 
 
-def _control_record(name: str, outcome: Evidence | Exception) -> dict[str, Any]:
+def _control_record(name: str, outcome: Evidence | Exception) -> ControlForm:
     if isinstance(outcome, Exception):
         return {
             "description": name,
@@ -165,23 +191,27 @@ def _said(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {words}" if words else type(problem).__name__
 
 
-def differences(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
+def differences(one: ClaimForm, two: ClaimForm) -> str:
     """Say where two records of the same claim differ in what was found; nothing if they do not."""
     if one["outcome"] != two["outcome"]:
         return f"{one['outcome']} the first time and {two['outcome']} the second"
     pairs = zip(one["findings"], two["findings"], strict=False)
     for a, b in pairs:
-        for side in ("left", "right"):
-            if [a["label"], a[side]["value"], a[side]["error"]] != [b["label"], b[side]["value"], b[side]["error"]]:
+        for side, was, now in (("left", a["left"], b["left"]), ("right", a["right"], b["right"])):
+            if (a["label"], was["value"], was["error"]) != (b["label"], now["value"], now["error"]):
                 return (
-                    f"{a['label']}: its {side} side is {a[side]['value']!r} ± {a[side]['error']!r} the first time and "
-                    f"{b[side]['value']!r} ± {b[side]['error']!r} the second"
+                    f"{a['label']}: its {side} side is {was['value']!r} ± {was['error']!r} the first time and "
+                    f"{now['value']!r} ± {now['error']!r} the second"
                 )
     return ""
 
 
-def described(entry: discover.Entry) -> dict[str, Any]:
+def described(entry: discover.Entry) -> Listed:
     """Return what a claim says of itself: standing, source, controls, and the names of its cases."""
     claim = discover.load(entry)
-    said = {"standing": str(claim.standing), "source": claim.source, "controls": list(claim.controls)}
-    return {**said, "cases": list(claim.named_cases)}
+    return {
+        "standing": str(claim.standing),
+        "source": claim.source,
+        "controls": list(claim.controls),
+        "cases": list(claim.named_cases),
+    }

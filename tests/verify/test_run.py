@@ -224,7 +224,7 @@ def test_numbers_that_json_lacks_are_compared():
     one = {"id": "a", "outcome": "holds", "findings": [{"label": "x", "left": {"value": None, "error": None}}]}
     two = {"id": "a", "outcome": "holds", "findings": [{"label": "x", "left": {"value": 1.0, "error": 0.1}}]}
     for claim in (one, two):
-        claim["findings"][0]["right"] = {"value": 0.0, "error": None}
+        claim["findings"][0].update(right={"value": 0.0, "error": None}, relation="=", resolution=0.1)
         claim.update(controls=[], detects={})
     old, new = ({"level": "quick", "claims": [claim]} for claim in (one, two))
     (moved,) = law.compare(old, new)
