@@ -7,15 +7,12 @@ import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
-from mfgpde.core.files import written
 
 SPREAD, SMALL = 100, 1 << 26
 """how many times its packed size an archive may unpack to, above so many bytes: what numbers are made of packs less"""
@@ -58,24 +55,6 @@ def read_arrays(path: Path) -> dict[str, Array]:
             return found
     except (*TROUBLES, RuntimeError) as trouble:  # RuntimeError: an encrypted archive
         raise ValueError(f"{path} is no whole .npz of numbers ({said(trouble)})") from trouble
-
-
-def read_safetensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return the arrays of a .safetensors file by name, and its metadata. Raises what the library says of other files."""
-    from safetensors import safe_open
-
-    with cast(Any, safe_open)(path, framework="numpy") as stored:
-        names: list[str] = list(stored.keys())
-        return {name: stored.get_tensor(name) for name in names}, stored.metadata() or {}
-
-
-def write_safetensors(path: Path, arrays: Mapping[str, NDArray[np.floating]], metadata: Mapping[str, str]) -> Path:
-    """Write arrays, by rows without gaps, and metadata at once; return the path."""
-    from safetensors import numpy as library
-
-    with written(path) as part:
-        cast(Any, library).save_file(dict(arrays), part, metadata=dict(metadata))
-    return path
 
 
 def said(trouble: BaseException) -> str:

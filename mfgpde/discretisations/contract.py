@@ -54,6 +54,20 @@ class Working(Protocol):
         ...
 
 
+@runtime_checkable
+class OrderOf(Protocol):
+    """A discretisation whose order of accuracy depends on the equation."""
+
+    def order_of(self, equation: Equation) -> float:
+        """Return the order for one equation."""
+        ...
+
+
+def order_of(space: Discretisation, equation: Equation) -> float:
+    """Return the order of accuracy of a discretisation for an equation: its own where it says no other."""
+    return space.order_of(equation) if isinstance(space, OrderOf) else space.order
+
+
 class Domain(Protocol):
     """The points at which fields are known, and how to integrate over them: a CartesianGrid or a mesh."""
 

@@ -16,9 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.modules import load_module
-from mfgpde.core.stored import read_arrays, read_safetensors, write_safetensors
+from mfgpde.core.stored import read_arrays
 from mfgpde.scores.adapters import adapted
 from mfgpde.scores.contract import DifferentiableScore
+from mfgpde.scores.tensor_files import read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
     import jax

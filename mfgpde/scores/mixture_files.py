@@ -12,9 +12,9 @@ import numpy as np
 
 import mfgpde.processes as processes
 from mfgpde.core.arrays import Array
-from mfgpde.core.stored import write_safetensors
 from mfgpde.densities import Dense, GaussianMixture, LowRank
 from mfgpde.scores.exact import ExactScore
+from mfgpde.scores.tensor_files import write_safetensors
 
 
 def save_mixture(path: Path, score: ExactScore) -> Path:

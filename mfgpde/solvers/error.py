@@ -10,6 +10,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.discretisations import Discretisation, Field, coarsened
+from mfgpde.discretisations.contract import order_of
 from mfgpde.equations import Equation
 from mfgpde.solvers.initial import Initial
 from mfgpde.solvers.march import solve
@@ -55,7 +56,7 @@ def solve_with_error(
     solution = solve(equation, discretisation, initial, times, rtol=rtol, **options)
     finer = solve(equation, discretisation.refined(), initial, times, rtol=rtol, **options)
     tighter = solve(equation, discretisation, initial, times, rtol=0.1 * rtol, **options)
-    gain = 2.0**discretisation.order
+    gain = 2.0 ** order_of(discretisation, equation)
     factor = gain / (gain - 1) if np.isfinite(gain) else 1.0
     points = discretisation.grid.points
 

@@ -89,8 +89,14 @@ class FiniteElement:
 
     @property
     def order(self) -> int:
-        """The order of accuracy in the cell width."""
+        """The order of accuracy in the cell width, with diffusion."""
         return self.degree + 1
+
+    def order_of(self, equation: Equation) -> int:
+        """Return the order for an equation: without diffusion, fitted elements have one, those of even degree two."""
+        if isinstance(equation, Continuity) and (self.scheme == "fitted" or self.degree % 2 == 0):
+            return 1 if self.scheme == "fitted" else self.degree
+        return self.order
 
     def semidiscretise(self, equation: Equation) -> Semidiscrete:
         """Return the weak form of this equation."""
@@ -120,7 +126,8 @@ if not TYPE_CHECKING:  # what else its files define
 
 
 def examples() -> Iterator[FiniteElement]:
-    """Yield members to hold the laws to: an interval in degrees one and two, and in nanometres."""
+    """Yield members to hold the laws to: an interval in degrees one and two, fitted, and in nanometres."""
     yield FiniteElement(meshes.interval(-7.0, 7.0, 40))
     yield FiniteElement(meshes.interval(-7.0, 7.0, 40), 2)
+    yield FiniteElement(meshes.interval(-7.0, 7.0, 40), scheme="fitted")
     yield FiniteElement(meshes.interval(-7e-9, 7e-9, 40))

@@ -21,7 +21,7 @@ from mfgpde.discretisations.finite_volume.schemes import SCHEMES, scheme_for
 from mfgpde.discretisations.finite_volume.staggered import StaggeredScore
 from mfgpde.discretisations.finite_volume.transport import LimitedUpwind
 from mfgpde.discretisations.finite_volume.walls import Held, Inflow, Sides, Walls
-from mfgpde.equations import Equation
+from mfgpde.equations import Diffusing, Equation
 from mfgpde.grids import CartesianGrid
 
 __all__ = [
@@ -78,6 +78,10 @@ class FiniteVolume:
         """Return the scheme for this equation. Raises TypeError where there is none of this order."""
         return scheme_for(equation, self.order, self.sides)(equation, self.grid, self.sides, self._namespace())
 
+    def order_of(self, equation: Equation) -> int:
+        """Return the order for an equation: five is for Hamiltonians, of diffusion it leaves four."""
+        return 4 if self.order == 5 and isinstance(equation, Diffusing) else self.order
+
     @property
     def sides(self) -> Sides:
         """The walls, side by side."""
@@ -114,9 +118,10 @@ def central_differences(values: Array, grid: CartesianGrid) -> Array:
 
 
 def examples() -> Iterator[FiniteVolume]:
-    """Yield members to hold the laws to: both orders, walls, walls by side, two dimensions, nanometres."""
+    """Yield members to hold the laws to: every order, walls, walls by side, two dimensions, nanometres."""
     yield FiniteVolume(CartesianGrid.cube(7.0, 48, 1))
     yield FiniteVolume(CartesianGrid.cube(7.0, 64, 1), order=4)
+    yield FiniteVolume(CartesianGrid.cube(7.0, 32, 1, periodic=True), order=5)
     yield FiniteVolume(CartesianGrid.cube(7.0, 25, 1, periodic=True))
     yield FiniteVolume(CartesianGrid((-7.0, -1.0), (7.0, 15.0), (30, 34)), walls="reflecting")
     yield FiniteVolume(CartesianGrid((3e-9,), (17e-9,), (48,)))
