@@ -17,6 +17,7 @@ from mfgpde.report import cited as words
 from mfgpde.report import html, table
 from mfgpde.verify import discover, history, isolated, law, record, run
 from mfgpde.verify.claim import Level
+from mfgpde.verify.forms import RunForm
 from mfgpde.verify.task import Task
 
 PACKAGE = Path(__file__).parents[1]
@@ -85,7 +86,7 @@ def judged(
 
 
 def show(
-    result: Mapping[str, Any],
+    result: RunForm,
     movements: list[law.Movement] | None,
     folder: Path,
     console: Terminal,
@@ -96,9 +97,9 @@ def show(
     console.print(table.verdict_table(result))
     if output:
         _printed(result, folder / "claims", console)
-    if result["resumed"]:
-        console.print(f"{result['resumed']} of these results are from the interrupted run this one continued.")
-    for remark in result["remarks"]:
+    if result.get("resumed"):
+        console.print(f"{result.get('resumed')} of these results are from the interrupted run this one continued.")
+    for remark in result.get("remarks", ()):
         console.remark(remark)
     if movements is not None:
         _compared(movements, console)
@@ -108,7 +109,7 @@ def show(
     console.print(table.seen_to_fail(result))
     if folder.name == run.PART:
         console.print(f"The run of more claims in {folder.parent} is kept; this one is beside it.", highlight=False)
-    count, seconds = len(result["claims"]), result["seconds"]
+    count, seconds = len(result["claims"]), result.get("seconds", 0.0)
     console.print(f"{count} claim(s) in {seconds:.0f} s. Report: {page}   Data: {folder / 'run.json'}", highlight=False)
 
 

@@ -110,8 +110,8 @@ class ClaimItem(pytest.Item):
         )
         for name in ("outcome", "margin", "seed"):
             self.user_properties.append((f"mfgpde_{name}", found[name]))
-        if found.get("output"):
-            self.add_report_section("call", "stdout", found["output"])
+        if output := found.get("output"):
+            self.add_report_section("call", "stdout", output)
         if found["outcome"] == "skipped":
             pytest.skip(found["reason"])
         if found["outcome"] != "holds":

@@ -7,6 +7,7 @@ what iterations for proximal maps and tables of 4097 nodes leave.
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
@@ -17,7 +18,7 @@ from numpy.random import Generator
 from mfgpde.core.arrays import Array
 from mfgpde.core.differences import gradient, slope
 from mfgpde.core.laws import Check, Kind, Law, agree, examine, small
-from mfgpde.densities import Density
+from mfgpde.densities import Density, GaussianMixture
 from mfgpde.games.contract import Functional, RunningCost
 from mfgpde.games.mean_field_game import MeanFieldGame
 from mfgpde.grids import CartesianGrid
@@ -185,6 +186,38 @@ def nonlocal_variations_are_derivatives(cost: Functional, rng: Generator) -> Ite
     yield agree("∫ δF σ", float(grid.integrate(cost.first_variation(r, c) * sigma)), found, error)
 
 
+def other_units_change_nothing(cost: Functional, rng: Generator) -> Iterator[Check]:
+    """Of a law 1e±9 as large, costs of densities are the same: f times the volume, f′, and both proximal maps; to 1e-9.
+
+    Lengths alone: costs have no time. Costs that compare with no law have numbers whose unit depends on the cost.
+    """
+    law = cost.law if isinstance(cost, OfLaw) and dataclasses.is_dataclass(cost) else None
+    if not isinstance(law, GaussianMixture) or isinstance(cost, type):
+        return
+    grid, r, c = _known(cost, rng)
+    for length in (1e-9, 1e9):
+        moved = GaussianMixture(law.weights, length * law.means, length**2 * law.covariances)
+        again: Functional = dataclasses.replace(cost, law=moved)  # pyright: ignore[reportArgumentType, reportAssignmentType]
+        volume, far = length ** len(grid.cells), again.reference(length * grid.points, 0.3)
+        q, where = r / volume, f"lengths × {length:g}"
+        if cost.hard:
+            yield agree(f"the law, {where}", volume * again.proximal(q, 1.0, far), cost.proximal(r, 1.0, c), SOLVED)
+            continue
+        value = cost.value(r, c)
+        yield _off(f"f, {where}", volume * again.value(q, far), value, float(np.abs(value).max()))
+        if cost.smooth:
+            slopes = cost.first_variation(r, c)
+            yield _off(f"f′, {where}", again.first_variation(q, far), slopes, float(np.abs(slopes).max()))
+            s = float(np.median(r) / np.median(np.abs(slopes)))
+            best = cost.proximal(r, s, c)
+            yield _off(
+                f"nearest, {where}", volume * again.proximal(q, s / volume, far), best, float(np.abs(best).max())
+            )
+            z = cost.kl_proximal(np.log(r), 0.3, c)
+            moved_z = again.kl_proximal(np.log(q), 0.3, far) + np.log(volume)
+            yield _off(f"entropic, {where}", moved_z, z, 1 + float(np.abs(z).max()) + abs(float(np.log(volume))))
+
+
 def comes_back_from_a_pickle(cost: Functional, rng: Generator) -> Iterator[Check]:
     """Pickled and unpickled, as on its way to another process, it asks for the same."""
     grid, r, c = _known(cost, rng)
@@ -251,6 +284,7 @@ LAWS: tuple[Law[Functional], ...] = (
     entropic_maps_are_minimisers,
     hard_costs_admit_their_law,
     nonlocal_variations_are_derivatives,
+    other_units_change_nothing,
     comes_back_from_a_pickle,
 )
 """all laws of a cost of the density"""

@@ -15,6 +15,8 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
 
 import numpy as np
 from numpy.random import Generator
@@ -22,6 +24,7 @@ from numpy.random import Generator
 from mfgpde.core.arrays import Array
 from mfgpde.core.differences import gradient, slope
 from mfgpde.core.laws import Check, Kind, Law, agree, numbers, pointwise, refuses, small
+from mfgpde.core.units import powers, remade
 from mfgpde.processes import ForwardProcess, IsotropicProcess, LinearProcess, OverdampedLangevin
 from mfgpde.processes.contract import Broken
 
@@ -29,6 +32,8 @@ SHARES = (0.07, 0.4, 0.93)
 """of the horizon: the times at which laws look"""
 SOLVED = 1e-10
 """what transition laws may be off by, of their size, where they are integrated numerically"""
+UNITS, FEW = 1e-9, 3
+"""the same in other units, where times and lengths are rounded elsewhere; ways of changing units that are looked at"""
 
 
 def between(process: ForwardProcess, t: float, reach: float) -> tuple[float, float]:
@@ -291,6 +296,51 @@ def comes_back_from_a_pickle(process: ForwardProcess, rng: Generator) -> Iterato
             yield agree(name, got, want, roundings=0)
 
 
+def other_units_change_nothing(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Made anew with lengths, or times, 1e±9 as large, it is the same: drift, noise, transition, prior; to 1e-9.
+
+    Which of its numbers carry which power of a unit is found by trying (`core.units`); of a unit that none sets, as the
+    length of what preserves a variance of one, nothing is said.
+    """
+    x = points(process, rng)
+    for unit, choices in (("lengths", (1.0, 0.0, -1.0, 2.0, -2.0)), ("times", (0.0, 1.0, -1.0, -0.5, 0.5))):
+        ways = list(islice(powers(process, choices, partial(_off, process, x, unit)), FEW))
+        for factor in (1e-9, 1e9) if ways else ():
+            with np.errstate(all="ignore"):  # what overflows is no number, and keeps no law
+                found = [list(_same(process, remade(process, way, factor), x, unit, factor)) for way in ways]
+            yield from min(found, key=lambda checks: max(check.violation for check in checks))
+
+
+def _off(process: ForwardProcess, x: Array, unit: str, again: ForwardProcess, factor: float) -> float:
+    """Return by how much of their size drift and diffusion are others than in units `factor` times smaller."""
+    length, time = (factor, 1.0) if unit == "lengths" else (1.0, factor)
+    worst = abs(again.horizon / time - process.horizon) / process.horizon
+    for t in times(process):
+        drift, noise = process.drift(x, t), float(process.diffusion(t))
+        moved = again.drift(length * x, time * t) * (time / length)
+        worst = max(worst, float(np.abs(moved - drift).max()) / max(float(np.abs(drift).max()), 1e-300))
+        worst = max(worst, abs(float(again.diffusion(time * t)) * time**0.5 / length - noise) / noise)
+    return worst
+
+
+def _same(process: ForwardProcess, again: ForwardProcess, x: Array, unit: str, factor: float) -> Iterator[Check]:
+    length, time = (factor, 1.0) if unit == "lengths" else (1.0, factor)
+    where = f"{unit} × {factor:g}"
+    yield small(f"drift and diffusion, {where}", _off(process, x, unit, again, factor), UNITS)
+    for t in times(process)[:2]:
+        here, there = process.divergence(x, t), again.divergence(length * x, time * t) * time
+        size = float(np.abs(process.drift_jacobian(x, t)).max())
+        yield agree(f"∇·f, {where}, {_at(t)}", there, here, UNITS * size, size=size)
+    if isinstance(process, LinearProcess) and isinstance(again, LinearProcess):
+        s, t = 0.1 * process.horizon, 0.8 * process.horizon
+        moving = process.transition(s, t), again.transition(time * s, time * t)
+        for name, pair in (("transition", moving), ("prior", (process.prior(), again.prior()))):
+            (F, b, Q), (G, c, R) = (one.in_dimension(x.shape[-1]) for one in pair)
+            for part, got, want, big in (("F", G, F, 1.0), ("b", c / length, b, 0.0), ("Q", R / length**2, Q, 0.0)):
+                size = max(big, float(np.abs(want).max()))
+                yield agree(f"{part} of the {name}, {where}", got, want, UNITS * size, size=size)
+
+
 def langevin_drifts_descend_their_potential(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
     """The drift is −D∇V, with ∇V and ΔV the derivatives of V, by differences."""
     if not isinstance(process, OverdampedLangevin):
@@ -340,6 +390,7 @@ LAWS: tuple[Law[ForwardProcess], ...] = (
     times_outside_the_horizon_are_refused,
     what_is_no_number_is_refused,
     comes_back_from_a_pickle,
+    other_units_change_nothing,
     langevin_drifts_descend_their_potential,
 )
 """all laws of a forward process; those of a kind that a process is not say nothing of it"""

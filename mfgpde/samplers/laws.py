@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.random import Generator
 
+from mfgpde.core.arrays import Array
 from mfgpde.core.laws import Check, Kind, Law, agree, refuses, small
 from mfgpde.densities import GaussianMixture, bimodal
 from mfgpde.processes import IsotropicProcess, OrnsteinUhlenbeck, VarianceExploding, VariancePreserving
@@ -99,6 +100,39 @@ def comes_back_from_a_pickle(sampler: Sampler, rng: Generator) -> Iterator[Check
     yield agree("a move", one, other)
 
 
+def other_units_change_nothing(sampler: Sampler, rng: Generator) -> Iterator[Check]:
+    """Moves of a process and data 1e±9 as large, 1e±9 as slow, are those moves that much larger: to ten thousand roundings.
+
+    The process is pure noise: no number of its own but lengths and a time. Scores are differences of large numbers.
+    """
+    x = rng.standard_normal((5, 1))
+    known = list(_moves(sampler, x, 1.0, 1.0))
+    for length, time in ((1e-9, 1e9), (1e9, 1e-9)):
+        for k, ((one, s), (other, r)) in enumerate(zip(known, _moves(sampler, x, length, time), strict=True)):
+            where = f"move {k}, lengths × {length:g}, times × {time:g}"
+            yield agree(f"mean, {where}", other / length, one, roundings=1e4)
+            yield agree(f"deviation, {where}", r / length, s, roundings=1e4)
+
+
+def _moves(sampler: Sampler, x: Array, length: float, time: float) -> Iterator[tuple[Array, float]]:
+    process, one = VarianceExploding(0.01 * length, 5.0 * length, 2.7 * time), bimodal()
+    data = GaussianMixture(one.weights, length * one.means, length**2 * one.covariances)
+    x = length * x
+    for move in flat(sampler.run(Model(process, ExactScore(process, data)), time * np.array([2.5, 1.5, 0.7, 0.3]))):
+        x, deviation = move(x)
+        yield x, deviation
+
+
+def levels_go_with_the_unit_of_time(levels: Levels, rng: Generator) -> Iterator[Check]:
+    """Levels of a process 1e±9 as slow and as large are as much later: to a thousand roundings, and stops too."""
+    known = VarianceExploding(0.01, 5.0, 2.7)
+    for length, time in ((1e-9, 1e9), (1e9, 1e-9)):
+        slow = VarianceExploding(0.01 * length, 5.0 * length, 2.7 * time)
+        for stop in (0.0, 1e-3):
+            found, wanted = levels.times(slow, 7, stop * time) / time, levels.times(known, 7, stop)
+            yield agree(f"to {stop:g}, lengths × {length:g}, times × {time:g}", found, wanted, roundings=1e3)
+
+
 def times_go_down_to_the_stop(levels: Levels, rng: Generator) -> Iterator[Check]:
     """Times are as many as steps and one, finite, decreasing, the first at most the horizon, the last the stop."""
     for process in paths():
@@ -143,10 +177,16 @@ LAWS: tuple[Law[Sampler], ...] = (
     coordinates_of_products_are_sampled_apart,
     times_that_go_up_are_refused,
     comes_back_from_a_pickle,
+    other_units_change_nothing,
 )
 """all laws of a sampler"""
 
-LEVEL_LAWS: tuple[Law[Levels], ...] = (times_go_down_to_the_stop, more_steps_are_closer, bad_requests_are_refused)
+LEVEL_LAWS: tuple[Law[Levels], ...] = (
+    times_go_down_to_the_stop,
+    more_steps_are_closer,
+    bad_requests_are_refused,
+    levels_go_with_the_unit_of_time,
+)
 """all laws of a rule for noise levels"""
 
 KINDS = {"sampler": Kind(Sampler, LAWS), "noise levels": Kind(Levels, LEVEL_LAWS)}

@@ -87,6 +87,11 @@ class Uphill(MeanFieldGame):
         return -super().velocity_of_drift(x, t, lengths)
 
 
+class Floored(mfg.games.ChiSquared):
+    def value(self, r, c):
+        return super().value(np.maximum(r, 1e-3), c)
+
+
 GAME = next(one for one in GAMES.values() if one.drift_potential is not None)
 BROKEN = {
     laws.variation_is_the_derivative: Steep(),
@@ -96,6 +101,7 @@ BROKEN = {
     laws.entropic_maps_are_minimisers: Late(),
     laws.hard_costs_admit_their_law: Elsewhere(LAW),
     laws.nonlocal_variations_are_derivatives: Whole(wave),
+    laws.other_units_change_nothing: Floored(LAW),
     laws.comes_back_from_a_pickle: mfg.games.Potential(lambda x, t: x[..., 0]),
     laws.hamiltonians_are_legendre_transforms: Quick(1.5),
     laws.games_keep_the_laws_of_their_parts: replace(GAME, interaction=Late()),

@@ -103,6 +103,12 @@ class Unchecked(mfg.OrnsteinUhlenbeck):
         pass
 
 
+class Floored(mfg.VarianceExploding):
+    @property
+    def prior_variance(self):
+        return max(super().prior_variance, 1e-12)
+
+
 def local_well():
     wells = Wells()
     return mfg.OverdampedLangevin(lambda x: wells.potential(x), wells.gradient, wells.laplacian)
@@ -124,6 +130,7 @@ BROKEN = {
     laws.times_outside_the_horizon_are_refused: Endless(),
     laws.what_is_no_number_is_refused: Unchecked(),
     laws.comes_back_from_a_pickle: local_well(),
+    laws.other_units_change_nothing: Floored(),
     laws.langevin_drifts_descend_their_potential: Uphill(WELLS.potential, WELLS.gradient, WELLS.laplacian),
 }
 
@@ -142,4 +149,4 @@ def test_every_law_refutes_somebody(law):
 def test_wrong_numbers_are_found_by_numbers_not_by_an_exception(process):
     broken = [outcome for outcome in examine(process, laws.LAWS) if not outcome.kept]
     assert broken
-    assert all(not outcome.trouble and outcome.worst.violation > 10 * outcome.worst.bound for outcome in broken)
+    assert not any(outcome.trouble or outcome.worst.violation <= 10 * outcome.worst.bound for outcome in broken)

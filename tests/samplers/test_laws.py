@@ -54,7 +54,16 @@ class Local(Euler):
         return Mixing, ()
 
 
+class Nudged(Euler):
+    """One that adds what is nothing in its own unit and much in another."""
+
+    def run(self, model, times):
+        for (move,) in super().run(model, times):
+            yield [lambda x, move=move: (move(x)[0] + 1e-15, 0.0)]
+
+
 BROKEN = {
+    laws.other_units_change_nothing: Nudged(),
     laws.order_is_that_on_the_class: Second(),
     laws.noise_is_added_where_stated: Silent(),
     laws.memory_is_as_stated: Forgetful(),
@@ -79,7 +88,14 @@ class Willing(Uniform):
         return np.linspace(process.horizon, stop, steps + 1)
 
 
+class Late(Uniform):
+    def times(self, process, steps, stop=0.0):
+        times = super().times(process, steps, stop)
+        return np.append(times[:-1] + 1e-15 * (np.arange(steps) > 0), stop)
+
+
 WRONG = {
+    laws.levels_go_with_the_unit_of_time: Late(),
     laws.times_go_down_to_the_stop: Short(),
     laws.more_steps_are_closer: Coarse(),
     laws.bad_requests_are_refused: Willing(),
