@@ -9,7 +9,7 @@ from typing import Any
 
 from mfgpde.app.check import Trial
 from mfgpde.app.requirements import Certificate
-from mfgpde.core.files import write_text
+from mfgpde.core.files import kept, write_text
 from mfgpde.diagnostics.ledger import Ledger
 from mfgpde.report import certificate as page
 from mfgpde.report import comparison
@@ -24,7 +24,12 @@ def written(out: Path, trial: Trial, found: Ledger, package: Path) -> dict[str, 
     """Write certificate.json and .html into a folder, and a line into its history; return what is in the first."""
     result: dict[str, Any] = {"format": FORMAT, "about": trial.about, **found.plain()}
     result |= {"provenance": record.provenance(package), "judgement": list(judged(result).sentences)}
-    record.write(out / "certificate.json", result)
+
+    def written_to(place: Path) -> Path:
+        record.write(place, result)
+        return place
+
+    kept(written_to, out / "certificate.json")
     history.append(out, page.line(result, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"))
     write_text(out / "certificate.html", page.render(result, found.fields, history.certificates(out)))
     return result

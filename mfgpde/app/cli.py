@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ from mfgpde.app.compare import compare
 from mfgpde.app.complaints import Complaints
 from mfgpde.app.figures import figures
 from mfgpde.app.sampler import sampler
-from mfgpde.core import threads
+from mfgpde.core import printable, threads
 
 if TYPE_CHECKING:
     from mfgpde.app.terminal import Terminal
@@ -129,6 +130,7 @@ def solve(
     with Complaints(ranks):
         from mfgpde.app import game_problem, outputs
         from mfgpde.app import problem as problems
+        from mfgpde.core import files
         from mfgpde.discretisations import Distributed
         from mfgpde.grids import CartesianGrid
 
@@ -144,11 +146,11 @@ def solve(
         gridded = isinstance(grid, CartesianGrid)
         place = outputs.ready(out or posed.output, (".nc",) if gridded else (".nc", ".xdmf", ".bp"))
         try:
-            solution = posed.solve(progress=console.is_terminal and first)
+            solution = posed.solve(progress=first)
         except NotConverged as failure:
-            kept = failure.partial.save(place)
-            raise NotConverged(f"{failure} What was computed is in {kept}.", failure.partial) from failure
-        path = solution.save(place)
+            partial = files.kept(failure.partial.save, place)
+            raise NotConverged(f"{failure} What was computed is in {partial}.", failure.partial) from failure
+        path = files.kept(solution.save, place)
         if picture is not None:
             from mfgpde.report.pictures import picture as draw
 
@@ -160,18 +162,19 @@ def solve(
 
 def _play(posed: Any, out: Path, picture: Path | None, console: Terminal) -> None:
     """Solve a game, write it, and say what it cost."""
+    from mfgpde.core import files
     from mfgpde.report import table
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        refined = posed.solve(out, progress=console.is_terminal)
-    found, path = refined.finest, refined.save(out)
+        refined = posed.solve(out, progress=True)
+    found, path = refined.finest, files.kept(refined.save, out)
     console.print(table.equilibrium_table(found, refined.optimal_cost))
     console.print(f"{found.cost['seconds']:.1f} s. Equilibrium: {path}", highlight=False)
     if picture is not None:
         from mfgpde.report import plotting
 
-        plotting.equilibrium_panels(found).savefig(picture, dpi=200)
+        plotting.write(plotting.equilibrium_panels(found), picture, dpi=200)
     for remark in said:
         console.remark(remark.message)
     if not found.converged:
@@ -232,9 +235,9 @@ def check(
 
         required = [Requirement.read(text) for text in require or ()]
         earlier = Certificate.load(against) if against else None
-        with locked(outputs.folder(out), "the certificates in"):
+        with locked(outputs.folder(out) / "certificate.json", "the certificate"):
             trial = trials.prepare(asked(words | {"option": tuple(option or ())}))
-            with meter("check", show=console.is_terminal) as bar:
+            with meter("check") as bar:
                 steps = iter(range(1, 8))
                 found = trials.tried(trial, lambda text: bar(next(steps) / 8, text))
             result = certificates.written(out, trial, found, PACKAGE)
@@ -351,6 +354,7 @@ def _console() -> Terminal:
 def main() -> None:
     """Run the command line."""
     threads.prepare()
+    printable.forgive(sys.stdout, sys.stderr)
     app()
 
 

@@ -22,7 +22,7 @@ def figures(
     list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
 ) -> None:
     """Draw paper figures from a recorded run, as PDF and PNG, with the numbers behind each; exit code 3 if these moved."""
-    from mfgpde.app import bundled, drawn, figure_data
+    from mfgpde.app import bundled, drawn, figure_data, outputs
     from mfgpde.app.terminal import Terminal
     from mfgpde.core.progress import meter
     from mfgpde.verify import record
@@ -34,10 +34,11 @@ def figures(
             return bundled.describe(scripts, console)
         chosen = {name: bundled.pick(name, scripts, "figure") for name in names or scripts}
         stored = figure_data.read(against) if against else {}
+        outputs.folder(out)
         recorded, found = record.read_complete(run), {}
         if recorded["provenance"] != record.provenance(PACKAGE):
             console.print(f"The run was recorded at commit {recorded['provenance']['commit']}; what it holds is drawn.")
-        with meter("figures", show=console.is_terminal) as bar:
+        with meter("figures") as bar:
             for k, one in enumerate(drawn.draw(chosen, recorded, out, PACKAGE, again=again), start=1):
                 bar(k / len(chosen), one.name)
                 if one.compared:

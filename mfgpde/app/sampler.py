@@ -30,12 +30,14 @@ def sampler(
     out: Annotated[Path, typer.Option(help="Folder for table, page and figure.")] = Path("results/sampler"),
 ) -> None:
     """Put a sampler on trial: the law it generates, its order, its limit; exit code 1 if that is not the data's."""
+    from mfgpde.app import outputs
     from mfgpde.app.terminal import Terminal
     from mfgpde.report import sampler_table as report
     from mfgpde.verify import record
 
     console = Terminal()
     with Complaints():
+        outputs.folder(out)
         counts = numbers(steps)
         law = mixture(data)
         if all_ or source == "diffusers":
@@ -44,7 +46,7 @@ def sampler(
 
             if source != "diffusers":
                 raise ValueError(f"--all is for a library, such as diffusers, got {source!r}")
-            with meter("schedulers", show=console.is_terminal) as bar:
+            with meter("schedulers") as bar:
                 rows = survey(counts, law, jobs, bar)
         else:
             rows = [tried_source(source, settings(option or []), counts, law, process, levels)]

@@ -44,3 +44,7 @@ class NotConverged(RuntimeError):
 
 class Busy(RuntimeError):
     """Another run is at work on what this one would write."""
+
+
+class Elsewhere(RuntimeError):
+    """Results could not be written where they were wanted, and are in a folder for temporary files."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from mfgpde.core.errors import Elsewhere
+
+HEADERS = 64 * 1024
+"""bytes that a file of HDF5 holds beside its numbers, at most"""
 
 
 @contextmanager
@@ -24,7 +31,10 @@ def written(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}")
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror, str(path)) from problem
     os.close(handle)
     part = Path(name)
     try:
@@ -33,6 +43,12 @@ def written(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.umask(mask)
         part.chmod(0o666 & ~mask)
         part.replace(path)
+    except OSError as problem:
+        part.unlink(missing_ok=True)
+        if problem.errno is None or problem.filename not in (None, name):
+            raise
+        reason = os.strerror(problem.errno)  # a library's own words may be a page
+        raise OSError(problem.errno, reason, str(path)) from problem
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -43,3 +59,28 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     with written(path) as part:
         part.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def room(path: str | os.PathLike[str], size: int) -> None:
+    """Raise OSError if the disk of a file has not room for so many bytes and a little more.
+
+    To be asked before HDF5 writes, which a full disk makes crash and take the process with it.
+    """
+    path = Path(path)
+    if shutil.disk_usage(path.parent).free < size + HEADERS:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def kept(write: Callable[[Path], Path], path: Path) -> Path:
+    """Return what `write` makes of a path; what cannot be written there goes to the folder for temporary files.
+
+    Raises Elsewhere, which says where it is now: hours of work are not lost to a disk that has filled meanwhile.
+    """
+    try:
+        return write(path)
+    except OSError as problem:
+        try:
+            refuge = write(Path(tempfile.mkdtemp(prefix="mfgpde-")) / path.name)
+        except OSError:
+            raise problem from None
+        raise Elsewhere(f"cannot write {path}: {problem.strerror}; what was computed is in {refuge}") from problem

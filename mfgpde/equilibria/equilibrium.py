@@ -14,7 +14,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
-from mfgpde.core.files import written
+from mfgpde.core.files import room, written
 from mfgpde.core.renamed import renamed
 from mfgpde.core.shown import Shown, box
 from mfgpde.densities import cell_means
@@ -162,8 +162,10 @@ class Equilibrium(Shown):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write NetCDF 4 through a temporary file beside `path`; return the path."""
         path = Path(path)
+        found = self.to_xarray()
         with written(path) as part:
-            self.to_xarray().to_netcdf(part, engine="h5netcdf")
+            room(part, found.nbytes)
+            found.to_netcdf(part, engine="h5netcdf")
         return path
 
 

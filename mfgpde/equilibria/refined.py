@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mfgpde.core.estimate import Estimate, Kind
-from mfgpde.core.files import written
+from mfgpde.core.files import room, written
 from mfgpde.core.shown import Shown
 from mfgpde.equilibria.equilibrium import Equilibrium, start_resolved
 from mfgpde.equilibria.noisy_steps import most_steps, sampled_off
@@ -90,8 +90,10 @@ class RefinedEquilibrium(Shown):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write NetCDF 4 through a temporary file beside `path`; return the path."""
         path = Path(path)
+        found = self.to_xarray()
         with written(path) as part:
-            self.to_xarray().to_netcdf(part, engine="h5netcdf")
+            room(part, found.nbytes)
+            found.to_netcdf(part, engine="h5netcdf")
         return path
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mfgpde.calibration import Calibration, Row
 from mfgpde.core.estimate import Kind
-from mfgpde.report.plotting import COLOURS, DOUBLE, Figure, style
+from mfgpde.report.plotting import COLOURS, DOUBLE, Figure, style, write
 
 COLUMNS = ("family", "kind", "cases", "outside", "allowed", "worst", "bar/error")
 SHOWN = 12
@@ -95,5 +95,5 @@ def calibration_figure(found: Calibration, stem: Path) -> list[Path]:
                 axes.set_ylabel("share of cases beyond")
         paths = [stem.with_suffix(suffix) for suffix in (".png", ".pdf")]
         for path in paths:
-            figure.savefig(path, metadata={"CreationDate": None} if path.suffix == ".pdf" else None)
+            write(figure, path, metadata={"CreationDate": None} if path.suffix == ".pdf" else None)
     return paths

@@ -50,7 +50,7 @@ def _on_grid(field: Field, path: Path, title: str) -> None:
             axes.set_xlabel("x")
             axes.set_ylabel("y")
         axes.set_title(title)
-        figure.savefig(path)
+        plotting.write(figure, path)
 
 
 def _on_mesh(field: Field, path: Path, title: str) -> None:

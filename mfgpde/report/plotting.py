@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +15,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mfgpde.core.files import room, written
 from mfgpde.core.printable import printable
 from mfgpde.discretisations import Field
 from mfgpde.equilibria import Equilibrium
@@ -22,7 +24,7 @@ from mfgpde.grids import CartesianGrid
 from mfgpde.solvers import Solution
 from mfgpde.verify import Evidence
 
-__all__ = ["Figure", "Line2D", "claim_in", "ladder_figure", "save", "style"]
+__all__ = ["Figure", "Line2D", "claim_in", "ladder_figure", "save", "style", "write"]
 
 SINGLE, DOUBLE = 3.4, 7.0  # column widths in inches, as most journals set them
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#333333")
@@ -78,22 +80,31 @@ def save(
 
     `data` is (header, rows), written as CSV, or an xarray Dataset, written as NetCDF.
     """
-    out.mkdir(parents=True, exist_ok=True)
     origin = f"commit {run['provenance']['commit']}, level {run['level']}, seed {run['seed']}"
     about = f"claims: {', '.join(claims) or 'none'}; {origin}"
     paths = [out / f"{name}.pdf", out / f"{name}.png"]
-    figure.savefig(paths[0], metadata={"Title": name, "Subject": about, "Creator": "mfgpde", "CreationDate": None})
-    figure.savefig(paths[1], metadata={"Title": name, "Description": about, "Software": "mfgpde"})
-    if isinstance(data, tuple):
-        paths.append(out / f"{name}.csv")
-        header, rows = data
-        with paths[-1].open("w", newline="", encoding="utf-8") as file:
-            file.write(f"# {about}\n")
-            csv.writer(file).writerows([header, *rows])
-    else:
-        paths.append(out / f"{name}.nc")
-        data.assign_attrs(origin=about).to_netcdf(paths[-1], engine="h5netcdf")
+    write(figure, paths[0], metadata={"Title": name, "Subject": about, "Creator": "mfgpde", "CreationDate": None})
+    write(figure, paths[1], metadata={"Title": name, "Description": about, "Software": "mfgpde"})
+    paths.append(out / f"{name}.{'csv' if isinstance(data, tuple) else 'nc'}")
+    with written(paths[-1]) as part:
+        if isinstance(data, tuple):
+            header, rows = data
+            with part.open("w", newline="", encoding="utf-8") as file:
+                file.write(f"# {about}\n")
+                csv.writer(file).writerows([header, *rows])
+        else:
+            room(part, data.nbytes)
+            data.assign_attrs(origin=about).to_netcdf(part, engine="h5netcdf")
     return paths
+
+
+def write(figure: Figure, path: Path, **options: Any) -> Path:
+    """Write a figure whole or not at all: it is drawn in memory, since what draws does not survive a full disk."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix[1:] or "png", **options)
+    with written(path) as part:
+        part.write_bytes(buffer.getvalue())
+    return path
 
 
 def _text(label: str) -> str:
@@ -262,5 +273,5 @@ def bench_figure(result: Mapping[str, Any], place: Path) -> list[Path]:
             cell.set_axis_off()
         files = [place.with_suffix(ending) for ending in (".pdf", ".png")]
         for file in files:
-            figure.savefig(file)
+            write(figure, file)
     return files

@@ -136,7 +136,7 @@ def figure(path: Path, rows: Sequence[Row]) -> None:
             panel.loglog([], [], color=colour, label=verdict)
         panel.set(xlabel="steps", ylabel="$W_2$ to the law of the data")
         panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        drawing.savefig(path, dpi=200)
+        plotting.write(drawing, path, dpi=200)
 
 
 COLOURS = {"converges": "#bbbbbb", "wrong law": "#D55E00", "diverges": "#7F3C8D", "undecided": "#E69F00"}

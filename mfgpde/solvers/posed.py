@@ -49,10 +49,13 @@ def checked_times(equation: Equation, times: Sequence[float] | Array) -> Array:
 
 
 def check_diffusivity(equation: Equation, times: Array, inviscid: bool = False) -> None:
-    """Raise TypeError where D is no function of time, ValueError where it is negative, no number, of points, or zero.
+    """Raise TypeError where drift or D is no function, ValueError where it is negative, no number, of points, or zero.
 
     Zero over whole intervals is refused unless `inviscid`.
     """
+    drift = getattr(equation, "drift", None)
+    if drift is not None and not callable(drift):
+        raise TypeError(f"the drift must be a function of place and time, got {drift!r}: write lambda x, t: … + 0 * x")
     if not isinstance(equation, Diffusing):
         return
     _check_is_of_time(equation.diffusivity, times)

@@ -14,7 +14,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.errors import Status
-from mfgpde.core.files import written
+from mfgpde.core.files import room, written
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
 from mfgpde.discretisations.finite_volume.jump_rates import pull_along_noise
@@ -155,6 +155,7 @@ class Solution(Shown):
         grid = self.discretisation.grid
         if not isinstance(grid, Distributed) or grid.comm.rank == 0:
             with written(path) as part:
+                room(part, array.nbytes)
                 array.to_netcdf(part, engine="h5netcdf")
         return path
 

@@ -4,6 +4,7 @@ from mfgpde.verify.claim import Claim, Evidence, Level, Series, Standing
 from mfgpde.verify.discover import load_module
 from mfgpde.verify.finding import Finding, Outcome, at_least, at_most, equal
 from mfgpde.verify.judge import Verdict, judge
+from mfgpde.verify.short import states
 
 __all__ = [
     "Claim",
@@ -19,4 +20,5 @@ __all__ = [
     "equal",
     "judge",
     "load_module",
+    "states",
 ]

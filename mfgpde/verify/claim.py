@@ -201,8 +201,11 @@ class Claim:
         """Call a measure or control with its generator and its case; TypeError for what is no evidence."""
         if bool(case) != bool(self._cases) or (case and case not in self._cases):
             raise ValueError(f"the claim has no case {case!r}; its cases are {', '.join(self._cases) or 'none'}")
-        given = self._cases.get(case, {})
-        if "rng" in inspect.signature(function).parameters:
+        given, parameters = self._cases.get(case, {}), inspect.signature(function).parameters
+        first = next(iter(parameters.values()), None)
+        if first is None or first.default is not first.empty or first.kind is first.KEYWORD_ONLY:
+            raise TypeError(f"{what} takes the level first: def {getattr(function, '__name__', 'measure')}(level, …)")
+        if "rng" in parameters:
             stream = zlib.crc32(f"{self.id}[{case}]".encode())
             given = {**given, "rng": np.random.default_rng((seed, stream))}
         found: Any = function(level, **given, **changed)

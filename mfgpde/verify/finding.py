@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
-from mfgpde.core.estimate import Estimate
+import numpy as np
+
+from mfgpde.core.estimate import Estimate, Kind
 
 
 class Outcome(StrEnum):
@@ -37,11 +39,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         for side in (self.left, self.right):
-            if not isinstance(side, Estimate):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(
-                    f"{self.label}: both sides are estimates with error bars, got {side!r:.80}; "
-                    "exact(value, why), or the limit of a ladder"
-                )
+            _estimate(self.label, side, measured=False)
         if not self.resolution >= 0 or not math.isfinite(self.resolution):
             raise ValueError(f"{self.label}: the resolution must be a finite number ≥ 0, got {self.resolution!r}")
         if self.relation not in ("=", "≤"):
@@ -98,29 +96,69 @@ class Finding:
         return f"{self.label}: {self.left} {self.relation} {self.right} (δ {self.resolution:.1e})"
 
 
-def equal(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
-    """Return the finding left = right.
+@runtime_checkable
+class Limited(Protocol):
+    """A ladder: what is judged of it is its limit."""
+
+    @property
+    def limit(self) -> Estimate:
+        """The quantity at infinite resolution, with its bar."""
+        ...
+
+
+type Side = Estimate | Limited | float
+"""of a finding: an estimate, a ladder, or, beside one of these, the plain number that it is claimed to be"""
+
+
+def _sides(label: str, *sides: Side) -> list[Estimate]:
+    """Return both sides as estimates; a plain number only beside one that is measured, since it says nothing of itself."""
+    measured = any(isinstance(s, Limited) or (isinstance(s, Estimate) and s.half_width > 0) for s in sides)
+    return [_estimate(label, side, measured) for side in sides]
+
+
+def _estimate(label: str, side: Side, measured: bool) -> Estimate:
+    if isinstance(side, Limited):
+        return side.limit
+    if isinstance(side, Estimate):
+        return side
+    if measured and _is_number(side):
+        return Estimate(float(side), 0.0, Kind.BOUND, "as claimed")
+    raise TypeError(
+        f"{label}: both sides are estimates with error bars, got {side!r:.80}; "
+        "the ladder itself, Estimate(…), or exact(value, why); beside a ladder a plain number will do"
+    )
+
+
+def _is_number(side: object) -> bool:
+    return isinstance(side, int | float | np.floating | np.integer) and not isinstance(side, bool)
+
+
+def equal(label: str, left: Side, right: Side, *, resolution: float) -> Finding:
+    """Return the finding left = right, of which one side may be the plain number that the other is claimed to be.
 
     >>> mfg.verify.equal("1 + 1", mfg.exact(2.0, "by hand"), mfg.exact(2.0, "claimed"), resolution=1e-3).outcome.value
     'holds'
     """
-    return Finding(label, left, "=", right, resolution)
+    one, other = _sides(label, left, right)
+    return Finding(label, one, "=", other, resolution)
 
 
-def at_most(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
+def at_most(label: str, left: Side, right: Side, *, resolution: float) -> Finding:
     """Return the finding left ≤ right.
 
     >>> mfg.verify.at_most("π ≤ 3", mfg.exact(np.pi, "π"), mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
     'refuted'
     """
-    return Finding(label, left, "≤", right, resolution)
+    one, other = _sides(label, left, right)
+    return Finding(label, one, "≤", other, resolution)
 
 
-def at_least(label: str, left: Estimate, right: Estimate, *, resolution: float) -> Finding:
+def at_least(label: str, left: Side, right: Side, *, resolution: float) -> Finding:
     """Return the finding left ≥ right, written as right ≤ left.
 
     >>> known = mfg.Estimate(3.0, 0.5, mfg.Kind.BOUND, "a bracket")  # too wide to tell
     >>> mfg.verify.at_least("x ≥ 3", known, mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
     'undecided'
     """
-    return Finding(label, right, "≤", left, resolution)
+    one, other = _sides(label, left, right)
+    return Finding(label, other, "≤", one, resolution)

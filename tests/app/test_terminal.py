@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from mfgpde.app.cli import app
 from mfgpde.app.terminal import Terminal
-from mfgpde.core.printable import printable
+from mfgpde.core import progress
+from mfgpde.core.printable import SPELLED, forgive, printable
 from mfgpde.core.progress import meter
 from mfgpde.report import table
 
@@ -56,6 +57,36 @@ def test_the_meter_takes_any_text(capsys):
     with meter("[/x]", show=True) as bar:
         bar(0.5, STRANGE)
     assert "\x1b]0;" not in capsys.readouterr().err
+
+
+def test_a_log_has_a_line_now_and_then(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    with meter("solve", show=True) as bar:
+        bar(0.25, "mass − 1 = 0")
+        monkeypatch.setattr(progress, "EVERY", 30.0)
+        bar(0.5, "too soon")
+    with meter("silent", show=False) as bar:
+        bar(0.5, "")
+    assert capsys.readouterr().err == "solve: 25% after 0 s, mass − 1 = 0\n"
+
+
+@given(st.text())
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_stream_of_few_characters_loses_nothing_else(text):
+    text = printable(text)
+    file = io.BytesIO()
+    stream = io.TextIOWrapper(file, encoding="ascii", newline="")
+    forgive(stream, object())
+    stream.write(text)
+    stream.flush()
+    written = file.getvalue().decode("ascii")
+    kept = iter(written)
+    assert all(c in kept for c in text if ord(c) < 128), "plain characters stay, in their order"
+
+
+def test_signs_of_verdicts_are_spelled():
+    words = "✓ holds: W₂ ≤ 0.1 ± 1e−3, δ ∂_t 𝔼"
+    assert words.encode("ascii", SPELLED) == b"+ holds: W2 <= 0.1 +- 1e-3, delta d_t E"
 
 
 @pytest.mark.parametrize("key", ["w\x1b[31m", "w[/x]"])

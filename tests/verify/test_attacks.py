@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mfgpde.app.cli import app
-from mfgpde.verify import record
+from mfgpde.verify import record, states
 
 CLAIM = '''"""A toy."""
 import os, sys, time
@@ -137,6 +137,10 @@ def test_infinite_evidence_does_not_hold(judged):
     assert "the right side is inf (toy), which decides nothing" in found["reason"]
 
 
+SOLVES = """import mfgpde as mfg
+def law(equation):
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 32, 1))
+    return mfg.solve(equation, space, mfg.gaussian(0.0, 1.0), (0.0, 0.1))"""
 VACUOUS = TRUE.replace("[", '[equal("vacuous", exact(777.0, "x"), exact(0.0, "y"), resolution=1e9), ')
 
 
@@ -156,14 +160,62 @@ def test_a_vacuous_finding_is_seen(judged, standing, outcome):
         ('equal("x", exact(off, "t"), exact(0.0, "z"), resolution=0.1)', "an object of type Finding"),
         ('Evidence([equal("x", exact(float("nan"), "t"), exact(0.0, "z"), resolution=0.1)])', "got NaN"),
         ('Evidence([equal("x", off, exact(0.0, "z"), resolution=0.1)])', "both sides are estimates"),
+        ('Evidence([equal("x", off, 0.0, resolution=0.1)])', "both sides are estimates"),
+        ('Evidence(equal("x", exact(off, "t"), exact(0.0, "z"), resolution=0.1))', "a list of findings"),
+        ("law(mfg.FokkerPlanck(lambda x, t: 0 * x, 0.5))", "the diffusivity must be a function of time, got 0.5"),
+        ("law(mfg.FokkerPlanck(0.0, lambda t: 0.5))", "the drift must be a function of place and time, got 0.0"),
         ("1 / 0", "division by zero"),
     ],
 )
 def test_wrong_evidence_is_one_sentence(judged, wrong, words):
-    found, _ = judged(evidence=wrong)
+    found, _ = judged(evidence=wrong, top=SOLVES if "law(" in wrong else "")
     assert found["outcome"] == "broken"
     assert words in found["reason"]
     assert "\n" not in found["reason"]
+
+
+def test_a_measure_without_a_level_is_told(judged, tmp_path):
+    path = write(tmp_path / "suite", "without")
+    path.write_text(path.read_text().replace("measure(level, off=0.0)", "measure(off=0.0)"))
+    judged()
+    found = {claim["id"]: claim for claim in record.read(tmp_path / "out/quick/run.json")["claims"]}
+    assert found["without"]["reason"].endswith("the measure takes the level first: def measure(level, …)")
+
+
+SHORT = '''"""A claim in a few lines."""
+from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.verify import equal, states
+@states("x = 2", "mfgpde", wrong={"half of it": {"factor": 0.5}})
+def claim(level, factor=1.0):
+    yield equal("x", Estimate(2 * factor, 1e-6, Kind.BOUND, "toy"), 2.0, resolution=1e-3)
+'''
+
+
+def test_a_claim_may_be_one_function(judged, tmp_path):
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite" / "short.py").write_text(SHORT)
+    judged()
+    found = {claim["id"]: claim for claim in record.read(tmp_path / "out/quick/run.json")["claims"]}["short"]
+    assert found["outcome"] == "holds"
+    assert found["title"] == "A claim in a few lines."
+    assert [control["outcome"] for control in found["controls"]] == ["refuted"]
+    assert found["detects"]["factor"] == pytest.approx((1e-3 + 1e-6) / 2, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({}, "needs a false variant"),
+        ({"x": {"faktor": 0.5}}, "is made by arguments of claim"),
+        ({"x": {}}, "is made by"),
+    ],
+)
+def test_the_short_form_needs_a_false_variant(wrong, words):
+    with pytest.raises(ValueError, match=words):
+
+        @states("x = 2", "mfgpde", wrong=wrong)
+        def claim(level, factor=1.0):
+            yield None
 
 
 def test_odd_files_are_claims_or_a_sentence(judged, tmp_path):

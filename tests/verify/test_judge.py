@@ -158,6 +158,22 @@ def test_sides_are_estimates(wrong):
         equal("f", wrong, ZERO, resolution=0.1)
 
 
+def test_a_plain_number_stands_beside_what_is_measured_only():
+    measured = Estimate(2.0, 0.1, Kind.BOUND, "measured")
+    assert equal("f", measured, 2.05, resolution=0.2).right == Estimate(2.05, 0.0, Kind.BOUND, "as claimed")
+    assert at_most("f", 3, measured, resolution=0.1).outcome is Outcome.REFUTED
+    for one, other in ((2.0, 2.0), (2.0, ZERO), (measured, "2.0"), (measured, True)):
+        with pytest.raises(TypeError, match="both sides are estimates"):
+            equal("f", one, other, resolution=0.1)
+
+
+def test_of_a_ladder_the_limit_is_judged():
+    class Rungs:
+        limit = Estimate(1.0, 0.01, Kind.EXTRAPOLATED, "rungs")
+
+    assert at_least("f", Rungs(), 0.5, resolution=0.1).right is Rungs.limit
+
+
 @pytest.mark.parametrize("wrong", [equal("f", ZERO, ZERO, resolution=1.0), [0.5]])
 def test_evidence_is_made_of_findings(wrong):
     with pytest.raises(TypeError, match=r"findings"):
