@@ -1,0 +1,170 @@
+"""Laws that are log-concave but for a bounded defect stay so under noising, with constants that are attained by two blobs.
+
+κ(r), the least slope of −∇log p over pairs at distance r, is at least α − r⁻¹f_M(r), f_M(r) = 2√M tanh(√M r/2). Under
+dX = −X dt + √2 dW the constants become α_t = α/(α + (1−α)e^{−2t}) and M_t = M e^{−2t}/(α + (1−α)e^{−2t})²: for ½N(±m, v), α = 1/v and
+√M = m/v, both sides agree at all r and t. Flows then expand by at most e^{∫(1 − α + M)}, with no supremum over space.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal, load_module
+
+laws = load_module(Path(__file__).parents[1] / "guidance" / "_laws.py")
+
+claim = Claim(
+    statement=(
+        r"\kappa_t(r)=\inf_{|x-y|=r}\frac{\langle\nabla\log p_t(y)-\nabla\log p_t(x),x-y\rangle}{r^2}\ge\alpha_t-\frac{2\sqrt{M_t}}r\tanh\frac{\sqrt{M_t}\,r}2,\qquad "
+        r"W_2(q_0,\tilde q_0)\le e^{\int_0^T(1-\alpha_t+M_t)dt}\,W_2(q_T,\tilde q_T)"
+    ),
+    source="after arXiv:2501.02298",
+    standing="derived",
+    assumes=("dX = −X dt + √2 dW", "α, M of the data", "flows of the exact score"),
+    coefficients=("concavity", "defect"),
+)
+
+T = 2.5
+
+
+class Noising:
+    """dX = −X dt + √2 dW up to a horizon."""
+
+    def __init__(self, horizon):
+        self.horizon = horizon
+
+    def drift(self, x, t):
+        return -x
+
+    def diffusivity(self, t):
+        return 1.0
+
+
+def noised(law, t):
+    """Return the law of X_t."""
+    return law.after(mfg.processes.Transition(np.exp(-t), 0.0, -np.expm1(-2 * t)))
+
+
+DISTANCES = np.linspace(0.05, 6.0, 120)
+
+
+def constants(alpha, M, t):
+    """Return α_t and M_t."""
+    shrink = np.exp(-2 * t)
+    below = alpha + (1 - alpha) * shrink
+    return alpha / below, M * shrink / below**2
+
+
+def profile(alpha, M, r=DISTANCES):
+    """Return α − f_M(r)/r."""
+    return alpha - 2 * np.sqrt(M) / r * np.tanh(0.5 * np.sqrt(M) * r)
+
+
+def slopes(law, spacing=0.02, extent=8.0):
+    """Return κ(r) of a law on the line at the distances, over pairs with middles on a fine grid."""
+    middle = np.arange(-extent, extent + spacing / 2, spacing)
+    x, y = (middle[:, None] + sign * 0.5 * DISTANCES for sign in (1, -1))
+    s = [law.score(z.reshape(-1, 1)).reshape(z.shape) for z in (x, y)]
+    return ((s[1] - s[0]) / DISTANCES).min(axis=0)
+
+
+def fitted(law):
+    """Return α and M that the profile of a law allows: α half of its slope far away, the least M that then holds."""
+    kappa = slopes(law)
+    alpha = 0.8 * float((1 / law.covariances[:, 0, 0]).min())
+    low, high = 0.0, 1e4
+    for _ in range(60):
+        M = 0.5 * (low + high)
+        low, high = (low, M) if np.all(kappa >= profile(alpha, M)) else (M, high)
+    return alpha, high
+
+
+def expanded(law, start, times):
+    """Return where the flow of dx = (x + s)dτ carries points from the horizon to each time, latest time first."""
+
+    def rate(tau, y):
+        t = T - tau
+        return y + noised(law, t).score(y[:, None])[:, 0]
+
+    taus = T - np.asarray(times)
+    return solve_ivp(rate, (0.0, taus[-1]), start, t_eval=taus, rtol=1e-9, atol=1e-13).y.T
+
+
+def growth(alpha, M, early, late, noise=0.0):
+    """Return exp of ∫(1 − (1 + noise)(α_t − M_t))dt over [early, late], noise 0 for the flow and 1 for the SDE."""
+    u, w = np.polynomial.legendre.leggauss(40)
+    t = 0.5 * (late - early) * (u + 1) + early
+    a, m = constants(alpha, M, t)
+    return float(np.exp(0.5 * (late - early) * w @ (1 - (1 + noise) * (a - m))))
+
+
+def carried(law, shift, late, early, cells):
+    """Return W₂ at `early` over W₂ at `late` of two laws driven by the SDE, the second started at a shift of the first."""
+    score = lambda x, t: noised(law, t).score(x)  # noqa: E731
+    starts = [mfg.gaussian(c, 0.5).density for c in (-shift, shift)]
+    ends = [laws.quantiles_of(*laws.march(Noising(late), score, s, 7.0, cells, cells, stop=early)) for s in starts]
+    return laws.w2(*ends) / (2 * shift)
+
+
+@claim.measure
+def propagated(level, rng, concavity=1.0, defect=1.0, beyond=False, pull=1.0):
+    """`concavity` scales α, `defect` M; `pull` is how often the score enters the SDE beside once; `beyond` asks for contraction of the SDE from t* on."""
+    findings, zero, one = [], mfg.exact(0.0, "claim"), mfg.exact(1.0, "claim")
+    v, m = 0.3, 1.8
+    pair, alpha, M = mfg.GaussianMixture([0.5, 0.5], [[-m], [m]], v), concavity / v, defect * (m / v) ** 2
+    times = (0.0, 0.1, 0.4, 1.0)
+    gaps = [np.abs(slopes(noised(pair, t)) - profile(*constants(alpha, M, t))).max() for t in times]
+    known = mfg.Estimate(float(max(gaps)), 1e-11, mfg.Kind.BOUND, "the least pair is in the middle, a node")
+    findings.append(equal("two blobs: κ_t(r) − its bound, largest over r and t", known, zero, resolution=1e-10))
+    worst = []
+    for _ in range(Level(level).pick(4, 12, 40)):
+        law = mfg.GaussianMixture(
+            rng.dirichlet(3 * np.ones(3)), rng.uniform(-1.2, 1.2, (3, 1)), rng.uniform(0.2, 0.6, 3)
+        )
+        a, M0 = fitted(law)
+        for t in times[1:]:
+            room = slopes(noised(law, t)) - profile(*constants(concavity * a, defect * M0, t))
+            worst.append(-float(room.min()))
+    lack = mfg.Estimate(max(worst), 1e-6, mfg.Kind.EXTRAPOLATED, "pairs with middles 0.02 apart")
+    findings.append(at_most("three blobs: bound − κ_t(r), largest", lack, zero, resolution=1e-4))
+    ends = expanded(pair, np.array([-5e-7, 5e-7]), (0.0,))[-1]
+    ratio = mfg.Estimate(
+        (ends[1] - ends[0]) / 1e-6 / growth(alpha, M, 0.0, T), 1e-6, mfg.Kind.EXTRAPOLATED, "points 1e-6 apart"
+    )
+    # δ: the points' distance
+    findings.append(
+        equal("two blobs, near the middle: expansion by the flow over its bound", ratio, one, resolution=1e-5)
+    )
+    # the SDE contracts while 2(α − M) > 1: from the horizon to t*
+    t = np.linspace(1e-3, T, 3000)
+    true_alpha, true_M = constants(1 / v, (m / v) ** 2, t)
+    turn = float(t[2 * (true_alpha - true_M) > 1][0])
+    late, early = (turn, 1e-3) if beyond else (T, turn)
+    cells = Level(level).pick(200, 400, 800)
+    for label, law, al, M_ in (("two blobs", pair, alpha, M), ("one blob", mfg.gaussian(0.4, v), concavity / v, 0.0)):
+        bound = 1.0 if beyond else growth(al, M_, early, late, noise=pull)
+        values = [carried(law, 0.4, late, early, n) / bound for n in (cells, cells // 2)]
+        step = (values[0] - values[1]) / 3
+        found = mfg.Estimate(values[0] + step, abs(step), mfg.Kind.EXTRAPOLATED, "half of the cells, order two")
+        what = f"{label}: W₂ of two SDEs from T to t* over its bound"
+        relation = equal if label == "one blob" and not beyond else at_most
+        findings.append(relation(what, found, one, resolution=7e-3))
+    kappa = Series("κ at t = 0.1, two blobs", "r", list(DISTANCES), "least slope", list(slopes(noised(pair, 0.1))), "")
+    return Evidence(findings, [kappa])
+
+
+@claim.control("M_t = 0: as if the data were log-concave")
+def concave(level, rng):
+    return propagated(level, rng, defect=0.0)
+
+
+@claim.control("the SDE contracts two blobs beyond their time, down to the data")
+def past(level, rng):
+    return propagated(level, rng, beyond=True)
+
+
+@claim.control("the SDE's bound with D for g²: the slope of the score once")
+def once(level, rng):
+    return propagated(level, rng, pull=0.0)
