@@ -162,17 +162,18 @@ def box_that_does(function: Callable[[Array], Array], grid: CartesianGrid, large
 
     The next wider box must not hold more. None if there is no such box, or the function is not finite there.
     """
-    held, last = 0.0, None
+    last: CartesianGrid | None = None
     for factor in GROWTH:
         wide = _widened(grid, factor)
         with np.errstate(all="ignore"):
-            values = np.asarray(function(wide.points))
+            values = np.abs(np.asarray(function(wide.points)))
         if values.shape != grid.cells or not np.isfinite(values).all():
             return None
-        total = float(wide.integrate(np.abs(values)))
-        if last is not None and abs(total - held) <= LARGEST_LOSS * held:
-            return last
-        held, last = total, wide if wide.outer_share(values) <= largest else None
+        if last is not None:
+            beyond = np.any((wide.points < last.lower) | (wide.points > last.upper), axis=-1)
+            if float(wide.integrate(values * beyond)) <= LARGEST_LOSS * float(wide.integrate(values)):
+                return last
+        last = wide if wide.outer_share(values) <= largest else None
     return None
 
 

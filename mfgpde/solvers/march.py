@@ -18,15 +18,14 @@ from mfgpde.discretisations import Discretisation, Field, Inviscid, Limited, Sem
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.integrators.contract import Normed
+from mfgpde.solvers.advice import advice
 from mfgpde.solvers.initial import (
     Initial,
     Start,
     carries_density,
-    corner,
     holds_means,
     initial_function,
     is_open,
-    needed_box,
     reaches_infinity,
     wall_share,
 )
@@ -121,6 +120,8 @@ def _told(tick: Meter, start: float, end: float, t: float, dt: float) -> None:
     tick((t - start) / (end - start), f"t = {t:.4g}, step {dt:.1e}")
 
 
+ABOVE = 10.0
+"""times the deepest ripple: what is more, on average over the outermost cells, is mass that came there"""
 COLUMNS = ("mass", "minimum", "wall", "leak")
 
 
@@ -160,8 +161,11 @@ class _Record:
             return Status.MASS_MOVED
         if wall[-1] <= largest_wall_mass:
             return Status.DONE
-        ripples = least[-1] < -largest_wall_mass * float(np.abs(self.fields[-1].values).max())
-        return Status.UNRESOLVED if ripples else Status.MASS_AT_WALL
+        values, grid = self.fields[-1].values, self.discretisation.grid
+        ripples = least[-1] < -largest_wall_mass * float(np.abs(values).max())
+        flat = wall_share(self.discretisation, np.ones_like(values)) * float(grid.integrate(np.ones_like(values)))
+        own = wall[-1] * float(grid.integrate(np.abs(values))) > ABOVE * abs(least[-1]) * flat
+        return Status.UNRESOLVED if ripples and not own else Status.MASS_AT_WALL
 
 
 def solve(
@@ -287,7 +291,7 @@ def solve(
         ),
     )
     if throw and status is not Status.DONE:
-        raise NotConverged(_advice(solution, t) + (f" ({march.trouble})" if march.trouble else ""), solution)
+        raise NotConverged(advice(solution, max(t, march.reached), march.trouble), solution)
     return solution
 
 
@@ -298,30 +302,3 @@ def _norms(system: Semidiscrete) -> Callable[[Array, Array], tuple[float, float]
 
 def _scaled(bar: Meter, offset: float, share: float) -> Meter:
     return lambda fraction, quantity: bar(offset + share * fraction, quantity)
-
-
-def _advice(solution: Solution, t: float) -> str:
-    what, grid = solution.provenance["equation"], solution.discretisation.grid
-    where = f"{what} on {grid.cells} cells: {solution.status} at t = {t:g}"
-    wall, least, mass = (solution.conserved[name] for name in ("wall", "minimum", "mass"))
-    if solution.status is Status.MASS_AT_WALL:
-        lower, upper = needed_box(solution.fields[-1].values, grid)
-        return f"{where} ({wall[-1]:.2g} of it); try a box from ({corner(lower)}) to ({corner(upper)})"
-    if solution.status is Status.UNRESOLVED:
-        peak = float(np.max(solution.fields[-1].values))
-        return f"{where} (from {least[-1]:.2g} to {peak:.2g}): take more cells, or FiniteVolume(grid), which stays positive"
-    if solution.status in (Status.OUT_OF_MEMORY, Status.DEVICE_FAILED):
-        way = (
-            "a coarser grid, or backend='numpy'"
-            if solution.status is Status.OUT_OF_MEMORY
-            else "to go on from the last"
-        )
-        return f"{where}; the fields up to there are in `.partial`, on the host. Try {way}"
-    if solution.status is Status.MASS_MOVED:
-        return (
-            f"{where}, from {mass[0]:.6g} to {mass[-1]:.6g}: does the drift jump at a periodic wall, or the equation "
-            "take it? The fields up to there are in `.partial`"
-        )
-    return (
-        f"{where}; the fields up to there are in `.partial`. Try a finer grid, a smaller rtol, or another integrator."
-    )
