@@ -6,19 +6,22 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.integrate import quad
+from scipy.special import ndtr
 
 from mfgpde.calibration import drawn
 from mfgpde.calibration.contract import Case, between
+from mfgpde.densities import GaussianMixture
 from mfgpde.diagnostics.data import Named
 from mfgpde.diagnostics.prior_mismatch import mismatch
+from mfgpde.diagnostics.scales import stopped_early
 from mfgpde.solvers import prior_of
 from mfgpde.transport import wasserstein_gaussian
 
 
 class Priors:
-    """KL(p_T‖prior), TV and, for one Gaussian, W₂."""
+    """KL(p_T‖prior), TV and, for one Gaussian, W₂; and W₂ between data and what a little noise makes of them."""
 
-    covers = ("diagnostics.mismatch",)
+    covers = ("diagnostics.mismatch", "diagnostics.stopped_early")
     remembered = ()
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
@@ -51,3 +54,22 @@ class Priors:
             yield Case(
                 f"W2, {process!r}", between(found["W2"].least, found["W2"].most, found["W2"].method), truth, 1e-9
             )
+        stop = float(np.exp(rng.uniform(np.log(1e-3), np.log(0.5)))) * process.horizon
+        early = stopped_early(process, Named.stopped(process, law, 0.0), stop, 1)
+        truth = _w2_on_a_line(law, drawn.noised(process, law, stop))
+        yield Case(
+            f"W2 of stopping at {stop:.2g}, {process!r}", between(early.least, early.most, early.method), truth, 1e-5
+        )
+
+
+def _w2_on_a_line(p: GaussianMixture, q: GaussianMixture) -> float:
+    """Return W₂ by quantiles, (∫(F⁻¹ − G⁻¹)²)^½, between points of the distribution functions."""
+    levels = (np.arange(100_000) + 0.5) / 100_000
+    places = []
+    for law in (p, q):
+        (a,), (b,) = law.box(1 - 1e-13)
+        x = np.linspace(float(a), float(b), 40_001)
+        deviations = np.sqrt(law.covariances[:, 0, 0])
+        below = ndtr((x[:, None] - law.means[:, 0]) / deviations) @ law.weights
+        places.append(np.interp(levels, below, x))
+    return float(np.sqrt(np.mean((places[0] - places[1]) ** 2)))

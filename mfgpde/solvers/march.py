@@ -29,7 +29,7 @@ from mfgpde.solvers.initial import (
     reaches_infinity,
     wall_share,
 )
-from mfgpde.solvers.posed import check_coefficients, check_diffusivity, checked_times
+from mfgpde.solvers.posed import check_coefficients, check_diffusivity, check_steps, checked_times
 from mfgpde.solvers.solution import Solution
 from mfgpde.solvers.structure import Structure
 
@@ -214,6 +214,7 @@ def solve(
     >>> print(f"{solution.at(1.0).expectation(lambda x: x[..., 0]):.6f}")  # e⁻¹
     0.367879
     """
+    check_steps(rtol, atol, max_step, max_steps)
     instants, rtol = checked_times(equation, times), tolerance(rtol)
     system = discretisation.semidiscretise(equation)
     if isinstance(system, Limited):

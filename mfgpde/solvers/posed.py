@@ -25,6 +25,8 @@ PLACES = {"x", "y", "z", "r", "q", "position", "point", "points"}
 """names of a parameter that is no time"""
 JUMP = 1e-8
 """of the largest value, by which coefficients may differ at both ends of a periodic axis"""
+INSIDE = (0.29, 0.53, 0.81)
+"""shares of a box, or of a run, at which coefficients are looked at"""
 CONTRADICTION = 0.02
 """by which share differences of a potential may differ from integrals of the drift"""
 Coefficient = Callable[[Array, float], Array]
@@ -46,6 +48,14 @@ def checked_times(equation: Equation, times: Sequence[float] | Array) -> Array:
             f"times must lie in [0, {horizon:g}] (the horizon of the process), got [{array[0]:g}, {array[-1]:g}]"
         )
     return array
+
+
+def check_steps(rtol: float, atol: float, max_step: float, max_steps: int) -> None:
+    """Raise ValueError for tolerances and steps that no march can keep to."""
+    if not (0 < rtol < 1 and 0 <= atol < np.inf):
+        raise ValueError(f"rtol must lie between 0 and 1, and atol be ≥ 0, got {rtol!r} and {atol!r}")
+    if not (max_step > 0 and max_steps > 0):
+        raise ValueError(f"max_step and max_steps must be positive, got {max_step!r} and {max_steps!r}")
 
 
 def check_diffusivity(equation: Equation, times: Array, inviscid: bool = False) -> None:
@@ -100,6 +110,9 @@ def check_coefficients(equation: Equation, domain: Domain, times: Array) -> None
         _check_seams(lambda x, t: tensor(x, t)[..., 0, :], domain, float(times[0]), "tensor")
     if not isinstance(equation, FokkerPlanck | BackwardKolmogorov | Continuity):
         return
+    _check_points_stay(equation, domain, float(times[0]))
+    if not equation.time_dependent:
+        _check_is_still(equation, domain, times)
     looked = times[:1] if not equation.time_dependent else np.array([times[0], 0.5 * (times[0] + times[-1]), times[-1]])
     drift = equation.velocity if isinstance(equation, Continuity) else equation.drift
     potential = None if isinstance(equation, Continuity) else equation.potential
@@ -108,6 +121,40 @@ def check_coefficients(equation: Equation, domain: Domain, times: Array) -> None
             _check_seams(potential or drift, domain, t, "potential" if potential else "drift")
         if potential is not None and not isinstance(equation, Continuity):
             _check_potential(potential, drift, float(equation.diffusivity(t)), domain, t)
+
+
+def _check_points_stay(equation: FokkerPlanck | BackwardKolmogorov | Continuity, domain: Domain, t: float) -> None:
+    """Raise ValueError where a drift writes into its argument: points are shared by all who ask."""
+    x = _few(domain)
+    given = x.copy()
+    (equation.velocity if isinstance(equation, Continuity) else equation.drift)(given, t)
+    if not np.array_equal(given, x):
+        raise ValueError("the drift writes into the points that it is given; write y = -x, not x *= -1")
+
+
+def _few(domain: Domain) -> Array:
+    """Return three points inside a box, one of a mesh, (n, d)."""
+    if not isinstance(domain, CartesianGrid):
+        return np.array([domain.points.reshape(-1, domain.points.shape[-1])[0]], dtype=float)
+    lower, upper = np.asarray(domain.lower, dtype=float), np.asarray(domain.upper, dtype=float)
+    return np.array([lower + share * (upper - lower) for share in INSIDE])
+
+
+def _check_is_still(equation: FokkerPlanck | BackwardKolmogorov | Continuity, domain: Domain, times: Array) -> None:
+    """Raise ValueError where coefficients change that are said not to: they would be read once."""
+    x = _few(domain)
+    drift = equation.velocity if isinstance(equation, Continuity) else equation.drift
+    parts: dict[str, Callable[[float], Array]] = {"drift": lambda t: np.asarray(drift(x, t), dtype=float)}
+    if not isinstance(equation, Continuity):
+        parts["diffusivity"] = lambda t: np.asarray(equation.diffusivity(t), dtype=float)
+    for what, at in parts.items():
+        first = at(float(times[0]))
+        for t in (times[0] + share * (times[-1] - times[0]) for share in (*INSIDE, 1.0)):
+            if not np.allclose(at(float(t)), first, rtol=JUMP, atol=0.0, equal_nan=True):
+                raise ValueError(
+                    f"the {what} changes between t = {times[0]:g} and {t:g}, and the equation says time_dependent=False: "
+                    "leave it out"
+                )
 
 
 def _check_seams(function: Coefficient, grid: CartesianGrid, t: float, what: str) -> None:

@@ -75,7 +75,6 @@ def test_mass_that_reaches_a_wall_finds_room_in_the_box_to_try(scheme):
             run = solved(space, mfg.gaussian(0.0, 0.2), 1.0, out)
             break
         except mfg.NotConverged as failure:
-            assert failure.partial.status is mfg.Status.MASS_AT_WALL
             (lower, upper), tries = box_of(str(failure)), tries + 1
     assert tries <= 2
     assert run.at(1.0).expectation(lambda x: x[..., 0]) == pytest.approx(3.0, abs=1e-3)

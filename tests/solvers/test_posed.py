@@ -126,3 +126,30 @@ def test_many_points_are_transported_without_a_matrix(monkeypatch, rng):
     stored = mfg.transport.wasserstein_points(x, y)
     monkeypatch.setattr(point_clouds, "MOST_STORED", 10)
     assert mfg.transport.wasserstein_points(x, y) == pytest.approx(stored, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        mfg.FokkerPlanck(lambda x, t: 0 * x + 10 * t, lambda t: 0.5, time_dependent=False),
+        mfg.FokkerPlanck(lambda x, t: -x, lambda t: 0.5 + t, time_dependent=False),
+        mfg.Continuity(lambda x, t: 0 * x + 10 * t, time_dependent=False),
+    ],
+)
+def test_coefficients_that_are_said_to_be_still_and_are_not_are_refused(equation):
+    """Read once, the mean of the first would stay where its drift begins: 0 for 5."""
+    space = mfg.FiniteVolume(mfg.CartesianGrid((-6.0,), (16.0,), (64,)))
+    with pytest.raises(ValueError, match=r"changes between t = 0 and .* time_dependent=False: leave it out"):
+        mfg.solve(equation, space, mfg.gaussian(0.0, 0.5), (0.0, 1.0))
+
+
+def test_a_drift_that_writes_into_its_argument_is_stopped():
+    """Points are shared by all who ask: after one such call they would lie elsewhere."""
+
+    def drift(x, t):
+        x *= -1
+        return x
+
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1))
+    with pytest.raises(ValueError, match="writes into the points"):
+        mfg.solve(mfg.FokkerPlanck(drift, lambda t: 0.5), space, mfg.gaussian(0.0, 0.5), (0.0, 1.0))

@@ -1,0 +1,44 @@
+"""Errors that a solve estimates of itself: of laws that cells resolve, and of those that they do not yet."""
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+
+OU = mfg.OrnsteinUhlenbeck()
+
+
+def true_error(found, law, t):
+    grid = found.solution.discretisation.grid
+    right = mfg.densities.cell_means(law.after(OU.transition(0.0, t)), grid)
+    return float(grid.integrate(np.abs(found.solution.at(t).values - right)))
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("cells", [32, 33, 64])
+def test_bars_hold_the_error_of_a_box_before_and_after_cells_resolve_it(order, cells):
+    """After a thousandth of the relaxation time changes from grid to grid grow: half the estimate held no error."""
+    law = mfg.densities.UniformBoxes(np.ones(1), np.array([[-0.31]]), np.array([[0.27]]))
+    space, times = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, cells, 1), order=order), (0.0, 1e-3, 0.01, 0.2, 1.0)
+    found = mfg.solve_with_error(mfg.FokkerPlanck.of(OU), space, law, times)
+    for t in times[1:]:
+        assert true_error(found, law, t) in found.l1(t)
+    assert "not resolved" in found.l1(1e-3).method
+    assert found.l1(1.0).half_width < found.l1(1.0).value
+
+
+def test_an_odd_number_of_cells_between_walls_counts_as_of_order_one():
+    """Nothing coarser is made of pairs of its cells."""
+    law, odd = mfg.gaussian(0.2, 0.3), mfg.CartesianGrid((-6.0,), (6.0,), (65,))
+    found = mfg.solve_with_error(mfg.FokkerPlanck.of(OU), mfg.FiniteVolume(odd, walls="reflecting"), law, (0.0, 0.5))
+    assert found.fall[-1] == 2.0
+    assert true_error(found, law, 0.5) in found.l1(0.5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"rtol": -1.0}, {"rtol": np.nan}, {"rtol": 10.0}, {"max_step": 0.0}, {"max_steps": 0}]
+)
+def test_steps_that_no_march_can_keep_to_are_refused(options):
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 32, 1))
+    with pytest.raises(ValueError, match="must"):
+        mfg.solve(mfg.FokkerPlanck.of(OU), space, mfg.gaussian(0.0, 0.5), (0.0, 1.0), **options)
