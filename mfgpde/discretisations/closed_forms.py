@@ -80,7 +80,8 @@ class Problem:
     def others(self) -> Iterator[tuple[Equation, Exact]]:
         """Yield other equations of the process, each with its exact solution: of flow, expectations, logarithms, scores.
 
-        The law is that of two Gaussians, so that no logarithm is a polynomial that differences of low order get right.
+        The law is that of two Gaussians, so that no logarithm is a polynomial that differences of low order get right; and
+        one that stays between hills.
         """
         D, f, spread = self.diffusivity, self.drift, self.divergence
         yield Continuity(self._velocity, time_dependent=not self.periodic), self._carried
@@ -88,6 +89,9 @@ class Problem:
         yield LogDensity(f, spread, D, D), self._logarithm
         yield HamiltonJacobiBellman(self._hamiltonian, D), lambda x, t: -self._logarithm(x, t)
         yield ScoreFokkerPlanck(f, spread, D, D, time_dependent=False), self._score
+        uphill, curved = self._descent, self._descent_divergence  # no divergence of theirs is constant
+        yield LogDensity(uphill, curved, D, D), lambda x, t: -self._hills(x)[0]
+        yield ScoreFokkerPlanck(uphill, curved, D, D, time_dependent=False), lambda x, t: -self._hills(x)[1]
 
     def wave(self, x: Array, t: float, speed: float = 0.0) -> Array:
         """Return 1 + ½e^{−Dk²t} cos k(x₁ − speed t), k of the first side: heat, or carried without damping."""
@@ -103,6 +107,19 @@ class Problem:
         left, d = self._left(t), len(self.middle)
         apart = self.width * left * np.outer((1.4, -1.0), 1 / (1 + np.arange(d)))
         return GaussianMixture([0.4, 0.6], self.middle + apart, self.width**2 * (1 - 0.4 * left**2) * np.ones(2))
+
+    def _hills(self, x: Array) -> tuple[Array, Array, Array]:
+        """Return a potential that is no parabola, its gradient and Laplacian: e^{−V} is the law that −D∇V keeps."""
+        k = 2 * np.pi / self.sides if self.periodic else 2 / self.width * np.ones_like(self.sides)
+        y, bowl = x - self.middle, 0.0 if self.periodic else 1 / self.width**2
+        V = 0.5 * bowl * dot(y, y) + 0.3 * np.cos(k * y).sum(axis=-1)
+        return V, bowl * y - 0.3 * k * np.sin(k * y), (bowl - 0.3 * k**2 * np.cos(k * y)).sum(axis=-1)
+
+    def _descent(self, x: Array, t: float) -> Array:
+        return -self.diffusivity(t) * self._hills(x)[1]
+
+    def _descent_divergence(self, x: Array, t: float) -> Array:
+        return -self.diffusivity(t) * self._hills(x)[2]
 
     def _velocity(self, x: Array, t: float) -> Array:
         if self.periodic:

@@ -104,12 +104,12 @@ def other_equations_have_the_order_too(space: Discretisation, rng: Generator) ->
     posed, fine = problem(space), space.refined()
     if posed is None:
         return
-    for equation, solution in posed.others():
+    for k, (equation, solution) in enumerate(posed.others(), start=1):
         if scheme(space, equation) is None:
             continue
         coarse, finer = (_inner_error(one, equation, solution, posed) for one in (space, fine))
         for check in _order(coarse, finer, order_of(space, equation), faster=False):
-            yield replace(check, case=f"{type(equation).__name__}: {check.case}")
+            yield replace(check, case=f"{k}, {type(equation).__name__}: {check.case}")
 
 
 def _inner_error(space: Discretisation, equation: Equation, solution: Exact, posed: Problem) -> float:

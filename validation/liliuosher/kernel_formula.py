@@ -35,8 +35,8 @@ def bowl(x):
 
 
 @claim.measure
-def formula(level, beta=1.0):
-    """`beta` multiplies the regularisation in the kernel formula only."""
+def formula(level, beta=1.0, longer=1.0):
+    """`beta` multiplies the regularisation in the kernel formula only, `longer` the horizon of the proximal map only."""
     findings = []
     shrink = 1 / (1 + CURVATURE * HORIZON)
     truth = mfg.gaussian(shrink * MEAN, shrink**2 * COVARIANCE + 2 * BETA * HORIZON * shrink * np.eye(2))
@@ -50,11 +50,11 @@ def formula(level, beta=1.0):
         rows.append((law, abs(found.cost - cost), n))
     for k, what in enumerate(("L¹ of ρ_T", "cost")):
         (a, b) = (row[k] for row in rows)
-        error = mfg.Estimate(b, max(a, b), mfg.Kind.EXTRAPOLATED, f"{rows[1][2]}² cells, no more than on {rows[0][2]}²")
         # mass beyond the walls at 4.5: six deviations
+        error = mfg.Estimate(b, abs(a - b) + 1e-8, mfg.Kind.EXTRAPOLATED, f"{rows[1][2]}² cells, {rows[0][2]}², walls")
         findings.append(equal(f"bowl in the plane: {what}", error, mfg.exact(0.0, "closed form"), resolution=1e-6))
     findings += _wells(level, beta)
-    rates, series = _limit(level, beta)
+    rates, series = _limit(level, beta, longer)
     return Evidence([*findings, *rates], series)
 
 
@@ -94,12 +94,13 @@ def _wells(level, beta):
     return found
 
 
-def _limit(level, beta):
+def _limit(level, beta, longer):
     """Return the rate at which W₂ to the push-forward by the proximal map vanishes, for the bowl along one axis."""
     betas = np.array(Level(level).pick((0.02, 0.01), (0.02, 0.01, 0.005), (0.02, 0.01, 0.005, 0.0025)))
     grid = mfg.CartesianGrid.cube(3.0, 384, 1)
     start, shrink = mfg.gaussian([0.5], [[0.3]]), 1 / (1 + CURVATURE * HORIZON)
-    pushed = mfg.gaussian([0.5 * shrink], [[0.3 * shrink**2]]).density(grid.points)
+    mapped = 1 / (1 + CURVATURE * longer * HORIZON)
+    pushed = mfg.gaussian([0.5 * mapped], [[0.3 * mapped**2]]).density(grid.points)
     distances = []
     for b in betas:
         found = mfg.wasserstein_proximal(start.density(grid.points), bowl, grid, horizon=HORIZON, beta=beta * b)
@@ -119,3 +120,8 @@ def _limit(level, beta):
 @claim.control("half the regularisation in the kernel")
 def half(level):
     return formula(level, beta=0.5)
+
+
+@claim.control("a proximal map of a horizon a fifth longer")
+def farther(level):
+    return Evidence(_limit(level, 1.0, 1.2)[0])

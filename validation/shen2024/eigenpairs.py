@@ -56,14 +56,14 @@ def double_well_reference(count, height):
 
 
 @claim.measure
-def eigenvalue_orders(level, height=1.0, degrees=(1, 2, 3), lag=0):
-    """Measure orders; `height` scales the double well in the elements only, `lag` lowers their degree."""
+def eigenvalue_orders(level, height=1.0, degrees=(1, 2, 3), lag=0, size=1.0):
+    """Measure orders; `height` scales the double well in the elements only, `lag` lowers their degree, `size` is theirs."""
     meshes, findings, series = mfg.meshes, [], []
     cases = {
-        "interval": (meshes.interval(0.0, 1.0, 8), 3, 4 * np.pi**2, None, (1, 2, 3)),
-        "disc": (meshes.disc(1.0, 4), 6, float(jnp_zeros(0, 1)[0]) ** 2, None, (1, 2, 3)),
-        "sphere": (meshes.sphere(1.0, 2), 5, 6.0, None, (1, 2, 3)),
-        "torus": (meshes.torus(MAJOR, MINOR, 8), 2, torus_reference(), None, (1, 2)),
+        "interval": (meshes.interval(0.0, size, 8), 3, 4 * np.pi**2, None, (1, 2, 3)),
+        "disc": (meshes.disc(size, 4), 6, float(jnp_zeros(0, 1)[0]) ** 2, None, (1, 2, 3)),
+        "sphere": (meshes.sphere(size, 2), 5, 6.0, None, (1, 2, 3)),
+        "torus": (meshes.torus(size * MAJOR, size * MINOR, 8), 2, torus_reference(), None, (1, 2)),
         "double well": (meshes.interval(-REACH, REACH, 24), 3, double_well_reference(3, 1.0), True, (1, 2)),
     }
     for name, (mesh, count, truth, well, possible) in cases.items():
@@ -85,8 +85,8 @@ def eigenvalue_orders(level, height=1.0, degrees=(1, 2, 3), lag=0):
             errors = np.abs(np.array(ladder.values) - truth)
             series.append(Series(label, "cells per side", ladder.cells, "eigenvalue error", tuple(map(float, errors))))
     for name, mesh, count, function in (
-        ("interval", meshes.interval(0.0, 1.0, 8), 3, lambda x: np.sqrt(2) * np.cos(2 * np.pi * x[..., 0])),
-        ("disc", meshes.disc(1.0, 4), 6, lambda x: _radial(np.linalg.norm(x, axis=-1))),
+        ("interval", meshes.interval(0.0, size, 8), 3, lambda x: np.sqrt(2) * np.cos(2 * np.pi * x[..., 0])),
+        ("disc", meshes.disc(size, 4), 6, lambda x: _radial(np.linalg.norm(x, axis=-1))),
     ):
         for p in degrees:
             errors = [
@@ -117,6 +117,11 @@ def _distance(field, function):
 @claim.control("elements of one degree less")
 def lower_degree(level):
     return eigenvalue_orders(level, degrees=(2,), lag=1)
+
+
+@claim.control("domains a third larger")
+def larger(level):
+    return eigenvalue_orders(level, size=4 / 3)
 
 
 @claim.control("a double well 2 % higher")

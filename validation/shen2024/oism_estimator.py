@@ -87,7 +87,7 @@ def denoised(functions, x, t, rng, y):
 
 @claim.measure
 def estimator(level, rng, decay=1.0, ridge=None, parts=("gaussian", "rates", "denoising", "sphere")):
-    """`decay` multiplies the eigenvalues that the estimator believes in; `ridge` is for the comparison with denoising."""
+    """`decay` multiplies the eigenvalues that the estimator believes in; `ridge` is for denoising and sphere."""
     findings, series = [], []
     if "gaussian" in parts:
         findings.append(_gaussian(rng, decay))
@@ -98,7 +98,7 @@ def estimator(level, rng, decay=1.0, ridge=None, parts=("gaussian", "rates", "de
     if "denoising" in parts:
         findings += _against_denoising(Level(level), rng, decay, ridge)
     if "sphere" in parts and find_spec("dolfinx"):
-        findings.append(_sphere(Level(level), rng, decay))
+        findings.append(_sphere(Level(level), rng, decay, ridge))
     return Evidence(findings, series)
 
 
@@ -160,7 +160,7 @@ def _against_denoising(level, rng, decay, ridge):
     return findings
 
 
-def _sphere(level, rng, decay):
+def _sphere(level, rng, decay, ridge):
     """Return the risk on a sphere, by 36 functions of finite elements, over the mean square of the score: data ∝ e^{3z}."""
     space = mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 2)
     functions = SlowedElements(mfg.processes.MarkovGenerator(), space, 36)
@@ -181,7 +181,7 @@ def _sphere(level, rng, decay):
         z = 1 + np.log(rng.uniform(np.exp(-6), 1, size=n)) / 3
         angle, r = rng.uniform(0, 2 * np.pi, n), np.sqrt(1 - z**2)
         estimator = mfg.OperatorInformed(
-            functions, process, np.stack((r * np.cos(angle), r * np.sin(angle), z), axis=1)
+            functions, process, np.stack((r * np.cos(angle), r * np.sin(angle), z), axis=1), ridge
         )
         arc = np.stack((np.sqrt(1 - nodes**2), 0 * nodes, nodes), axis=1)
         north = np.stack((-nodes, 0 * nodes, np.sqrt(1 - nodes**2)), axis=1)
@@ -200,4 +200,4 @@ def faster(level, rng):
 
 @claim.control("a ridge of three, which leaves next to nothing of what the data say")
 def heavy(level, rng):
-    return estimator(level, rng, ridge=3.0, parts=("denoising",))
+    return estimator(level, rng, ridge=3.0, parts=("denoising", "sphere"))

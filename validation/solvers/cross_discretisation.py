@@ -90,6 +90,6 @@ def agreement(level, swirl=1.0):
     )
 
 
-@claim.control("the swirl 10 % stronger for the cosine series only")
+@claim.control("the swirl 30 % stronger for the cosine series only")
 def other_swirl(level):
-    return agreement(level, swirl=1.1)
+    return agreement(level, swirl=1.3)

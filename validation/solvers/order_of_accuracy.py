@@ -4,6 +4,8 @@ Space: errors over three doublings against Gaussian mixtures. Time: the same fix
 fixed grid, against a much finer step. Spectral schemes must reach a stated accuracy instead.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 import mfgpde as mfg
@@ -21,8 +23,14 @@ START, END, WIDTH = 0.1, 0.4, 5.5
 
 
 def misplaced(equation, by):
-    """Return the equation with its drift read `by` to the right."""
-    return mfg.FokkerPlanck(lambda x, t: equation.drift(x + by, t), equation.diffusivity, equation.time_dependent)
+    """Return the equation with its drift, or velocity, read `by` to the right."""
+    if isinstance(equation, mfg.Continuity):
+        return replace(equation, velocity=lambda x, t: equation.velocity(x + by, t), divergence=None)
+    return replace(
+        equation,
+        drift=lambda x, t: equation.drift(x + by, t),
+        **({"potential": None} if isinstance(equation, mfg.FokkerPlanck) else {}),
+    )
 
 
 def spatial_errors(equation, scheme, d, cells, rtol, shift):
@@ -31,11 +39,7 @@ def spatial_errors(equation, scheme, d, cells, rtol, shift):
     errors = []
     for n in cells:
         grid = mfg.CartesianGrid.cube(WIDTH, n, d)
-        chosen = (
-            equation
-            if shift == 0 or not isinstance(equation, mfg.FokkerPlanck)
-            else misplaced(equation, shift * grid.spacing[0])
-        )
+        chosen = misplaced(equation, shift * grid.spacing[0]) if shift else equation
         start = before.density if isinstance(chosen, mfg.FokkerPlanck | mfg.Continuity) else before
         field = mfg.solve(chosen, scheme(grid), start, (START, END), rtol=rtol).at(END)
         if isinstance(chosen, mfg.LogDensity):
@@ -47,28 +51,46 @@ def spatial_errors(equation, scheme, d, cells, rtol, shift):
     return errors
 
 
-def time_errors(integrator, space, steps):
-    """Return max-norm differences to a method of higher order (or the same, for the highest) at 8 times the steps."""
+REFERENCES = {}
+"""by integrator: what differences in time are taken to; controls need the same ones"""
+
+
+def time_errors(integrator, space, steps, still):
+    """Return max-norm differences to a method of higher order (or the same, for the highest) at 8 times the steps.
+
+    If `still`, coefficients are those of the start, but for the reference.
+    """
     system = space.semidiscretise(mfg.FokkerPlanck.of(PROCESS_VP))
     start = system.start(mfg.marginal(PROCESS_VP, mfg.densities.bimodal(1), 0.3).density)
 
-    def end(count, method=integrator):
+    def end(count, method=integrator, still=still):
         u, dt = start, 0.3 / count
         for k in range(count):
-            u, _ = method.step(system, u, 0.3 + k * dt, dt)
+            u, _ = method.step(system, u, 0.3 + (not still) * k * dt, dt)
         return system.values(u)
 
-    finer = mfg.integrators.TRBDF2() if isinstance(space, mfg.FiniteVolume) and integrator.order < 3 else integrator
-    reference = end(8 * steps[-1], finer)
-    return [float(np.abs(end(count) - reference).max()) for count in steps]
+    name = type(integrator).__name__
+    if name not in REFERENCES:
+        finer = mfg.integrators.TRBDF2() if isinstance(space, mfg.FiniteVolume) and integrator.order < 3 else integrator
+        REFERENCES[name] = end(8 * steps[-1], finer, still=False)
+    return [float(np.abs(end(count) - REFERENCES[name]).max()) for count in steps]
 
 
 PROCESS_VP = mfg.VariancePreserving()
 
 
 @claim.measure
-def orders(level, shift=0.0, only_space=False):
-    level = Level(level)
+def orders(level, shift=0.0, still=False, parts=("space", "time", "spectral")):
+    """Measure orders; `shift` reads drifts beside where they belong, in cells, `still` leaves them as they start."""
+    level, findings, series = Level(level), [], []
+    for part in parts:
+        more, curves = {"space": _space, "time": _time, "spectral": _spectral}[part](level, shift, still)
+        findings += more
+        series += curves
+    return Evidence(findings, series)
+
+
+def _space(level, shift, _still):
     fp, log, score = (
         mfg.FokkerPlanck.of(PROCESS),
         mfg.LogDensity.of(PROCESS),
@@ -105,8 +127,11 @@ def orders(level, shift=0.0, only_space=False):
             equal(f"{name}, {d}D: order", mfg.observed_order(errors), mfg.exact(p, "theory"), resolution=0.2)
         )
         series.append(Series(f"{name} {d}D", "cells per axis", cells, "error", errors))
-    if only_space:
-        return Evidence(findings, series)
+    return findings, series
+
+
+def _time(_level, _shift, still):
+    findings, series = [], []
     volumes = {n: mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, 1)) for n in (24, 64, 256)}
     for integrator, where, steps in (
         (
@@ -120,7 +145,7 @@ def orders(level, shift=0.0, only_space=False):
         (mfg.integrators.ETDRK4(), mfg.Spectral(mfg.CartesianGrid.cube(6.0, 64, 1)), (32, 64, 128)),
     ):
         name = type(integrator).__name__
-        errors = time_errors(integrator, where, steps)
+        errors = time_errors(integrator, where, steps, still)
         findings.append(
             equal(
                 f"{name}: order in time",
@@ -130,16 +155,25 @@ def orders(level, shift=0.0, only_space=False):
             )
         )
         series.append(Series(name, "time steps", steps, "error", errors))
-    zero = mfg.exact(0.0, "the claim")
+    return findings, series
+
+
+def _spectral(_level, shift, _still):
+    findings, series, zero = [], [], mfg.exact(0.0, "the claim")
     for d in (1, 2):
         cells = (32, 40, 48, 56, 64)
-        errors = spatial_errors(fp, mfg.Spectral, d, cells, 1e-9, 0.0)
+        errors = spatial_errors(mfg.FokkerPlanck.of(PROCESS), mfg.Spectral, d, cells, 1e-9, shift)
         series.append(Series(f"Fokker–Planck, spectral {d}D", "cells per axis", cells, "error", errors))
         reached = mfg.Estimate(errors[-1], 0.0, mfg.Kind.BOUND, "against the closed form, 64 cells per axis")
         findings.append(at_most(f"Fokker–Planck, spectral, {d}D: L¹ error", reached, zero, resolution=1e-7))
-    return Evidence(findings, series)
+    return findings, series
 
 
 @claim.control("the drift read half a cell off the face")
 def misplaced_drift(level):
-    return orders(level, shift=0.5, only_space=True)
+    return orders(level, shift=0.5, parts=("space", "spectral"))
+
+
+@claim.control("coefficients that stay as they start")
+def stopped_clock(level):
+    return orders(level, still=True, parts=("time",))

@@ -21,8 +21,8 @@ def bound(value, error, method):
 
 
 @claim.measure
-def structure(level, rng, well_balanced=True, mass_factor=1.0, below=0.0, aside=0.0):
-    """`below` is taken off the densities, `aside` moves the drift of the backward equation."""
+def structure(level, rng, well_balanced=True, mass_factor=1.0, below=0.0, aside=0.0, deeper=1.0):
+    """`below` is taken off the densities, `aside` moves the drift of the backward equation, `deeper` is another well."""
     n = Level(level).pick(64, 96, 128)
     zero, findings = mfg.exact(0.0, "the claim"), []
     process, data = mfg.VariancePreserving(), mfg.densities.nine_blobs(0.5)
@@ -64,7 +64,7 @@ def structure(level, rng, well_balanced=True, mass_factor=1.0, below=0.0, aside=
     wall = mfg.CartesianGrid((-2.2, -4.0), (2.2, 4.0), (n, n))
     for order in (2, 4):
         system = mfg.FiniteVolume(wall, walls="reflecting", order=order).semidiscretise(equation)
-        gibbs = np.exp(-well.potential(wall.points))
+        gibbs = np.exp(-deeper * well.potential(wall.points))
         speed = np.abs(system.rate(gibbs, 0.0)).max() / (system.spectral_radius(gibbs, 0.0) * gibbs.max())
         label = f"double well, order {order}: |A e^{{−V}}| over ‖A‖"
         findings.append(
@@ -106,6 +106,6 @@ def leaking(level, rng):
     return structure(level, rng, mass_factor=1 + 1e-11)
 
 
-@claim.control("densities lower by 1e-9, and the backward drift read 1e-6 aside")
+@claim.control("densities lower by 1e-9, the backward drift read 1e-6 aside, the law of a well 1e-6 deeper")
 def below_zero(level, rng):
-    return structure(level, rng, below=1e-9, aside=1e-6)
+    return structure(level, rng, below=1e-9, aside=1e-6, deeper=1 + 1e-6)

@@ -37,18 +37,23 @@ def _root(matrix):
 
 
 @claim.measure
-def transport(level, time=1.0):
-    """`time` multiplies the horizon of the game that is solved."""
+def transport(level, time=1.0, mixed=False):
+    """`time` multiplies the horizon of the game that is solved; half-way `mixed` is half of either end."""
     sizes, tolerance = Level(level).pick(((24, 36), 2e-3), ((32, 48), 1e-3), ((48, 72), 5e-4))
     source, target = (mfg.gaussian(np.array(m), np.array(C)) for m, C in (FROM, TO))
     game = mfg.games.benamou_brenier(source, target, time)
     exact = 0.5 * mfg.transport.wasserstein_gaussian(*map(np.array, (*FROM, *TO))) ** 2
-    middle, rows = interpolation(0.5), []
+    middle, rows = interpolation(0.5).density, []
+    if mixed:
+
+        def middle(x):
+            return 0.5 * (source.density(x) + target.density(x))
+
     for n in sizes:
         grid = mfg.CartesianGrid.cube(3.0, n, 2)
         found = mfg.equilibrium(game, grid, steps=n // 2, tolerance=tolerance)
         k = len(found.times) // 2
-        rows.append((found, float(grid.integrate(np.abs(found.densities[k] - middle.density(grid.points))))))
+        rows.append((found, float(grid.integrate(np.abs(found.densities[k] - middle(grid.points))))))
     (rough, rough_law), (fine, fine_law) = rows
     bar = (
         abs(fine.discrete_optimum.value - rough.discrete_optimum.value)
@@ -80,3 +85,8 @@ def transport(level, time=1.0):
 @claim.control("a horizon 1.2 times as long")
 def longer(level):
     return transport(level, time=1.2)
+
+
+@claim.control("half of either end half-way: mass that does not move")
+def mixture(level):
+    return transport(level, mixed=True)

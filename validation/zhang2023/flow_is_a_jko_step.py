@@ -4,6 +4,8 @@ Gaussians, where the step is known axis by axis: with the target N(μ, s²) the 
 deviation solves σ²(1/T + 1/s²) − σσ₀/T = 1. In 1D also two blobs, against the step in terms of quantiles.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import minimize
 
@@ -58,8 +60,8 @@ def quantile_step(source, target, count):
 
 
 @claim.measure
-def step(level, rng, horizon=1.0):
-    """`horizon` multiplies that of the game that is solved."""
+def step(level, rng, horizon=1.0, pull=0.0, loose=1.0):
+    """`horizon` multiplies that of the game that is solved, `pull` is of a potential there, `loose` multiplies its gap."""
     findings, series = [], []
     tolerance = Level(level).pick(3e-4, 1e-4, 5e-5)
     for dimension, sizes in {
@@ -69,7 +71,7 @@ def step(level, rng, horizon=1.0):
         m0, v0, mu, v = map(np.array, GAUSSIANS[dimension])
         source, target = mfg.gaussian(m0, np.diag(v0)), mfg.gaussian(mu, np.diag(v))
         steps = [gaussian_step(*axis) for axis in zip(m0, v0, mu, v, strict=True)]
-        game = mfg.games.normalizing_flow(source, target, horizon * HORIZON)
+        game = pulled(mfg.games.normalizing_flow(source, target, horizon * HORIZON), pull)
         rows = [
             numbers(
                 game, mfg.CartesianGrid.cube(3.5, n, dimension), n // 4, tolerance * (1 if dimension == 1 else 5), rng
@@ -109,10 +111,10 @@ def step(level, rng, horizon=1.0):
     blobs, spread = mfg.densities.bimodal(1), mfg.gaussian([0.0], [[0.8]])
     n = Level(level).pick(96, 128, 256)
     refined = mfg.equilibria.refined_equilibrium(
-        mfg.games.normalizing_flow(spread, blobs, horizon * HORIZON),
+        pulled(mfg.games.normalizing_flow(spread, blobs, horizon * HORIZON), pull),
         mfg.CartesianGrid.cube(4.0, n, 1),
         steps=n // 4,
-        tolerance=tolerance,
+        tolerance=loose * tolerance,
         iterations=6000,
     )
     found = refined.finest
@@ -131,6 +133,13 @@ def step(level, rng, horizon=1.0):
         )
     )
     return Evidence(findings, series)
+
+
+def pulled(game, strength):
+    """Return the game with the running cost ½ strength |x − 1|² beside the kinetic one: its paths bend."""
+    if strength == 0:
+        return game
+    return replace(game, running=lambda x, t: 0.5 * strength * np.sum((x - 1) ** 2, axis=-1))
 
 
 def numbers(game, grid, steps, tolerance, rng):
@@ -157,6 +166,6 @@ def numbers(game, grid, steps, tolerance, rng):
     }
 
 
-@claim.control("half the horizon")
-def shorter(level, rng):
-    return step(level, rng, horizon=0.5)
+@claim.control("a running cost 2|x − 1|² beside the kinetic one, and a gap left 30 times as large")
+def bent(level, rng):
+    return step(level, rng, pull=4.0, loose=30.0)

@@ -22,12 +22,15 @@ claim = Claim(
 )
 
 
-def errors(process, data, half_width, cells, steps, method, divergence):
+def errors(process, data, half_width, cells, steps, method, divergence, noise):
     """Return errors of U(0), of the control at mid time (relative, in L²(ρ)), of ρ_T (L¹) and of the cost."""
     game = mfg.games.score_based_model(process, data)
     if divergence != 1.0:
         whole = game.running
         game = replace(game, running=lambda x, t: divergence * whole(x, t))
+    if noise != 1.0:
+        own = game.viscosity
+        game = replace(game, viscosity=lambda tau: noise * own(tau))
     grid = mfg.CartesianGrid.cube(half_width, cells, data.dimension)
     found = mfg.equilibrium(game, grid, method=method, steps=steps)
     x, start = grid.points, game.initial
@@ -45,8 +48,8 @@ def errors(process, data, half_width, cells, steps, method, divergence):
 
 
 @claim.measure
-def game(level, divergence=1.0):
-    """`divergence` multiplies ∇·f in the running cost."""
+def game(level, divergence=1.0, noise=1.0):
+    """`divergence` multiplies ∇·f in the running cost, `noise` what the crowd is shaken by, but not its control."""
     zero, findings, series = mfg.exact(0.0, "closed form"), [], []
     ou, vp = mfg.OrnsteinUhlenbeck(horizon=1.0), mfg.VariancePreserving()
     cases = [
@@ -83,7 +86,7 @@ def game(level, divergence=1.0):
         tables = []
         for n in cells:
             steps = n // 2 if method == "newton" else max(8, int(n / (5 if process is ou else 4)))
-            tables.append(errors(process, data, half_width, n, steps, method, divergence))
+            tables.append(errors(process, data, half_width, n, steps, method, divergence, noise))
         # second order: what is left at the finer grid is a third of the change from the rougher, or less
         for what, a, b, resolution in zip(
             ("U(0)", "control", "terminal law", "cost"), *tables, (0.01, 0.02, 0.01, 0.005), strict=True
@@ -100,3 +103,8 @@ def game(level, divergence=1.0):
 @claim.control("the sign of ∇·f")
 def opposite(level):
     return game(level, divergence=-1.0)
+
+
+@claim.control("noise a fifth stronger than the control that goes with it")
+def shaken(level):
+    return game(level, noise=1.2)

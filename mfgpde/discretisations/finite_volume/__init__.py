@@ -121,7 +121,7 @@ def examples() -> Iterator[FiniteVolume]:
     """Yield members to hold the laws to: every order, walls, walls by side, two dimensions, nanometres."""
     yield FiniteVolume(CartesianGrid.cube(7.0, 48, 1))
     yield FiniteVolume(CartesianGrid.cube(7.0, 64, 1), order=4)
-    yield FiniteVolume(CartesianGrid.cube(7.0, 32, 1, periodic=True), order=5)
+    yield FiniteVolume(CartesianGrid.cube(7.0, 24, 1, periodic=True), order=5)
     yield FiniteVolume(CartesianGrid.cube(7.0, 25, 1, periodic=True))
     yield FiniteVolume(CartesianGrid((-7.0, -1.0), (7.0, 15.0), (30, 34)), walls="reflecting")
     yield FiniteVolume(CartesianGrid((3e-9,), (17e-9,), (48,)))
