@@ -15,8 +15,9 @@ from docutils import nodes
 
 import mfgpde
 from mfgpde.core.register import Register, defines, files
+from mfgpde.report import table
 from mfgpde.report.formulas import mathml
-from mfgpde.verify import discover
+from mfgpde.verify import discover, record
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -69,6 +70,36 @@ def statements() -> str:
         parts += [f"*{claim.standing}*; source: {claim.source}. Assumes: {'; '.join(claim.assumes) or 'nothing'}.", ""]
         parts += ["Controls, which must be refuted: " + "; ".join(claim.controls) + ".", ""]
     return "\n".join(parts)
+
+
+def verdicts() -> str:
+    """Return the page of verdicts, topic by topic, from the stored run; a claim that is not in it says so."""
+    stored = {claim["id"]: claim for claim in record.read(ROOT / "validation" / "baseline.json")["claims"]}
+    parts = [
+        "# Verdicts",
+        "",
+        "The stored run, topic by topic. *Holds to*: the tightest finding beside δ, the smallest violation anyone would care "
+        "about. *Notices*: the smallest relative change of a coefficient that would have been refuted. *Seen to fail*: "
+        "findings that a false variant refuted. `mfgpde validate ID` decides one again.",
+        "",
+    ]
+    topic = ""
+    for entry in discover.select([], ROOT / "validation"):
+        claim, folder = discover.load(entry), entry.id.rpartition("/")[0]
+        if folder != topic:
+            topic = folder
+            heads = ("claim", "statement", "verdict", "holds to", "notices", "seen to fail", "where")
+            parts += ["", f"## {topic}", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+        found = stored.get(entry.id)
+        told = ("not in the stored run", "", "", "") if found is None else _verdict(found)
+        cells = (f"`{entry.id}`", markdown(claim.title), *told, markdown("; ".join(claim.assumes)))
+        parts.append(f"| {' | '.join(cells)} |")
+    return "\n".join(parts)
+
+
+def _verdict(found) -> tuple[str, str, str, str]:
+    seen, count = table.seen_of(found)
+    return found["outcome"], markdown(found["reason"]), table.notices(found["detects"]), f"{seen} of {count}"
 
 
 def public() -> dict[str, list[str]]:
@@ -182,7 +213,12 @@ def apart(translator, node) -> None:
 def made(app) -> None:
     """Write the pages that come from the sources."""
     MADE.mkdir(exist_ok=True)
-    for name, text in (("statements.md", statements()), ("interface.rst", interface()), ("gallery.md", gallery())):
+    for name, text in (
+        ("statements.md", statements()),
+        ("interface.rst", interface()),
+        ("gallery.md", gallery()),
+        ("verdicts.md", verdicts()),
+    ):
         (MADE / name).write_text(text, encoding="utf-8")
 
 

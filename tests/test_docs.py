@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mfgpde as mfg
-from mfgpde.verify import discover
+from mfgpde.verify import discover, record
 
 CONF = Path(mfg.__file__).parents[1] / "docs" / "conf.py"
 
@@ -54,3 +54,26 @@ def test_the_coverage_page_names_every_claim_of_the_five_papers_and_no_other():
     named = set(re.findall(r"`([a-z]+\d*/[a-z0-9-]+)`", page))
     assert named <= entries
     assert {e for e in entries if e.split("/")[0] in papers} <= named
+
+
+WIDER = ("inequalities", "guidance", "denoising", "flows", "bridges", "geometry", "open")
+
+
+def test_what_is_true_names_claims_that_exist_and_hold(conf):
+    root = CONF.parents[1]
+    page = (root / "docs" / "what_is_true.md").read_text(encoding="utf-8")
+    entries = {entry.id for entry in discover.select([], root / "validation")}
+    named = set(re.findall(r"`([a-z]+\d*/[a-z0-9-]+)`", page))
+    assert named <= entries
+    assert {e for e in entries if e.split("/")[0] in WIDER} <= named
+    stored = {claim["id"]: claim["outcome"] for claim in record.read(root / "validation" / "baseline.json")["claims"]}
+    assert {stored.get(name, "holds") for name in named} == {"holds"}
+
+
+def test_the_page_of_verdicts_has_a_row_for_every_claim(conf):
+    root = CONF.parents[1]
+    page = conf.verdicts()
+    stored = {claim["id"]: claim for claim in record.read(root / "validation" / "baseline.json")["claims"]}
+    rows = dict(re.findall(r"^\| `([^`]+)` \| .*? \| (holds|not in the stored run|\w+) \|", page, re.MULTILINE))
+    assert rows.keys() == {entry.id for entry in discover.select([], root / "validation")}
+    assert all(verdict == stored[name]["outcome"] for name, verdict in rows.items() if name in stored)

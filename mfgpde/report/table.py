@@ -67,12 +67,17 @@ def seen_to_fail(run: Mapping[str, Any]) -> str:
 
 
 def list_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return one row a claim: id, standing, source, controls."""
+    """Return one row a claim: id, standing, source, controls; a line between topics, the folders."""
     table = Table(header_style="bold")
     table.add_column("claim", no_wrap=True)
     for name in ("standing", "source", "levels", "controls (must be refuted)"):
         table.add_column(name)
+    topic = ""
     for row in rows:
+        folder = str(row["id"]).rpartition("/")[0]
+        if topic and folder != topic:
+            table.add_section()
+        topic = folder
         table.add_row(row["id"], row["standing"], row["source"], "quick standard full", "; ".join(row["controls"]))
     return table
 

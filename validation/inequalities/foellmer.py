@@ -92,10 +92,10 @@ def between(a, b, name):
 
 
 @claim.measure
-def optimal(level, rng, energy=1.0, noise=1.0, solved=True):
-    """`energy` scales the ½, `noise` the variance 1 − t in v."""
+def optimal(level, rng, energy=1.0, noise=1.0, solved=True, dimensions=(1, 2, 3)):
+    """`energy` scales the ½, `noise` the variance 1 − t in v; some dimensions alone may be asked for."""
     findings, bends = [], (0.0, -0.8, 1.5)
-    for d in (1, 2, 3):
+    for d in dimensions:
         count = Level(level).pick({1: 64, 2: 20, 3: 10}, {1: 64, 2: 32, 3: 16}, {1: 96, 2: 40, 3: 20})[d]
         laws = {"mixture": drawn(rng, d), "shift": mfg.gaussian(np.array([0.9, -0.6, 0.4][:d]), np.eye(d))}
         for label, law in laws.items():
@@ -127,9 +127,9 @@ def half_noise(level, rng):
 
 @claim.control("the energy without its ½")
 def whole(level, rng):
-    return optimal(level, rng, energy=2.0, solved=False)
+    return optimal(level, rng, energy=2.0, solved=False, dimensions=(1,))
 
 
 @claim.control("half of the energy")
 def half(level, rng):
-    return optimal(level, rng, energy=0.5, solved=False)
+    return optimal(level, rng, energy=0.5, solved=False, dimensions=(1, 2))

@@ -5,6 +5,8 @@ does not reach. Kernels of order two see s = 3. The error ∫_A|ŝ − s|²p is 
 a closed form for mixtures, and drawn samples agree with it. A is where |x_i| ≤ 1.2.
 """
 
+from functools import cache
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.signal import fftconvolve
@@ -56,8 +58,10 @@ def expected(data, n, h, noised=False):
     return float(weights @ (((square - bias) / n + bias) / p))
 
 
-def best(data, n):
+@cache
+def best(d, n):
     """Return the least error over bandwidths, and the bandwidth."""
+    data = law(d)
     found = minimize_scalar(
         lambda log: np.log(expected(data, n, np.exp(log))), bounds=(-7, 0), method="bounded", options={"xatol": 1e-5}
     )
@@ -85,7 +89,7 @@ def rates(level, rng, constant=1.0, power=1.0, scale=None):
     findings, series, one = [], [], mfg.exact(1.0, "claim")
     for d in (1, 2, 3):
         sizes = 10.0 ** np.array([6, 10, 12, 14])
-        least = [best(law(d), n)[0] if scale is None else expected(law(d), n, n**scale) for n in sizes]
+        least = [best(d, float(n))[0] if scale is None else expected(law(d), n, n**scale) for n in sizes]
         slopes = np.diff(np.log(least)) / np.diff(np.log(sizes))
         found = mfg.Estimate(
             slopes[-1], abs(slopes[-1] - slopes[-2]) + 1e-6, mfg.Kind.EXTRAPOLATED, "n to 1e14, two decades apart"

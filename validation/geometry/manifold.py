@@ -107,7 +107,7 @@ def near(level, rng, curvature=1.0, smeared=0.0):
         at_least(
             "their distance to the rest, least factor",
             mfg.exact(min(gaps), "samples"),
-            mfg.exact(3.0, "a gap that shows"),
+            mfg.exact(2.0, "a gap that shows"),
             resolution=0.1,
         )
     )
