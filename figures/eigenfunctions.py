@@ -10,6 +10,8 @@ from matplotlib.tri import Triangulation
 import mfgpde as mfg
 from mfgpde.report import plotting
 
+NARROWEST = 140.0
+"""mm: surfaces beside each other have titles that a narrower page has no room for"""
 CLAIMS = ("shen2024/eigenpairs", "shen2024/semigroup")
 SURFACES = {
     "sphere": (mfg.meshes.sphere(1.0, 14), (2, 7, 12), (20, 35)),

@@ -57,7 +57,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
             panels[3].text(-0.02, -k + 0.28, label, fontsize=6.5, va="bottom", ha="right")
             rows += [(one["label"], value) for value in one["y"]]
         panels[3].axvline(0, color="0.6", lw=0.7)
-        panels[3].set(xlabel="log KL, following over Euclidean", yticks=[], ylim=(-1.5, 1.0))
+        panels[3].set(xlabel="log KL over Euclidean", yticks=[], ylim=(-1.5, 1.0))
         panels[3].spines["left"].set_visible(False)
         return plotting.save(
             figure, out, "manifold_smoothing", (("case", "log of the ratio of KL divergences"), rows), run, CLAIMS

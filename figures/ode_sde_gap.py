@@ -48,7 +48,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
                     against = "SDE" if name == "q^ODE" else "data"
                     other = laws["q^SDE" if against == "SDE" else "data"]
                     distance = float(GRID.integrate(np.abs(values - other)))
-                    panel.text(-3.8, 3.3, f"L¹ to {against} {distance:.2f}", color="white", size=6)
+                    panel.text(-3.8, -3.75, f"L¹ to {against} {distance:.2f}", color="white", size=6)
                 fields[f"{name} at weight {weight:g}".replace(" ", "_")] = values
             row[0].set_ylabel(f"weight {weight:g}")
         figure.colorbar(image, ax=list(panels[:, -1]), label="density", aspect=40)

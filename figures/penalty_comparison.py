@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.report import plotting
+from mfgpde.report import paper, plotting
 from mfgpde.verify import load_module
 
 CLAIMS = ("deveney2023/gap-closes",)
@@ -19,13 +19,17 @@ def draw(run: Mapping, out: Path) -> list[Path]:
     process, stop, weights = networks.PROCESS, networks.STOP, networks.WEIGHTS
     fields, rows = {}, []
     with plotting.style():
-        figure = plotting.Figure(figsize=(plotting.DOUBLE, 3.5))
-        panels = figure.subplots(len(networks.DATA), 1 + 2 * len(weights), sharex=True, sharey=True)
+        width, count = paper.asked().inches or plotting.DOUBLE, 1 + 2 * len(weights)
+        upright = width < 5  # a narrow column has the data sets side by side
+        figure = plotting.Figure(figsize=(width, 0.31 * width * count) if upright else (width, width / 2))
+        shape = (count, len(networks.DATA)) if upright else (len(networks.DATA), count)
+        panels = figure.subplots(*shape, sharex=True, sharey=True)
+        panels = panels.T if upright else panels
         for row, (data, law) in zip(panels, networks.DATA.items(), strict=True):
             truth = _positive(mfg.marginal(process, law, stop).density(GRID.points))
             top = float(np.quantile(truth, 0.998))
             _map(row[0], truth, top)
-            row[0].set_ylabel(data.replace("_", " "))
+            row[0].set(**{"title" if upright else "ylabel": data.replace("_", " ")})
             fields[f"{data}, data"] = truth
             for k, weight in enumerate(weights):
                 score = mfg.load_score(str(networks.kept(data, weight, 0)))
@@ -38,12 +42,11 @@ def draw(run: Mapping, out: Path) -> list[Path]:
                     (row[2 + 2 * k], ode, f"W₂ to SDE {between:.2f}"),
                 ):
                     _map(panel, values, top)
-                    panel.text(-3.8, -3.75, words, color="white", size=5)
+                    panel.text(-3.8, -3.75, words, color="white", size=6 if upright else 5, in_layout=False)
                 fields[f"{data}, SDE, weight {weight:g}"], fields[f"{data}, ODE, weight {weight:g}"] = sde, ode
-        panels[0, 0].set_title("data")
-        for k, weight in enumerate(weights):
-            panels[0, 1 + 2 * k].set_title(rf"$q^{{SDE}}$, $w = {weight:g}$")
-            panels[0, 2 + 2 * k].set_title(rf"$q^{{ODE}}$, $w = {weight:g}$")
+        names = ["data", *(rf"$q^{{{kind}}}$, $w = {w:g}$" for w in weights for kind in ("SDE", "ODE"))]
+        for panel, name in zip(panels[0], names, strict=True):
+            panel.set(**{"ylabel" if upright else "title": name})
         return plotting.save(figure, out, "penalty_comparison", _dataset(fields, rows), run, CLAIMS)
 
 

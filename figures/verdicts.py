@@ -1,50 +1,86 @@
 """Verdict overview: how far each statement is from failing, and how far its deliberate falsehoods are from passing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
-from mfgpde.report import plotting
+from mfgpde.report import paper, plotting
 
 COMPARED = False
 """its numbers are those of a run, which has error bars to be compared by"""
 LOW, HIGH = 1e-6, 1e4  # what lies outside is drawn at the edge
+ROW = 0.125
+"""inches of a claim's row; a page of 240 mm holds 70"""
 
 
 def draw(run: Mapping, out: Path) -> list[Path]:
-    """Draw all findings and controls of a recorded run in units of the smallest violation that matters, δ."""
-    claims = run["claims"]
-    rows = []
+    """Draw all findings and controls of a recorded run in units of the smallest violation that matters, δ.
+
+    Claims stand by paper, in as many columns of the page as the width has room for.
+    """
+    claims, rows = run["claims"], []
+    width = paper.asked().inches or plotting.DOUBLE
+    groups = [list(group) for _, group in groupby(claims, lambda claim: claim["id"].rpartition("/")[0])]
+    columns = _columns(groups, 2 if width > 5.5 and len(groups) > 1 else 1)
+    longest = max(sum(len(group) + 1 for group in column) for column in columns)
     with plotting.style():
-        figure = plotting.Figure(figsize=(plotting.SINGLE, 0.9 + 0.22 * len(claims)))
-        panel = figure.subplots()
-        panel.axvspan(LOW, 1, color=plotting.OUTCOMES["holds"], alpha=0.08, lw=0)
-        panel.axvline(1, color="0.3", lw=0.8)
-        for y, claim in enumerate(claims):
-            for finding in claim["findings"]:
-                low, high = _reach(finding)
-                panel.plot(low, y, "o", color=plotting.OUTCOMES[finding["outcome"]], ms=2.5, lw=0, alpha=0.9)
-                panel.plot([low, high], [y, y], color=plotting.OUTCOMES[finding["outcome"]], lw=0.8, alpha=0.6)
-                rows.append((claim["id"], "finding", finding["label"], finding["outcome"], low, high))
-            for control in claim["controls"]:
-                place = _reach(control["finding"])[0] if control["finding"] else HIGH
-                caught = control["outcome"] == "refuted"
-                panel.plot(
-                    place, y, "x" if caught else "s", color="0.2" if caught else plotting.OUTCOMES["broken"], ms=4
-                )
-                rows.append((claim["id"], "control", control["description"], control["outcome"], place, place))
-        panel.set_yticks(range(len(claims)), [f"{claim['id']}" for claim in claims], size=6.5)
-        for label, claim in zip(panel.get_yticklabels(), claims, strict=True):
-            label.set_color(plotting.OUTCOMES[claim["outcome"]])
-        panel.set(xscale="log", xlim=(LOW / 2, HIGH * 2), ylim=(len(claims) - 0.4, -0.6))
+        figure = plotting.Figure(figsize=(width, 0.75 + ROW * longest))
+        panels = figure.subplots(1, len(columns), squeeze=False)[0]
+        for panel, column in zip(panels, columns, strict=True):
+            rows += _column(panel, column, longest)
         figure.supxlabel("violation / δ, the smallest violation that matters", size=8)
         holds = plotting.OUTCOMES["holds"]
         handles = [
             plotting.Line2D([], [], marker="o", ms=2.5, lw=0.8, color=holds, label="statement, to its error bar"),
-            plotting.Line2D([], [], marker="x", ms=4, lw=0, color="0.2", label="deliberately false"),
+            plotting.Line2D([], [], marker="x", ms=3.5, lw=0, color="0.2", label="deliberately false"),
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=2)
         table = ("claim", "what", "label", "outcome", "violation / δ", "violation + bar / δ"), rows
         return plotting.save(figure, out, "verdicts", table, run, [claim["id"] for claim in claims])
+
+
+def _columns(groups: Sequence[list], count: int) -> list[list[list]]:
+    """Return groups in columns of about one length, no group divided."""
+    if count == 1:
+        return [list(groups)]
+    lengths = [len(group) + 1 for group in groups]
+    cut = min(range(1, len(groups)), key=lambda k: max(sum(lengths[:k]), sum(lengths[k:])))
+    return [list(groups[:cut]), list(groups[cut:])]
+
+
+def _column(panel, groups: Sequence[list], longest: int) -> list[tuple]:
+    """Draw one column; return its rows."""
+    rows, ticks, y = [], [], 0
+    panel.axvspan(LOW, 1, color=plotting.OUTCOMES["holds"], alpha=0.08, lw=0)
+    panel.axvline(1, color="0.3", lw=0.8)
+    for group in groups:
+        ticks.append((y, group[0]["id"].rpartition("/")[0], None))
+        y += 1
+        for claim in group:
+            rows += _claim(panel, claim, y)
+            ticks.append((y, claim["id"].rpartition("/")[2], claim["outcome"]))
+            y += 1
+    panel.set_yticks([at for at, *_ in ticks], [name for _, name, _ in ticks], size=6)
+    for label, (*_, outcome) in zip(panel.get_yticklabels(), ticks, strict=True):
+        label.set(color=plotting.OUTCOMES.get(outcome, "black"), weight="normal" if outcome else "bold")
+    panel.tick_params(axis="y", length=0)
+    panel.set(xscale="log", xlim=(LOW / 2, HIGH * 2), ylim=(longest - 0.4, -0.6), xticks=[1e-6, 1e-3, 1, 1e3])
+    return rows
+
+
+def _claim(panel, claim: Mapping, y: int) -> list[tuple]:
+    rows = []
+    for finding in claim["findings"]:
+        low, high = _reach(finding)
+        panel.plot(low, y, "o", color=plotting.OUTCOMES[finding["outcome"]], ms=2.2, lw=0, alpha=0.9)
+        panel.plot([low, high], [y, y], color=plotting.OUTCOMES[finding["outcome"]], lw=0.8, alpha=0.6)
+        rows.append((claim["id"], "finding", finding["label"], finding["outcome"], low, high))
+    for control in claim["controls"]:
+        place = _reach(control["finding"])[0] if control["finding"] else HIGH
+        caught = control["outcome"] == "refuted"
+        panel.plot(place, y, "x" if caught else "s", color="0.2" if caught else plotting.OUTCOMES["broken"], ms=3.5)
+        rows.append((claim["id"], "control", control["description"], control["outcome"], place, place))
+    return rows
 
 
 def _reach(finding: Mapping) -> tuple[float, float]:

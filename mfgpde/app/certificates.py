@@ -12,7 +12,7 @@ from mfgpde.app.requirements import Certificate
 from mfgpde.core.files import kept, write_text
 from mfgpde.diagnostics.ledger import Ledger
 from mfgpde.report import certificate as page
-from mfgpde.report import comparison
+from mfgpde.report import certificate_plots, comparison, paper, plotting
 from mfgpde.report.judgement import judged
 from mfgpde.verify import history, record
 
@@ -50,6 +50,21 @@ def side_by_side(places: Sequence[Path], out: Path) -> tuple[Path, list[tuple[st
     names = _names(files)
     named = list(zip(names, found, strict=True))
     return write_text(out, comparison.render(named)), named
+
+
+def drawn(place: Path, out: Path) -> list[Path]:
+    """Draw a certificate for a paper, as PDF and PNG with its paragraph as the caption; return the files."""
+    result = Certificate.load(place).found
+    if result.get("format") != FORMAT:
+        raise ValueError(f"{place} is of another version; make it anew with `mfgpde check {place}`")
+    figure = certificate_plots.figure(result)
+    paper.fit(figure)
+    about = {"Title": f"certificate of {result['about']['score']}", "Creator": "mfgpde", "CreationDate": None}
+    return [
+        plotting.write(figure, out / "certificate.pdf", metadata=about),
+        plotting.write(figure, out / "certificate.png"),
+        write_text(out / "certificate.txt", " ".join(result["judgement"]) + "\n"),
+    ]
 
 
 def _names(files: Sequence[Path]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mfgpde.core.identity import digest
 from mfgpde.core.lock import locked
+from mfgpde.report.paper import Paper, drawn_for
 from mfgpde.verify import discover, record
 
 FILE = "drawn.json"
@@ -27,29 +28,39 @@ class Drawn:
 
 
 def draw(
-    scripts: Mapping[str, Path], run: Mapping[str, Any], out: Path, package: Path, *, again: bool = False
+    scripts: Mapping[str, Path],
+    run: Mapping[str, Any],
+    out: Path,
+    package: Path,
+    *,
+    again: bool = False,
+    paper: Paper | None = None,
 ) -> Iterator[Drawn]:
     """Draw figures from a recorded run, one after the other; each that is finished is remembered at once.
+
+    `paper` says how wide they are to be, and in which style.
 
     Raises Busy where another run draws into `out`.
     """
     with locked(out, "the figures in"):
-        yield from _drawn(scripts, run, out, package, again)
+        yield from _drawn(scripts, run, out, package, again, paper or Paper())
 
 
 def _drawn(
-    scripts: Mapping[str, Path], run: Mapping[str, Any], out: Path, package: Path, again: bool
+    scripts: Mapping[str, Path], run: Mapping[str, Any], out: Path, package: Path, again: bool, paper: Paper
 ) -> Iterator[Drawn]:
     known = _known(out / FILE)
     suite = [entry.path for entry in discover.entries_in(discover.suite_root(package))]
     made_of = {"run": _content(run), "package": sorted(package.rglob("*.py")), "versions": record.versions()}
+    made_of |= {"width": paper.width, "style": paper.settings()}
     for name, path in scripts.items():
         key = digest(script=path, companions=discover.companions([path, *suite]), **made_of)
         module, before = discover.load_module(path), known.get(name, {})
         files = [out / file for file in before.get("files", [])]
         fresh = again or before.get("key") != key or not all(file.is_file() for file in files)
         if fresh:
-            files = module.draw(run, out)
+            with drawn_for(paper.at_least(vars(module).get("NARROWEST", 0.0))):
+                files = module.draw(run, out)
             known[name] = {"key": key, "files": [file.name for file in files]}
             record.write(out / FILE, known)
         yield Drawn(name, files, fresh, vars(module).get("COMPARED", True))

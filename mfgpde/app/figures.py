@@ -13,11 +13,15 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def figures(
-    names: Annotated[list[str] | None, typer.Argument(help="Figures to draw; default: all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Figures to draw, or a certificate.json; default: all figures.")
+    ] = None,
     run: Annotated[Path, typer.Option(help="The recorded run to draw from.")] = Path("results/quick/run.json"),
     out: Annotated[Path, typer.Option("--out", help="Folder for figures.")] = Path("results/figures"),
     against: Annotated[Path | None, typer.Option(help="Stored digests of the data to compare with.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where to store digests of the data.")] = None,
+    width: Annotated[str | None, typer.Option(help="Of the paper's column: 85mm, 178mm, 3.35in.")] = None,
+    style: Annotated[Path | None, typer.Option(help="The paper's fonts: a style sheet of Matplotlib.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Draw also what has not changed.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the figures and stop.")] = False,
 ) -> None:
@@ -25,13 +29,26 @@ def figures(
     from mfgpde.app import bundled, drawn, figure_data, outputs
     from mfgpde.app.terminal import Terminal
     from mfgpde.core.progress import meter
+    from mfgpde.report import paper
     from mfgpde.verify import record
 
     console = Terminal()
     with Complaints():
         scripts = bundled.scripts("figures")
+        wanted = paper.Paper(paper.millimetres(width) if width else None, style)
+        wanted.settings()
         if list_:
             return bundled.describe(scripts, console)
+        certificates = [Path(name) for name in names or () if name.endswith(".json")]
+        for place in certificates:
+            from mfgpde.app.certificates import drawn as certificate
+
+            with paper.drawn_for(wanted):
+                files = ", ".join(map(str, certificate(place, outputs.folder(out))))
+            console.print(f"{place}: {files}", highlight=False, soft_wrap=True)
+        names = [name for name in names or () if not name.endswith(".json")]
+        if certificates and not names:
+            return
         chosen = {name: bundled.pick(name, scripts, "figure") for name in names or scripts}
         stored = figure_data.read(against) if against else {}
         outputs.folder(out)
@@ -39,7 +56,7 @@ def figures(
         if recorded["provenance"] != record.provenance(PACKAGE):
             console.print(f"The run was recorded at commit {recorded['provenance']['commit']}; what it holds is drawn.")
         with meter("figures") as bar:
-            for k, one in enumerate(drawn.draw(chosen, recorded, out, PACKAGE, again=again), start=1):
+            for k, one in enumerate(drawn.draw(chosen, recorded, out, PACKAGE, again=again, paper=wanted), start=1):
                 bar(k / len(chosen), one.name)
                 if one.compared:
                     found[one.name] = figure_data.digest(one.files)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.report.plotting import MARKERS, SINGLE, Figure, style
+from mfgpde.report import shares
+from mfgpde.report.plotting import COLOURS, DOUBLE, MARKERS, SINGLE, Figure, style
 
 RESIDUALS = {
     "score": "|s|",
@@ -100,3 +101,27 @@ def _squares(panel: Any, result: Mapping[str, Any]) -> None:
             panel.errorbar(t, value, error, marker=MARKERS[k], label=f"{RESIDUALS[name]}²", elinewidth=0.6)
     panel.set(xlabel="t", ylabel="mean square along trajectories", xscale="log", yscale="log")
     panel.legend()
+
+
+def figure(result: Mapping[str, Any]) -> Figure:
+    """Draw a certificate for a paper: its lengths as shares of the spread, and its residual beside |∂_t s|."""
+    with style():
+        found = Figure(figsize=(DOUBLE, 2.3))
+        left, right = found.subplots(1, 2)
+        _shares(left, result)
+        (_residuals if "grid" in result else _squares)(right, result)
+    return found
+
+
+def _shares(panel: Any, result: Mapping[str, Any]) -> None:
+    rows = list(shares.shares(result).values())
+    least = 100 * min((one.low or one.value or 1.0 for one in rows), default=1.0)
+    for y, one in enumerate(rows):
+        low, high = max(100 * one.low, 0.5 * least), 100 * one.high
+        open_ended = not np.isfinite(high)
+        panel.plot([low, low * 100 if open_ended else high], [y, y], color=COLOURS[0], lw=1.4)
+        at, mark = (low * 100, ">") if open_ended else (100 * one.value, "o")
+        panel.plot(at, y, mark, color=COLOURS[0], ms=3.5)
+    panel.set_yticks(range(len(rows)), [one.label for one in rows])
+    panel.set(xscale="log", xlabel=f"W₂, % of the {result['spread']['of']}'s spread", ylim=(len(rows) - 0.5, -0.5))
+    panel.axvline(100, color="0.6", lw=0.6, ls=":")

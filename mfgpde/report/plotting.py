@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,12 +16,13 @@ from cycler import cycler
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mfgpde.core.files import room, written
+from mfgpde.core.files import room, write_text, written
 from mfgpde.core.printable import printable
 from mfgpde.discretisations import Field
 from mfgpde.equilibria import Equilibrium
 from mfgpde.equilibria.refined import RefinedEquilibrium
 from mfgpde.grids import CartesianGrid
+from mfgpde.report import paper
 from mfgpde.solvers import Solution
 from mfgpde.verify import Evidence
 
@@ -29,6 +31,8 @@ __all__ = ["Figure", "Line2D", "claim_in", "ladder_figure", "save", "style", "wr
 SINGLE, DOUBLE = 3.4, 7.0  # column widths in inches, as most journals set them
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#333333")
 MARKERS = "osD^vP*X"
+UNORDERED = ("case", "data set", "draw", "game", "network", "seed")
+"""what is numbered on an axis and has no order"""
 OUTCOMES = {"holds": "#1a7f37", "undecided": "#bf8700", "refuted": "#cf222e", "broken": "#8250df", "skipped": "#6e7781"}
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -54,8 +58,9 @@ STYLE: dict[Any, Any] = {
 
 
 def style() -> AbstractContextManager[None]:
-    """Return the context in which all figures are drawn."""
-    return mpl.rc_context(STYLE)
+    """Return the context in which all figures are drawn: this style, and over it that of the paper, if one is asked for."""
+    both: dict[Any, Any] = STYLE | paper.asked().settings()
+    return mpl.rc_context(both)
 
 
 def claim_in(run: Mapping[str, Any], claim: str) -> Mapping[str, Any]:
@@ -76,15 +81,19 @@ def save(
     run: Mapping[str, Any],
     claims: Sequence[str],
 ) -> list[Path]:
-    """Write PDF, PNG and the numbers behind a figure; claims and commit go into the metadata of each.
+    """Write PDF, PNG, a caption and the numbers behind a figure; claims and commit go into the metadata of each.
+
+    A figure is brought to the width of the paper that is asked for.
 
     `data` is (header, rows), written as CSV, or an xarray Dataset, written as NetCDF.
     """
     origin = f"commit {run['provenance']['commit']}, level {run['level']}, seed {run['seed']}"
     about = f"claims: {', '.join(claims) or 'none'}; {origin}"
     paths = [out / f"{name}.pdf", out / f"{name}.png"]
+    paper.fit(figure)
     write(figure, paths[0], metadata={"Title": name, "Subject": about, "Creator": "mfgpde", "CreationDate": None})
     write(figure, paths[1], metadata={"Title": name, "Description": about, "Software": "mfgpde"})
+    paths.append(write_text(out / f"{name}.txt", paper.caption(_sentence(), run, claims)))
     paths.append(out / f"{name}.{'csv' if isinstance(data, tuple) else 'nc'}")
     with written(paths[-1]) as part:
         if isinstance(data, tuple):
@@ -96,6 +105,12 @@ def save(
             room(part, data.nbytes)
             data.assign_attrs(origin=about).to_netcdf(part, engine="h5netcdf")
     return paths
+
+
+def _sentence() -> str:
+    """Return the first sentence of the script that saves a figure."""
+    frame = sys._getframe(2)
+    return (frame.f_globals.get("__doc__") or "").strip().split("\n")[0]
 
 
 def write(figure: Figure, path: Path, **options: Any) -> Path:
@@ -123,7 +138,10 @@ def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
             figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True
         ):
             for k, one in enumerate(members):
-                panel.plot(one["x"], one["y"], marker=MARKERS[k % len(MARKERS)], label=_text(one["label"]))
+                line = "-" if _ordered(one) else "none"
+                panel.plot(
+                    one["x"], one["y"], linestyle=line, marker=MARKERS[k % len(MARKERS)], label=_text(one["label"])
+                )
             scales, ticks = members[0]["logarithmic"], sorted({x for one in members for x in one["x"]})
             named = len(ticks) <= 9 and all(len(f"{x:g}") <= 5 for x in ticks)
             if "x" in scales:
@@ -138,6 +156,12 @@ def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
             panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         figure.draw_without_rendering()
     return figure
+
+
+def _ordered(series: Mapping[str, Any]) -> bool:
+    """Say whether a line may join the points: those of data sets, seeds and draws stand by themselves."""
+    steps = np.diff(series["x"])
+    return series["x_label"] not in UNORDERED and bool(np.all(steps > 0) or np.all(steps < 0))
 
 
 def picture(result: Evidence | Equilibrium | RefinedEquilibrium | Solution | Field) -> Figure:
