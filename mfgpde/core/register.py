@@ -111,15 +111,17 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
 
     def named(self, name: Any) -> Callable[..., Member]:
         """Return what makes the member of this name. Raises ValueError that says the nearest names, or what is missing."""
+        if not isinstance(name, str):
+            raise ValueError(f"the {self.what} is named by a text, got {name!r}; {nearest(str(name), list(self))}")
         try:
-            found = self._make(str(name))
+            found = self._make(name)
         except ImportError as problem:
             raise ValueError(f"{self.what} {name!r}: {problem}") from problem
         if found is not None:
             return found
         if name in self.former:
             raise ValueError(f"the {self.what} {name!r} is now called {self.former[name]!r}")
-        raise ValueError(f"unknown {self.what} {name!r}; {nearest(str(name), list(self))}")
+        raise ValueError(f"unknown {self.what} {name!r}; {nearest(name, list(self))}")
 
 
 DEFINITION = re.compile(r"^(?:class|def) ([A-Za-z]\w*)", re.MULTILINE)

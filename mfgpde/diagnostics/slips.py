@@ -47,13 +47,13 @@ def likely_slip(
     own, scaled = worst.pop(""), worst.pop("scaled")
     if own <= FAR:
         return None
-    c = float(np.mean(ratios))
-    if scaled <= CLOSE and np.ptp(ratios) <= 0.1 * abs(c):
+    c, name = float(np.mean(ratios)), min(worst, key=lambda one: worst[one])
+    better = worst[name] <= min(CLOSE, scaled / 9)  # late noise is nearly constant, and what it multiplies by is too
+    if scaled <= CLOSE and np.ptp(ratios) <= 0.1 * abs(c) and not better:
         if abs(c + 1) < 0.1:
             return "what was given has the wrong sign: it looks like the negative of a score"
         if data is not None:
             return f"what was given looks like {c:.3g} times the score of the data at all times: its scale is wrong"
-    name = min(worst, key=lambda one: worst[one])
     if worst[name] <= min(CLOSE, own / 9):
         return f"what was given is no score but looks like {name}"
     return None

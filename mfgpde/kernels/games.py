@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numba
-import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.kernels.regions import region
@@ -14,7 +13,7 @@ def kinetic_proximal(m: Array, mu: Array, weight: Array, out_m: Array, out_mu: A
     """Minimise weight·m²/(2μ) + ½|(m, μ) − (m0, μ0)|² over μ ≥ 0, line by line; arrays (lines, n), weight (lines,).
 
     μ is the largest root of (μ − μ0)(μ + s)² = s m0²/2, s the weight, by Newton's method from its right; the vertex (0, 0)
-    where μ0 + m0²/(2s) ≤ 0. `out_mu` holds a guess of the roots, such as those of the call before, or zeros.
+    where μ0 + m0²/(2s) ≤ 0. `out_mu` holds a guess of the roots, such as those of the call before, or anything.
     — Benamou, Brenier, Numer. Math. 84 (2000).
     """
     for i in numba.prange(m.shape[0]):
@@ -27,9 +26,10 @@ def kinetic_proximal(m: Array, mu: Array, weight: Array, out_m: Array, out_mu: A
                 continue
             c = 0.5 * s * a * a
             # to the right of max(b, 0) the cubic is convex and increasing: after one step the iterates fall to the root
-            y = out_mu[i, j]
-            if not (y > b and y > 0.0) or not np.isfinite(y):
-                y = max(b, 0.0) + c ** (1.0 / 3.0)
+            # and the root lies no further than c^⅓ from it: a guess beyond is none, its cube may leave the numbers
+            y, furthest = out_mu[i, j], max(b, 0.0) + c ** (1.0 / 3.0)
+            if not (y > b and 0.0 < y <= furthest):
+                y = furthest
             for _ in range(200):
                 q = y + s
                 step = ((y - b) * q * q - c) / (q * (q + 2 * (y - b)))

@@ -26,6 +26,7 @@ def turned(x, t):
     s[..., 0] += 0.3 * x[..., 1]
     s[..., 1] -= 0.3 * x[..., 0]
     return s
+def noise(x, t): return -np.sqrt(process.transition(0.0, t).covariance) * _exact(x, t)
 def shrunk(x, t): return 0.9 * _eight(x, t)
 net = mfg.load_score("validation/networks/plain_0.safetensors")
 """
@@ -123,6 +124,18 @@ def test_the_certificate_in_a_browser(source, tmp_path, browse):
     assert seen["formulas"] == 2
     assert seen["told"] == 3, "a heading and two certificates"
     assert "over 2 certificates" in written
+
+
+def test_a_prediction_of_the_noise_handed_over_as_a_score_ends_with_a_failure(source, tmp_path):
+    """K5: its mass leaves the box; no sentence says that a bound stands, the likely cause is named, and nothing exits 0."""
+    small = ["64" if word == "128" else word for word in COMMON]
+    result = invoke(f"{source}:noise", *small, "--out", tmp_path / "noise")
+    assert result.exit_code == 2, result.output
+    said = " ".join(result.output.split())
+    assert "prediction of the noise" in said
+    found = json.loads((tmp_path / "noise" / "certificate.json").read_text())
+    assert found["failures"]
+    assert found["leak"]["sde"] > 0.5
 
 
 def test_half_a_score_is_found_out(source, tmp_path):

@@ -158,6 +158,7 @@ def test_two_ranks_write_one_solution_and_a_failure_ends_both(tmp_path):
         (("ornstein-uhlenbeck", "ornstein-ulenbeck"), "did you mean 'ornstein-uhlenbeck'?"),
         (("finite-volume", "finite-volumes"), "did you mean 'finite-volume'?"),
         (("cells = [64]", "cells = [64]\ncell = 3"), "unexpected keyword argument 'cell'"),
+        (("[data]", '[equation]\nname = "fokker-planck"\n[data]'), "the equation is named by a text"),
         (("mean = 0.0", "median = 0.0"), "data 'gaussian' does not take"),
         (("[0.0, 0.2]", "[0.2, 0.1]"), "strictly increasing"),
         (("[0.0, 0.2]", "[]"), "two or more strictly increasing numbers"),
@@ -191,6 +192,32 @@ def test_a_good_file_writes_beside_itself_and_a_missing_one_is_named(tmp_path):
     assert invoke(path).exit_code == 0
     assert (tmp_path / "problem.nc").is_file()
     assert "cannot read" in invoke(tmp_path / "nothing.toml").output
+
+
+@pytest.mark.parametrize(
+    ("walls", "ends"),
+    [("far", "[-6]"), ("reflecting", "[-2]"), ("reflecting", "[-6]"), ("absorbing", "[-2]"), ("periodic", "[-2]")],
+)
+def test_mass_and_leak_are_one_at_every_stored_time(walls, ends, tmp_path):
+    """∫p(t) + leak(t) = 1 for what the file says, whatever the walls; closed ones lose nothing of what they hold."""
+    text = (
+        GOOD.replace("[-6]", ends).replace("[6]", ends.replace("-", "")).replace("[0.0, 0.2]", "[0.0, 0.05, 0.1, 0.2]")
+    )
+    text = text.replace("covariance = 0.5", "covariance = 0.15").replace("ornstein-uhlenbeck", "brownian")
+    text += "periodic = [true]\n" if walls == "periodic" else f'walls = "{walls}"\n'
+    path = tmp_path / "problem.toml"
+    path.write_text(text)
+    posed = problem.read(path)
+    run = posed.solve()
+    assert invoke(path).exit_code == 0
+    stored = mfg.load(tmp_path / "problem.nc")
+    masses = [float(posed.discretisation.grid.integrate(values)) for values in stored.values]
+    np.testing.assert_allclose(masses, run.conserved["mass"], rtol=1e-12)
+    np.testing.assert_allclose(np.array(masses) + run.conserved["leak"], 1.0, atol=1e-12)
+    if walls == "absorbing":
+        assert masses[-1] < 0.999
+    else:
+        np.testing.assert_allclose(masses, masses[0], atol=1e-9)
 
 
 def test_what_was_computed_before_a_failure_is_kept(tmp_path):

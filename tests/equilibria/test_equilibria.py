@@ -28,10 +28,12 @@ def crowd(dimension=1, **options):
     )
 
 
-def test_kinetic_proximal_minimises(rng):
+@pytest.mark.parametrize("guess", [0.0, 1e300, 1e110, 0.3, -1.0, np.inf, np.nan])
+def test_kinetic_proximal_minimises(rng, guess):
+    """Whatever the guess: what memory held before may be large enough for its cube to leave the numbers."""
     m, mu = rng.normal(size=(3, 50)), rng.normal(size=(3, 50))
     weight = np.array([0.01, 0.5, 20.0])
-    out = [np.empty_like(m), np.empty_like(m)]
+    out = [np.empty_like(m), np.full_like(m, guess)]
     kinetic_proximal(m, mu, weight, *out)
 
     def cost(a, b):

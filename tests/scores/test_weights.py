@@ -1,5 +1,9 @@
 """Weights that no network has, and options that mean nothing, are refused in one sentence before anything is computed."""
 
+import json
+import struct
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -36,3 +40,31 @@ def test_strange_weights_are_refused(changed, words):
 def test_sharpness_is_a_positive_number(sharpness):
     with pytest.raises(ValueError, match="sharpness must be a positive number"):
         mfg.scores.Network(sharpness=sharpness)
+
+
+W0 = {"dtype": "F32", "shape": [4, 4], "data_offsets": [0, 64]}
+
+
+@pytest.mark.parametrize(
+    ("header", "length"),
+    [
+        ({"W0": W0 | {"shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}}, None),
+        ({"W0": W0 | {"shape": [10**6, 10**6]}}, None),
+        ({"W0": W0 | {"shape": [2**33, 2**33]}}, None),
+        ({"W0": W0 | {"shape": [-4, 4]}}, None),
+        ({"W0": W0, "b0": W0}, None),
+        ({"W0": W0 | {"dtype": "X9"}}, None),
+        ({"W0": W0}, 2**63),
+        ({"W0": W0}, 80_000_000),
+    ],
+)
+def test_a_header_that_lies_about_sizes_is_refused_in_one_sentence_before_memory_is_asked_for(header, length, tmp_path):
+    """Terabytes claimed of 64 bytes, two arrays in one place, a header longer than its file."""
+    written = json.dumps(header).encode()
+    path = tmp_path / "lies.safetensors"
+    path.write_bytes(struct.pack("<Q", length or len(written)) + written + bytes(64))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"cannot read weights from .*lies.safetensors"):
+        mfg.load_score(str(path), 2)
+    assert tracemalloc.get_traced_memory()[1] < 1e8
+    tracemalloc.stop()

@@ -65,7 +65,8 @@ extern "C" __global__ void kinetic_proximal(const real* __restrict__ m, const re
     if (b + a * a / (2 * s) > real(0)) {
         const real c = real(0.5) * s * a * a, enough = real(sizeof(real) == 8 ? 1e-8 : 1e-4);
         y = out_mu[at];
-        if (!(y > least) || !(y < real(INFINITY))) y = least + cbrt(c);
+        const real furthest = least + cbrt(c);
+        if (!(y > least) || !(y <= furthest)) y = furthest;
         for (int k = 0; k < 200; ++k) {
             const real q = y + s, step = ((y - b) * q * q - c) / (q * (q + 2 * (y - b)));
             y = fmax(y - step, least);
