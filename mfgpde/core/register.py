@@ -11,6 +11,7 @@ import difflib
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -146,8 +147,10 @@ def files(package: str) -> Iterator[tuple[str, Path]]:
 def opened(package: str, **formerly: str) -> Callable[[str], Any]:
     """Return the `__getattr__` of a room: whatever its files define or are called, imported when it is asked for.
 
+    What a file defines under its own name is what the room calls so: the file itself is reached by importing it.
     `formerly` says present names by former ones, for which an AttributeError does.
     """
+    sys.modules[package].__class__ = Room
 
     def find(name: str) -> Any:
         if name in formerly:
@@ -157,10 +160,19 @@ def opened(package: str, **formerly: str) -> Callable[[str], Any]:
                 if module == f"{package}.{name}" or defines(path, name):
                     with told():
                         found = importlib.import_module(module)
-                    return found if module == f"{package}.{name}" else getattr(found, name)
+                    return getattr(found, name) if defines(path, name) else found
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return find
+
+
+class Room(ModuleType):
+    """A package whose files may be called like what they define: the name is that of the latter."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Bind what an imported file defines under its own name in the place of the file."""
+        own = isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}"
+        ModuleType.__setattr__(self, name, vars(value).get(name, value) if own else value)
 
 
 def defines(path: Path, name: str) -> bool:

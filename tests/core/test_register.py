@@ -82,3 +82,24 @@ def test_moved_names_say_where_they_are():
 
 def test_private_files_are_no_part_of_a_room():
     assert not any(part[0] == "_" for module, _ in files("mfgpde") for part in module.split("."))
+
+
+@pytest.mark.parametrize("first", ["import namesake", "import namesake.half", "from namesake.half import double"])
+def test_a_file_may_be_called_like_what_it_defines(first, tmp_path, monkeypatch):
+    folder = tmp_path / "namesake"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "from mfgpde.core.register import opened\n\n__getattr__ = opened(__name__)\n", encoding="utf-8"
+    )
+    (folder / "half.py").write_text("def half(x): return x / 2\n\n\ndef double(x): return 2 * x\n", encoding="utf-8")
+    (folder / "plain.py").write_text("def other(x): return x\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        exec(first, {})
+        room = sys.modules["namesake"]
+        assert room.half(3.0) == 1.5
+        assert room.double(3.0) == 6.0
+        assert room.plain.other(3.0) == 3.0  # a file with no such name is the file
+    finally:
+        for name in [name for name in sys.modules if name.startswith("namesake")]:
+            del sys.modules[name]
