@@ -1,4 +1,4 @@
-"""Small pictures in the page, as SVG: a finding as intervals, its excess in units of δ, margins over stored runs."""
+"""Small pictures in the page, as SVG: a finding as intervals, its violation in units of δ, margins over stored runs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def number(value: float | None) -> str:
     return "∞" if value is None else f"{value:.4g}"
 
 
+def bar(value: float | None) -> str:
+    """Return an error bar with two digits: more say nothing."""
+    return "∞" if value is None else f"{value:.2g}"
+
+
 def intervals(finding: Mapping[str, Any]) -> Markup:
     """Return both sides of one finding on one linear axis: left above, right below, δ as a band around the right."""
     left, right, delta = finding["left"], finding["right"], finding["resolution"]
@@ -32,35 +37,33 @@ def intervals(finding: Mapping[str, Any]) -> Markup:
     def place(x: float) -> float:
         return ROOM + (WIDTH - 2 * ROOM) * ((x - low) / (high - low) if high > low else 0.5)
 
-    def bar(side: Mapping[str, Any], error: float, y: int) -> str:
+    def reach(side: Mapping[str, Any], error: float, y: int) -> str:
         a, b, x = place(side["value"] - error), place(side["value"] + error), place(side["value"])
         return f'<line x1="{a:.1f}" x2="{b:.1f}" y1="{y}" y2="{y}" class="reach"/><circle cx="{x:.1f}" cy="{y}" r="3"/>'
 
     # what the relation allows the left side: up to the right one, or around it
     start, stop = 0.0 if finding["relation"] == "≤" else place(right["value"] - delta), place(right["value"] + delta)
-    label = f"{number(left['value'])} ± {number(left['error'])} {finding['relation']} {number(right['value'])}"
+    label = f"{number(left['value'])} ± {bar(left['error'])} {finding['relation']} {number(right['value'])}"
     return Markup(
         f'<svg viewBox="0 0 {WIDTH:g} 24" width="{WIDTH:g}" height="24" role="img" aria-label="{escape(label)}" '
         f'class="{finding["outcome"]}"><rect x="{start:.1f}" y="0" width="{max(stop - start, 1.0):.1f}" height="24" '
-        f'class="room"/>{bar(left, bars[0], 7)}<g class="theirs">{bar(right, bars[1], 17)}</g></svg>'
+        f'class="room"/>{reach(left, bars[0], 7)}<g class="theirs">{reach(right, bars[1], 17)}</g></svg>'
     )
 
 
 def strip(finding: Mapping[str, Any]) -> Markup:
-    """Return excess (dot) and excess + bar (line) of one finding in units of δ, logarithmic."""
+    """Return violation (dot) and violation + bar (line) of one finding in units of δ, logarithmic."""
     if not finding["resolution"] or finding["excess"] is None:
         return Markup("")
-    bar = math.inf if finding["bar"] is None else finding["bar"]
+    error = math.inf if finding["bar"] is None else finding["bar"]
     dot = _decade(max(finding["excess"], 0.0) / finding["resolution"])
-    end = _decade(max(finding["excess"] + bar, 0.0) / finding["resolution"])
+    end = _decade(max(finding["excess"] + error, 0.0) / finding["resolution"])
     edge = _decade(1.0)
     ticks = "".join(
         f'<line x1="{_decade(10.0**k):.1f}" x2="{_decade(10.0**k):.1f}" y1="11" y2="14" class="tick"/>'
         for k in range(-6, 4)
     )
-    label = (
-        f"excess {number(finding['excess'])}, bar {number(finding['bar'])}, resolution {number(finding['resolution'])}"
-    )
+    label = f"violation {number(finding['excess'])}, bar {bar(finding['bar'])}, δ {number(finding['resolution'])}"
     return Markup(
         f'<svg viewBox="0 0 180 18" width="180" height="18" role="img" aria-label="{label}" class="{finding["outcome"]}">'
         f'<rect x="0" y="0" width="{edge:.1f}" height="14" class="room"/>{ticks}'

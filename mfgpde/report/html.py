@@ -27,7 +27,9 @@ def render(
     environment.filters.update(
         mathml=mathml, margin=table.margin, notices=table.notices, seen_to_fail=table.seen_to_fail
     )
-    environment.filters.update(strip=drawings.strip, intervals=drawings.intervals, number=drawings.number)
+    environment.filters.update(
+        strip=drawings.strip, intervals=drawings.intervals, number=drawings.number, bar=drawings.bar
+    )
     sparks = {claim["id"]: drawings.sparkline(claim["id"], history) for claim in run["claims"]}
     papers = sorted({claim["id"].rpartition("/")[0] or claim["id"] for claim in run["claims"]})
     counts = Counter(claim["outcome"] for claim in run["claims"])
@@ -39,7 +41,7 @@ def render(
 
 
 def plot(series: list[Mapping[str, Any]]) -> Markup:
-    """Return all series of a claim in one inline SVG, one panel for each pair of axes; a sentence where they are none."""
+    """Return all series of a claim as inline SVG, a picture for each pair of axes; a sentence where they are none."""
     try:
         return _drawn(series)
     except Exception as problem:  # whatever a stranger's series hold: the page is written
@@ -51,4 +53,7 @@ def plot(series: list[Mapping[str, Any]]) -> Markup:
 def _drawn(series: list[Mapping[str, Any]]) -> Markup:
     from mfgpde.report.plotting import ladder_figure
 
-    return inline(ladder_figure(series), "series of the evidence")
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for one in series:
+        groups.setdefault(one["x_label"], []).append(one)
+    return Markup("").join(inline(ladder_figure(group), "series of the evidence") for group in groups.values())

@@ -6,7 +6,8 @@ import io
 import re
 
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
+
+from mfgpde.report.plotting import Figure, style
 
 INK = re.compile(r"#(?:000000|333333)\b")
 METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
@@ -19,7 +20,8 @@ def inline(figure: Figure, title: str = "") -> Markup:
     The blue of plots, dark on a dark page, is a variable of the page too.
     """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with style():  # text stays text
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = INK.sub("currentColor", METADATA.sub("", text[text.index("<svg") :]))
     text = PALE.sub("var(--soft)", text).replace("#0072b2", "var(--blue)").replace("#7f3c8d", "var(--violet)")

@@ -50,7 +50,7 @@ class Paper:
         """Return the paper for a figure that needs a width in mm: of both columns, where one is too narrow."""
         return self if self.width is None or self.width >= width else replace(self, width=width)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[Any, Any]:
         """Return what the style sheet sets. Raises ValueError for one that Matplotlib cannot read."""
         if self.style is None:
             return {}

@@ -116,7 +116,8 @@ def _sentence() -> str:
 def write(figure: Figure, path: Path, **options: Any) -> Path:
     """Write a figure whole or not at all: it is drawn in memory, since what draws does not survive a full disk."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix[1:] or "png", **options)
+    with style():
+        figure.savefig(buffer, format=path.suffix[1:] or "png", **options)
     with written(path) as part:
         part.write_bytes(buffer.getvalue())
     return path

@@ -75,6 +75,30 @@ document.getElementById("words").dispatchEvent(new Event("input"));
 </script></body>"""
 
 
+CONTRAST = """
+<script>
+const light = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number).reduce((a, b) => a + b) / 765;
+const ground = light(getComputedStyle(document.body).backgroundColor);
+const words = [...document.querySelectorAll(".plot svg text")].map(t => light(getComputedStyle(t).fill));
+const axes = [...document.querySelectorAll(".plot svg path")].map(p => getComputedStyle(p).stroke).filter(c => c != "none");
+const sizes = [...document.querySelectorAll(".plot svg text")].map(t => t.getBoundingClientRect().height);
+document.body.dataset.seen = JSON.stringify({ground, words: words.map(w => Math.abs(w - ground)), sizes,
+  black: axes.filter(c => c == "rgb(0, 0, 0)").length});
+</script></body>"""
+
+
+@pytest.mark.parametrize("options", [["--force-dark-mode", "--blink-settings=preferredColorScheme=0"], []])
+def test_plots_follow_the_theme(run, browse, options):
+    few = {**run, "claims": [claim for claim in run["claims"] if claim["series"]][:3]}
+    page, _ = browse(html.render(few).replace("</body>", CONTRAST), "--window-size=500,900", *options)
+    seen = json.loads(entities.unescape(re.search(r'data-seen="([^"]*)"', page)[1]))
+    assert (seen["ground"] < 0.2) is bool(options)
+    assert len(seen["words"]) > 20
+    assert min(seen["words"]) > 0.5, "text of plots stands out from the page"
+    assert not options or seen["black"] == 0
+    assert min(seen["sizes"]) > 8, "pixels, on a phone"
+
+
 def test_it_prints_everything(run, browse, tmp_path):
     pdf = tmp_path / "page.pdf"
     page = html.render(run).replace("</body>", FILTERED)
