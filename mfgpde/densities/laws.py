@@ -214,6 +214,28 @@ def transitions_carry_the_density(density: Density, rng: Generator) -> Iterator[
         )
 
 
+def other_units_change_nothing(density: Density, rng: Generator) -> Iterator[Check]:
+    """Carried to lengths 1e±9 as large, far off, a density has its score and logarithm there: to 1e-9 of the largest.
+
+    It is carried by x ↦ Lx + b without noise; log p falls by d log L. What cannot be carried says nothing.
+    """
+    if not isinstance(density, Propagated):
+        return
+    x = places(density, rng)
+    d, size = x.shape[-1], float(np.std(x - x.mean(axis=0)))
+    for length in (1e-9, 1e9):
+        moved = density.after(Transition(length, 2 * length * size, 0.0))
+        y, where = length * (x + 2 * size), f"lengths × {length:g}"
+        logs = density.log_density(x)
+        yield agree(
+            f"log p, {where}", moved.log_density(y) + d * np.log(length), logs, 1e-9 * float(np.abs(logs).max())
+        )
+        slopes = density.score(x)
+        yield agree(f"score, {where}", length * moved.score(y), slopes, 1e-9 * float(np.abs(slopes).max()))
+        for end, other in zip(density.box(0.99), moved.box(0.99), strict=True):
+            yield agree(f"box, {where}", other / length - 2 * size, end, 1e-9 * size, size=size)
+
+
 def comes_back_from_a_pickle(density: Density, rng: Generator) -> Iterator[Check]:
     """Pickled and unpickled, as on its way to another process, it is the same."""
     again, x = pickle.loads(pickle.dumps(density)), places(density, rng)
@@ -272,6 +294,7 @@ LAWS: tuple[Law[Density], ...] = (
     samples_and_score_satisfy_steins_identity,
     boxes_hold_their_mass,
     transitions_carry_the_density,
+    other_units_change_nothing,
     comes_back_from_a_pickle,
 )
 """all laws of a density; those of a kind that a density is not say nothing of it"""

@@ -81,7 +81,7 @@ class Problem:
         """Yield other equations of the process, each with its exact solution: of flow, expectations, logarithms, scores.
 
         The law is that of two Gaussians, so that no logarithm is a polynomial that differences of low order get right; and
-        one that stays between hills.
+        one that stays between hills. On periodic boxes also a wave carried as it is, for schemes that need no diffusion.
         """
         D, f, spread = self.diffusivity, self.drift, self.divergence
         yield Continuity(self._velocity, time_dependent=not self.periodic), self._carried
@@ -89,6 +89,10 @@ class Problem:
         yield LogDensity(f, spread, D, D), self._logarithm
         yield HamiltonJacobiBellman(self._hamiltonian, D), lambda x, t: -self._logarithm(x, t)
         yield ScoreFokkerPlanck(f, spread, D, D, time_dependent=False), self._score
+        if self.periodic:
+            speed = 2 * self.width / self.unit
+            carrying = HamiltonJacobiBellman(lambda x, p, t: speed * p[..., 0], lambda t: 0.0)
+            yield carrying, lambda x, t: self.wave(x, t, speed)
         uphill, curved = self._descent, self._descent_divergence  # no divergence of theirs is constant
         yield LogDensity(uphill, curved, D, D), lambda x, t: -self._hills(x)[0]
         yield ScoreFokkerPlanck(uphill, curved, D, D, time_dependent=False), lambda x, t: -self._hills(x)[1]

@@ -23,8 +23,8 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.differences import gradient
 from mfgpde.core.laws import Check, Kind, Law, agree, pointwise, small
 from mfgpde.discretisations.closed_forms import Exact, Problem, problem
-from mfgpde.discretisations.contract import Discretisation, Distributed, Semidiscrete, order_of
-from mfgpde.equations import Equation, Unknown
+from mfgpde.discretisations.contract import Discretisation, Distributed, Inviscid, Semidiscrete, order_of
+from mfgpde.equations import Equation, HamiltonJacobiBellman, Unknown
 from mfgpde.grids import CartesianGrid
 
 END, STEPS, FEW = 0.5, 400, 100
@@ -68,11 +68,13 @@ def exactly(space: Discretisation, system: Semidiscrete, solution: Exact, t: flo
 
 
 def scheme(space: Discretisation, equation: Equation) -> Semidiscrete | None:
-    """Return the scheme for an equation, if the discretisation has one."""
+    """Return the scheme for an equation, if the discretisation has one, and, of no diffusion, one that can do without."""
     try:
-        return space.semidiscretise(equation)
+        found = space.semidiscretise(equation)
     except (TypeError, ValueError):
         return None
+    without = isinstance(equation, HamiltonJacobiBellman) and not float(equation.diffusivity(0.0))
+    return None if without and not (isinstance(found, Inviscid) and found.inviscid) else found
 
 
 def _order(coarse: float, fine: float, stated: float, *, faster: bool) -> Iterator[Check]:

@@ -47,7 +47,7 @@ def _told(claim: Mapping[str, Any]) -> str:
     over = claim.get("over_seeds")
     parts = [claim["reason"]]
     parts += [f"[{suspects} bar(s) look too small]"] if suspects else []
-    parts += [f"[seed {claim['seed']} of {len(over)}]"] if over else []
+    parts += [f"[seed {claim['worst_seed']} of {len(over)}]"] if over else []
     return "  ".join(parts)
 
 

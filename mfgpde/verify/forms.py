@@ -110,6 +110,7 @@ class ClaimForm(TriedForm):
     random: NotRequired[bool]
     repeatable: NotRequired[bool]
     over_seeds: NotRequired[list[SeedForm]]
+    worst_seed: NotRequired[int]
     output: NotRequired[str]
     key: NotRequired[str]
     seeds: NotRequired[int]

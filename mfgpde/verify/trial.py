@@ -74,6 +74,8 @@ def over_seeds(entry: discover.Entry, level: Level, seeds: Sequence[int], *, str
         spread[finding["label"]] = [min(low, excess), max(high, excess)]
     return {
         **worst,
+        "seed": seeds[0],
+        "worst_seed": worst["seed"],
         "seconds": sum(one["seconds"] for one in found),
         "over_seeds": [
             {"seed": one["seed"], "outcome": one["outcome"], "margin": one["margin"], "reason": one["reason"]}

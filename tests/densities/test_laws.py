@@ -1,5 +1,6 @@
 """Every density keeps every law, whoever adds it; and every law refutes a density that is wrong in its way."""
 
+import numpy as np
 import pytest
 
 import mfgpde as mfg
@@ -52,6 +53,12 @@ class Noisier(GaussianMixture):
         )
 
 
+class Floored(GaussianMixture):
+    def after(self, transition):
+        law = super().after(transition)
+        return GaussianMixture(law.weights, law.means, law.covariances + 1e-19 * np.eye(2))
+
+
 class Local(GaussianMixture):
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -71,6 +78,7 @@ BROKEN = {
     laws.samples_and_score_satisfy_steins_identity: wrong(Narrower),
     laws.boxes_hold_their_mass: wrong(Boxed),
     laws.transitions_carry_the_density: wrong(Noisier),
+    laws.other_units_change_nothing: wrong(Floored),
     laws.comes_back_from_a_pickle: wrong(Local),
 }
 

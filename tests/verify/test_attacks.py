@@ -274,6 +274,10 @@ def test_the_court_gives_the_random_numbers(tmp_path):
     low, high = claim["findings"][0]["spread"]
     assert low < high
     assert claim["findings"][0]["excess"] == high, "the worst seed is shown"
+    worst = min(claim["over_seeds"], key=lambda one: one["margin"])["seed"]
+    assert worst != 0
+    assert (claim["seed"], claim["worst_seed"]) == (0, worst)
+    assert f"[seed {worst} of 5]" in " ".join(result.output.split())
     assert "seeds 0 to 4" in result.output
 
 
