@@ -32,10 +32,10 @@ def on_the_line(fine: Line, coarse: Line, law: GaussianMixture, method: str) -> 
         return Estimate(a, abs(a - b) + floor, Kind.EXTRAPOLATED, method)
 
     floor = ROUNDINGS * extent
-    (kl, share), (other, _) = (line.divergence_from(law) for line in (fine, coarse))
+    (kl, beyond), (other, _) = (line.divergence_from(law) for line in (fine, coarse))
     return Distances(
         w2=known(fine.wasserstein(target), coarse.wasserstein(target), floor),
-        w1=known(fine.wasserstein(target, 1), coarse.wasserstein(target, 1), floor),
-        ks=known(fine.kolmogorov(target), coarse.kolmogorov(target), ROUNDINGS),
-        kl=known(kl, other, abs(1 - share) + ROUNDINGS) if np.isfinite(kl) and np.isfinite(other) else None,
+        w1=known(fine.wasserstein(target, 1), coarse.wasserstein(target, 1), floor + fine.turns(target)),
+        ks=known(fine.kolmogorov(target), coarse.kolmogorov(target), ROUNDINGS + fine.between(target)),
+        kl=known(kl, other, beyond + ROUNDINGS) if np.isfinite(kl) and np.isfinite(other) else None,
     )

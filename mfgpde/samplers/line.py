@@ -119,11 +119,28 @@ class Line:
         gap = np.abs(self.points - target(self.levels))
         return float((self.masses @ gap**order) ** (1 / order))
 
+    def turns(self, target: Callable[[Array], Array]) -> float:
+        """Return what W₁ may owe to turns of |x − Q| between points: the rule of sums is of order two at them."""
+        gap = self.points - target(self.levels)
+        turned = gap[1:] * gap[:-1] <= 0
+        return float(
+            np.sum(np.where(turned, np.maximum(self.masses[1:], self.masses[:-1]) * np.abs(np.diff(gap)), 0.0))
+        )
+
     def kolmogorov(self, law: Quantiles) -> float:
         """Return sup |F − F_p|: at the points, where F may jump from either side."""
+        return float(self._apart(law).max())
+
+    def between(self, law: Quantiles) -> float:
+        """Return by how much |F − F_p| may be larger between points: its second difference where it is largest."""
+        apart = self._apart(law)
+        k = int(np.clip(np.argmax(apart), 1, len(apart) - 2))
+        return float(abs(2 * apart[k] - apart[k - 1] - apart[k + 1]))
+
+    def _apart(self, law: Quantiles) -> Array:
         left, right = law.tails(self.points)
         ours_left, ours_right = ndtr(self.levels), ndtr(-self.levels)
-        return float(np.max(np.minimum(np.abs(left - ours_left), np.abs(right - ours_right))))
+        return np.minimum(np.abs(left - ours_left), np.abs(right - ours_right))
 
     def density(self) -> Array:
         """Return q(x_i) = φ(z_i)/x′(z_i), by differences of order six; infinite where several levels share a point."""
@@ -134,13 +151,16 @@ class Line:
         return np.divide(bell, slope, out=np.full_like(bell, np.inf), where=slope > 0)
 
     def divergence_from(self, law: GaussianMixture) -> tuple[float, float]:
-        """Return KL(p‖q) and the share of p within the points; infinite if q has atoms, for then p has what q lacks."""
+        """Return KL(p‖q), and what it may owe to p beyond the points; infinite if q has atoms, where p has what q lacks.
+
+        There log p/q is thought no more than twice what it is at the last points.
+        """
         q = self.density()
         if not (np.isfinite(q).all() and q.min() > 0):
-            return np.inf, 0.0
+            return np.inf, np.inf
         log_p = law.log_density(self.points[:, None])
-        share = np.exp(log_p) * self._widths()
-        return float(share @ (log_p - np.log(q))), float(share.sum())
+        share, ratio = np.exp(log_p) * self._widths(), log_p - np.log(q)
+        return float(share @ ratio), abs(1 - float(share.sum())) * (1 + 2 * float(np.abs(ratio[[0, -1]]).max()))
 
     def _widths(self) -> Array:
         """Return what each point stands for, in x."""
