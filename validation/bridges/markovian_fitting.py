@@ -115,7 +115,7 @@ def fitted(level, rng, noise=1.0, drop=1.0):
             "covariance of the ends after eight rounds − the bridge's, largest",
             mfg.exact(max(ends), "closed form"),
             zero,
-            resolution=1e-5,
+            resolution=1e-7,
         ),
     ]
     return Evidence(findings, series)

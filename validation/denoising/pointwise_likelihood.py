@@ -72,7 +72,7 @@ def likelihood(level, rng, integral=1.0, weighted=True):
             float(np.abs(fine).max()), float(np.abs(fine - rough).max()) + 1e-11, mfg.Kind.EXTRAPOLATED, "coarser rules"
         )
         # δ: what the rules leave, the worse the fewer points an axis
-        small = {1: 2e-8, 2: 1e-6, 3: 2e-4}[d]
+        small = {1: 2e-9, 2: 1e-6, 3: 2e-4}[d]
         findings.append(
             equal(f"{d}D: right side + log p, at six points", found, mfg.exact(0.0, "claim"), resolution=small)
         )
@@ -140,7 +140,7 @@ def schedules(rng, weighted):
             ratio = mfg.Estimate(ratios[0], bar, mfg.Kind.EXTRAPOLATED, "24 and 32 nodes in time")
             # δ: differences of order four for dSNR/dt
             label_ = f"{label} denoiser: loss of {name} over that of VP"
-            findings.append(equal(label_, ratio, mfg.exact(1.0, "claim"), resolution=1e-9))
+            findings.append(equal(label_, ratio, mfg.exact(1.0, "claim"), resolution=2.5e-10))
     return findings
 
 

@@ -65,13 +65,13 @@ def fixed(level, shape=discs, gap=GAP, swapped=False):
             "E|v − ∇φ|² over E|v|², worst time",
             mfg.Estimate(gradient, 1e-15, mfg.Kind.BOUND, "faces"),
             zero,
-            resolution=1e-14,
+            resolution=5e-15,
         ),
         equal(
             "E|X₁ − X₀ − v|² over E|X₁ − X₀|², worst time",
             mfg.Estimate(straight, 1e-15, mfg.Kind.BOUND, "cells"),
             zero,
-            resolution=1e-14,
+            resolution=5e-15,
         ),
         at_least(
             "its cost over that of exchanged discs, ≥ W₂²",

@@ -18,7 +18,7 @@ claim = Claim(
     ),
     source="after arXiv:2206.01018 and arXiv:2212.12611",
     standing="derived",
-    assumes=("V ≪ R²", "a smooth density on the manifold"),
+    assumes=("V ≪ R²", "distances of order √V", "a smooth density on the manifold"),
     coefficients=("curvature",),
 )
 

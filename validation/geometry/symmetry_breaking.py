@@ -115,14 +115,14 @@ def broken(level, rng, time=1.0, clones=1.0, blobs=2):
         values = [same(0.02, t, 5.0, n) for n in (cells, cells // 2)]
         solved = mfg.Estimate(values[0] - 0.5, abs(values[0] - values[1]), mfg.Kind.EXTRAPOLATED, "half of the cells")
         excess = mfg.exact(clones * stated(1.0, t)[0], "quadrature")
-        findings.append(equal(f"clones from t = {t:g}: P(same) − ½", solved, excess, resolution=8e-4))
+        findings.append(equal(f"clones from t = {t:g}: P(same) − ½", solved, excess, resolution=4e-4))
     times = np.linspace(0.2, 6.0, 30)
     ratios = [clones * stated(1.0, t)[0] / stated(1.0, t)[1] for t in times]
     one = mfg.exact(1.0, "claim")
     findings.append(
         at_most("P(same) − ½ over its bound, largest", mfg.exact(max(ratios), "quadrature"), one, resolution=1e-9)
     )
-    findings.append(at_least("the same at t = 6", mfg.exact(ratios[-1], "quadrature"), one, resolution=1e-4))
+    findings.append(at_least("the same at t = 6", mfg.exact(ratios[-1], "quadrature"), one, resolution=6e-5))
     series.append(Series("points ±1", "t", list(times), "P(same) − ½", [stated(1.0, t)[0] for t in times], "y"))
     return Evidence(findings, series)
 

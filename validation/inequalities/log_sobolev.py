@@ -43,7 +43,7 @@ def inequalities(level, rng, entropy=1.0, talagrand=1.0, convexity=1.0):
         n = Level(level).pick(*counts)
         shifted = sides(*maps.estimated(maps.Map.shifted(SHIFTS[d]), d, n))
         # δ: rounding of integrals of polynomials
-        findings += [equal(f"{d}D shift: {k}", v, one, resolution=1e-12) for k, v in zip(names, shifted, strict=True)]
+        findings += [equal(f"{d}D shift: {k}", v, one, resolution=3e-13) for k, v in zip(names, shifted, strict=True)]
         draws = Level(level).pick(4, 8, 16)
         found = [sides(*maps.estimated(maps.Map.drawn(rng, d), d, n)) for _ in range(draws)]
         for k, name in enumerate(names):
