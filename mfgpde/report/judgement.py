@@ -8,6 +8,7 @@ and over time. Words for a share of the spread are a convention: below 1 % *very
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,9 @@ def _sources(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
 def _equation(result: Mapping[str, Any]) -> str:
     found = residual_share(result)
     if found is None:
-        return ""
+        last = result["residuals"][-1]["score residual"]
+        size = math.sqrt(max(last["value"], 0.0)) if isinstance(last, Mapping) else last
+        return f"The score does not move in time; what its equation asks of it is {size:.3g} (rms) at the end."
     verdict = "does not solve" if found.overall > BROKEN else "solves"
     words = f"The score {verdict} its own equation: the residual is {percent(found.overall)} of |∂_t s| over all times"
     return f"{words}, {percent(found.last)} at the end, and largest at t = {found.largest_at:.3g}."

@@ -103,6 +103,12 @@ def test_a_score_that_solves_its_equation_is_said_to():
     )
 
 
+def test_a_score_that_stands_still_has_no_share_of_its_motion():
+    rows = [{"t": t, "score": 1.0, "time derivative": 0.0, "score residual": 0.25, "rotation": 0.0} for t in (1.0, 0.1)]
+    text = judged(certificate(sde=(0.5, 0.01), residuals=rows)).text
+    assert "The score does not move in time; what its equation asks of it is 0.25 (rms) at the end." in text
+
+
 def test_the_schema_describes_a_certificate_and_nothing_else(flaws):
     result = certificate()
     assert flaws(result) == []
