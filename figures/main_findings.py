@@ -8,6 +8,8 @@ import numpy as np
 
 from mfgpde.report import paper, plotting
 
+COMPARED = False
+"""its numbers are those of a run, which has error bars to be compared by"""
 PANELS = (
     ("lai2023/dsm-violates-score-fpe", "t", "|ε| / |s|", "denoising alone\nleaves a residual"),
     ("deveney2023/gap-closes", "weight of the penalty", "W₂", "a penalty on it\ncloses the gap"),

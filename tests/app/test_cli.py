@@ -28,12 +28,13 @@ def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
     assert result.exit_code == 0, result.output
     assert json.loads(stored.read_text()).keys() == {
         path.stem.replace("_", "-") for path in (ROOT / "figures").glob("*.py")
-    } - {"verdicts"}
+    } - {"verdicts", "main-findings"}
     commit = record.read(BASELINE)["provenance"]["commit"]
     for name in names:
         pdf, png = (tmp_path / f"{name}{suffix}" for suffix in (".pdf", ".png"))
         assert pdf.read_bytes().startswith(b"%PDF")
         assert commit.encode() in png.read_bytes()
+        assert commit in (tmp_path / f"{name}.txt").read_text()
         assert (tmp_path / f"{name}.csv").is_file() or (tmp_path / f"{name}.nc").is_file()
     rows = (tmp_path / "verdicts.csv").read_text().splitlines()
     findings = sum(len(c["findings"]) + len(c["controls"]) for c in record.read(BASELINE)["claims"])

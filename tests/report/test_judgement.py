@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import mfgpde as mfg
 from mfgpde.app import certificates
+from mfgpde.app.cli import app
 from mfgpde.diagnostics.data import Named, Sampled
 from mfgpde.diagnostics.scales import spread, stopped_early
 from mfgpde.report import comparison, shares
@@ -173,3 +175,21 @@ def test_two_certificates_are_needed_and_of_this_version(tmp_path):
     page, named = certificates.side_by_side([tmp_path / "new", tmp_path / "new"], tmp_path / "page.html")
     assert page.is_file()
     assert len(named) == 2
+
+
+def test_certificates_are_compared_and_drawn_from_the_command_line(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        place = tmp_path / name / "certificate.json"
+        place.write_text(json.dumps(certificate(judgement=["All is well."])), encoding="utf-8")
+    folders = [str(tmp_path / name) for name in ("first", "second")]
+    found = CliRunner().invoke(app, ["compare", *folders, "--out", str(tmp_path / "page.html")])
+    assert found.exit_code == 0, found.output
+    assert found.output.count("24 to 26 %") == 2
+    drawn = CliRunner().invoke(app, ["figures", str(place), "--width", "85mm", "--out", str(tmp_path / "figures")])
+    assert drawn.exit_code == 0, drawn.output
+    assert (tmp_path / "figures" / "certificate.txt").read_text() == "All is well.\n"
+    assert (tmp_path / "figures" / "certificate.pdf").stat().st_size > 5000
+    wrong = CliRunner().invoke(app, ["figures", str(place), "--width", "85 furlongs"])
+    assert wrong.exit_code == 1
+    assert "a width is a number with mm, cm, in or pt" in wrong.output
