@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,11 @@ class RungeKuttaChebyshev:
         f1 = system.rate(new, t + dt)
         _combined(y0, new, y0, f1, f0, np.array((0.8, -0.8, 0.0, 0.4 * dt, 0.4 * dt)), f1)
         return new, f1
+
+    def constants(self, system: Stabilised, u: Array, t: float, dt: float) -> Any:
+        """Return the weights of all stages where u lies."""
+        weights = _coefficients(self.stages(dt * system.spectral_radius(u, t)), self.damping)[0]
+        return stencils.on_device().rows(weights, u) if elsewhere(u) else weights
 
     def stages(self, reach: float) -> int:
         """Return the least number of stages whose stability interval covers `reach` = dt·ρ."""

@@ -109,6 +109,25 @@ class Integrator(Protocol):
         ...
 
 
+@runtime_checkable
+class Still(Protocol):
+    """A system that may be `still`: the same at all times, and a step of it asks for nothing but launches on a device."""
+
+    @property
+    def still(self) -> bool:
+        """Whether it is."""
+        ...
+
+
+@runtime_checkable
+class Replayable(Protocol):
+    """An integrator whose steps of a still system may be recorded."""
+
+    def constants(self, system: Any, u: Array, t: float, dt: float) -> Any:
+        """Return what a step reads besides the state: weights, on the device."""
+        ...
+
+
 def trapezoid_defect(system: System, u: Array, t: float, new: Array, dt: float) -> Array:
     """Return new − u − ½dt(rate(u, t) + rate(new, t+dt)) = −dt³u‴/12 + O(dt⁴) for any second-order step."""
     defect = system.rate(u, t)

@@ -65,6 +65,10 @@ class ETDRK4:
         n1 = system.nonstiff(new, end, stiff)
         return new, 0.6 * f3 * (nc - n1)  # classical limit: (dt/10)(k₄ − k₅), the RK4(3) pair
 
+    def constants(self, system: Split, u: Array, t: float, dt: float) -> tuple[Array, ...]:
+        """Return the weights of a step, which are arrays as large as its state."""
+        return self._weights(system.stiff(t, t + dt), dt)
+
     def _weights(self, stiff: Array, dt: float) -> tuple[Array, ...]:
         # what is kept holds on to `stiff`, so that no other array can have its identity meanwhile
         return self._recent((id(stiff), dt), lambda: (stiff, _weights(stiff, dt)))[1]

@@ -45,15 +45,14 @@ class DeviceStencils:
 
     def chebyshev(self, stencil: Stencil, y0: Any, f0: Any, weights: Any, dt: float) -> Any:
         """Return the last of Chebyshev's stages from y₀ and f₀ = Ay₀; `weights` (stages + 1, 5), dt not included."""
-        rows = self._weights(id(weights), lambda: (weights, self._rows(weights, y0)))[1]
+        rows = self.rows(weights, y0)
         y1, scratch = np.empty_like(y0), np.empty_like(y0)
         self.recurrence(y0, y0, y0, f0, f0, (1.0, 0.0, 0.0, weights[1, 3] * dt, 0.0), y1)
         return stencil.stages((y0, y1, f0, scratch), rows, dt)
 
-    @staticmethod
-    def _rows(weights: Any, like: Any) -> list[Any]:
-        there = np.asarray(weights[2:].astype(like.dtype), like=like)
-        return [there[k] for k in range(len(weights) - 2)]
+    def rows(self, weights: Any, like: Any) -> list[Any]:
+        """Return the weights of the stages from the second on, on the device, sent there once."""
+        return self._weights((id(weights), like.dtype), lambda: (weights, _sent(weights[2:], like)))[1]
 
     def _run(self, name: str, grid: tuple[int, ...], threads: int, *arguments: Any) -> None:
         self.kernel(name, arguments[0].dtype)(grid, threads, *arguments)
@@ -133,3 +132,8 @@ class DeviceStencils:
         self._run("pair_of_sums", (count,), WIDTH, u, e, True, shares, u.size, 1)
         self._run("pair_of_sums", (1,), WIDTH, shares, others, False, sums, count, 2)
         return sums
+
+
+def _sent(weights: Any, like: Any) -> list[Any]:
+    there = np.asarray(weights.astype(like.dtype), like=like)
+    return [there[k] for k in range(len(weights))]

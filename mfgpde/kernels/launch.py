@@ -20,6 +20,8 @@ PRELUDE = """
 """
 PARTS = ("transport.cuh", "corrected.cuh", "weno.cuh", "reductions.cuh", "lines.cuh")
 THREADS = 128
+TILE = 32, 4
+"""threads of a block along the two faster axes in three dimensions: what neighbours share is read once"""
 ROWS, ENOUGH = 16, 1024
 """rows that a thread marches along at most, and blocks that keep a device busy: small grids march less"""
 TYPES = {"float64": "double", "float32": "float"}
@@ -89,9 +91,9 @@ class Stencil:
         self.fixed = kernel.given(coefficients, 1)
         n, *others = shape
         rows = marched(shape)
-        self.grid = (
-            (blocks(n, THREADS),) if not others else (blocks(others[-1], THREADS), *others[:-1], blocks(n, rows))
-        )
+        self.block = TILE if len(shape) == 3 else (THREADS,)
+        across = [blocks(m, width) for m, width in zip(reversed(shape), self.block, strict=False)]
+        self.grid = (*across, blocks(n, rows)) if others else tuple(across)
         sizes = (*map(np.int32, shape), *([np.int32(rows)] if others else []))
         self.as_rate, self.as_stage = (np.int32(0), *sizes), (np.int32(1), *sizes)
 
@@ -103,7 +105,7 @@ class Stencil:
     def rate(self, p: Any, out: Any) -> None:
         """Fill out = Ap."""
         p, out = self._fit(p), self._fit(out)
-        self.kernel.launch(self.grid, (THREADS,), (p, *self.fixed, p, p, p, out, p, self.nothing, *self.as_rate))
+        self.kernel.launch(self.grid, self.block, (p, *self.fixed, p, p, p, out, p, self.nothing, *self.as_rate))
 
     def stages(self, y: tuple[Any, Any, Any, Any], rows: list[Any], dt: float) -> Any:
         """Return the last y_j = c₀y₀ + c₁y_{j−1} + c₂y_{j−2} + dt(c₃Ay_{j−1} + c₄f₀), weights c of stage j in rows[j − 2].
@@ -112,7 +114,7 @@ class Stencil:
         """
         y0, here, f0, new = map(self._fit, y)
         before, dt = y0, self.kernel.dtype.type(dt)
-        launch, grid, block, fixed, ends = self.kernel.launch, self.grid, (THREADS,), self.fixed, self.as_stage
+        launch, grid, block, fixed, ends = self.kernel.launch, self.grid, self.block, self.fixed, self.as_stage
         for c in rows:
             launch(grid, block, (here, *fixed, y0, before, f0, new, c, dt, *ends))
             before, here, new = here, new, here
@@ -129,7 +131,7 @@ def marched(shape: tuple[int, ...]) -> int:
     n, *others = shape
     if not others:
         return 1
-    columns = blocks(others[-1], THREADS) * int(np.prod(others[:-1], dtype=int))
+    columns = blocks(int(np.prod(others, dtype=int)), THREADS)
     return max(1, min(ROWS, n * columns // ENOUGH))
 
 

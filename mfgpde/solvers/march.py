@@ -17,7 +17,8 @@ from mfgpde.core.time_structure import pieces
 from mfgpde.discretisations import Discretisation, Field, Inviscid, Limited, Semidiscrete, Working
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
-from mfgpde.integrators.contract import Normed
+from mfgpde.integrators.contract import Normed, Replayable, Still
+from mfgpde.kernels.replay import LARGEST, Replayed
 from mfgpde.solvers.advice import advice
 from mfgpde.solvers.initial import (
     Initial,
@@ -33,6 +34,8 @@ from mfgpde.solvers.posed import check_coefficients, check_diffusivity, check_st
 from mfgpde.solvers.solution import Solution
 from mfgpde.solvers.structure import Structure
 
+SAME = 1e-12
+"""relative difference of two steps' lengths that rounding makes: they are one"""
 ROUNDING = 1e-9, 1e-12
 """of its mass that a conservative solve may gain or lose, and as much again a step"""
 
@@ -56,6 +59,9 @@ class _March:
     """the time of the last step that was accepted"""
     stopped: Status | None = None
     """why no further step can be tried"""
+    replayed: Replayed | None = None
+    """recordings of steps, where a device would wait for launches"""
+    _last: float = 0.0
 
     def advance(self, u: Array, t: float, end: float, tick: Meter) -> tuple[Array, Status]:
         """Integrate from t to end, on from each break as from a start, in equal last steps."""
@@ -74,6 +80,9 @@ class _March:
         while t < end:
             self.dt = min(self.dt, self.max_step)
             dt = (end - t) / np.ceil((end - t) / self.dt * (1 - 1e-9))
+            if abs(dt - self._last) <= SAME * dt:  # what was computed or recorded for a length of step serves again
+                dt = self._last
+            self._last = dt
             if t + dt <= t or dt < 1e-14 * max(abs(t), abs(end)):
                 return u, Status.STEP_TOO_SMALL
             if self.steps + self.rejected >= self.max_steps:
@@ -98,7 +107,7 @@ class _March:
         """Return a trial step and its error ratio; infinite where an implicit stage could not be solved."""
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
-                new, error = self.integrator.step(self.system, u, t, dt)
+                new, error = self._step(u, t, dt)
                 ratio, unseen = self.controller.ratio(u, error), self.structure.unseen(t, dt, self.integrator.order)
                 return new, max(ratio, unseen * self.controller.ratio(u, new - u)) if unseen > 0 else ratio
         except MemoryError as problem:
@@ -108,6 +117,16 @@ class _March:
             self.stopped = Status.DEVICE_FAILED if elsewhere(u) else None  # nothing implicit is solved there
             self.trouble = str(problem)
         return u, np.inf
+
+    def _step(self, u: Array, t: float, dt: float) -> tuple[Array, Array]:
+        if self.replayed is None:
+            return self.integrator.step(self.system, u, t, dt)
+        return self.replayed(
+            dt,
+            lambda given: self.integrator.step(self.system, given, t, dt),
+            lambda: self.integrator.constants(self.system, u, t, dt),  # pyright: ignore[reportAttributeAccessIssue]
+            u,
+        )
 
     def _first_step(self, u: Array, t: float, end: float) -> float:
         scale, rate = self.controller.sizes(u, self.system.rate(u, t))
@@ -236,6 +255,8 @@ def solve(
     march = _March(
         system, chosen, Controller(rtol, atol, chosen.embedded_order, _norms(system)), max_steps, max_step, structure
     )
+    if elsewhere(u) and u.size <= LARGEST and isinstance(system, Still) and system.still:
+        march.replayed = Replayed() if isinstance(chosen, Replayable) else None
     clock = time.perf_counter()
     status, t = Status.DONE, float(instants[0])
     record.add(t, values, system.mass(u))

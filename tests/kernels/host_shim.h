@@ -41,9 +41,10 @@ static void shim_fiber(unsigned thread) {
 }
 
 // `backwards` runs the threads of a block from the last to the first: what depends on their order shows
-static void shim_launch(const int* grid, int threads, bool barriers, bool backwards, std::function<void()> body) {
+static void shim_launch(const int* grid, const int* block, bool barriers, bool backwards, std::function<void()> body) {
     gridDim = {unsigned(grid[0]), unsigned(grid[1]), unsigned(grid[2])};
-    blockDim = {unsigned(threads), 1, 1};
+    blockDim = {unsigned(block[0]), unsigned(block[1]), 1};
+    const int threads = block[0] * block[1];
     shim_body = body;
     std::vector<ucontext_t> fibers(barriers ? threads : 0);
     std::vector<std::vector<char>> stacks(fibers.size(), std::vector<char>(1 << 16));
@@ -53,7 +54,8 @@ static void shim_launch(const int* grid, int threads, bool barriers, bool backwa
                 blockIdx = {x, y, z};
                 if (!barriers) {
                     for (int t = 0; t < threads; ++t) {
-                        threadIdx = {unsigned(backwards ? threads - 1 - t : t), 0, 0};
+                        const unsigned own = unsigned(backwards ? threads - 1 - t : t);
+                        threadIdx = {own % blockDim.x, own / blockDim.x, 0};
                         body();
                     }
                     continue;

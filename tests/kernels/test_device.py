@@ -14,7 +14,7 @@ from mfgpde.kernels.launch import PRELUDE, signatures, source
 GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
-REGISTERS = {"corrected_stage_2d": 96, "weno_slopes": 72}  # a thread of these has twenty loads in flight and more
+REGISTERS = {"corrected_stage_2d": 96, "corrected_stage_3d": 80, "corrected_fitted_stage_3d": 80, "weno_slopes": 72}  # a thread of these has twenty loads in flight and more
 MOST = 64  # of the others: eight blocks of 128 threads on a multiprocessor, half of what it holds, hide memory
 
 
@@ -129,6 +129,34 @@ def test_fourth_order_in_one_pass(shape, periodic, rng, on_host, rates):
     np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
     assert unharmed(ours)
     in_stages(on_host(), stencil, p, change, rng)
+
+
+@pytest.mark.parametrize("periodic", [(False, False, False), (True, True, True), (True, False, True)])
+@pytest.mark.parametrize("shape", [s for s in SHAPES if len(s) > 1 and min(s) > 1], ids=str)
+def test_fourth_order_on_the_fly(shape, periodic, rng, on_host):
+    """The same from Péclet numbers alone, those on walls included, as from stored rates."""
+    periodic, p = periodic[: len(shape)], rng.random(shape)
+    w, rate = peclet(shape, periodic, rng), rng.uniform(0.5, 2, len(shape))
+    for axis, a in enumerate(w):
+        if not periodic[axis]:
+            np.moveaxis(a, axis, 0)[[0, -1]] = rng.uniform(-1, 1, np.moveaxis(a, axis, 0)[[0, -1]].shape)
+    stored = []
+    for axis, a in enumerate(w):
+        up, down = np.empty(a.size), np.empty(a.size)
+        cpu.jump_rates(a.ravel(), rate[axis], up, down)
+        for b in (up.reshape(a.shape), down.reshape(a.shape)):
+            if not periodic[axis]:
+                np.moveaxis(b, axis, 0)[[0, -1]] = 0.0
+            stored.append(b)
+        stored.append(a)
+    device, want, ours = on_host(), np.empty(shape), guarded(np.full(shape, np.nan))
+    known = device.stencil("corrected_stage", shape, *map(guarded, stored), *periodic)
+    known.rate(guarded(p), want)
+    stencil = device.stencil("corrected_fitted_stage", shape, *map(guarded, w), *rate, *periodic)
+    stencil.rate(guarded(p), ours)
+    np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
+    assert unharmed(ours)
+    in_stages(device, stencil, p, lambda u, out: known.rate(np.ascontiguousarray(u), out), rng)
 
 
 @pytest.mark.parametrize("periodic", [False, True])

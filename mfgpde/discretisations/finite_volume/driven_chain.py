@@ -66,7 +66,7 @@ def _mean_chain(a: Chain, b: Chain) -> Chain:
         return a
     if isinstance(a, FittedChain) and isinstance(b, FittedChain):
         fastest = _means(a.fastest, b.fastest)  # a bound: departures are convex in w
-        return FittedChain(a.grid, _means(a.peclet, b.peclet), _means(a.rates, b.rates), fastest)
+        return FittedChain(a.grid, _means(a.peclet, b.peclet), _means(a.rates, b.rates), fastest, a.corrected)
     a, b = a.stored, b.stored
     peclet = None if a.peclet is None or b.peclet is None else _means(a.peclet, b.peclet)
     return MarkovChain(a.grid, _means(a.up, b.up), _means(a.down, b.down), peclet, a.transposed)
@@ -83,6 +83,11 @@ class DrivenChain(Evaluating):
     """the namespace whose arrays hold rates and densities"""
     default_integrator: Integrator = field(default_factory=RungeKuttaChebyshev)
     _recent: Recent[Chain] = field(default_factory=lambda: Recent(3), repr=False)
+
+    @property
+    def still(self) -> bool:
+        """Whether coefficients do not depend on time."""
+        return not self.equation.time_dependent
 
     def at(self, t: float) -> Chain:
         """Return the chain at one instant."""
@@ -101,11 +106,10 @@ class DrivenChain(Evaluating):
         peclet = tuple(self._face_integral(axis, t, D, V) for axis in range(grid.dimension))
         transposed = isinstance(self.equation, BackwardKolmogorov)
         rates = tuple(D / h**2 for h in grid.spacing)
-        flies = (
-            self.order == 2 and not transposed and (grid.dimension == 3 or (grid.dimension == 2 and self.xp is not np))
-        )
+        there, corrected = self.xp is not np, self.order == 4
+        flies = not transposed and grid.dimension > 1 and (there or (grid.dimension == 3 and not corrected))
         if D > 0 and flies and all(float(np.abs(w).max()) <= 1 for w in peclet):
-            return FittedChain(grid, peclet, rates, fastest_departures(grid, peclet))
+            return FittedChain(grid, peclet, rates, fastest_departures(grid, peclet), corrected)
         if D == 0:
             return MarkovChain(grid, *upwind(grid, peclet), transposed=transposed)
         return MarkovChain(grid, *fitted(grid, peclet, rates), peclet if self.order == 4 else None, transposed)

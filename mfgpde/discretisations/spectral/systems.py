@@ -64,6 +64,11 @@ class SpectralDensity(Evaluating):
         """Where the coefficients lie."""
         return self.basis.xp
 
+    @property
+    def still(self) -> bool:
+        """Whether the drift and the diffusivity do not depend on time."""
+        return not self.equation.time_dependent
+
     def velocity(self, t: float) -> list[Array]:
         """Return f_i at cell centres, computed once per instant."""
         key = t if self.equation.time_dependent else 0.0

@@ -1,8 +1,9 @@
 // The rate of change of fourth order, and its Chebyshev stages, in one pass: fluxes less their leading error
-// (1/12)[δ²F − ½w(F₊ − F₋) + ½(w₊ − w₋)F], fading where |w| > 4. Rates up and down and Péclet numbers w are stored.
+// (1/12)[δ²F − ½w(F₊ − F₋) + ½(w₊ − w₋)F], fading where |w| > 4. Péclet numbers w are stored, and either the rates up and
+// down or, where |w| ≤ 1 on all faces, nothing more.
 
-// the lines of one axis through a point: cell 0, and face 0, of n cells `stride` apart
-struct Line {
+// the lines of one axis through a point: cell 0, and face 0, of n cells `stride` apart; walls have rates of zero
+struct Stored {
     const real* p;
     const real* up;
     const real* down;
@@ -11,18 +12,43 @@ struct Line {
     int n, periodic;
 };
 
+// the same with rates from w and D/h²
+struct Series {
+    const real* p;
+    const real* w;
+    real rate;
+    wide stride;
+    int n, periodic;
+};
+
 struct Face {
     real flux, w;
 };
 
-__device__ __forceinline__ Face face(const Line& line, int i) {
-    const wide at = wide(i) * line.stride;
-    const real low = line.p[wide(i > 0 ? i - 1 : line.n - 1) * line.stride];
-    const real high = line.p[wide(i < line.n ? i : 0) * line.stride];
-    return {line.up[at] * low - line.down[at] * high, line.w[at]};
+template <class Line>
+__device__ __forceinline__ real below(const Line& line, int i) {
+    return line.p[wide(i > 0 ? i - 1 : line.n - 1) * line.stride];
 }
 
+template <class Line>
+__device__ __forceinline__ real above(const Line& line, int i) {
+    return line.p[wide(i < line.n ? i : 0) * line.stride];
+}
+
+__device__ __forceinline__ Face face(const Stored& line, int i) {
+    const wide at = wide(i) * line.stride;
+    return {line.up[at] * below(line, i) - line.down[at] * above(line, i), line.w[at]};
+}
+
+__device__ __forceinline__ Face face(const Series& line, int i) {
+    const real w = line.w[wide(i) * line.stride];
+    const int open = (i > 0 && i < line.n) || line.periodic;
+    return {open ? line.rate * fitted(w, below(line, i), above(line, i)) : real(0), w};
+}
+
+template <class Line>
 __device__ __forceinline__ int before(const Line& line, int i) { return i > 0 ? i - 1 : line.n - 1; }
+template <class Line>
 __device__ __forceinline__ int after(const Line& line, int i) { return i < line.n ? i + 1 : 1; }
 
 __device__ __forceinline__ real corrected(const Face& a, const Face& here, const Face& b) {
@@ -32,11 +58,13 @@ __device__ __forceinline__ real corrected(const Face& a, const Face& here, const
 }
 
 // the corrected flux through face i, none through a wall
+template <class Line>
 __device__ __forceinline__ real through(const Line& line, int i, const Face& a, const Face& here, const Face& b) {
     return (i > 0 && i < line.n) || line.periodic ? corrected(a, here, b) : real(0);
 }
 
 // F_i − F_{i+1}
+template <class Line>
 __device__ __forceinline__ real inflow(const Line& line, int i) {
     const Face a = face(line, before(line, i)), b = face(line, i), c = face(line, i + 1), d = face(line, after(line, i + 1));
     return through(line, i, a, b, c) - through(line, i + 1, b, c, d);
@@ -48,11 +76,13 @@ struct March {
     real low;
 };
 
+template <class Line>
 __device__ __forceinline__ March begin(const Line& line, int i) {
     const Face a = face(line, before(line, i)), here = face(line, i), next = face(line, i + 1);
     return {here, next, through(line, i, a, here, next)};
 }
 
+template <class Line>
 __device__ __forceinline__ real onward(const Line& line, int i, March& march) {
     const Face b = face(line, after(line, i + 1));
     const real high = through(line, i + 1, march.here, march.next, b), value = march.low - high;
@@ -66,7 +96,7 @@ extern "C" __global__ void corrected_stage_1d(const real* __restrict__ p, const 
                                    const real* __restrict__ c, real dt, int stage, int n) {
     const int i = int(flat_thread());
     if (i >= n) return;
-    const Line line = {p, up, down, w, 1, n, periodic};
+    const Stored line = {p, up, down, w, 1, n, periodic};
     real value = inflow(line, i);
     if (stage) value = c[0] * y0[i] + c[1] * p[i] + c[2] * y2[i] + dt * (c[3] * value + c[4] * f0[i]);
     out[i] = value;
@@ -81,12 +111,12 @@ extern "C" __global__ void corrected_stage_2d(const real* __restrict__ p, const 
     const int j = int(flat_thread());
     if (j >= m) return;
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
-    const Line column = {p + j, up0 + j, down0 + j, w0 + j, m, n, periodic0};
+    const Stored column = {p + j, up0 + j, down0 + j, w0 + j, m, n, periodic0};
     March march = begin(column, start);
 #pragma unroll 1
     for (int i = start; i < stop; ++i) {
         const wide row = wide(i) * m, faces = wide(i) * (m + 1);
-        const Line line = {p + row, up1 + faces, down1 + faces, w1 + faces, 1, m, periodic1};
+        const Stored line = {p + row, up1 + faces, down1 + faces, w1 + faces, 1, m, periodic1};
         real value = onward(column, i, march) + inflow(line, j);
         if (stage)
             value = c[0] * y0[row + j] + c[1] * p[row + j] + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
@@ -102,17 +132,61 @@ extern "C" __global__ void corrected_stage_3d(const real* __restrict__ p, const 
                                    int periodic2, const real* __restrict__ y0, const real* y2,
                                    const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
                                    int stage, int n, int m, int l, int rows) {
-    const int k = int(flat_thread()), j = blockIdx.y;
-    if (k >= l) return;
+    const int k = int(flat_thread()), j = int(blockIdx.y * blockDim.y + threadIdx.y);
+    if (k >= l || j >= m) return;
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
     const wide plane = wide(m) * l, own = wide(j) * l + k;
-    const Line column = {p + own, up0 + own, down0 + own, w0 + own, plane, n, periodic0};
+    const Stored column = {p + own, up0 + own, down0 + own, w0 + own, plane, n, periodic0};
     March march = begin(column, start);
 #pragma unroll 1
     for (int i = start; i < stop; ++i) {
         const wide base = wide(i) * plane, across = wide(i) * (m + 1) * l + k, along = (wide(i) * m + j) * (l + 1);
-        const Line middle = {p + base + k, up1 + across, down1 + across, w1 + across, l, m, periodic1};
-        const Line line = {p + base + wide(j) * l, up2 + along, down2 + along, w2 + along, 1, l, periodic2};
+        const Stored middle = {p + base + k, up1 + across, down1 + across, w1 + across, l, m, periodic1};
+        const Stored line = {p + base + wide(j) * l, up2 + along, down2 + along, w2 + along, 1, l, periodic2};
+        real value = onward(column, i, march) + inflow(middle, j) + inflow(line, k);
+        const wide at = base + own;
+        if (stage)
+            value = c[0] * y0[at] + c[1] * p[at] + c[2] * y2[at] + dt * (c[3] * value + c[4] * f0[at]);
+        out[at] = value;
+    }
+}
+
+extern "C" __global__ void corrected_fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0,
+                                   const real* __restrict__ w1, real rate0, real rate1, int periodic0, int periodic1,
+                                   const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
+                                   const real* __restrict__ c, real dt, int stage, int n, int m, int rows) {
+    const int j = int(flat_thread());
+    if (j >= m) return;
+    const int start = blockIdx.y * rows, stop = min(start + rows, n);
+    const Series column = {p + j, w0 + j, rate0, m, n, periodic0};
+    March march = begin(column, start);
+#pragma unroll 1
+    for (int i = start; i < stop; ++i) {
+        const wide row = wide(i) * m;
+        const Series line = {p + row, w1 + wide(i) * (m + 1), rate1, 1, m, periodic1};
+        real value = onward(column, i, march) + inflow(line, j);
+        if (stage)
+            value = c[0] * y0[row + j] + c[1] * p[row + j] + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
+        out[row + j] = value;
+    }
+}
+
+extern "C" __global__ void corrected_fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0,
+                                   const real* __restrict__ w1, const real* __restrict__ w2, real rate0, real rate1,
+                                   real rate2, int periodic0, int periodic1, int periodic2, const real* __restrict__ y0,
+                                   const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c,
+                                   real dt, int stage, int n, int m, int l, int rows) {
+    const int k = int(flat_thread()), j = int(blockIdx.y * blockDim.y + threadIdx.y);
+    if (k >= l || j >= m) return;
+    const int start = blockIdx.z * rows, stop = min(start + rows, n);
+    const wide plane = wide(m) * l, own = wide(j) * l + k;
+    const Series column = {p + own, w0 + own, rate0, plane, n, periodic0};
+    March march = begin(column, start);
+#pragma unroll 1
+    for (int i = start; i < stop; ++i) {
+        const wide base = wide(i) * plane;
+        const Series middle = {p + base + k, w1 + wide(i) * (m + 1) * l + k, rate1, l, m, periodic1};
+        const Series line = {p + base + wide(j) * l, w2 + (wide(i) * m + j) * (l + 1), rate2, 1, l, periodic2};
         real value = onward(column, i, march) + inflow(middle, j) + inflow(line, k);
         const wide at = base + own;
         if (stage)

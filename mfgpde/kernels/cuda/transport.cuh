@@ -104,8 +104,8 @@ extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __re
                          const real* __restrict__ down2, const real* __restrict__ y0, const real* y2,
                          const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
                          int stage, int n, int m, int l, int rows) {
-    const int k = int(flat_thread()), j = blockIdx.y;
-    if (k >= l) return;
+    const int k = int(flat_thread()), j = int(blockIdx.y * blockDim.y + threadIdx.y);
+    if (k >= l || j >= m) return;
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
     const int west = k > 0 ? k - 1 : l - 1, east = k + 1 < l ? k + 1 : 0;
     const int south = j > 0 ? j - 1 : m - 1, north = j + 1 < m ? j + 1 : 0;
@@ -167,8 +167,8 @@ extern "C" __global__ void fitted_stage_3d(const real* __restrict__ p, const rea
                                 int periodic2, const real* __restrict__ y0, const real* y2,
                                 const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt, int stage,
                                 int n, int m, int l, int rows) {
-    const int k = int(flat_thread()), j = blockIdx.y;
-    if (k >= l) return;
+    const int k = int(flat_thread()), j = int(blockIdx.y * blockDim.y + threadIdx.y);
+    if (k >= l || j >= m) return;
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
     const int west = k > 0 ? k - 1 : (periodic2 ? l - 1 : k), east = k + 1 < l ? k + 1 : (periodic2 ? 0 : k);
     const int south = j > 0 ? j - 1 : (periodic1 ? m - 1 : j), north = j + 1 < m ? j + 1 : (periodic1 ? 0 : j);

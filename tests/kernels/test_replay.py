@@ -1,0 +1,76 @@
+"""A recorded step is the step: bit for bit, from any state, and what it returned stays."""
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.core import arrays
+from mfgpde.kernels import replay
+from mfgpde.solvers import march
+from mfgpde.solvers.initial import initial_function
+
+OU = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck())
+TURNED = mfg.Linear(np.array([[-0.5, 1.0], [-1.0, -0.5]]), 0.8)
+TURNING = mfg.FokkerPlanck(TURNED.drift, lambda t: 0.32, time_dependent=False)
+SPACES = {
+    "order 2": (OU, mfg.FiniteVolume, {}, False),
+    "order 2, stored": (TURNING, mfg.FiniteVolume, {}, False),
+    "order 4": (OU, mfg.FiniteVolume, {"order": 4}, False),
+    "cosines": (OU, mfg.Spectral, {}, False),
+    "Fourier": (mfg.FokkerPlanck(lambda x, t: np.sin(np.pi * x), lambda t: 0.3, time_dependent=False), mfg.Spectral, {}, True),
+}
+
+
+@pytest.mark.parametrize(("equation", "space", "options", "periodic"), SPACES.values(), ids=SPACES)
+def test_a_recorded_step_is_the_step(equation, space, options, periodic, rng, device):
+    where = space(mfg.CartesianGrid.cube(3.0, 24, 2, periodic=periodic), backend="cupy", **options)
+    system = where.semidiscretise(equation)
+    integrator, replayed = system.default_integrator, replay.Replayed()
+    assert system.still
+    u = system.start(initial_function(equation, mfg.gaussian([0.3, -0.2], 0.25, 2), where.grid))
+    for dt in (1e-3, 4e-3, 1e-3):
+        first = None
+        for _ in range(3):
+            new, error = replayed(
+                dt,
+                lambda given, dt=dt: integrator.step(system, given, 0.0, dt),
+                lambda dt=dt: integrator.constants(system, u, 0.0, dt),
+                u,
+            )
+            want, expected = integrator.step(system, u, 0.0, dt)
+            np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
+            np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
+            first = (new, arrays.to_host(new).copy()) if first is None else first
+            u = new
+        np.testing.assert_array_equal(arrays.to_host(first[0]), first[1])  # what it returned was not written over
+
+
+def test_what_changes_in_time_is_not_recorded(device, monkeypatch):
+    """Each of these steps would be another: nothing may be replayed."""
+    monkeypatch.setattr(replay, "record", None)
+    start = mfg.gaussian(0.3, 0.25, 2)
+    for space in (mfg.FiniteVolume, mfg.Spectral):
+        where = space(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy")
+        driven = mfg.FokkerPlanck.of(mfg.VariancePreserving())
+        assert mfg.solve(driven, where, start, (0.1, 0.2), rtol=1e-3, largest_wall_mass=1.0).cost["steps"] > 3
+
+
+def test_large_states_are_not_recorded(device, monkeypatch):
+    monkeypatch.setattr(replay, "record", None)
+    monkeypatch.setattr(march, "LARGEST", 24**2 - 1)
+    where = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy")
+    start = mfg.gaussian(0.3, 0.25, 2)
+    assert mfg.solve(OU, where, start, (0.0, 0.2), rtol=1e-4, largest_wall_mass=1.0).cost["steps"] > 3
+
+
+@pytest.mark.parametrize("space", [mfg.Spectral, mfg.FiniteVolume])
+def test_steps_of_one_length_are_equal(space, monkeypatch):
+    """Rounding does not make them others: weights are found, and steps recorded, once a length."""
+    lengths, where = [], space(mfg.CartesianGrid.cube(4.0, 32, 1))
+    integrator = type(where.semidiscretise(OU).default_integrator)
+    step = integrator.step
+    monkeypatch.setattr(integrator, "step", lambda self, s, u, t, dt: lengths.append(dt) or step(self, s, u, t, dt))
+    mfg.solve(OU, where, mfg.gaussian(0.3, 0.25), (0.0, 1.0), rtol=1e-7)
+    ordered = np.sort(np.array(lengths))
+    assert len(lengths) > 20
+    assert (np.diff(ordered) / ordered[1:] > 1e-9).sum() == len(set(lengths)) - 1
