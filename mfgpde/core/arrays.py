@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from types import ModuleType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mfgpde.core.tables import Transforms
 
 Array = NDArray[np.float64]
 Backend = Literal["auto", "numpy", "cupy"]
@@ -66,22 +64,6 @@ def device_namespace() -> ModuleType:
 def namespace_of(array: Any) -> Any:
     """Return the namespace to which an array belongs."""
     return np if isinstance(array, np.ndarray) else device_namespace()
-
-
-def transforms(xp: Any) -> Any:
-    """Return fast Fourier, cosine and sine transforms: SciPy's, or a device's functions of the same names."""
-    if xp is np:
-        import scipy.fft
-
-        return scipy.fft
-    return _transforms_there()
-
-
-@cache
-def _transforms_there() -> Transforms:
-    import cupyx.scipy.fft  # pyright: ignore[reportMissingImports]
-
-    return Transforms(cupyx.scipy.fft, device_namespace().asarray)
 
 
 @runtime_checkable

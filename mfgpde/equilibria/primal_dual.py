@@ -8,19 +8,23 @@ that of the multiplier alone, so that [dual, primal] holds the optimum of the di
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, Backend, namespace, require_memory, to_host
+from mfgpde.core.arrays import Array, Backend, elsewhere, namespace, require_memory, to_host
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
+from mfgpde.core.recent import Recent
 from mfgpde.equilibria.driftless import potential_cost
 from mfgpde.equilibria.equilibrium import Equilibrium
 from mfgpde.equilibria.space_time import SpaceTime
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import stencils
+from mfgpde.kernels.replay import LARGEST, Replayed
 
 EVERY = 25  # iterations between two looks at the gap
 RELAXED = 1.8
@@ -116,6 +120,10 @@ def solve_primal_dual(
     )  # fmt: skip
 
 
+def _directly(key: float, work: Callable[[], tuple[Array]]) -> tuple[Array]:
+    return work()
+
+
 class _State:
     """The iterate: densities and momenta on the transport equation, and the dual variables of their copies."""
 
@@ -130,7 +138,10 @@ class _State:
         self.scale = grid.dimension + 1.0  # weight of densities in the norm: as many copies see each
         self.sigma = float(self.rho.max()) / (problem.dt * float(problem.price.mean()))
         self.adapt = 1.0
-        self.moved = (1.0, 1.0)
+        self.squares = np.ones_like(self.rho, shape=(2,))
+        """by which primal and dual variables moved, squared and summed"""
+        self.replayed: Any = Replayed() if elsewhere(self.rho) and self.rho.size <= LARGEST else _directly
+        self._weights: Recent[Array] = Recent(4)
         self.units = (problem.game.unit(grid.lengths), (8 / max(grid.lengths)) ** grid.dimension)
         self.phi = np.zeros_like(self.on_nodes)
 
@@ -155,14 +166,20 @@ class _State:
 
     def improve(self) -> None:
         """Do one iteration."""
-        problem, sigma, tau = self.problem, self.sigma, 0.99 / self.sigma
+        sigma, price = self.sigma, self.problem.dt * self.problem.price
+        weight = self._weights(sigma, lambda: self.xp.asarray(price * sigma / 0.99))
+        (self.squares,) = self.replayed(sigma, partial(self._improved, sigma, weight))
+
+    def _improved(self, sigma: float, weight: Array) -> tuple[Array]:
+        """Do one iteration with this step, in place; return by how much the variables moved."""
+        problem, tau = self.problem, 0.99 / sigma
         pull = self.on_nodes + problem.spread(self.on_means)
         rho = self.rho.copy()
         rho[1:] -= sigma / self.scale * pull
         if problem.fixed_end:
             rho[-1] = self.rho[-1]
         momenta = [m - sigma * y for m, y in zip(self.momenta, self.on_momenta, strict=True)]
-        self.phi = problem.multiplier(problem.transport(rho, momenta), self.scale)
+        self.phi[...] = problem.multiplier(problem.transport(rho, momenta), self.scale)
         on_rho, slopes = problem.adjoint(self.phi)
         if problem.fixed_end:
             on_rho[-1] = 0.0
@@ -170,7 +187,7 @@ class _State:
         momenta = [m - s for m, s in zip(momenta, slopes, strict=True)]
         ahead = 2 * rho - self.rho
         means = problem.means(ahead)
-        size = [float(np.sum((rho - self.rho) ** 2)) * self.scale, 0.0]
+        primal, dual = np.sum((rho - self.rho) ** 2) * self.scale, 0.0
         for axis, (m, old) in enumerate(zip(momenta, self.momenta, strict=True)):
             y_m = self.on_momenta[axis] + tau * (2 * m - old)
             y_mu = self.on_means[axis] + tau * means[axis]
@@ -179,35 +196,35 @@ class _State:
             stencils.of(y_m).kinetic_proximal(
                 (y_m / tau).reshape(lines),
                 (y_mu / tau).reshape(lines),
-                self.xp.asarray(problem.dt * problem.price / tau),
+                weight,
                 new_m.reshape(lines),
                 new_mu.reshape(lines),
             )
             d_m, d_mu = y_m - tau * new_m - self.on_momenta[axis], y_mu - tau * new_mu - self.on_means[axis]
             self.on_momenta[axis] += RELAXED * d_m
             self.on_means[axis] += RELAXED * d_mu
-            size[0] += float(np.sum((m - old) ** 2))
-            size[1] += float(np.sum(d_m**2) + np.sum(d_mu**2))
-            self.momenta[axis] = old + RELAXED * (m - old)
+            primal, dual = primal + np.sum((m - old) ** 2), dual + np.sum(d_m**2) + np.sum(d_mu**2)
+            old += RELAXED * (m - old)
         y = self.on_nodes + tau * ahead[1:]
         for k in range(1, problem.steps + 1 - problem.fixed_end):
             change = y[k - 1] - tau * problem.node_proximal(k, y[k - 1] / tau, 1 / tau) - self.on_nodes[k - 1]
             self.on_nodes[k - 1] += RELAXED * change
-            size[1] += float(np.sum(change**2))
-        self.rho = self.rho + RELAXED * (rho - self.rho)
-        cost, density = self.units
-        self.moved = (np.sqrt(size[0]) / (sigma * cost), np.sqrt(size[1]) / (tau * density))
+            dual = dual + np.sum(change**2)
+        self.rho += RELAXED * (rho - self.rho)
+        return (np.stack((primal, dual)),)
 
     def balance(self) -> None:
         """Change the step where primal and dual variables move at different paces; less and less, so that it settles."""
-        primal, dual = self.moved
+        (cost, density), squares = self.units, to_host(self.squares)
+        primal = np.sqrt(float(squares[0])) / (self.sigma * cost)
+        dual = np.sqrt(float(squares[1])) * self.sigma / (0.99 * density)
         factor = 1 + self.adapt
         if primal > 1.5 * dual:
             self.sigma *= factor
-            self.phi = self.phi * factor
+            self.phi *= factor
         elif dual > 1.5 * primal:
             self.sigma /= factor
-            self.phi = self.phi / factor
+            self.phi /= factor
         else:
             return
         self.adapt *= 0.93

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from mfgpde.core.arrays import Array, beside, namespace_of, transforms
+from mfgpde.core.arrays import Array, beside, namespace_of
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import initial_on, reference_on
 from mfgpde.games import Capacity, Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels.tables import transforms
 
 Pieces = list[tuple[Functional, float, Any]]
 
@@ -105,6 +106,16 @@ class SpaceTime:
         """Whether the last density is prescribed."""
         return self.end is not None
 
+    @cached_property
+    def kappas(self) -> Array:
+        """κ per step, as an array that multiplies fields."""
+        return self.column(self.kappa)
+
+    @cached_property
+    def prices(self) -> Array:
+        """The price of kinetic energy per step, likewise."""
+        return self.column(self.price)
+
     def column(self, values: Array) -> Array:
         """Return numbers per step as an array that multiplies fields."""
         return beside(values.reshape(-1, *(1,) * self.grid.dimension), self.spectrum)
@@ -128,12 +139,12 @@ class SpaceTime:
         for axis, (m, h) in enumerate(zip(momenta, self.grid.spacing, strict=True)):
             defect += divergence(m, axis + 1, h)
         if self.kappa.any():
-            defect += self.column(self.kappa) * self.laplacian(0.5 * (rho[1:] + rho[:-1]))
+            defect += self.kappas * self.laplacian(0.5 * (rho[1:] + rho[:-1]))
         return defect
 
     def adjoint(self, phi: Array) -> tuple[Array, list[Array]]:
         """Return the transposed operator: on the densities of the nodes 1 … N, and on the momenta."""
-        diffused = 0.5 * self.column(self.kappa) * self.laplacian(phi) if self.kappa.any() else 0.0
+        diffused = 0.5 * self.kappas * self.laplacian(phi) if self.kappa.any() else 0.0
         on_rho = phi / self.dt + diffused
         on_rho[:-1] += (-phi / self.dt + diffused)[1:]
         return on_rho, [-np.diff(phi, axis=i + 1) / h for i, h in enumerate(self.grid.spacing)]
@@ -282,14 +293,14 @@ class SpaceTime:
         for m, mu in zip(momenta, self.means(rho), strict=True):
             with np.errstate(divide="ignore", invalid="ignore"):
                 energy = np.where(mu > 0, m * m / (2 * mu), np.where(m == 0, 0.0, np.inf))
-            kinetic += self.dt * float(np.sum(self.column(self.price) * energy)) * self.grid.volume
+            kinetic += self.dt * float(np.sum(self.prices * energy)) * self.grid.volume
         nodes = [self.node_cost(k, r) for k, r in enumerate(rho)]
         return {"kinetic": kinetic, "running and interaction": sum(nodes[:-1]), "terminal": nodes[-1]}
 
     def _charges(self, phi: Array) -> Array:
         """Return c at all nodes 0 … N for a potential at half steps."""
         on_rho, slopes = self.adjoint(phi)
-        energy = [self.dt * s**2 / (2 * self.column(self.price)) for s in slopes]
+        energy = [self.dt * s**2 / (2 * self.prices) for s in slopes]
         diffused = 0.5 * self.kappa[0] * self.laplacian(phi[0]) if self.kappa[0] else 0.0
         first = self.dt * (diffused - phi[0] / self.dt) + 0.5 * self.gathered(energy)[0]
         return np.concatenate((first[None], self.dt * on_rho + self.spread(energy)))

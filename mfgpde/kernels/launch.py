@@ -14,11 +14,13 @@ PRELUDE = """
 #define SHARED(type, name, count) __shared__ type name[count]
 #define BARRIER() __syncthreads()
 #define ADD(address, value) atomicAdd(address, value)
+#define STAGE __global__ void __launch_bounds__(128, 8)
+#define WIDE_STAGE __global__ void __launch_bounds__(128, 5)
 #ifndef INFINITY
 #define INFINITY __longlong_as_double(0x7ff0000000000000LL)
 #endif
 """
-PARTS = ("transport.cuh", "corrected.cuh", "weno.cuh", "reductions.cuh", "lines.cuh")
+PARTS = ("transport.cuh", "corrected.cuh", "weno.cuh", "reductions.cuh", "lines.cuh", "tables.cuh")
 THREADS = 128
 TILE = 32, 4
 """threads of a block along the two faster axes in three dimensions: what neighbours share is read once"""
@@ -43,7 +45,7 @@ def source() -> str:
 def signatures() -> dict[str, tuple[str, ...]]:
     """Return the parameter types of every kernel: "real*", "int*", "real", "int", "wide"."""
     found = {}
-    for name, text in re.findall(r"__global__ void (\w+)\(([^)]*)\)", source()):
+    for name, text in re.findall(r"(?:__global__ void|STAGE|WIDE_STAGE) (\w+)\(([^)]*)\)", source()):
         kinds = []
         for parameter in text.split(","):
             words = parameter.replace("const", "").replace("__restrict__", "").split()

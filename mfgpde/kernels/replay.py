@@ -1,8 +1,13 @@
-"""Steps of fixed shape on a device, recorded once and launched as one: a launch costs microseconds whatever it does."""
+"""Work of fixed shape on a device, recorded once and launched as one: a launch costs microseconds whatever it does.
+
+What is recorded reads and writes the same memory whenever it is launched, and numbers in it are those of the recording. So
+it is kept under a key that holds all of them, and the arrays that it takes and returns are its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,56 +17,76 @@ from mfgpde.core.recent import Recent
 LARGEST = 2**21
 """entries of a state beyond which kernels take longer than their launches"""
 KEPT = 4
-"""recordings kept, each with the memory of a step"""
+"""recordings kept, each with the memory of what it computes"""
 
-Step = Callable[[Any], tuple[Any, Any]]
+Work = Callable[..., tuple[Any, ...]]
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A step from a state to a new one and an error, as a graph of launches over memory of its own."""
+    """Arrays to arrays, as a graph of launches over memory of its own."""
 
     graph: Any
-    given: Any
-    found: tuple[Any, Any]
+    given: tuple[Any, ...]
+    found: tuple[Any, ...]
     kept: Any
-    """the pool that holds what the step allocated, and whatever else it reads"""
+    """the pool that holds what the work allocated, and whatever else it reads"""
 
-    def __call__(self, u: Any) -> tuple[Any, Any]:
-        """Return the new state, and an error that lasts until the next call."""
-        self.given[...] = u
+    def __call__(self, *given: Any) -> tuple[Any, ...]:
+        """Return what it finds for these arrays; it lasts until the next call."""
+        for own, new in zip(self.given, given, strict=True):
+            own[...] = new
         self.graph.launch()
-        new, error = self.found
-        return new.copy(), error
+        return self.found
 
 
-def record(step: Step, u: Any, constants: Any) -> Recording:
-    """Record the launches of a step that has run before: its kernels are compiled, its tables lie on the device.
+def record(work: Work, given: tuple[Any, ...], kept: Any) -> Recording:
+    """Record the launches of work that has been done before: its kernels are compiled, its tables lie on the device.
 
-    While it records, nothing is computed, so a step that asks for a number fails: CUDA says which call it was.
+    While it records, nothing is computed, so work that asks for a number fails, with a RuntimeError, and so does what CuPy
+    cannot record, with a NotImplementedError.
     """
     cuda = device_namespace().cuda
-    pool, stream, given = cuda.MemoryPool(), cuda.Stream(non_blocking=True), u.copy()
+    pool, stream, own = cuda.MemoryPool(), cuda.Stream(non_blocking=True), tuple(a.copy() for a in given)
     with cuda.using_allocator(pool.malloc), stream:
         stream.begin_capture()
         try:
-            found = step(given)
-        finally:
-            graph = stream.end_capture()
-    return Recording(graph, given, found, (pool, constants))
+            found = work(*own)
+        except BaseException:
+            with suppress(RuntimeError):  # what was recorded is void
+                stream.end_capture()
+            raise
+        graph = stream.end_capture()
+    return Recording(graph, own, found, (pool, work, kept))
 
 
 @dataclass(eq=False)
 class Replayed:
-    """A family of steps by key, such as their length: the first time it runs, from the second on it is replayed."""
+    """Work by key, such as the length of a step: done the first time, from the second on replayed.
 
+    Work that asks for numbers on its way, or calls what cannot be recorded, is done as it is; `recordable` says so then.
+    """
+
+    recordable: bool = True
     _seen: Recent[bool] = field(default_factory=lambda: Recent(64))
     _recordings: Recent[Recording] = field(default_factory=lambda: Recent(KEPT))
 
-    def __call__(self, key: float, step: Step, constants: Callable[[], Any], u: Any) -> tuple[Any, Any]:
-        """Return what `step(u)` returns; `constants()` is what else it reads, kept as long as its recording."""
-        fresh: list[bool] = []
-        self._seen((key, u.shape, u.dtype), lambda: fresh.append(True) or True)
+    def __call__(
+        self, key: Hashable, work: Work, *given: Any, kept: Callable[[], Any] = lambda: None
+    ) -> tuple[Any, ...]:
+        """Return `work(*given)`, arrays that last until the next call with this key.
+
+        `kept()` is what the work reads besides, if nothing else holds on to it.
+        """
+        if not self.recordable:
+            return work(*given)
+        key, fresh = (key, *((a.shape, a.dtype) for a in given)), []
+        self._seen(key, lambda: fresh.append(True) or True)
         if fresh:
-            return step(u)
-        return self._recordings((key, u.shape, u.dtype), lambda: record(step, u, constants()))(u)
+            return work(*given)
+        try:
+            recording = self._recordings(key, lambda: record(work, given, kept()))
+        except (RuntimeError, NotImplementedError):
+            self.recordable = False
+            return work(*given)
+        return recording(*given)

@@ -121,12 +121,13 @@ class _March:
     def _step(self, u: Array, t: float, dt: float) -> tuple[Array, Array]:
         if self.replayed is None:
             return self.integrator.step(self.system, u, t, dt)
-        return self.replayed(
+        new, error = self.replayed(
             dt,
             lambda given: self.integrator.step(self.system, given, t, dt),
-            lambda: self.integrator.constants(self.system, u, t, dt),  # pyright: ignore[reportAttributeAccessIssue]
             u,
+            kept=lambda: self.integrator.constants(self.system, u, t, dt),  # pyright: ignore[reportAttributeAccessIssue]
         )
+        return new.copy(), error
 
     def _first_step(self, u: Array, t: float, end: float) -> float:
         scale, rate = self.controller.sizes(u, self.system.rate(u, t))

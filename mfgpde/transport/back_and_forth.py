@@ -8,15 +8,18 @@ The truth is W₂ of the densities that are constant on cells.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, Backend, namespace, require_memory, to_host, transforms
+from mfgpde.core.arrays import Array, Backend, elsewhere, namespace, require_memory, to_host
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.progress import meter
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels.replay import Replayed
+from mfgpde.kernels.tables import transforms
 from mfgpde.transport.bracket import bracket
 from mfgpde.transport.c_transform import returned, traced, transform
 from mfgpde.transport.gaussian import moments
@@ -125,6 +128,10 @@ def _power(matrix: Array, exponent: float, least: float) -> Array:
     return (vectors * np.maximum(values, least) ** exponent) @ vectors.T
 
 
+def _directly(key: str, work: Callable[..., Any], *given: Array) -> Any:
+    return work(*given)
+
+
 class _Ascent:
     """Steps along the exact gradient of the discrete dual in the H⁻¹ metric, in ψ, with Nesterov's momentum."""
 
@@ -133,22 +140,31 @@ class _Ascent:
         self.symbol = xp.asarray(_spectrum(mu.shape, self.h))
         self.psi = self.before = transform(xp.asarray(_first_guess(mu, nu, grid)), self.h)
         self.momentum, self.sigma = 1, 8.0 * self.h**mu.ndim / float(max(mu.max(), nu.max()))
-        self.history = [self._value(transform(self.psi, self.h), self.psi)]
+        self.replayed: Any = Replayed() if elsewhere(self.mu) else _directly
+        self.history = [self._value(self.psi)]
 
-    def _value(self, phi: Array, psi: Array) -> float:
-        return float(np.sum(phi * self.mu) + np.sum(psi * self.nu))
+    def _value(self, psi: Array) -> float:
+        return float(self.replayed("value", lambda given: (self._dual(transform(given, self.h), given),), psi)[0])
+
+    def _dual(self, phi: Array, psi: Array) -> Array:
+        return np.sum(phi * self.mu) + np.sum(psi * self.nu)
+
+    def _ascending(self, y: Array) -> tuple[Array, Array]:
+        """Return the gradient in the H⁻¹ metric, and its slope and the value at y."""
+        phi, trace = traced(y, self.h)
+        gradient = (self.nu - returned(self.mu, trace)) / self.h**y.ndim
+        direction = self._inverse_laplacian(gradient)
+        return direction, np.stack((np.sum(gradient * direction) * self.h**y.ndim, self._dual(phi, y)))
 
     def step(self) -> bool:
         """Go one step; False where no step length gains any more: the lattice shows nothing finer."""
         y = self.psi + (self.momentum - 1) / (self.momentum + 2) * (self.psi - self.before)
-        phi, trace = traced(y, self.h)
-        gradient = (self.nu - returned(self.mu, trace)) / self.h**y.ndim
-        direction = self._inverse_laplacian(gradient)
-        slope = float(np.sum(gradient * direction)) * self.h**y.ndim
-        start, sigma = self._value(phi, y), self.sigma
+        direction, numbers = self.replayed("ascent", self._ascending, y)
+        slope, start = map(float, to_host(numbers))
+        sigma = self.sigma
         for _ in range(8):
             new = y + sigma * direction
-            value = self._value(transform(new, self.h), new)
+            value = self._value(new)
             if value - start >= 0.5 * sigma * slope and value >= self.history[-1]:
                 self.before, self.psi = self.psi, new
                 self.momentum, self.sigma = self.momentum + 1, sigma * 1.1

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import label
 
-from mfgpde.core.arrays import Array, to_host, transforms
+from mfgpde.core.arrays import Array, to_host
 from mfgpde.discretisations.finite_volume import MarkovChain
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels.tables import transforms
 
 LEAST = 1e-15
 """mass of a cell below which it is left out"""

@@ -9,6 +9,8 @@
 #include <vector>
 
 #define __global__
+#define STAGE __global__ void
+#define WIDE_STAGE __global__ void
 #define __device__ static
 #define __forceinline__ inline
 #define __restrict__ __restrict

@@ -9,6 +9,7 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.core import arrays
+from mfgpde.equilibria.primal_dual import solve_primal_dual
 from mfgpde.transport.flux import by_flux, logarithmic_mean
 
 TURNING = mfg.Linear(np.array([[-0.5, 1.0], [-1.0, -0.5]]), 0.8)
@@ -31,22 +32,22 @@ def step(solve, counts):
     return {name: (long[name] - short.get(name, 0)) / (many - few) for name in long}
 
 
-CASES = {  # equation, discretisation, launches, copies to the host, bytes to the device
-    "P1, order 2": (OU, mfg.FiniteVolume, {}, 8, 1, TINY),
-    "P1, order 4": (OU, mfg.FiniteVolume, {"order": 4}, 8, 1, TINY),
-    "driven": (VP, mfg.FiniteVolume, {}, 54, 8, TINY),  # five of them, and one copy, ask what the step cannot see
-    "P1, spectral": (OU, mfg.Spectral, {}, 75, 1, 0),
+CASES = {  # equation, discretisation, tolerance, launches, copies to the host, bytes to the device
+    "P1, order 2": (OU, mfg.FiniteVolume, {}, 1e-6, 5.2, 1, TINY),  # two copies, the recorded step, two for its size
+    "P1, order 4": (OU, mfg.FiniteVolume, {"order": 4}, 1e-6, 5.2, 1, TINY),
+    "driven": (VP, mfg.FiniteVolume, {}, 1e-4, 54, 8, TINY),  # five, and one copy, ask what the step cannot see
+    "P1, spectral": (OU, mfg.Spectral, {}, 1e-8, 5.2, 1, 0),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_step(name, fake, counts):
-    equation, space, options, launches, fetched, sent = CASES[name]
+    equation, space, options, rtol, launches, fetched, sent = CASES[name]
     where = space(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy", **options)
     start = mfg.gaussian([0.3, -0.2], 0.25, 2)
 
     def solve(end):
-        return mfg.solve(equation, where, start, (0.05, end), rtol=1e-4, largest_wall_mass=1.0).cost
+        return mfg.solve(equation, where, start, (0.05, end), rtol=rtol, largest_wall_mass=1.0).cost
 
     found = step(solve, counts)
     assert found["launches"] <= launches
@@ -79,9 +80,25 @@ def test_an_iteration_of_transport(fake, counts):
         return {"steps": len(found.history), "rejected": 0}
 
     found = step(solve, counts)
-    assert found["launches"] <= 90
+    assert found["launches"] <= 24
     assert found["bytes fetched"] <= 8 * 10
     assert found.get("bytes sent", 0) <= 0
+
+
+def test_an_iteration_of_a_game(fake, counts):
+    """What an iteration does is recorded; a look at the gap, every 25 of them, costs more than they do."""
+    law = mfg.gaussian([0.3, -0.2], 0.25, 2)
+    game = mfg.MeanFieldGame(law, mfg.games.RelativeEntropy(mfg.gaussian(0.0, 0.5, 2)), viscosity=0.1)
+    grid = mfg.CartesianGrid.cube(3.0, 12, 2)
+    found = []
+    for iterations in (30, 49):  # both look at the gap twice
+        counts.clear()
+        solve_primal_dual(game, grid, steps=6, tolerance=0.0, iterations=iterations, backend="cupy")
+        found.append(dict(counts))
+    few, many = found
+    assert many["launches"] - few["launches"] <= 49 - 30 + 1  # where the last look changes the step, one more
+    assert many["fetched"] == few["fetched"]
+    assert many["sent"] == few["sent"]
 
 
 def test_the_bracket_fetches_numbers_alone(fake, counts):

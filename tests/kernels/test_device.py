@@ -14,7 +14,7 @@ from mfgpde.kernels.launch import PRELUDE, signatures, source
 GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
-REGISTERS = {"corrected_stage_2d": 96, "corrected_stage_3d": 80, "corrected_fitted_stage_3d": 80, "weno_slopes": 72}  # a thread of these has twenty loads in flight and more
+REGISTERS = {"weno_slopes": 72, "corrected_stage_3d": 96, "corrected_fitted_stage_3d": 96, "table_product": 80}  # a thread of these has twenty loads in flight and more
 MOST = 64  # of the others: eight blocks of 128 threads on a multiprocessor, half of what it holds, hide memory
 
 
@@ -314,6 +314,16 @@ def test_a_missing_barrier_would_be_seen(rng, on_host):
         shares = on_host(backwards, without).measures(p, p + 1, lambda shape, dtype: np.zeros(shape, dtype))
         wrong.append(not np.isclose(shares[:, 0].sum(), p.sum()))
     assert any(wrong)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 1), (3, 67, 1), (130, 64, 1), (2, 70, 65), (1, 16, 200), (4, 33, 7)], ids=str)
+@pytest.mark.parametrize("m", [1, 64, 67])
+def test_products_with_a_table(shape, m, rng, on_host):
+    table, u = rng.normal(size=(m, shape[1])), rng.normal(size=shape)
+    ours = guarded(np.full((shape[0], m, shape[2]), np.nan))
+    on_host().table_product(guarded(table), guarded(u), ours)
+    np.testing.assert_allclose(ours, np.einsum("ij,bja->bia", table, u), rtol=1e-12, atol=1e-12)
+    assert unharmed(ours)
 
 
 def test_single_precision(rng, on_host, rates):

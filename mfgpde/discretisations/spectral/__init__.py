@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mfgpde.core.arrays import Array, Backend, check_backend, namespace, require_memory
-from mfgpde.core.tables import LARGEST
+from mfgpde.kernels.tables import LARGEST
 from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.spectral.bases import Basis, Cosine, CosineThere, Fourier
 from mfgpde.discretisations.spectral.mehler import propagate

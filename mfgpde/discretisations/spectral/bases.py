@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import fftfreq, fftn, rfftfreq
 
-from mfgpde.core.arrays import to_host, transforms
-from mfgpde.core.tables import applied, cosine, slope
+from mfgpde.core.arrays import to_host
+from mfgpde.kernels.tables import applied, cosine, slope, transforms
 from mfgpde.grids import CartesianGrid
 
 Array = NDArray[Any]

@@ -90,7 +90,7 @@ __device__ __forceinline__ real onward(const Line& line, int i, March& march) {
     return value;
 }
 
-extern "C" __global__ void corrected_stage_1d(const real* __restrict__ p, const real* __restrict__ up,
+extern "C" STAGE corrected_stage_1d(const real* __restrict__ p, const real* __restrict__ up,
                                    const real* __restrict__ down, const real* __restrict__ w, int periodic,
                                    const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
                                    const real* __restrict__ c, real dt, int stage, int n) {
@@ -102,7 +102,7 @@ extern "C" __global__ void corrected_stage_1d(const real* __restrict__ p, const 
     out[i] = value;
 }
 
-extern "C" __global__ void corrected_stage_2d(const real* __restrict__ p, const real* __restrict__ up0,
+extern "C" STAGE corrected_stage_2d(const real* __restrict__ p, const real* __restrict__ up0,
                                    const real* __restrict__ down0, const real* __restrict__ w0,
                                    const real* __restrict__ up1, const real* __restrict__ down1,
                                    const real* __restrict__ w1, int periodic0, int periodic1, const real* __restrict__ y0,
@@ -124,7 +124,7 @@ extern "C" __global__ void corrected_stage_2d(const real* __restrict__ p, const 
     }
 }
 
-extern "C" __global__ void corrected_stage_3d(const real* __restrict__ p, const real* __restrict__ up0,
+extern "C" WIDE_STAGE corrected_stage_3d(const real* __restrict__ p, const real* __restrict__ up0,
                                    const real* __restrict__ down0, const real* __restrict__ w0,
                                    const real* __restrict__ up1, const real* __restrict__ down1,
                                    const real* __restrict__ w1, const real* __restrict__ up2,
@@ -151,7 +151,7 @@ extern "C" __global__ void corrected_stage_3d(const real* __restrict__ p, const 
     }
 }
 
-extern "C" __global__ void corrected_fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0,
+extern "C" STAGE corrected_fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0,
                                    const real* __restrict__ w1, real rate0, real rate1, int periodic0, int periodic1,
                                    const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
                                    const real* __restrict__ c, real dt, int stage, int n, int m, int rows) {
@@ -171,7 +171,7 @@ extern "C" __global__ void corrected_fitted_stage_2d(const real* __restrict__ p,
     }
 }
 
-extern "C" __global__ void corrected_fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0,
+extern "C" WIDE_STAGE corrected_fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0,
                                    const real* __restrict__ w1, const real* __restrict__ w2, real rate0, real rate1,
                                    real rate2, int periodic0, int periodic1, int periodic2, const real* __restrict__ y0,
                                    const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c,

@@ -59,7 +59,7 @@ extern "C" __global__ void upwind_rates(const real* __restrict__ velocity, real 
 
 // out = c₀y₀ + c₁p + c₂y₂ + dt(c₃Ap + c₄f₀), a stage of Runge–Kutta–Chebyshev in one pass; out may be y₂. With stage = 0
 // out = Ap, and c, dt and the other levels are not read
-extern "C" __global__ void stage_1d(const real* __restrict__ p, const real* __restrict__ up, const real* __restrict__ down,
+extern "C" STAGE stage_1d(const real* __restrict__ p, const real* __restrict__ up, const real* __restrict__ down,
                          const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
                          const real* __restrict__ c, real dt, int stage, int n) {
     const int i = int(flat_thread());
@@ -70,7 +70,7 @@ extern "C" __global__ void stage_1d(const real* __restrict__ p, const real* __re
     out[i] = value;
 }
 
-extern "C" __global__ void stage_2d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
+extern "C" STAGE stage_2d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
                          const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ y0,
                          const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
                          int stage, int n, int m, int rows) {
@@ -99,7 +99,7 @@ extern "C" __global__ void stage_2d(const real* __restrict__ p, const real* __re
     }
 }
 
-extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
+extern "C" STAGE stage_3d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
                          const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ up2,
                          const real* __restrict__ down2, const real* __restrict__ y0, const real* y2,
                          const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
@@ -135,7 +135,7 @@ extern "C" __global__ void stage_3d(const real* __restrict__ p, const real* __re
 }
 
 // the same from face Péclet numbers |w| ≤ 1 (0 on walls) and rates D/h²: coefficients on the fly
-extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
+extern "C" STAGE fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
                                 real rate0, real rate1, int periodic0, int periodic1, const real* __restrict__ y0,
                                 const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
                          int stage, int n, int m, int rows) {
@@ -162,7 +162,7 @@ extern "C" __global__ void fitted_stage_2d(const real* __restrict__ p, const rea
     }
 }
 
-extern "C" __global__ void fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
+extern "C" STAGE fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
                                 const real* __restrict__ w2, real rate0, real rate1, real rate2, int periodic0, int periodic1,
                                 int periodic2, const real* __restrict__ y0, const real* y2,
                                 const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt, int stage,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from mfgpde.core.tables import Transforms, applied, cosine, slope
+from mfgpde.kernels.tables import Transforms, applied, cosine, slope
 
 
 @pytest.mark.parametrize("norm", [None, "ortho"])

@@ -1,4 +1,4 @@
-"""Cosine transforms as products with a table: on a device one launch an axis, where a fast transform is ten.
+"""Fast transforms where arrays lie; on a device, cosine transforms as products with a table: one launch an axis, not ten.
 
 A product of an n × n table with N/n lines costs 2nN operations; on a device that multiplies matrices at tens of teraflops
 this is less than the launches of a fast transform up to a thousand points and more.
@@ -6,13 +6,18 @@ this is less than the launches of a fast transform up to a thousand points and m
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.core.arrays import contiguous, device_namespace, elsewhere
+from mfgpde.kernels import stencils
+
+OWN = 512
+"""points along an axis up to which our kernel, whose launch takes less than a library's call, takes less time in all"""
 LARGEST = 1024
 """points along an axis up to which tables are used; 8 MiB each"""
 
@@ -38,9 +43,31 @@ def applied(table: Any, u: Any, axis: int) -> Any:
     """Return Σ_j table[i, j] u[…, j, …] along an axis."""
     n = u.shape[axis]
     before, after = u.shape[:axis], u.shape[axis + 1 :]
+    if elsewhere(u) and max(table.shape) <= OWN and table.dtype == u.dtype:
+        out = np.empty_like(u, shape=(*before, len(table), *after))
+        lines = (prod(before), n, prod(after))
+        stencils.on_device().table_product(table, contiguous(u).reshape(lines), out.reshape(lines[0], -1, lines[2]))
+        return out
     if not after:
         return (u.reshape(-1, n) @ table.T).reshape(*before, -1)
     return (table @ u.reshape(prod(before), n, prod(after))).reshape(*before, -1, *after)
+
+
+def transforms(xp: Any) -> Any:
+    """Return fast Fourier, cosine and sine transforms: SciPy's, or a device's functions of the same names."""
+    if xp is np:
+        import scipy.fft
+
+        return scipy.fft
+    return there()
+
+
+@cache
+def there() -> Transforms:
+    """Return the device's."""
+    import cupyx.scipy.fft  # pyright: ignore[reportMissingImports]
+
+    return Transforms(cupyx.scipy.fft, device_namespace().asarray)
 
 
 class Transforms:
