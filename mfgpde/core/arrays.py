@@ -8,7 +8,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-
 Array = NDArray[np.float64]
 Backend = Literal["auto", "numpy", "cupy"]
 

@@ -8,7 +8,6 @@ that of the multiplier alone, so that [dual, primal] holds the optimum of the di
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,7 +23,7 @@ from mfgpde.equilibria.space_time import SpaceTime
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import stencils
-from mfgpde.kernels.replay import LARGEST, Replayed
+from mfgpde.kernels.replay import Replayed, directly
 
 EVERY = 25  # iterations between two looks at the gap
 RELAXED = 1.8
@@ -120,10 +119,6 @@ def solve_primal_dual(
     )  # fmt: skip
 
 
-def _directly(key: float, work: Callable[[], tuple[Array]]) -> tuple[Array]:
-    return work()
-
-
 class _State:
     """The iterate: densities and momenta on the transport equation, and the dual variables of their copies."""
 
@@ -140,7 +135,7 @@ class _State:
         self.adapt = 1.0
         self.squares = np.ones_like(self.rho, shape=(2,))
         """by which primal and dual variables moved, squared and summed"""
-        self.replayed: Any = Replayed() if elsewhere(self.rho) and self.rho.size <= LARGEST else _directly
+        self.replayed: Any = Replayed() if elsewhere(self.rho) else directly
         self._weights: Recent[Array] = Recent(4)
         self.units = (problem.game.unit(grid.lengths), (8 / max(grid.lengths)) ** grid.dimension)
         self.phi = np.zeros_like(self.on_nodes)
@@ -206,10 +201,11 @@ class _State:
             primal, dual = primal + np.sum((m - old) ** 2), dual + np.sum(d_m**2) + np.sum(d_mu**2)
             old += RELAXED * (m - old)
         y = self.on_nodes + tau * ahead[1:]
-        for k in range(1, problem.steps + 1 - problem.fixed_end):
-            change = y[k - 1] - tau * problem.node_proximal(k, y[k - 1] / tau, 1 / tau) - self.on_nodes[k - 1]
-            self.on_nodes[k - 1] += RELAXED * change
-            dual = dual + np.sum(change**2)
+        change = y - tau * problem.charges.proximal(y / tau, 1 / tau) - self.on_nodes
+        if problem.fixed_end:
+            change[-1] = 0.0
+        self.on_nodes += RELAXED * change
+        dual = dual + np.sum(change**2)
         self.rho += RELAXED * (rho - self.rho)
         return (np.stack((primal, dual)),)
 

@@ -16,16 +16,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from mfgpde.core.arrays import Array, beside, namespace_of
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import initial_on, reference_on
-from mfgpde.games import Capacity, Functional, MeanFieldGame
+from mfgpde.equilibria.node_costs import NodeCosts, Pieces
+from mfgpde.games import Capacity, MeanFieldGame
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels import stencils
 from mfgpde.kernels.tables import transforms
-
-Pieces = list[tuple[Functional, float, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +38,7 @@ class SpaceTime:
     kappa: Array
     price: Array
     """of kinetic energy at half steps: e^{−rτ}/g², and the square of the pace over that of time"""
-    linear: Sequence[Array]
-    """costs of position at nodes, weights included"""
-    pieces: Sequence[Pieces]
-    """costs of the density at nodes, with weight and reference"""
+    charges: NodeCosts
     end: Array | None
     """the density at the last node, if it is prescribed"""
     spectrum: Array
@@ -89,7 +85,8 @@ class SpaceTime:
         )
         pieces = [[(f, w, c if c is None else xp.asarray(c)) for f, w, c in costs] for costs in pieces]
         end = None if end is None else xp.asarray(end)
-        return cls(game, grid, nodes, initial, kappa, price, linear, pieces, end, spectrum, pace)
+        charges = NodeCosts(grid, linear, pieces, end is not None)
+        return cls(game, grid, nodes, initial, kappa, price, charges, end, spectrum, pace)
 
     @property
     def steps(self) -> int:
@@ -153,26 +150,20 @@ class SpaceTime:
         """Solve K W⁻¹ Kᵀ φ = defect, W being `scale` on densities and one on momenta."""
         axes = tuple(range(1, defect.ndim))
         right = self.fft.dctn(defect, axes=axes, **self.workers)
-        factors, inverses, beside = self.factorised(scale)
-        for k in range(1, self.steps):
-            right[k] -= factors[k - 1] * right[k - 1]
-        right[-1] *= inverses[-1]
-        for k in range(self.steps - 2, -1, -1):
-            right[k] -= beside[k] * right[k + 1]
-            right[k] *= inverses[k]
+        stencils.of(right).substitute(right.reshape(self.steps, -1), *self.factorised(scale))
         return self.fft.idctn(right, axes=axes, **self.workers)
 
     @cached_property
-    def _factorisations(self) -> dict[float, tuple[list[Array], list[Array], list[Array]]]:
+    def _factorisations(self) -> dict[float, tuple[Array, Array, Array]]:
         return {}
 
-    def factorised(self, scale: float) -> tuple[list[Array], list[Array], list[Array]]:
+    def factorised(self, scale: float) -> tuple[Array, Array, Array]:
         """Return the factors, inverse pivots and off-diagonals of the tridiagonal systems in time, one a frequency."""
         if scale not in self._factorisations:
             self._factorisations[scale] = self._factorise(scale)
         return self._factorisations[scale]
 
-    def _factorise(self, scale: float) -> tuple[list[Array], list[Array], list[Array]]:
+    def _factorise(self, scale: float) -> tuple[Array, Array, Array]:
         lam = self.spectrum
         half = [0.5 * k * lam for k in self.kappa]
         late, early = [1 / self.dt + a for a in half], [a - 1 / self.dt for a in half]
@@ -187,7 +178,8 @@ class SpaceTime:
         for k in range(1, n):
             factors.append(beside[k - 1] / diagonal[k - 1])
             diagonal[k] = diagonal[k] - factors[-1] * beside[k - 1]
-        return factors, [1 / d for d in diagonal], beside
+        one, two, three = (np.stack(a).reshape(len(a), -1) for a in (factors, [1 / d for d in diagonal], beside))
+        return one, two, three
 
     def means(self, rho: Array) -> list[Array]:
         """Return the mean densities around faces at half steps."""
@@ -234,13 +226,18 @@ class SpaceTime:
         lift = 2 * share * (1 - share)
         return self.flow_through((1 - lift) * ((1 - share) * self.initial + share * end) + lift * uniform)
 
+    @cached_property
+    def safe_flow(self) -> tuple[Array, list[Array]]:
+        """The smooth flow, found once."""
+        return self.smooth_flow()
+
     def feasible(self, rho: Array, momenta: list[Array]) -> tuple[Array, list[Array]]:
         """Return a flow with 0 ≤ ρ ≤ any capacity: the given one, with as little as it takes of a safe one."""
         inner = slice(1, self.steps if self.fixed_end else None)
-        safe, carried = self.smooth_flow()
+        safe, carried = self.safe_flow
         low = np.minimum(rho[inner], 0.0)
         share = max(float(np.max(low / np.minimum(low - safe[inner], -1e-300))), 0.0)
-        for cost, _, _ in self.pieces[1]:
+        for cost, _, _ in self.charges.pieces[1]:
             if isinstance(cost, Capacity):
                 over = np.maximum(rho[inner] - cost.largest, 0.0)
                 share = max(share, float(np.max(over / np.maximum(rho[inner] - safe[inner], 1e-300))))
@@ -250,43 +247,6 @@ class SpaceTime:
 
     # costs
 
-    def node_cost(self, k: int, r: Array) -> float:
-        """Return all costs of a density at node k."""
-        total = float(self.grid.integrate(self.linear[k] * r))
-        return total + sum(w * float(self.grid.integrate(f.value(r, c))) for f, w, c in self.pieces[k])
-
-    def node_proximal(self, k: int, y: Array, s: float) -> Array:
-        """Return argmin of s·(cost at node k) + ½(r − y)² over r ≥ 0."""
-        y = y - s * self.linear[k]
-        if not self.pieces[k]:
-            return np.maximum(y, 0.0)
-        f, w, c = self.pieces[k][-1]
-        r = f.proximal(y, s * w, c)
-        return r if len(self.pieces[k]) == 1 else _proximal_of_all(y, r, s, self.pieces[k])
-
-    def node_conjugate(self, k: int, u: Array, near: Array) -> float:
-        """Return max of ∫u r − cost at node k over densities r of mass one, or an upper bound by splitting u at `near`."""
-        u, total = u - self.linear[k], 0.0
-        for f, w, c in self.pieces[k][:-1]:
-            share = w * f.first_variation(near, c)
-            total += w * float(self.grid.integrate(f.conjugate(share / w, c)))
-            u = u - share
-        if not self.pieces[k]:
-            return float(u.max())
-        f, w, c = self.pieces[k][-1]
-
-        def bound(shift: float) -> float:
-            return shift + w * float(self.grid.integrate(f.conjugate((u - shift) / w, c)))
-
-        middle = float(np.sum(u * near) / np.sum(near))
-        spread = (
-            float(np.sqrt(np.sum((u - middle) ** 2 * near) / np.sum(near))) + 1e-12 * float(np.abs(u).max()) + 1e-300
-        )
-        best = minimize_scalar(
-            bound, bounds=(-3 * spread, 3 * spread), method="bounded", options={"xatol": 1e-4 * spread}
-        )
-        return total + min(best.fun, bound(0.0))
-
     def costs(self, rho: Array, momenta: Sequence[Array]) -> dict[str, float]:
         """Return the cost of a feasible flow in parts; infinite if momentum flows where there is no density."""
         kinetic = 0.0
@@ -294,8 +254,7 @@ class SpaceTime:
             with np.errstate(divide="ignore", invalid="ignore"):
                 energy = np.where(mu > 0, m * m / (2 * mu), np.where(m == 0, 0.0, np.inf))
             kinetic += self.dt * float(np.sum(self.prices * energy)) * self.grid.volume
-        nodes = [self.node_cost(k, r) for k, r in enumerate(rho)]
-        return {"kinetic": kinetic, "running and interaction": sum(nodes[:-1]), "terminal": nodes[-1]}
+        return {"kinetic": kinetic, **self.charges.values(rho)}
 
     def _charges(self, phi: Array) -> Array:
         """Return c at all nodes 0 … N for a potential at half steps."""
@@ -308,12 +267,11 @@ class SpaceTime:
     def dual(self, phi: Array, near: Array) -> float:
         """Return the lower bound that a potential at half steps proves; `near` are densities to split costs at."""
         c = self._charges(phi)
-        total = self.node_cost(0, self.initial) - float(self.grid.integrate(c[0] * self.initial))
-        last = self.steps
+        charges, last = self.charges, self.steps
+        total = charges.at(0, self.initial) - float(self.grid.integrate(c[0] * self.initial))
         if self.end is not None:
-            total += self.node_cost(last, self.end) - float(self.grid.integrate(c[last] * self.end))
-            last -= 1
-        return total - sum(self.node_conjugate(k, c[k], near[k]) for k in range(1, last + 1))
+            total += charges.at(last, self.end) - float(self.grid.integrate(c[last] * self.end))
+        return total - charges.conjugate(c, near)
 
     def values(self, phi: Array) -> Array:
         """Return the value function at the nodes, present values undone."""
@@ -345,17 +303,3 @@ def divergence(flux: Array, axis: int, h: float) -> Array:
     """Return ∂m/∂x of momenta through inner faces, none through walls."""
     edge = np.zeros_like(flux, shape=tuple(1 if i == axis else n for i, n in enumerate(flux.shape)))
     return np.diff(np.concatenate((edge, flux, edge), axis=axis), axis=axis) / h
-
-
-def _proximal_of_all(y: Array, start: Array, s: float, pieces: Pieces) -> Array:
-    """Solve r + s Σ w f′(r) = y by Newton's method in log r."""
-    z = np.log(np.maximum(start, 1e-300))
-    for _ in range(60):
-        r = np.exp(z)
-        defect = r - y + s * sum(w * f.first_variation(r, c) for f, w, c in pieces)
-        slope = r * (1 + s * sum(w * f.second_variation(r, c) for f, w, c in pieces))
-        step = np.clip(defect / np.maximum(slope, 1e-300), -2.0, 2.0)
-        z = np.maximum(z - step, -690.0)
-        if np.abs(step).max() < 1e-13:
-            break
-    return np.exp(z)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
 from mfgpde.kernels.games import kinetic_proximal as kinetic_proximal
+from mfgpde.kernels.games import substitute as substitute
 from mfgpde.kernels.regions import region
 from mfgpde.kernels.transport import envelope as envelope
 from mfgpde.kernels.transport import scatter as scatter

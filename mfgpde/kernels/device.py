@@ -18,7 +18,7 @@ from mfgpde.kernels.launch import THREADS, Kernel, Runner, Stencil, blocks
 
 MOST_BLOCKS = 1024
 WIDTH, MEASURES = 256, 5  # as in reductions.cuh
-EDGE = 64  # as in tables.cuh
+EDGE, SQUARES = 32, 64  # as in tables.cuh
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +110,16 @@ class DeviceStencils:
         """Minimise weight·m²/(2μ) + ½|(m, μ) − (m0, μ0)|² over μ ≥ 0; `out_mu` holds a guess. Arrays (lines, n)."""
         self._flat("kinetic_proximal", m.size, m, mu, weight, out_m, out_mu, *m.shape)
 
+    def substitute(self, right: Any, factors: Any, inverses: Any, beside: Any) -> None:
+        """Solve tridiagonal systems along the first axis of right (n, systems) in place, eliminated before."""
+        n, systems = right.shape
+        self._flat("substitute", systems, right, factors, inverses, beside, n, systems)
+
     def table_product(self, table: Any, u: Any, out: Any) -> None:
         """Fill out (outer, m, inner) with Σ_j table[i, j] u[b, j, a], a table (m, n) times u (outer, n, inner)."""
         outer, n, inner = u.shape
         grid = (blocks(outer * inner, EDGE), blocks(len(table), EDGE))
-        self._run("table_product", grid, 256, table, u, out, len(table), outer * inner, n, inner)
+        self._run("table_product", grid, SQUARES, table, u, out, len(table), outer * inner, n, inner)
 
     def measures(self, p: Any, q: Any, empty: Callable[..., Any]) -> Any:
         """Return Σp, Σ|p − q|, Σ(p − q)², max|p − q|, Σ p log(p/q) in one pass; `empty(shape, dtype)` makes arrays there.

@@ -1,4 +1,4 @@
-"""The proximal map of the kinetic energy a m²/2μ, the heart of first-order games."""
+"""What games do line by line: the proximal map of the kinetic energy a m²/2μ, and tridiagonal systems in time."""
 
 from __future__ import annotations
 
@@ -39,3 +39,23 @@ def kinetic_proximal(m: Array, mu: Array, weight: Array, out_m: Array, out_mu: A
             y = max(y, 0.0)
             out_mu[i, j] = y
             out_m[i, j] = a * y / (y + s)
+
+
+@region(4)
+def substitute(right: Array, factors: Array, inverses: Array, beside: Array) -> None:
+    """Solve tridiagonal systems along the first axis of right (n, systems) in place, eliminated before.
+
+    `factors` (n − 1, systems) are of the rows above, `inverses` (n, systems) of pivots, `beside` of what is right of them.
+    """
+    n, systems = right.shape
+    block = 512
+    for b in numba.prange((systems + block - 1) // block):
+        start, stop = b * block, min((b + 1) * block, systems)
+        for k in range(1, n):
+            for i in range(start, stop):
+                right[k, i] -= factors[k - 1, i] * right[k - 1, i]
+        for i in range(start, stop):
+            right[n - 1, i] *= inverses[n - 1, i]
+        for k in range(n - 2, -1, -1):
+            for i in range(start, stop):
+                right[k, i] = (right[k, i] - beside[k, i] * right[k + 1, i]) * inverses[k, i]

@@ -8,7 +8,6 @@ The truth is W₂ of the densities that are constant on cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from mfgpde.core.arrays import Array, Backend, elsewhere, namespace, require_mem
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.progress import meter
 from mfgpde.grids import CartesianGrid
-from mfgpde.kernels.replay import Replayed
+from mfgpde.kernels.replay import Replayed, directly
 from mfgpde.kernels.tables import transforms
 from mfgpde.transport.bracket import bracket
 from mfgpde.transport.c_transform import returned, traced, transform
@@ -128,10 +127,6 @@ def _power(matrix: Array, exponent: float, least: float) -> Array:
     return (vectors * np.maximum(values, least) ** exponent) @ vectors.T
 
 
-def _directly(key: str, work: Callable[..., Any], *given: Array) -> Any:
-    return work(*given)
-
-
 class _Ascent:
     """Steps along the exact gradient of the discrete dual in the H⁻¹ metric, in ψ, with Nesterov's momentum."""
 
@@ -140,7 +135,7 @@ class _Ascent:
         self.symbol = xp.asarray(_spectrum(mu.shape, self.h))
         self.psi = self.before = transform(xp.asarray(_first_guess(mu, nu, grid)), self.h)
         self.momentum, self.sigma = 1, 8.0 * self.h**mu.ndim / float(max(mu.max(), nu.max()))
-        self.replayed: Any = Replayed() if elsewhere(self.mu) else _directly
+        self.replayed: Any = Replayed() if elsewhere(self.mu) else directly
         self.history = [self._value(self.psi)]
 
     def _value(self, psi: Array) -> float:

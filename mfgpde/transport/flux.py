@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import label
 
-from mfgpde.core.arrays import Array, to_host
+from mfgpde.core.arrays import Array, elsewhere, to_host
 from mfgpde.discretisations.finite_volume import MarkovChain
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels.replay import Replayed, directly
 from mfgpde.kernels.tables import transforms
 
 LEAST = 1e-15
@@ -106,19 +107,28 @@ class _Flux:
 
     def improved(self) -> Any:
         """Yield the action of the flux, and what mass it leaves over, after every so many iterations."""
-        u, r = np.zeros_like(self.source), self.source
-        z = self._preconditioned(r)
-        d, size = z, np.vdot(r, z)
+        u, r = np.zeros_like(self.source), self.source.copy()
+        d = self._preconditioned(r)
+        size = np.stack([np.sum(r * d)])
         least = np.maximum(ROUNDED * size, 1e-280)  # below, nothing is left but constants, which no flux feels
-        for k in range(1, MOST + 1):
-            Ad = -self.chain.rate(d, 0.0)
-            step = np.where(size > least, size, 0.0) / np.maximum(np.vdot(d, Ad), 1e-290)
-            u, r = u + step * d, r - step * Ad
-            if k % EVERY == 0:
-                yield self._bounded(u)
-            z = self._preconditioned(r)
-            new = np.vdot(r, z)
-            d, size = z + new / np.maximum(size, least) * d, new
+
+        def iterate() -> tuple[Array, ...]:
+            """Go so many iterations, in place."""
+            for _ in range(EVERY):
+                Ad = -self.chain.rate(d, 0.0)
+                step = np.where(size > least, size, 0.0) / np.maximum(np.sum(d * Ad), 1e-290)
+                np.add(u, step * d, out=u)
+                np.subtract(r, step * Ad, out=r)
+                z = self._preconditioned(r)
+                new = np.sum(r * z)
+                d[...] = z + new / np.maximum(size, least) * d
+                size[...] = new
+            return ()
+
+        work = Replayed() if elsewhere(u) else directly
+        for _ in range(MOST // EVERY):
+            work("iterate", iterate)
+            yield self._bounded(u)
 
     def _preconditioned(self, r: Array) -> Array:
         fft = transforms(self.xp)

@@ -6,6 +6,7 @@ these arrays marches on a device, and how fast is bounded by what is counted.
 """
 
 import ctypes
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,10 +22,10 @@ import scipy.fft
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from mfgpde.core import arrays
-from mfgpde.kernels.tables import Transforms
 from mfgpde.kernels import replay, stencils, tables
 from mfgpde.kernels.device import DeviceStencils
 from mfgpde.kernels.launch import signatures, source
+from mfgpde.kernels.tables import Transforms
 
 FLAGS = ["-std=c++17", "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-Wno-unused-function", "-Wno-unknown-pragmas"]
 TRAPS = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-ffp-contract=off"]
@@ -40,7 +41,7 @@ def library(kernels, real, backwards):
     for name, kinds in signatures().items():
         parameters = ", ".join(f"{kind} a{k}" for k, kind in enumerate(kinds))
         given = ", ".join(f"a{k}" for k in range(len(kinds)))
-        start = kernels.index(f" {name}(const")
+        start = re.search(rf"(?:void|STAGE) {name}\(", kernels).start()
         barriers = str("BARRIER" in kernels[start : kernels.index("\n}\n", start)]).lower()
         launchers.append(
             f'extern "C" void launch_{name}(const int* grid, const int* block, {parameters}) '
@@ -108,14 +109,16 @@ def counted(way, inner):
     return inner
 
 
+ALIVE = weakref.WeakSet()
+"""all arrays there"""
+
+
 class Remote(NDArrayOperatorsMixin):
     """An array out of NumPy's reach."""
 
-    alive = weakref.WeakSet()
-
     def __init__(self, inner):
         self.inner = inner
-        self.alive.add(self)
+        ALIVE.add(self)
 
     __hash__ = object.__hash__
 
@@ -210,7 +213,7 @@ def recorded(work, given, kept):
     Memory that the work writes in place is as it was before: to record is not to compute.
     """
     own, before = tuple(a.copy() for a in given), Counter(COUNTED)
-    saved = [(a, a.inner.copy()) for a in list(Remote.alive) if a.inner.flags.writeable]
+    saved = [(a, a.inner.copy()) for a in list(ALIVE) if a.inner.flags.writeable]
     found = work(*own)
     for a, values in saved:
         a.inner[...] = values

@@ -98,11 +98,11 @@ def test_an_iteration_of_a_game(fake, counts):
     few, many = found
     assert many["launches"] - few["launches"] <= 49 - 30 + 1  # where the last look changes the step, one more
     assert many["fetched"] == few["fetched"]
-    assert many["sent"] == few["sent"]
+    assert abs(many["sent"] - few["sent"]) <= 2  # and sends new weights
 
 
 def test_the_bracket_fetches_numbers_alone(fake, counts):
-    """At most 400 iterations of 20 launches each; fields are sent once and never come back."""
+    """Of 400 iterations at most, twenty are done and the others replayed; fields are sent once and never come back."""
     grid = mfg.CartesianGrid.cube(3.0, 40, 2)
     p, q = (law.density(grid.points) for law in (mfg.gaussian([0.0, 0.0], 0.3, 2), mfg.gaussian([0.1, 0.0], 0.3, 2)))
     p, q = p / p.sum(), q / q.sum()
@@ -110,7 +110,7 @@ def test_the_bracket_fetches_numbers_alone(fake, counts):
     assert counts["bytes sent"] <= 3 * p.nbytes + 2 * 40**2 * 8
     assert counts["fetched"] <= 30
     assert counts["bytes fetched"] <= 16 * 30
-    assert counts["launches"] <= 400 * 20
+    assert counts["launches"] <= 20 * 20 + 20 * 24 + 60
     assert there == pytest.approx(
         by_flux(p, q, grid, logarithmic_mean), rel=1e-6
     )  # the root of what rounding leaves over

@@ -17,7 +17,12 @@ SPACES = {
     "order 2, stored": (TURNING, mfg.FiniteVolume, {}, False),
     "order 4": (OU, mfg.FiniteVolume, {"order": 4}, False),
     "cosines": (OU, mfg.Spectral, {}, False),
-    "Fourier": (mfg.FokkerPlanck(lambda x, t: np.sin(np.pi * x), lambda t: 0.3, time_dependent=False), mfg.Spectral, {}, True),
+    "Fourier": (
+        mfg.FokkerPlanck(lambda x, t: np.sin(np.pi * x), lambda t: 0.3, time_dependent=False),
+        mfg.Spectral,
+        {},
+        True,
+    ),
 }
 
 
@@ -34,7 +39,7 @@ def test_a_recorded_step_is_the_step(equation, space, options, periodic, rng, de
                 dt,
                 lambda given, dt=dt: integrator.step(system, given, 0.0, dt),
                 u,
-                kept=lambda dt=dt: integrator.constants(system, u, 0.0, dt),
+                kept=lambda dt=dt, u=u: integrator.constants(system, u, 0.0, dt),
             )
             new = new.copy()
             want, expected = integrator.step(system, u, 0.0, dt)

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mfgpde.core.arrays import Array, Backend, check_backend, namespace, require_memory
-from mfgpde.kernels.tables import LARGEST
 from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.spectral.bases import Basis, Cosine, CosineThere, Fourier
 from mfgpde.discretisations.spectral.mehler import propagate
@@ -22,6 +21,7 @@ from mfgpde.discretisations.spectral.systems import (
 )
 from mfgpde.equations import Continuity, Diffusing, Equation, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels.tables import LARGEST
 
 FIELDS = 40
 """arrays that a step of ETDRK4 holds at once: stages, weights, and the transforms' own, two words a coefficient"""

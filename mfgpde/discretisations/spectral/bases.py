@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.fft import fftfreq, fftn, rfftfreq
 
 from mfgpde.core.arrays import to_host
-from mfgpde.kernels.tables import applied, cosine, slope, transforms
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels.tables import applied, cosine, slope, transforms
 
 Array = NDArray[Any]
 

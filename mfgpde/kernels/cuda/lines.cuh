@@ -1,4 +1,4 @@
-// Line by line: lower envelopes of parabolas and their adjoint, and the proximal map of the kinetic energy.
+// Line by line: lower envelopes of parabolas and their adjoint, the proximal map of the kinetic energy, systems in time.
 
 #define TILE 128
 
@@ -76,4 +76,23 @@ extern "C" __global__ void kinetic_proximal(const real* __restrict__ m, const re
     }
     out_mu[at] = y;
     out_m[at] = flow;
+}
+
+// tridiagonal systems along the first axis of right (n, systems), eliminated before, as in mfgpde/kernels/games.py
+extern "C" __global__ void substitute(real* __restrict__ right, const real* __restrict__ factors,
+                                      const real* __restrict__ inverses, const real* __restrict__ beside, int n,
+                                      wide systems) {
+    const wide i = flat_thread();
+    if (i >= systems) return;
+    real here = right[i];
+    for (int k = 1; k < n; ++k) {
+        here = right[k * systems + i] - factors[(k - 1) * systems + i] * here;
+        right[k * systems + i] = here;
+    }
+    here *= inverses[(n - 1) * systems + i];
+    right[(n - 1) * systems + i] = here;
+    for (int k = n - 2; k >= 0; --k) {
+        here = (right[k * systems + i] - beside[k * systems + i] * here) * inverses[k * systems + i];
+        right[k * systems + i] = here;
+    }
 }
