@@ -128,8 +128,6 @@ CASES = (
     Case("P1, order 2", density(OU, order(2), 5.0, lambda n: 2 / n**2), (256, 512, 1024), (256, 512)),
     Case("W₂ of Gaussians", transport, (256, 512, 1024), (256, 512)),
     Case("crowd, entropic, 64 steps", partial(game, "entropic", 64, 1e-6), (128,), (128,), counted=False),
-    Case("crowd, primal-dual, 16 steps", partial(game, "primal-dual", 16, 1e-2), (128,), (128,), counted=False),
-    Case("crowd, primal-dual, 64 steps", partial(game, "primal-dual", 64, 1e-2), (256,), counted=False),
     Case("eikonal, WENO", eikonal, (256, 512), (256,)),
     Case(
         "P1, order 4", density(OU, order(4), 5.0, lambda n: 500 / n**4 if n < 512 else 2e-8), (256, 512, 1024), (256,)
@@ -137,6 +135,8 @@ CASES = (
     Case("P2 in 3D, order 2", density(VP, order(2), 6.0, lambda n: 2 / n**2, 3), (64, 128), (64,)),
     Case("P1, spectral", density(OU, mfg.Spectral, 5.0, lambda n: 1e-9), (128, 256, 512), (128,)),
     Case("crowd, entropic, 128 steps", partial(game, "entropic", 128, 1e-6), (256,), counted=False),
+    Case("crowd, primal-dual, 64 steps", partial(game, "primal-dual", 64, 1e-2), (256,), counted=False),
+    Case("crowd, primal-dual, 16 steps", partial(game, "primal-dual", 16, 1e-2), (128,), (128,), counted=False),
 )
 """those that the host cannot do in half a minute are left to the device"""
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, to_host
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels.tables import applied
 
 RESOLVED = 0.75
 """standard deviation over cell width, below which the sampled Gaussian is off by more than 3e-5"""
@@ -34,12 +35,12 @@ class Heat:
 
     def __call__(self, logs: Array) -> Array:
         """Return the logarithm of the noised e^logs; the matrices are symmetric: it is its own transpose."""
-        top = float(logs.max())
-        if top - float(logs[np.isfinite(logs)].min()) > RANGE:
+        top, least = map(float, to_host(np.stack((np.max(logs), np.min(np.where(np.isfinite(logs), logs, np.inf))))))
+        if top - least > RANGE:
             return self._by_lines(logs)
         values = np.exp(logs - top)
         for axis, K in enumerate(self.matrices):
-            values = np.moveaxis(np.tensordot(K, values, axes=(1, axis)), 0, axis)
+            values = applied(K, values, axis)
         return np.log(np.maximum(values, 1e-300)) + top
 
     def _by_lines(self, logs: Array) -> Array:

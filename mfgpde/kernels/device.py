@@ -106,6 +106,11 @@ class DeviceStencils:
         out.fill(0)
         self._flat("scatter", mass.size, mass, place, offset, out, *mass.shape)
 
+    def carry(self, mass: Any, target: tuple[Any, ...], least: int, out: Any, cost: Any) -> None:
+        """Fill `out` with mass carried to target, in cells, by multilinear shares, and `cost` with share·distance²."""
+        out.fill(0)
+        self._flat(f"carry_{mass.ndim}d", mass.size, mass, *target, least, out, cost, *mass.shape)
+
     def kinetic_proximal(self, m: Any, mu: Any, weight: Any, out_m: Any, out_mu: Any) -> None:
         """Minimise weight·m²/(2μ) + ½|(m, μ) − (m0, μ0)|² over μ ≥ 0; `out_mu` holds a guess. Arrays (lines, n)."""
         self._flat("kinetic_proximal", m.size, m, mu, weight, out_m, out_mu, *m.shape)

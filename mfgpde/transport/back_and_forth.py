@@ -95,13 +95,13 @@ def back_and_forth(
             recent = ascent.history[-10:]
             if k >= 10 and max(recent) - min(recent) <= tolerance * abs(recent[-1]):
                 break
-    phi, best, history = to_host(transform(ascent.psi, h)), ascent.history[-1], ascent.history
+    phi, best, history = transform(ascent.psi, h), ascent.history[-1], ascent.history
     lower, upper, target = bracket(phi, mu, nu, grid, xp)
     value = float(np.clip(np.sqrt(max(2 * best, 0.0)), lower, upper))
     method = f"back-and-forth on {'×'.join(map(str, grid.cells))} cells, {len(history)} iterations, certified bracket"
     distance = Estimate(value, max(upper - value, value - lower), Kind.BOUND, method)
     centres = origin + np.stack([a + h * (target[i] + 0.5) for i, a in enumerate(grid.lower)], axis=-1)
-    return Transport(distance, float(lower), float(upper), phi, centres, tuple(history))
+    return Transport(distance, float(lower), float(upper), to_host(phi), centres, tuple(history))
 
 
 def _masses(density: Array, grid: CartesianGrid) -> Array:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, beside, contiguous, elsewhere, to_host
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels import stencils
 from mfgpde.kernels import transport as kernels
 from mfgpde.transport.c_transform import transform
 from mfgpde.transport.flux import by_flux, logarithmic_mean
@@ -45,19 +46,21 @@ def bracket(
     are computed where `xp` keeps its arrays.
     """
     h = grid.spacing[0]
+    there = phi, p, q = tuple(map(xp.asarray, (phi, mu, nu)))
     psi = transform(phi, h)
-    half = _by_lattice(phi, mu, nu, grid)
+    half = _by_lattice(*there, grid)
     target, back = _target(phi, h), _target(psi, h)
-    upper = _by_plan(target, mu, nu, grid, xp)
-    upper = min(upper, _by_plan(back, nu, mu, grid, xp, upper))
+    upper = _by_plan(target, p, q, grid, xp)
+    upper = min(upper, _by_plan(back, q, p, grid, xp, upper))
     if 2 * half < (CLOSE * h) ** 2:
-        upper = min(upper, by_flux(mu, nu, grid, logarithmic_mean, xp))
+        upper = min(upper, by_flux(p, q, grid, logarithmic_mean, xp))
+        potentials = to_host(phi), to_host(psi)
         for cells in SMOOTHED:
-            rounder = (gaussian_filter(u, cells, mode="nearest") for u in (phi, psi))
+            rounder = (gaussian_filter(u, cells, mode="nearest") for u in potentials)
             half = max(half, *(_by_splines(u, *pair, h) for u, pair in zip(rounder, ((mu, nu), (nu, mu)), strict=True)))
     squared = max(2 * half, _by_moments(mu, nu, grid) ** 2) - ROUNDING * float(np.sum(np.square(grid.lengths)))
     lower = np.sqrt(max(squared, 0.0))
-    return float(lower), float(upper), target
+    return float(lower), float(upper), tuple(map(to_host, target))
 
 
 def _by_moments(mu: Array, nu: Array, grid: CartesianGrid) -> float:
@@ -135,13 +138,19 @@ def _widest(a: Array, axes: list[int], size: int) -> Array:
 
 def _target(phi: Array, h: float) -> tuple[Array, ...]:
     """Return x − ∇φ at the cell centres, in units of cells from the first centre."""
-    grids = np.meshgrid(*(np.arange(n, dtype=float) for n in phi.shape), indexing="ij")
-    slopes = np.gradient(phi, h, edge_order=1)
-    return tuple(x - s / h for x, s in zip(grids, slopes, strict=True))
+    found = []
+    for axis, n in enumerate(phi.shape):
+        x = beside(np.arange(n, dtype=float).reshape(-1, *(1,) * (phi.ndim - 1 - axis)), phi)
+        found.append(x - np.gradient(phi, h, axis=axis, edge_order=1) / h)
+    return tuple(found)
 
 
 def _carried(mass: Array, target: tuple[Array, ...], split: int) -> tuple[Array, float]:
     """Return the mass carried by the map, and Σ share·|target − source|² in cells²."""
+    if elsewhere(mass):
+        arrived, costs = np.empty_like(mass), np.empty_like(mass)
+        stencils.on_device().carry(mass, tuple(map(contiguous, target)), split, arrived, costs)
+        return arrived, float(np.sum(costs))
     blocks = 4
     out, cost = np.empty((blocks, *mass.shape)), np.empty(blocks)
     carry: Any = kernels.carry_2d if mass.ndim == 2 else kernels.carry_3d
@@ -152,22 +161,30 @@ def _carried(mass: Array, target: tuple[Array, ...], split: int) -> tuple[Array,
 def _by_lattice(phi: Array, mu: Array, nu: Array, grid: CartesianGrid) -> float:
     """Return a number that ½W₂² of the cellwise constant densities exceeds, up to rounding."""
     h, d = grid.spacing[0], grid.dimension
-    wide = np.pad(phi, 1, mode="reflect", reflect_type="odd")
+    wide = _reflected(phi)
     psi = transform(wide, h, refine=False)
     phi = transform(psi, h, refine=False)
     spread = d * h**2 / 12  # of uniform cells about their centres
+    squares = beside(_squares(grid), phi)
     total = 0.0
     for mass, potential in ((mu, phi), (nu, psi)):
         shares = np.pad(mass, 1)
         for axis in range(d):  # uniform cells on hat functions: ⅛, ¾, ⅛
             near = np.roll(shares, 1, axis) + np.roll(shares, -1, axis)
             shares = 0.75 * shares + 0.125 * near
-        squares = _squares(grid)
         inflation = 0.5 * (
             float(np.sum(squares * shares)) - float(np.sum(squares[(slice(1, -1),) * d] * mass)) - spread
         )
         total += float(np.sum(potential * shares)) - inflation
     return total
+
+
+def _reflected(u: Array) -> Array:
+    """Return u with one more value at each end of each axis, on the line through the last two."""
+    for axis in range(u.ndim):
+        first, second, last, before = (u[(slice(None),) * axis + (slice(k, k + 1 or None),)] for k in (0, 1, -1, -2))
+        u = np.concatenate((2 * first - second, u, 2 * last - before), axis=axis)
+    return u
 
 
 def _squares(grid: CartesianGrid) -> Array:

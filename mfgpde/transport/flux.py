@@ -53,7 +53,7 @@ def by_flux(
     inside = b > LEAST if path is None else np.minimum(a, b) > LEAST
     mean = np.where(inside, (path or path_mean)(*(np.where(inside, c, 1.0) for c in (a, b))), 0.0)
     source = np.where(inside, a - b, 0.0)
-    lost = 0.5 * float(np.abs((a - b)[~inside]).sum())
+    lost = 0.5 * float(np.sum(np.where(inside, 0.0, np.abs(a - b))))
     across = float(np.sum(np.square(grid.lengths)))
     best = length + np.sqrt(across * (lost + 0.5 * float(np.abs(source).sum())))  # no flux at all
     if not np.any(source):

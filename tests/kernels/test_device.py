@@ -8,13 +8,15 @@ import re
 import numpy as np
 import pytest
 
-from mfgpde.kernels import cpu
+from mfgpde.kernels import cpu, transport
 from mfgpde.kernels.launch import PRELUDE, signatures, source
 
 GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 REGISTERS = {
+    "carry_2d": 80,
+    "carry_3d": 80,
     "weno_slopes": 72,
     "corrected_stage_3d": 96,
     "corrected_fitted_stage_3d": 96,
@@ -319,6 +321,43 @@ def test_a_missing_barrier_would_be_seen(rng, on_host):
         shares = on_host(backwards, without).measures(p, p + 1, lambda shape, dtype: np.zeros(shape, dtype))
         wrong.append(not np.isclose(shares[:, 0].sum(), p.sum()))
     assert any(wrong)
+
+
+@pytest.mark.parametrize("n", [2, 3, 17])
+def test_systems_in_time(n, rng, on_host):
+    """From dense systems, eliminated here."""
+    systems = 137
+    beside, diagonal = rng.normal(size=(n - 1, systems)), 3 + rng.random((n, systems))
+    x, right = rng.normal(size=(n, systems)), diagonal.copy()
+    right *= x
+    right[1:] += beside * x[:-1]
+    right[:-1] += beside * x[1:]
+    factors = np.empty_like(beside)
+    for k in range(1, n):
+        factors[k - 1] = beside[k - 1] / diagonal[k - 1]
+        diagonal[k] -= factors[k - 1] * beside[k - 1]
+    for kernels, hold in ((cpu, np.array), (on_host(), guarded)):
+        ours = hold(right)
+        kernels.substitute(ours, *map(hold, (factors, 1 / diagonal, beside)))
+        np.testing.assert_allclose(ours, x, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(19, 23), (2, 40), (9, 11, 7)], ids=str)
+@pytest.mark.parametrize("least", [1, 3])
+def test_mass_carried_by_a_map(shape, least, rng, on_host):
+    """Folded, stretched, and out of the box at places; cells without mass stay without."""
+    mass = np.where(rng.random(shape) < 0.2, 0.0, rng.random(shape))
+    places = np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij")
+    target = [x + 2.5 * np.sin(0.7 * x + k) + rng.normal(size=shape) for k, x in enumerate(places)]
+    want, cost = np.empty((1, *shape)), np.empty(1)
+    (transport.carry_2d if mass.ndim == 2 else transport.carry_3d)(mass, *target, least, want, cost)
+    ours, costs = guarded(np.full(shape, np.nan)), guarded(np.full(shape, np.nan))
+    on_host().carry(guarded(mass), tuple(map(guarded, target)), least, ours, costs)
+    np.testing.assert_allclose(ours, want[0], rtol=1e-12, atol=1e-14)
+    assert costs.sum() == pytest.approx(cost[0], rel=1e-12)
+    assert ours.sum() == pytest.approx(mass.sum(), rel=1e-13)
+    assert unharmed(ours)
+    assert unharmed(costs)
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 1), (3, 67, 1), (130, 64, 1), (2, 70, 65), (1, 16, 200), (4, 33, 7)], ids=str)
