@@ -5,6 +5,7 @@ process of its own with two cores. Where PyTorch is installed its profiler count
 made them. Cases that the clock leaves no time for are left out and named.
 """
 
+import gc
 import json
 import os
 import subprocess
@@ -202,6 +203,7 @@ def _measured(case: Case, n: int, xp: Any) -> tuple[Any, ...]:
     except Exception as problem:  # one case that fails shall not cost the others
         return _row(f"{case.name}: {type(problem).__name__}: {str(problem)[:200]}", str(n), None)
     finally:
+        gc.collect()
         xp.get_default_memory_pool().free_all_blocks()
     host = _on_two_cores(case.name, n, TURNS) if n in case.host else None
     return _row(case.name, str(n), best, host, None if host is None else host / best, error, steps, *counts)
@@ -319,6 +321,7 @@ def _beside_others(xp: Any) -> list[tuple[Any, ...]]:
     ours = _each(lambda: system.rate(p, 0.0, out), xp, 50)
     rows = [_row("one rate, rates stored: ours", f"{n}²", ours)]
     rows.append(_row("… in CuPy", f"{n}²", _each(lambda: change(p, u0, d0, u1, d1, xp.pad), xp, 20)))
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # it would take most of the device's memory
     import jax
 
     if jax.default_backend() == "gpu":

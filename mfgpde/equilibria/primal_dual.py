@@ -100,6 +100,7 @@ def solve_primal_dual(
             if primal - dual <= tolerance:
                 break
             state.balance()
+    state.replayed = directly  # recordings hold memory of the device
     rho, momenta, costs = found  # pyright: ignore[reportGeneralTypeIssues]
     values = to_host(problem.values(state.potential()))
     values -= np.stack([potential_cost(game, grid, float(t)) for t in problem.nodes])

@@ -6,6 +6,7 @@ it is kept under a key that holds all of them, and the arrays that it takes and 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -44,8 +45,17 @@ def record(work: Work, given: tuple[Any, ...], kept: Any) -> Recording:
     """Record the launches of work that has been done before: its kernels are compiled, its tables lie on the device.
 
     While it records, nothing is computed, so work that asks for a number fails, with a RuntimeError, and so does what CuPy
-    cannot record, with a NotImplementedError.
+    cannot record, with a NotImplementedError. Where memory is short, what is kept for other work is given back first.
     """
+    try:
+        return _recorded(work, given, kept)
+    except MemoryError:
+        gc.collect()
+        device_namespace().get_default_memory_pool().free_all_blocks()
+        return _recorded(work, given, kept)
+
+
+def _recorded(work: Work, given: tuple[Any, ...], kept: Any) -> Recording:
     cuda = device_namespace().cuda
     pool, stream, own = cuda.MemoryPool(), cuda.Stream(non_blocking=True), tuple(a.copy() for a in given)
     with cuda.using_allocator(pool.malloc), stream:
@@ -70,7 +80,8 @@ def directly(key: Hashable, work: Work, *given: Any) -> tuple[Any, ...]:
 class Replayed:
     """Work by key, such as the length of a step: done the first time, from the second on replayed.
 
-    Work that asks for numbers on its way, or calls what cannot be recorded, is done as it is; `recordable` says so then.
+    Work that asks for numbers on its way, calls what cannot be recorded, or leaves no memory for a recording, is done as it
+    is; `recordable` says so then.
     """
 
     recordable: bool = True
@@ -92,7 +103,7 @@ class Replayed:
             return work(*given)
         try:
             recording = self._recordings(key, lambda: record(work, given, kept()))
-        except (RuntimeError, NotImplementedError):
+        except (RuntimeError, NotImplementedError, MemoryError):
             self.recordable = False
             return work(*given)
         return recording(*given)

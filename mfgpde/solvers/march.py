@@ -281,6 +281,7 @@ def solve(
             status = record.status(march.steps + march.rejected, largest)
             if status is not Status.DONE:
                 break
+    march.replayed = None  # its recordings hold on to it, and to memory of the device
     solution = Solution(
         equation,
         discretisation,

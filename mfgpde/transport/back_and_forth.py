@@ -95,6 +95,7 @@ def back_and_forth(
             recent = ascent.history[-10:]
             if k >= 10 and max(recent) - min(recent) <= tolerance * abs(recent[-1]):
                 break
+    ascent.replayed = directly  # recordings hold memory of the device
     phi, best, history = transform(ascent.psi, h), ascent.history[-1], ascent.history
     lower, upper, target = bracket(phi, mu, nu, grid, xp)
     value = float(np.clip(np.sqrt(max(2 * best, 0.0)), lower, upper))

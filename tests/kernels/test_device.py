@@ -15,11 +15,11 @@ GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 REGISTERS = {
-    "carry_2d": 80,
-    "carry_3d": 80,
     "weno_slopes": 72,
     "corrected_stage_3d": 96,
     "corrected_fitted_stage_3d": 96,
+    "carry_2d": 96,
+    "carry_3d": 96,
     "table_product": 160,
 }  # a thread of these has twenty loads in flight and more
 MOST = 64  # of the others: eight blocks of 128 threads on a multiprocessor, half of what it holds, hide memory

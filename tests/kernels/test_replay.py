@@ -66,6 +66,34 @@ def test_large_states_are_not_recorded(device, monkeypatch):
     assert mfg.solve(OU, where, start, (0.0, 0.2), rtol=1e-4, largest_wall_mass=1.0).cost["steps"] > 3
 
 
+def test_what_asks_for_numbers_is_done_as_it_is(device):
+    """And so is what finds no memory for a recording; nothing is lost."""
+    xp = arrays.device_namespace()
+    u, replayed = xp.asarray(np.arange(4.0)), replay.Replayed()
+
+    def asks(v):
+        return (v / float(np.sum(v)),)
+
+    for _ in range(3):
+        (found,) = replayed("halves", asks, u)
+        np.testing.assert_allclose(arrays.to_host(found), np.arange(4.0) / 6)
+    assert not replayed.recordable
+
+
+def test_no_memory_for_a_recording(device, monkeypatch):
+    xp = arrays.device_namespace()
+    u, replayed = xp.asarray(np.arange(4.0)), replay.Replayed()
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(replay, "record", full)
+    for _ in range(2):
+        (found,) = replayed("doubled", lambda v: (v + v,), u)
+        np.testing.assert_array_equal(arrays.to_host(found), 2 * np.arange(4.0))
+    assert not replayed.recordable
+
+
 @pytest.mark.parametrize("space", [mfg.Spectral, mfg.FiniteVolume])
 def test_steps_of_one_length_are_equal(space, monkeypatch):
     """Rounding does not make them others: weights are found, and steps recorded, once a length."""
