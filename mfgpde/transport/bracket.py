@@ -46,9 +46,9 @@ def bracket(
     are computed where `xp` keeps its arrays.
     """
     h = grid.spacing[0]
-    there = phi, p, q = tuple(map(xp.asarray, (phi, mu, nu)))
+    phi, p, q = map(xp.asarray, (phi, mu, nu))
     psi = transform(phi, h)
-    half = _by_lattice(*there, grid)
+    half = _by_lattice(phi, p, q, grid)
     target, back = _target(phi, h), _target(psi, h)
     upper = _by_plan(target, p, q, grid, xp)
     upper = min(upper, _by_plan(back, q, p, grid, xp, upper))
