@@ -140,3 +140,8 @@ def single(level, rng):
 @claim.control("twice the clones' excess")
 def twice(level, rng):
     return broken(level, rng, clones=2.0)
+
+
+@claim.control("half of the clones' excess")
+def half(level, rng):
+    return broken(level, rng, clones=0.5)

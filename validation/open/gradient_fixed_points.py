@@ -59,7 +59,7 @@ def falls(level, exponent=1.0, gaps=(0.6, 0.8, 0.9, 1.0), shape=None, straighten
     x = np.array(gaps) ** 2 / (2 * WIDTH**2)
     logs = [np.log(np.maximum(values.sum(axis=1), 1e-14)) for values in (fine, rough)]
     slopes = [np.diff(one) / np.diff(x) for one in logs]
-    bar = abs(slopes[0][-1] - slopes[1][-1]) + 3 * abs(slopes[0][-1] - slopes[0][max(len(slopes[0]) - 2, 0)])
+    bar = abs(slopes[0][-1] - slopes[1][-1]) + 6 * abs(slopes[0][-1] - slopes[0][max(len(slopes[0]) - 2, 0)])
     found = mfg.Estimate(float(slopes[0][-1]), float(bar), mfg.Kind.EXTRAPOLATED, "two grids; the slope before")
     # δ: a prefactor (g/s)^2 alone would change the slope by 0.12 here
     ratio = fine[-1, 1] / max(straightening * fine[-1, 0], 1e-300)

@@ -74,12 +74,16 @@ def stopped(level, rng, bound=1.0, uniform=False, drop=1.0):
 
     gauss = mfg.gaussian(0.0, 1.0)
     # m = 1/(1 + γ): ½·½(L/N)∫γ|m'|dγ to first order
-    limit = L / (4 * N) * (np.log((1 + ends[1]) / (1 + ends[0])) + 1 / (1 + ends[1]) - 1 / (1 + ends[0]))
+    many = 3 * N
+    limit = L / (4 * many) * (np.log((1 + ends[1]) / (1 + ends[0])) + 1 / (1 + ends[1]) - 1 / (1 + ends[0]))
     ratio = mfg.Estimate(
-        lost(gauss, levels(N), 20) / (bound * limit), (L / N) ** 2, mfg.Kind.EXTRAPOLATED, f"{N} steps"
+        lost(gauss, levels(many), 2, 3) / (bound * limit),
+        0.5 * L / many,
+        mfg.Kind.EXTRAPOLATED,
+        f"{many} steps: the next order",
     )
     # δ: the next order, L/N
-    findings.append(equal("N(0, 1): divergence of paths over its first order", ratio, one, resolution=0.04))
+    findings.append(equal("N(0, 1): divergence of paths over its first order", ratio, one, resolution=0.02))
     ratios, stops = [], (1e-1, 1e-2, 1e-3)
     for d in (1, 2, 3):
         for _ in range(Level(level).pick(2, 6, 20)):
@@ -111,7 +115,7 @@ def stopped(level, rng, bound=1.0, uniform=False, drop=1.0):
                 if make
                 else np.array([snr(t) for t in np.linspace(1.0, stop, 201)])
             )
-            values.append(lost(gauss, grid, 20))
+            values.append(lost(gauss, grid, 2, 3))
         series.append(Series(f"{name}, 200 steps", "stop", list(stops), "KL of paths", values))
     return Evidence(findings, series)
 
