@@ -84,7 +84,7 @@ def certify(
     )
     sdes, odes = (sde, rough[0], sharp[0]), (ode, rough[1], sharp[1])
     laws = {
-        "sde": Law("sde", *(_cut(one.density) for one in sdes)),
+        "sde": Law("sde", _cut(sde.density), _cut(rough[0].density), _cut(sharp[0].density)),
         "ode": _of_flow("ode", *(unfolded(one.density) for one in odes)),
     }
     if data is not None:
