@@ -43,7 +43,10 @@ def _unresolved(result: Mapping[str, Any], known: Mapping[str, Share], best: Sha
         return ""
     pair = "sde–data" if best is known["sde–data"] else "ode–data"
     parts: Mapping[str, float] = result["distances"][pair]["W2"].get("parts", {})
-    return BARS[max(parts, key=lambda name: parts[name])] if parts else ""
+    if not parts:
+        return ""
+    largest = max(parts, key=lambda name: parts[name])
+    return BARS.get(largest, f"more --cells: the distance is smaller than its bar, most of it from {largest}")
 
 
 def _elsewhere(known: Mapping[str, Share], best: Share) -> str:

@@ -92,6 +92,12 @@ def test_what_would_help_most_is_what_weighs_most(changed, advice):
     assert f"What would help most: {advice}" in judged(certificate(**lengths, **others)).text
 
 
+def test_a_part_of_a_bar_that_is_not_known_is_named():
+    unresolved = certificate(sde=(0.5, 0.6), ode=(0.6, 0.6))
+    unresolved["distances"]["sde–data"]["W2"]["parts"] = {"another part": 0.6}
+    assert "most of it from another part" in judged(unresolved).text
+
+
 def test_a_failed_certificate_says_so_first():
     text = judged(certificate(failures=["gone"])).text
     assert "does not stand" in text.split("W₂")[0]
