@@ -1,4 +1,4 @@
-"""`mfgpde sampler`: a sampler of a library, of ours or of the user's on trial with an exact score."""
+"""`mfgpde sampler`: a sampler of a library, of ours or of the user's on trial with an exact score; the ledger of ours."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from mfgpde.app.complaints import Complaints
 
 if TYPE_CHECKING:
+    from mfgpde.samplers import Sampler
     from mfgpde.samplers.black_box import Begin
 
 PACKAGE = Path(__file__).parents[1]
@@ -27,6 +28,13 @@ def sampler(
     order: Annotated[float, typer.Option(help="The order that is stated for it.")] = 1.0,
     all_: Annotated[bool, typer.Option("--all", help="Every scheduler of the library.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for --all.")] = 2,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Of ours: what the law owes to stop, score, prior and steps.")
+    ] = False,
+    score: Annotated[str | None, typer.Option(help="For --ledger: your model, as `mfgpde check` takes it.")] = None,
+    predicts: Annotated[str | None, typer.Option(help="Of the model: score, noise, data, v, flow, edm.")] = None,
+    time: Annotated[str | None, typer.Option(help="The model's clock: process, reversed, step, share, …")] = None,
+    stop: Annotated[float | None, typer.Option(help="For --ledger: the time at which generation stops, 1e-3.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for table, page and figure.")] = Path("results/sampler"),
 ) -> None:
     """Put a sampler on trial: the law it generates, its order, its limit; exit code 1 if that is not the data's."""
@@ -40,6 +48,18 @@ def sampler(
         outputs.folder(out)
         counts = numbers(steps)
         law = mixture(data)
+        asked = {"score": score, "predicts": predicts, "time": time, "stop": stop}
+        if ledger:
+            from mfgpde.app import sampler_ledger
+
+            kept = sampler_ledger.kept
+            if all_:
+                raise ValueError("--ledger is for one sampler, --all for a library")
+            found = kept(source, settings(option or []), counts, law, process, levels, data, asked, out, console)
+            raise typer.Exit(0 if found else 1)
+        unused = [f"--{name}" for name, value in asked.items() if value is not None]
+        if unused:
+            raise ValueError(f"{', '.join(unused)}: for --ledger; without it the score is exact")
         if all_ or source == "diffusers":
             from mfgpde.core.progress import meter
             from mfgpde.samplers.adapters.survey import survey
@@ -118,7 +138,7 @@ def tried_source(
 def _own(source: str, options: Mapping[str, Any], data: Any, process: str, levels: str) -> Begin:
     """Return the runs of a step function, or of a sampler of ours, which is a list of moves."""
     from mfgpde.processes import PROCESSES, IsotropicProcess
-    from mfgpde.samplers import LEVELS, SAMPLERS, Model
+    from mfgpde.samplers import LEVELS, Model
     from mfgpde.samplers.adapters.step_function import StepRun
     from mfgpde.samplers.black_box import OwnRun
     from mfgpde.scores import ExactScore
@@ -128,11 +148,7 @@ def _own(source: str, options: Mapping[str, Any], data: Any, process: str, level
         raise ValueError(f"samplers are for isotropic processes x = α x₀ + σ ε, {process} is none")
     model = Model(chosen, ExactScore(chosen, data))
     if ":" not in source:
-        make = SAMPLERS.named(source)
-        try:
-            own = make(**options)
-        except TypeError as problem:
-            raise ValueError(f"{source}: {problem}") from None
+        own = ours(source, options)
         return lambda n: OwnRun(own, model, rule, n)
     from mfgpde.app.laws import named
 
@@ -140,3 +156,14 @@ def _own(source: str, options: Mapping[str, Any], data: Any, process: str, level
     if options:
         raise ValueError("a step function takes no options; fix them with functools.partial in the file")
     return lambda n: StepRun(step, model, rule, n)
+
+
+def ours(name: str, options: Mapping[str, Any]) -> Sampler:
+    """Return a sampler of ours by its name. Raises ValueError for a name that there is not, or options it does not take."""
+    from mfgpde.samplers import SAMPLERS
+
+    make = SAMPLERS.named(name)
+    try:
+        return make(**options)
+    except TypeError as problem:
+        raise ValueError(f"{name}: {problem}") from None
