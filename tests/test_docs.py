@@ -78,3 +78,12 @@ def test_the_page_of_verdicts_has_a_row_for_every_claim(conf):
     rows = dict(re.findall(r"^\| `([^`]+)` \| .*? \| (holds|not in the stored run|\w+) \|", page, re.MULTILINE))
     assert rows.keys() == {entry.id for entry in discover.select([], root / "validation")}
     assert all(verdict == stored[name]["outcome"] for name, verdict in rows.items() if name in stored)
+
+
+def test_what_is_true_is_reproduced_by_its_lines(capsys):
+    text = (CONF.parent / "what_is_true.md").read_text(encoding="utf-8")
+    blocks, names = re.findall(r"```python\n(.*?)```", text, re.DOTALL), {}
+    assert len(blocks) == 3
+    for block in blocks:
+        exec(block, names)
+        assert capsys.readouterr().out.strip() == block.strip().splitlines()[-1].removeprefix("# ")
