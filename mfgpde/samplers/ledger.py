@@ -196,7 +196,10 @@ def _refuse(sampler: Sampler, lists: Sequence[Array], data: GaussianMixture, exp
 
 @dataclass(frozen=True, eq=False)
 class _Law:
-    """A law by its quantiles at `LEVELS`, and a W₂ radius in which the true one lies."""
+    """A law by its quantiles at `LEVELS`, and how far in L²(N(0, 1)) the true ones may be.
+
+    Extrapolated quantiles may fail to increase in far tails. They are left so: to put them in order would move the rest.
+    """
 
     points: Array
     radius: float
@@ -243,7 +246,9 @@ def _limit(sampler: Sampler, model: Model, times: Array, start: GaussianMixture,
     """
     scheme: Any = sampler if sampler.stochastic else Heun()
     most = MOST_MOVES if sampler.stochastic else MOST_STEPS
-    shares, k = [1 / (2 ** (scheme.order + j) - 1) for j in (0, 1)], 1
+    first, second = shares = [1 / (2 ** (scheme.order + j) - 1) for j in (0, 1)]
+    carried = np.array([(1 + first) * (1 + second), first + second + 2 * first * second, first * second])
+    k = 1
     row: list[Array] = []
     gaps, radii = [], []
     while True:
@@ -255,13 +260,13 @@ def _limit(sampler: Sampler, model: Model, times: Array, start: GaussianMixture,
         if len(row) == len(before):
             gaps.append(_distance(row[-1], before[-1], 2))
         if len(gaps) > 1:
-            grids = max(radii[-4:]) * (1 + 2 * shares[0]) * (1 + 2 * shares[1])
-            steady = gaps[-1] <= near + 2 * grids
+            grids = float(carried @ radii[:-4:-1])
+            falling = grids > near and radii[-1] < 0.5 * radii[-2]
+            steady = gaps[-1] <= near + 2 * grids and not falling
             if steady or 2 * k * (len(times) - 1) > most:
                 ratio = 2.0 if steady else gaps[-2] / gaps[-1]
                 left = gaps[-1] / max(min(ratio - 1, 1.0), 1e-2)
-                points = np.maximum.accumulate(row[-1])
-                return _Law(points, left + grids, f"{k * (len(times) - 1)} steps, extrapolated")
+                return _Law(row[-1], left + grids, f"{k * (len(times) - 1)} steps, extrapolated")
         k *= 2
 
 
