@@ -24,6 +24,12 @@ def available(quota: Path = QUOTA) -> int:
     return count
 
 
+def granted(environment: Mapping[str, str] = os.environ) -> int:
+    """Return the number of threads that this process may use: its cores, or the share of them that it was given."""
+    given = environment.get(THREADS[0], "")
+    return min(available(), max(1, int(given))) if given.isdigit() else available()
+
+
 def local_ranks(environment: Mapping[str, str] = os.environ) -> int:
     """Return how many ranks of an MPI program share this machine, one outside MPI."""
     found = (environment.get(name, "") for name in LOCAL_RANKS)

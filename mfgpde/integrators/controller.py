@@ -24,6 +24,8 @@ class Controller:
     embedded_order: int
     sizes: Callable[[Array, Array], tuple[float, float]] = sizes
     """the norms of a state and its error; unknowns spread over several processes bring their own"""
+    keeps: bool = True
+    """whether a gain below a quarter is forgone, so that what was computed for a length of step serves again"""
     previous: float = 1.0
 
     def ratio(self, u: Array, error: Array) -> float:
@@ -32,7 +34,10 @@ class Controller:
         return away / (self.atol + self.rtol * scale)
 
     def factor(self, ratio: float) -> float:
-        """Return by how much to change the step after one with this error ratio; small gains are not worth a change."""
+        """Return by how much to change the step after one with this error ratio.
+
+        Small gains are not worth a change where steps are kept; a ratio that stays anywhere above 1/27 is then left there.
+        """
         if not ratio < float("inf"):
             return 0.2
         k = self.embedded_order + 1
@@ -41,4 +46,4 @@ class Controller:
         if ratio <= 1:
             self.previous = ratio
         factor = min(max(factor, 0.2), 5.0)
-        return 1.0 if ratio <= 1 and 1.0 <= factor < 1.25 else factor
+        return 1.0 if self.keeps and ratio <= 1 and 1.0 <= factor < 1.25 else factor

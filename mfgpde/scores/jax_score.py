@@ -5,7 +5,9 @@ Evaluated in blocks and in double precision whatever precision the weights were 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, cast
@@ -16,6 +18,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array, contiguous, elsewhere, namespace_of
 from mfgpde.core.renamed import renamed
+from mfgpde.core.threads import granted
 from mfgpde.scores.contract import FORMER
 from mfgpde.scores.transformations import (
     Function,
@@ -44,6 +47,15 @@ class _Alone:
 
     def __call__(self, _: Tree, x: jax.Array, t: jax.Array) -> jax.Array:
         return self.function(x, t)
+
+
+@lru_cache(maxsize=1)
+def _several() -> ThreadPoolExecutor:
+    """Return threads that evaluate blocks side by side: JAX takes one core for a block of this size."""
+    return ThreadPoolExecutor(granted(), "score")
+
+
+os.register_at_fork(after_in_child=_several.cache_clear)  # threads do not survive a fork
 
 
 @lru_cache(maxsize=64)
@@ -151,15 +163,17 @@ class JaxScore:
         count = len(flat[0])
         pieces = max(-(-count // MOST), 1)
         block_size = -(-count // pieces)  # equal blocks: one shape, one compilation
-        results, parts = list[Any](), _compiled(self.function, self.dimension, self.is_potential)
-        with jax.enable_x64(True):
-            time = array(float(t))
-            for k in range(pieces):
-                block = [a[k * block_size : (k + 1) * block_size] for a in flat]
-                short = block_size - len(block[0])
-                if short:
-                    block = [np.concatenate((a, np.zeros((short, self.dimension)))) for a in block]
-                results.append(on_leaves(np.asarray, parts[name](self.parameters, block[0], time, *block[1:])))
+        compiled = _compiled(self.function, self.dimension, self.is_potential)[name]
+
+        def evaluate(k: int) -> Any:
+            block = [a[k * block_size : (k + 1) * block_size] for a in flat]
+            short = block_size - len(block[0])
+            if short:
+                block = [np.concatenate((a, np.zeros((short, self.dimension)))) for a in block]
+            with jax.enable_x64(True):  # a thread's own setting
+                return on_leaves(np.asarray, compiled(self.parameters, block[0], array(float(t)), *block[1:]))
+
+        results = [evaluate(0)] if pieces == 1 else list(_several().map(evaluate, range(pieces)))
 
         def whole(*blocks: Array) -> Array:
             joined = np.concatenate(blocks)[:count]

@@ -15,7 +15,7 @@ from mfgpde.solvers.first_passage import (
     first_passage,
     mean_first_passage_time,
 )
-from mfgpde.solvers.induced import Induced, image_masses, induced_ode, induced_sde, prior_of
+from mfgpde.solvers.induced import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution, grid_of, load
 from mfgpde.solvers.stationary import probability_current, stationary
@@ -48,6 +48,7 @@ __all__ = [
     "log_density",
     "mean_first_passage_time",
     "observed_order",
+    "on_half_grid",
     "prior_of",
     "probability_current",
     "solve",

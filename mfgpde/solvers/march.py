@@ -202,6 +202,7 @@ def solve(
     breaks: Sequence[float] = (),
     max_step: float = np.inf,
     scan: bool = True,
+    keep_steps: bool = True,
     max_steps: int = 1_000_000,
     progress: bool = False,
     throw: bool = True,
@@ -220,6 +221,8 @@ def solve(
         mass: the mass that the start of a density must have, to 1e-4; None for an unknown that is no probability.
         breaks: times at which coefficients jump; those that a scan finds need not be named.
         scan: look for them at 2001 times before the first step.
+        keep_steps: keep the length of a step that could be longer by less than a quarter at once, since what was computed
+            for it serves again; False where the coefficients change, and cost more than that.
         max_step: the longest step, in the equation's time.
         max_steps: budget of accepted and rejected steps.
         progress: draw a meter.
@@ -254,7 +257,12 @@ def solve(
     ends = float(instants[0]), float(instants[-1])
     structure = Structure.of(equation, discretisation.grid, *ends, breaks, scan)
     march = _March(
-        system, chosen, Controller(rtol, atol, chosen.embedded_order, _norms(system)), max_steps, max_step, structure
+        system,
+        chosen,
+        Controller(rtol, atol, chosen.embedded_order, _norms(system), keep_steps),
+        max_steps,
+        max_step,
+        structure,
     )
     if elsewhere(u) and u.size <= LARGEST and isinstance(system, Still) and system.still:
         own = isinstance(chosen, Replayable) and "constants" in vars(
@@ -314,6 +322,7 @@ def solve(
             breaks=breaks,
             max_step=max_step,
             scan=scan,
+            keep_steps=keep_steps,
             max_steps=max_steps,
         ),
     )

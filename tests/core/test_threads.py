@@ -23,6 +23,12 @@ def test_ranks_share_the_cores(monkeypatch):
     assert threads.shares(40)["NUMBA_NUM_THREADS"] == "1"
 
 
+def test_a_process_is_granted_its_share(monkeypatch):
+    monkeypatch.setattr(threads, "available", lambda: 4)
+    assert [threads.granted({"NUMBA_NUM_THREADS": n}) for n in ("1", "2", "16", "0", "")] == [1, 2, 4, 1, 4]
+    assert threads.granted({}) == 4
+
+
 def test_what_the_user_has_set_stays(monkeypatch, tmp_path):
     for name in (*threads.THREADS, *threads.LOCAL_RANKS, "JAX_COMPILATION_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)

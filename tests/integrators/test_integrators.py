@@ -84,3 +84,14 @@ def test_the_controller_is_gustafssons(embedded):
     )  # the rejected one forgotten
     assert controller.factor(1e-30) == 5.0
     assert controller.factor(float("nan")) == 0.2
+
+
+def test_only_steps_that_are_not_kept_grow_to_where_the_controller_rests():
+    """Errors r = dt³ rest where 0.9 r^{−0.3/3} = 1, at 0.9¹⁰; where small gains are forgone, r stays below that."""
+    ends = []
+    for keeps in (True, False):
+        controller, dt = Controller(1e-6, 0.0, 2, keeps=keeps, previous=0.05), 0.05 ** (1 / 3)
+        for _ in range(60):
+            dt *= controller.factor(dt**3)
+        ends.append(dt**3)
+    assert ends == pytest.approx([0.05, 0.9**10], rel=1e-4)

@@ -263,3 +263,11 @@ def test_loading_leaves_no_trace_of_precision(rng):
     score = mfg.JaxScore(log_density, 2)
     assert score(points(rng, 3), 0.5).dtype == np.float64
     assert jnp.ones(2).dtype == jnp.float32
+
+
+def test_blocks_that_are_evaluated_side_by_side_come_back_in_order(rng):
+    score, x = mfg.JaxScore(log_density, 2), rng.normal(size=(9001, 2))  # three blocks, the last one padded
+    whole = score.divergence(x, 0.3)
+    assert np.allclose(
+        whole, np.concatenate([score.divergence(part, 0.3) for part in np.array_split(x, 9)]), rtol=1e-12
+    )

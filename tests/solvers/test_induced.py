@@ -98,3 +98,29 @@ def test_corners_are_carried_to_a_share_of_a_cell():
     assert q.min() > -1e-12 * q.max()
     rough = mfg.induced_ode(process, score, grid, stop=0.02, rtol=1e-2).density.values
     assert rough.min() < -1e-4 * rough.max()
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_a_flow_on_half_the_grid_is_that_of_every_second_corner(dimension):
+    """Corners of wide cells are corners of narrow ones: both solves agree to the tolerance of their steps."""
+    process, score = mfg.OrnsteinUhlenbeck(), mfg.ExactScore(OU, mfg.densities.bimodal(dimension))
+    grid = mfg.CartesianGrid.cube(5.0, 32, dimension)
+    fine = mfg.induced_ode(process, score, grid, stop=0.1, times=(0.5, 0.3), rtol=1e-7)
+    other = mfg.induced_ode(
+        process, score, mfg.CartesianGrid.cube(5.0, 16, dimension), stop=0.1, times=(0.5, 0.3), rtol=1e-7
+    )
+    half = mfg.solvers.on_half_grid(process, fine)
+    assert half.density.grid == other.density.grid
+    assert np.abs(half.density.values - other.density.values).max() < 1e-6
+    assert half.leak == pytest.approx(other.leak, abs=1e-6)
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(half.stages, other.stages, strict=True))
+    assert half.evaluations == 0
+
+
+def test_only_flows_on_even_grids_have_half_of_them():
+    process, grid = mfg.OrnsteinUhlenbeck(), mfg.CartesianGrid.cube(4.0, 17, 1)
+    score = mfg.ExactScore(process, mfg.gaussian(0.0, 0.5))
+    with pytest.raises(ValueError, match="no corners"):
+        mfg.solvers.on_half_grid(process, mfg.induced_sde(process, score, grid))
+    with pytest.raises(ValueError, match="even number"):
+        mfg.solvers.on_half_grid(process, mfg.induced_ode(process, score, grid))
