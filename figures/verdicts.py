@@ -9,8 +9,8 @@ from mfgpde.report import paper, plotting
 COMPARED = False
 """its numbers are those of a run, which has error bars to be compared by"""
 LOW, HIGH = 1e-6, 1e4  # what lies outside is drawn at the edge
-ROW = 0.125
-"""inches of a claim's row; a page of 240 mm holds 70"""
+ROW, LEAST, PAGE, AROUND = 0.125, 0.09, 9.55, 0.75
+"""inches: of a claim's row, and where many share a page, which then holds 97; of a page, and of what is around the rows"""
 
 
 def draw(run: Mapping, out: Path) -> list[Path]:
@@ -24,7 +24,8 @@ def draw(run: Mapping, out: Path) -> list[Path]:
     columns = _columns(groups, 2 if width > 5.5 and len(groups) > 1 else 1)
     longest = max(sum(len(group) + 1 for group in column) for column in columns)
     with plotting.style():
-        figure = plotting.Figure(figsize=(width, 0.75 + ROW * longest))
+        row = max(LEAST, min(ROW, (PAGE - AROUND) / longest))
+        figure = plotting.Figure(figsize=(width, AROUND + row * longest))
         panels = figure.subplots(1, len(columns), squeeze=False)[0]
         for panel, column in zip(panels, columns, strict=True):
             rows += _column(panel, column, longest)

@@ -19,8 +19,8 @@ TINY = 1e-300
 """in place of a mean square of zero: a form that vanishes is far from everything else"""
 KERNELS = 1024
 """samples of which the law of the data is made where it has no closed form"""
-FAR, CLOSE = 0.1, 0.05
-"""relative mean squares: a score that is off by more, and a slip that fits by less, make a warning"""
+FAR, CLOSE, EXACT = 0.1, 0.05, 1e-9
+"""relative mean squares: a score that is off by more, and a slip that fits by less, make a warning; what rounding leaves"""
 
 
 def likely_slip(
@@ -48,7 +48,8 @@ def likely_slip(
     if own <= FAR:
         return None
     c, name = float(np.mean(ratios)), min(worst, key=lambda one: worst[one])
-    better = worst[name] <= min(CLOSE, scaled / 9)  # late noise is nearly constant, and what it multiplies by is too
+    # late noise is nearly constant, and what it multiplies by is too; a scale that fits to rounding is one
+    better = scaled > EXACT and worst[name] <= min(CLOSE, scaled / 9)
     if scaled <= CLOSE and np.ptp(ratios) <= 0.1 * abs(c) and not better:
         if abs(c + 1) < 0.1:
             return "what was given has the wrong sign: it looks like the negative of a score"
