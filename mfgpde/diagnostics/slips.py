@@ -48,8 +48,9 @@ def likely_slip(
     if own <= FAR:
         return None
     c, name = float(np.mean(ratios)), min(worst, key=lambda one: worst[one])
-    # late noise is nearly constant, and what it multiplies by is too; a scale that fits to rounding is one
-    better = scaled > EXACT and worst[name] <= min(CLOSE, scaled / 9)
+    # late noise is nearly constant, and what it multiplies by is too; one scale at all times that fits to rounding is one
+    steady = scaled + float(np.max((np.array(ratios) / c - 1) ** 2)) if c else 1.0
+    better = steady > EXACT and worst[name] <= min(CLOSE, steady / 9)
     if scaled <= CLOSE and np.ptp(ratios) <= 0.1 * abs(c) and not better:
         if abs(c + 1) < 0.1:
             return "what was given has the wrong sign: it looks like the negative of a score"
