@@ -56,9 +56,9 @@ def certify(
     `data` add how far the generated laws are from them, and how far the prior is from what the noise makes of them; a
     potential adds its own density e^φ; all laws are compared in pairs. Each law is had again on half the grid, the SDE's by
     another solve, the ODE's from every second corner, and there once more with a smaller tolerance; what both change is in
-    every bar. The bounds use 16 stages, equal steps of
-    √t apart, so that the last noise is resolved best. With `elements` the SDE's law is solved for once more, by quadratic
-    finite elements on so many cells a side, and the distance of both solutions reported.
+    every bar. The bounds use 16 stages, equal steps of √t apart, so that the last noise is resolved best. With `elements`
+    the SDE's law is solved for once more, by quadratic finite elements on so many cells a side, and the distance of both
+    solutions reported.
 
     Raises TypeError for a score without these derivatives, ValueError for one that is not finite on the grid:
     before anything long.

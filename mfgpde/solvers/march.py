@@ -265,9 +265,8 @@ def solve(
         structure,
     )
     if elsewhere(u) and u.size <= LARGEST and isinstance(system, Still) and system.still:
-        own = isinstance(chosen, Replayable) and "constants" in vars(
-            type(chosen)
-        )  # a subclass may do more in its steps
+        # a subclass may do more in its steps than the class whose constants it inherits
+        own = isinstance(chosen, Replayable) and "constants" in vars(type(chosen))
         march.replayed = Replayed() if own else None
     clock = time.perf_counter()
     status, t = Status.DONE, float(instants[0])

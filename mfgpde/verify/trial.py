@@ -24,19 +24,7 @@ def run_claim(entry: discover.Entry, level: Level, seed: int, *, strict: bool = 
     Only an interruption from the keyboard passes. `strict`: a theorem with findings never seen to fail is broken.
     """
     clock = time.perf_counter()
-    data: ClaimForm = {
-        "id": entry.id,
-        "path": str(entry.path.absolute()),
-        "level": level.value,
-        "seed": seed,
-        "title": entry.id,
-        "statement": "",
-        "findings": [],
-        "controls": [],
-        "series": [],
-        "seconds": 0.0,
-        **broken("not tried"),
-    }
+    data: ClaimForm = {**lost(entry, level, seed, "not tried"), "path": str(entry.path.absolute())}
     try:
         claim = discover.load(entry)
         data = {
