@@ -43,10 +43,13 @@ def draw(run: Mapping, out: Path) -> list[Path]:
                 panel.set_yscale("symlog", linthresh=10)
             if len(chosen[0]["x"]) < 4:
                 panel.set_xticks(chosen[0]["x"], [f"{x:g}" for x in chosen[0]["x"]])
-                panel.minorticks_off()
+                panel.xaxis.minorticks_off()
             panel.set(xlabel=x_label, ylabel=y_label, title=_title(claim, title, columns))
             if len(chosen) > 1:
-                panel.legend()
+                low, high = panel.get_ylim()
+                if panel.get_yscale() == "linear":  # room for the legend above the curves
+                    panel.set_ylim(low, high + 0.5 * (high - low))
+                panel.legend(loc="upper left" if panel.get_yscale() == "linear" else "best")
         _counts(last, run)
         table = ("claim", "series", "x", "y"), rows
         return plotting.save(figure, out, "main_findings", table, run, [claim for claim, *_ in PANELS])
@@ -68,5 +71,5 @@ def _counts(panel, run: Mapping) -> None:
     panel.barh(places, [held[name] for name in AUTHORS], color=plotting.OUTCOMES["holds"], height=0.5, label="hold")
     panel.set_yticks(places, AUTHORS.values())
     panel.invert_yaxis()
-    panel.set(xlabel="claims", title="Claims of each paper\nthat were judged")
+    panel.set(xlabel="claims", xlim=(0, 1.6 * max(whole.values())), title="Claims of each paper\nthat were judged")
     panel.legend(loc="lower right")
