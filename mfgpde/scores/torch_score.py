@@ -1,6 +1,7 @@
 """Scores that are PyTorch modules: derivatives by torch.func, in double precision on the module's device.
 
-Arrays of a device change hands by DLPack, without copies.
+Values and derivatives along directions go through the module many points a call, as many as `MEMORY` holds of what it keeps
+for derivatives; full Jacobians point by point. Arrays of a device change hands by DLPack, without copies.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from mfgpde.core.renamed import renamed
 from mfgpde.scores.contract import FORMER
 
 MOST, MOST_THERE = 2**14, 2**16  # points a call, on the host and on a device
+MEMORY, MEMORY_THERE = 2**29, 2**33
+"""bytes that a call may keep for derivatives, on the host and on a device"""
+ORDERS = 4
+"""times what first derivatives keep: second ones differentiate the pass there and the pass back"""
 
 
 class Tensor(Protocol):
@@ -27,16 +32,17 @@ class Tensor(Protocol):
     def shape(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def device(self) -> object: ...  # noqa: D102
-    def __getitem__(self, index: int | None, /) -> Tensor: ...
+    def __getitem__(self, index: int | tuple[slice, int] | None, /) -> Tensor: ...
     def __matmul__(self, other: Tensor, /) -> Tensor: ...
     def __mul__(self, other: Tensor | float, /) -> Tensor: ...
     def __add__(self, other: Tensor | float, /) -> Tensor: ...
     def sin(self) -> Tensor: ...  # noqa: D102
     def flip(self, axis: int, /) -> Tensor: ...  # noqa: D102
-    def reshape(self, *shape: int) -> Tensor: ...  # noqa: D102
+    def reshape(self, *shape: int | tuple[int, ...]) -> Tensor: ...  # noqa: D102
     def split(self, size: int, /) -> tuple[Tensor, ...]: ...  # noqa: D102
     def diagonal(self) -> Tensor: ...  # noqa: D102
     def sum(self, axis: int = ..., keepdim: bool = ..., /) -> Tensor: ...  # noqa: D102
+    def requires_grad_(self, wanted: bool, /) -> Tensor: ...  # noqa: D102
     def detach(self) -> Tensor: ...  # noqa: D102
     def cpu(self) -> Tensor: ...  # noqa: D102
     def numpy(self) -> Array: ...  # noqa: D102
@@ -85,6 +91,8 @@ class TorchScore:
     device: object
     placed: bool
     """whether parameters tie the module to its device"""
+    kept: int
+    """bytes that the module keeps of a point for its first derivatives"""
 
     def __new__(cls, module: Module, dimension: int, *, potential: bool | None = None) -> TorchScore:
         """Make a potential of a module that returns one column."""
@@ -108,6 +116,9 @@ class TorchScore:
         self = object.__new__(TorchPotential if scalar else TorchScore)
         self.torch, self.module, self.dimension = library, module, dimension
         self.device, self.placed = device, parameter is not None
+        self.kept = max(
+            1, (_kept(library, module, dimension, device, 5) - _kept(library, module, dimension, device, 1)) // 4
+        )
         return self
 
     def __reduce__(self) -> tuple[Callable[[Module, int], TorchScore], tuple[Module, int]]:
@@ -124,71 +135,100 @@ class TorchScore:
             return tensor
         return _sent(self.torch, values, self.device)
 
-    def _value(self, x: Tensor, t: Tensor) -> Tensor:
-        return self.module(x[None], t.reshape(1, 1))[0]
+    def together(self, there: bool = False) -> int:
+        """Return how many points go through the module in one call."""
+        most, memory = (MOST_THERE, MEMORY_THERE) if there else (MOST, MEMORY)
+        return max(1, min(most, memory // (ORDERS * self.kept)))
+
+    def _values(self, x: Tensor, t: Tensor) -> Tensor:
+        """Return what is differentiated of points (n, d), times (n, 1): (n, d), or of a potential (n,)."""
+        return self.module(x, t)
+
+    def _scores(self, x: Tensor, t: Tensor) -> Tensor:
+        return self._values(x, t)
 
     def _score(self, x: Tensor, t: Tensor) -> Tensor:
-        return self._value(x, t)
+        """Return the score of one point (d,) at a time ()."""
+        return self._scores(x[None], t.reshape(1, 1))[0]
 
     def _divergence(self, x: Tensor, t: Tensor) -> Tensor:
         return self.torch.func.jacrev(self._score)(x, t).diagonal().sum()
 
-    def _evaluate(self, function: Callable[..., Tensor], x: Array, t: float, *more: Array) -> Array:
+    def _each(self, function: Callable[..., Tensor], x: Array, t: float) -> Array:
+        """Evaluate a function of one point and one time at all points, one by one as far as derivatives can tell."""
+        each = self.torch.func.vmap(function)
+
+        def all_of(y: Tensor, time: Tensor) -> tuple[Tensor, ...]:
+            return (each(y, time[:, 0]),)
+
+        return self._evaluate(all_of, x, t)[0]
+
+    def _evaluate(self, function: Callable[..., tuple[Tensor, ...]], x: Array, t: float, *more: Array) -> list[Array]:
+        """Evaluate a function of points (n, d), times (n, 1) and more (n, d), part by part."""
         there = elsewhere(x)
         flat = [self._tensor(a).reshape(-1, x.shape[-1]) for a in (x, *more)]
-        time = self.torch.tensor(float(t), dtype=self.torch.float64, device=flat[0].device)
-        batched = self.torch.func.vmap(function, (0, None) + (0,) * len(more))
+        size = self.together(there)
         attention = self.torch.nn.attention
         with (
             warnings.catch_warnings(),
             attention.sdpa_kernel(attention.SDPBackend.MATH),
         ):  # the others have no second ones
             warnings.simplefilter("ignore", FutureWarning)  # PyTorch deprecates what its own derivatives use
-            parts = [
-                batched(points, time, *others).detach()
-                for points, *others in zip(*(a.split(MOST_THERE if there else MOST) for a in flat), strict=True)
-            ]
-        values: Tensor = self.torch.cat(parts)
-        values = values.reshape((*x.shape[:-1], *values.shape[1:]))  # pyright: ignore[reportArgumentType]
-        return namespace_of(x).from_dlpack(values) if there else values.cpu().numpy()
+            parts: list[list[Tensor]] = []
+            for points, *others in zip(*(a.split(size) for a in flat), strict=True):
+                shape, place = (points.shape[0], 1), points.device
+                time = self.torch.full(shape, float(t), dtype=self.torch.float64, device=place)
+                parts.append([found.detach() for found in function(points, time, *others)])
+        whole: list[Tensor] = [self.torch.cat(column) for column in zip(*parts, strict=True)]
+        shaped = [one.reshape((*x.shape[:-1], *one.shape[1:])) for one in whole]
+        return [namespace_of(x).from_dlpack(one) if there else one.cpu().numpy() for one in shaped]
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""
-        return self._evaluate(self._score, x, t)
+
+        def value(y: Tensor, time: Tensor) -> tuple[Tensor, ...]:
+            return (self._scores(y, time),)
+
+        with self.torch.no_grad():
+            return self._evaluate(value, x, t)[0]
 
     def divergence(self, x: Array, t: float) -> Array:
         """Return ∇·s."""
-        return self._evaluate(self._divergence, x, t)
+        return self._each(self._divergence, x, t)
 
     def jacobian(self, x: Array, t: float) -> Array:
         """Return ∂_j s_i."""
-        return self._evaluate(self.torch.func.jacrev(self._score), x, t)
+        return self._each(self.torch.func.jacrev(self._score), x, t)
 
     def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
-        return self._evaluate(self.torch.func.jacfwd(self._score, argnums=1), x, t)
+
+        def slope(y: Tensor, time: Tensor) -> tuple[Tensor, ...]:
+            return (self.torch.func.jvp(partial(self._scores, y), (time,), (self.torch.ones_like(time),))[1],)
+
+        return self._evaluate(slope, x, t)[0]
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
-        return self._evaluate(self.torch.func.grad(self._divergence), x, t)
+        return self._each(self.torch.func.grad(self._divergence), x, t)
 
     def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
-        """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d)."""
+        """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d).
+
+        Of uᵀJv, the derivative by u is Jv, that by x is ∇(vᵀJv) at u = v: one pass back through Jᵀu gives both.
+        """
         func = self.torch.func
 
-        def pushed(y: Tensor, time: Tensor, w: Tensor) -> Tensor:
-            return func.jvp(partial(self._score, t=time), (y,), (w,))[1]
+        def all_of(y: Tensor, time: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+            def product(u: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+                pulled: Tensor = func.vjp(partial(self._scores, t=time), z)[1](u)[0]
+                return (pulled * w).sum(), pulled
 
-        def pulled(y: Tensor, time: Tensor, w: Tensor) -> Tensor:
-            return func.vjp(partial(self._score, t=time), y)[1](w)[0]
+            (pushed, slope), pulled = func.grad(product, argnums=(0, 1), has_aux=True)(w, y)
+            return pushed, pulled, slope
 
-        def slope(y: Tensor, time: Tensor, w: Tensor) -> Tensor:
-            def bent(z: Tensor) -> Tensor:
-                return w @ pushed(z, time, w)
-
-            return func.grad(bent)(y)
-
-        return self._evaluate(pushed, x, t, v), self._evaluate(pulled, x, t, v), self._evaluate(slope, x, t, v)
+        pushed, pulled, slope = self._evaluate(all_of, x, t, v)
+        return pushed, pulled, slope
 
 
 class TorchPotential(TorchScore):
@@ -196,19 +236,44 @@ class TorchPotential(TorchScore):
 
     is_potential = True
 
-    def _value(self, x: Tensor, t: Tensor) -> Tensor:
-        return super()._value(x, t)[0]
+    def _values(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.module(x, t)[:, 0]
 
-    def _score(self, x: Tensor, t: Tensor) -> Tensor:
-        return self.torch.func.grad(self._value)(x, t)
+    def _scores(self, x: Tensor, t: Tensor) -> Tensor:
+        def total(y: Tensor) -> Tensor:
+            return self._values(y, t).sum()
+
+        return self.torch.func.grad(total)(x)
 
     def potential(self, x: Array, t: float) -> Array:
         """Return φ(x, t)."""
-        return self._evaluate(self._value, x, t)
+
+        def value(y: Tensor, time: Tensor) -> tuple[Tensor, ...]:
+            return (self._values(y, time),)
+
+        return self._evaluate(value, x, t)[0]
 
     def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
-        return self._evaluate(self.torch.func.grad(self._value, argnums=1), x, t)
+
+        def slope(y: Tensor, time: Tensor) -> tuple[Tensor, ...]:
+            return (self.torch.func.jvp(partial(self._values, y), (time,), (self.torch.ones_like(time),))[1],)
+
+        return self._evaluate(slope, x, t)[0]
+
+
+def _kept(library: Any, module: Module, dimension: int, device: object, n: int) -> int:
+    """Return the bytes that a module keeps of n points for their derivatives."""
+    sizes: list[int] = []
+
+    def seen(tensor: Any) -> Any:
+        sizes.append(int(tensor.numel()) * int(tensor.element_size()))
+        return tensor
+
+    x = _sent(library, np.zeros((n, dimension)), device)
+    with library.autograd.graph.saved_tensors_hooks(seen, seen):
+        module(x.requires_grad_(True), _sent(library, np.full((n, 1), 0.5), device))
+    return sum(sizes)
 
 
 def _sent(library: Library, values: Array, device: object) -> Tensor:

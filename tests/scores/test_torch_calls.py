@@ -184,3 +184,38 @@ def test_predictions_through_torch_are_those_through_numpy(torch, predicts):
         assert score.network(np.ones((1, 2)), t)[0, 0] == pytest.approx(slope, rel=1e-12)
         assert np.abs(score(X, t) - exact(X, t)).max() < 1e-12
         assert np.abs(mfg.score_residual(process, score, X, t)).max() < 1e-9
+
+
+def test_points_go_together_and_are_what_they_are_alone(torch, monkeypatch):
+    """An image network's derivatives along directions, in calls of any size, against its full Jacobian point by point."""
+    torch.manual_seed(0)
+    convolved = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, 3, padding=1),
+        torch.nn.GroupNorm(2, 4),
+        torch.nn.SiLU(),
+        torch.nn.Conv2d(4, 1, 3, padding=1),
+    )
+
+    class Images(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = convolved
+
+        def forward(self, x, t):
+            return self.inner(torch.cat((x, t[:, None, None, None] * torch.ones_like(x)), dim=1))
+
+    score = adapted(Images(), "images", 9)
+    x, v = (np.random.default_rng(k).normal(size=(7, 9)) for k in (1, 2))
+    J = score.jacobian(x, 0.3)
+    kept = score.together()
+    for size in (kept, 3, 1):
+        monkeypatch.setattr(type(score), "together", lambda self, there=False, size=size: size)
+        pushed, pulled, slope = score.directional_derivatives(x, 0.3, v)
+        assert np.allclose(pushed, np.einsum("nij,nj->ni", J, v), rtol=0, atol=1e-13)
+        assert np.allclose(pulled, np.einsum("nij,ni->nj", J, v), rtol=0, atol=1e-13)
+        h = 1e-4
+        for k, e in enumerate(h * np.eye(9)):
+            up, down = (np.einsum("ni,nij,nj->n", v, score.jacobian(y, 0.3), v) for y in (x + e, x - e))
+            assert np.allclose(slope[:, k], (up - down) / (2 * h), rtol=0, atol=1e-6)
+    # what is kept: both convolutions' and the normalisation's inputs and more, eight bytes a number
+    assert 8 * (2 * 9 + 2 * 4 * 9) <= score.kept <= 8 * 20 * 9 * 4
