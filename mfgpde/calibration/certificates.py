@@ -22,7 +22,7 @@ from mfgpde.transport import wasserstein_gaussian
 class Certificates:
     """L¹, both divergences and W₂ of q^ODE and q^SDE of the exact score of a Gaussian, on a line."""
 
-    covers = ("diagnostics.compared", "diagnostics.w2_entry", "diagnostics.entry")
+    covers = ("diagnostics.certify", "diagnostics.compared", "diagnostics.w2_entry", "diagnostics.entry")
     remembered = ((12, 29), (12, 40), (12, 24), (12, 11))
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

@@ -36,7 +36,11 @@ class Scaled:
 class Ledgers:
     """What a generated law owes to stop, score, prior and steps, alone and in turn, and the sums of both."""
 
-    covers = tuple(f"samplers.Ledger.{name}" for name in (*PARTS, "sum_alone", "sum_in_turn"))
+    covers = (
+        "samplers.ledger",
+        "samplers.ledgers",
+        *(f"samplers.Ledger.{name}" for name in (*PARTS, "sum_alone", "sum_in_turn")),
+    )
     remembered = ()
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

@@ -14,7 +14,7 @@ from mfgpde.core.estimate import Estimate, Kind
 
 PACKAGE = Path(mfg.__file__).parent
 HELD = {"Estimate", "Judged", "Entry", "Transport", "Ladder", "GapBound", "SolutionError", "ErrorBound"}
-HELD |= {"RefinedEquilibrium"}
+HELD |= {"RefinedEquilibrium", "Ledger"}
 """what holds bars: who returns one is on trial"""
 NOT_ON_TRIAL = {
     "core.exact": "a given number and its rounding",

@@ -34,9 +34,9 @@ def test_trajectories_of_the_flow_follow_a_gaussian_home(rng):
         return np.sqrt(process.mean_coefficient(t) ** 2 * v + process.variance(t))
 
     times = tuple(process.horizon * np.array([1.0, 0.6, 0.2]))
-    found = _trajectories(process, score, deviation(times[0]) * x, times, stop, None)
+    found = _trajectories(process, score, deviation(times[0]) * x, (*times, stop), None)
     for t, places in zip((*times, stop), found, strict=True):
-        np.testing.assert_allclose(places / deviation(t), x, atol=3e-2 * np.abs(x).max())
+        np.testing.assert_allclose(places.fine / deviation(t), x, atol=3e-2 * np.abs(x).max())
 
 
 def test_the_prior_lies_between_its_bounds_in_any_dimension():
