@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ GATES = {
 FINITE_ELEMENTS = {"dolfinx", "dolfinx_solver", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py"}
 COURT_KNOWS = {"core", "verify"}
 FILES = sorted(PACKAGE.rglob("*.py"))
+CHECKER = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pyright"]
+STRICT = [path for place in CHECKER["strict"] for path in sorted((PACKAGE.parent / place).rglob("*.py"))]
 
 
 def room(path):
@@ -71,6 +74,40 @@ def test_files_are_short_named_and_opened_by_a_sentence(path):
     assert text.count("\n") <= 400
     assert path.stem not in {"utils", "helpers", "misc", "common", "tools"}
     assert ast.get_docstring(ast.parse(text)), "a module says first what it is for"
+
+
+def loose(source):
+    """Return the arguments typed Any, in words that the type may be quoted in, too."""
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for argument in ast.walk(function.args):
+                written = argument.annotation if isinstance(argument, ast.arg) else None
+                parts = [] if written is None else [written, *ast.walk(written)]
+                parts += [ast.parse(part.value) for part in parts if isinstance(getattr(part, "value", None), str)]
+                names = [
+                    inner for part in parts for inner in ast.walk(part) if isinstance(inner, ast.Name | ast.Attribute)
+                ]
+                if any("Any" in (getattr(name, "id", ""), getattr(name, "attr", "")) for name in names):
+                    yield f"{function.name}({argument.arg}), line {function.lineno}"
+
+
+def test_no_argument_is_typed_any_where_types_are_strict():
+    found = {str(path): list(loose(path.read_text(encoding="utf-8"))) for path in STRICT}
+    assert len(found) > 80
+    assert not {path: places for path, places in found.items() if places}
+
+
+def test_a_loose_argument_is_seen_however_it_is_written():
+    ways = (
+        "x: Any",
+        "x: typing.Any",
+        "*x: dict[str, Any]",
+        "x: 'list[Any]'",
+        "*, x: Callable[..., Any] = f",
+        "**x: Any | None",
+    )
+    assert all(len(list(loose(f"class A:\n    async def f(self, {way}): ..."))) == 1 for way in ways)
+    assert not list(loose("def f(x: object, y: Callable[..., int]) -> Any: ..."))
 
 
 def test_there_is_no_circle_of_modules():

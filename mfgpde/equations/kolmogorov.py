@@ -13,16 +13,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.densities import Density
 from mfgpde.equations.backward_kolmogorov import BackwardKolmogorov
-from mfgpde.equations.contract import Equation, ScalarField, Unknown
+from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown
 from mfgpde.equations.fokker_planck import FokkerPlanck
-from mfgpde.processes.diffusion import Diffusion
+from mfgpde.processes.diffusion import Diffusion, Dynamics
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,27 @@ class Kolmogorov(Equation, ABC):
         return self.killing is None and self.source is None
 
     @classmethod
-    def of(cls, process: Any, **terms: Any) -> Any:
+    def of(
+        cls,
+        process: Dynamics | FokkerPlanck | BackwardKolmogorov,
+        *,
+        killing: ScalarField | None = None,
+        source: ScalarField | None = None,
+        resetting: Resetting | None = None,
+        potential: ScalarField | None = None,
+    ) -> Self:
         """Return the equation of a process, a generator, a Diffusion, or an equation with D(t), with further terms.
 
         Coefficients of a process that change are in its own time: for expectations up to an `end`, give time left yourself.
+        Raises TypeError for a potential beside that of an equation.
         """
-        if isinstance(process, FokkerPlanck | BackwardKolmogorov):
-            return cls(_as_diffusion(process), potential=process.potential, **terms)
-        return cls(Diffusion.of(process), **terms)
+        if not isinstance(process, FokkerPlanck | BackwardKolmogorov):
+            return cls(Diffusion.of(process), killing, source, resetting, potential)
+        if potential is not None:
+            raise TypeError(
+                f"{type(process).__name__} says its own potential: give it there, FokkerPlanck(…, potential=V)"
+            )
+        return cls(_as_diffusion(process), killing, source, resetting, process.potential)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +113,7 @@ class ForwardKolmogorov(Kolmogorov):
     """
 
     @classmethod
-    def reverse(cls, process: Any, score: Callable[[Array, float], Array]) -> ForwardKolmogorov:
+    def reverse(cls, process: Dynamics, score: Callable[[Array, float], Array]) -> ForwardKolmogorov:
         """Return the equation of the generating SDE in generation time τ = T − t: drift −f + 2∇·D + 2D s at t = T − τ.
 
         `score` may be right along the noise alone: of a critically damped process, ∇_v log p. — arXiv:2112.07068, eq. (9).
@@ -163,7 +176,7 @@ class _Reverse:
 class _Times:
     """D(t) as a function of points and time."""
 
-    diffusivity: Callable[[float], Any]
+    diffusivity: Diffusivity
 
     def __call__(self, x: Array, t: float) -> float:
         return float(self.diffusivity(t))

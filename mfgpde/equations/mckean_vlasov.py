@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mfgpde.core.arrays import Array
 from mfgpde.equations.contract import Equation, Unknown
-from mfgpde.processes.diffusion import Diffusion
+from mfgpde.processes.diffusion import Diffusion, Dynamics
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class McKeanVlasov(Equation):
     """
 
     diffusion: Diffusion
-    interaction: Callable[[Array], Any]
+    interaction: Callable[[Array], Array]
     unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
@@ -47,7 +47,7 @@ class McKeanVlasov(Equation):
         return self.diffusion.drift(x, t)
 
     @classmethod
-    def of(cls, process: Any, interaction: Callable[[Array], Any] | None = None) -> McKeanVlasov:
+    def of(cls, process: Dynamics, interaction: Callable[[Array], Array] | None = None) -> McKeanVlasov:
         """Return the equation of a process with an interaction. Raises TypeError without one."""
         if interaction is None:
             raise TypeError("particles interact: McKeanVlasov.of(process, lambda z: …); without one take FokkerPlanck")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from mfgpde.core.shown import Shown
 from mfgpde.processes.contract import ForwardProcess, positive
 from mfgpde.processes.generator import MarkovGenerator
 
-Field = Callable[[Array, float], Any]
+Field = Callable[[Array, float], Array | float]
 Meaning = Literal["ito", "stratonovich", "haenggi-klimontovich"]
 MEANINGS = {
     "ito": "Itô: the drift is f",
@@ -41,7 +41,7 @@ class Diffusion(Shown):
     [[0.04]]
     """
 
-    drift: Field
+    drift: Callable[[Array, float], Array]
     tensor: Field | None = None
     noise: Field | None = None
     meaning: Meaning = "ito"
@@ -59,13 +59,13 @@ class Diffusion(Shown):
             _check_of_points_and_time(getattr(self, name), name)
 
     @classmethod
-    def of(cls, process: Any) -> Diffusion:
+    def of(cls, process: Dynamics) -> Diffusion:
         """Return a process, or a reversible generator, as a diffusion. Raises TypeError for what is neither."""
         if isinstance(process, Diffusion):
             return process
         if isinstance(process, MarkovGenerator):
             return cls(_ReversibleDrift(process), _Still(process.diffusion_tensor), meaning="haenggi-klimontovich")
-        if not isinstance(process, ForwardProcess):
+        if not isinstance(process, ForwardProcess):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"a diffusion is made of a process or a generator, got {type(process).__name__}")
         return cls(
             process.drift, process.diffusion_tensor, time_dependent=not process.autonomous, horizon=process.horizon
@@ -158,6 +158,10 @@ class Diffusion(Shown):
         return "diffusion", {**facts, "coefficients": "of time, too" if self.time_dependent else "still"}
 
 
+Dynamics = ForwardProcess | MarkovGenerator | Diffusion
+"""what can be written as a diffusion"""
+
+
 @dataclass(frozen=True, eq=False)
 class _Still:
     """A function of points as one of points and time."""
@@ -209,7 +213,7 @@ class _OnVelocity:
         return np.concatenate((np.zeros((*x.shape[:-1], half)), np.full((*x.shape[:-1], half), self.strength)), axis=-1)
 
 
-def _check_of_points_and_time(function: Any, name: str) -> None:
+def _check_of_points_and_time(function: object, name: str) -> None:
     if function is None:
         return
     if not callable(function):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ from mfgpde.core.differences import slope
 from mfgpde.processes.contract import positive
 from mfgpde.processes.scheduled import Schedule, ScheduledProcess, of_deviation
 
-Function = Callable[[Any], Array]
+Function = Callable[[Array], Array]
 LOOKS = 65
 TINY = 1e-100
 """of the horizon: a complex step, whose square is lost"""
@@ -82,7 +82,8 @@ class GaussianPath(ScheduledProcess):
 
 
 def _step(function: Function, t: Array, horizon: float) -> Array:
-    return np.imag(function(t + 1j * TINY * horizon)) / (TINY * horizon)
+    beside = cast(Array, t + 1j * TINY * horizon)  # complex: a path is a function of real times, and analytic
+    return np.imag(function(beside)) / (TINY * horizon)
 
 
 def _check_step(name: str, function: Function, horizon: float) -> None:

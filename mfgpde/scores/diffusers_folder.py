@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Required, TypedDict, cast
 
 from mfgpde.processes import (
     EDM,
@@ -22,6 +22,25 @@ from mfgpde.processes import (
 NAMES = {"epsilon": "noise", "sample": "data", "v_prediction": "v"}
 LISTS = {"linear": linear_betas, "scaled_linear": scaled_linear_betas}
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+class Config(TypedDict, total=False):
+    """What is read of a configuration, of a network or of a scheduler; a name that is missing has diffusers' default."""
+
+    _class_name: Required[str]
+    sample_size: int | list[int] | None
+    in_channels: int | None
+    num_class_embeds: int | None
+    class_embed_type: str | None
+    prediction_type: str
+    sigma_max: float
+    sigma_data: float
+    num_train_timesteps: int
+    rescale_betas_zero_snr: bool
+    trained_betas: list[float] | None
+    beta_schedule: str
+    beta_start: float
+    beta_end: float
 
 
 @dataclass(frozen=True)
@@ -86,17 +105,17 @@ def folder(path: Path) -> Folder:
     return Folder(model, network["_class_name"], shape, process, predicts, time, sigma_data, words)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Config:
     try:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
         raise ValueError(f"{path} is no JSON: {problem}") from problem
     if not isinstance(found, dict) or "_class_name" not in found:
         raise ValueError(f"{path} names no class: it has no _class_name")
-    return cast(dict[str, Any], found)
+    return cast(Config, found)
 
 
-def _shape(config: dict[str, Any], path: Path) -> tuple[int, ...]:
+def _shape(config: Config, path: Path) -> tuple[int, ...]:
     size, channels = config.get("sample_size"), config.get("in_channels")
     if size is None or channels is None:
         raise ValueError(f"{path} says no sample_size or in_channels: the dimension is not known")
@@ -106,7 +125,7 @@ def _shape(config: dict[str, Any], path: Path) -> tuple[int, ...]:
     return (channels, *([sides] if isinstance(sides, int) else sides))
 
 
-def _scheduled(config: dict[str, Any], path: Path) -> tuple[IsotropicProcess, str, str, float | None]:
+def _scheduled(config: Config, path: Path) -> tuple[IsotropicProcess, str, str, float | None]:
     """Return the process, what is predicted, on which clock, and σ_data."""
     name = config["_class_name"]
     if name.startswith("FlowMatch"):
@@ -119,10 +138,11 @@ def _scheduled(config: dict[str, Any], path: Path) -> tuple[IsotropicProcess, st
     return _list(config, path), NAMES[kind], "step", None
 
 
-def _list(config: dict[str, Any], path: Path) -> DiscreteSchedule:
+def _list(config: Config, path: Path) -> DiscreteSchedule:
     steps, zero = int(config.get("num_train_timesteps", 1000)), bool(config.get("rescale_betas_zero_snr", False))
-    if config.get("trained_betas") is not None:
-        return _zeroed(DiscreteSchedule(config["trained_betas"]), zero)
+    trained = config.get("trained_betas")
+    if trained is not None:
+        return _zeroed(DiscreteSchedule(trained), zero)
     kind = config.get("beta_schedule", "linear")
     if kind == "squaredcos_cap_v2":
         return squared_cosine_betas(steps, zero_terminal_snr=zero)

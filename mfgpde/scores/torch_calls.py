@@ -7,14 +7,28 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
+from typing import Any, Protocol, cast
+
+from mfgpde.scores.torch_score import Tensor
 
 MANY = 3
 """points in a trial: shapes that agree for one may not for several"""
 SAME = 1e-5
 """of the size: what a point's value may depend on its neighbours by; more is a module that mixes its batch"""
 TIMES = ("t", "time", "times", "timestep", "timesteps", "sigma", "sigmas", "noise_labels", "tau")
-Way = Callable[[Any, Any, Any], Any]
+
+
+class Uncalled(Protocol):
+    """What is used of a PyTorch module before it is known how it wants to be called."""
+
+    def __call__(self, *given: Tensor) -> object: ...  # noqa: D102
+    def parameters(self) -> Iterator[Tensor]: ...  # noqa: D102
+    def double(self) -> Uncalled: ...  # noqa: D102
+    def eval(self) -> Uncalled: ...  # noqa: D102
+    def requires_grad_(self, wanted: bool, /) -> Uncalled: ...  # noqa: D102
+
+
+Way = Callable[[Uncalled, Tensor, Tensor], object]
 WAYS: dict[str, Way] = {
     "(x, t), t of shape (n, 1)": lambda m, x, t: m(x, t),
     "(x, t), t of shape (n,)": lambda m, x, t: m(x, t[:, 0]),
@@ -30,11 +44,11 @@ WAYS: dict[str, Way] = {
 class Called:
     """A module called in one of `WAYS` on states of a shape, (d,) or an image's (C, H, W); what it returns is unwrapped."""
 
-    module: Any
+    module: Uncalled
     way: str
     shape: tuple[int, ...]
 
-    def __call__(self, x: Any, t: Any) -> Any:
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """Return the prediction (n, d), or (n, 1) for a potential, at points (n, d) and times (n, 1)."""
         n = x.shape[0]
         found = unwrapped(WAYS[self.way](self.module, x.reshape(n, *self.shape), t))
@@ -46,7 +60,7 @@ class Called:
         of = f", x of shape ({', '.join(map(str, ('n', *self.shape)))})" if len(self.shape) > 1 else ""
         return f"called as {self.way}{of}"
 
-    def parameters(self) -> Iterator[Any]:
+    def parameters(self) -> Iterator[Tensor]:
         """Return the module's parameters."""
         return self.module.parameters()
 
@@ -63,20 +77,20 @@ class Called:
         return Called(self.module.requires_grad_(wanted), self.way, self.shape)
 
 
-def unwrapped(found: Any) -> Any:
+def unwrapped(found: object) -> Tensor:
     """Return the tensor in what a module returns: itself, the first of a tuple, `.sample` (diffusers), `.mean` (azula)."""
     torch = _library()
     if torch.is_tensor(found):
-        return found
+        return cast(Tensor, found)
     if isinstance(found, tuple | list):
-        return unwrapped(found[0])
+        return unwrapped(cast(Sequence[object], found)[0])
     for name in ("sample", "mean"):
         if torch.is_tensor(getattr(found, name, None)):
             return getattr(found, name)
     raise TypeError(f"it returns {type(found).__name__}, no tensor")
 
 
-def call_of(module: Any, dimension: int, source: str, shapes: Sequence[tuple[int, ...]] = ()) -> Called:
+def call_of(module: Uncalled, dimension: int, source: str, shapes: Sequence[tuple[int, ...]] = ()) -> Called:
     """Return the module with the first way of calling it that gives each point its own finite value.
 
     The order of arguments is that of their names where these say it. States are tried flat, as `shapes` say,
@@ -85,7 +99,7 @@ def call_of(module: Any, dimension: int, source: str, shapes: Sequence[tuple[int
     half precision, weights that are not finite, a batch that is mixed.
     """
     torch = _library()
-    _check_weights(torch, module, source)
+    _check_weights(module, source)
     module = copy.deepcopy(module).double().eval().requires_grad_(False)
     first = next(iter(module.parameters()), None)
     device = "cpu" if first is None else first.device
@@ -116,7 +130,7 @@ def call_of(module: Any, dimension: int, source: str, shapes: Sequence[tuple[int
     raise ValueError(f"{source} {_why(troubles, dimension)}")
 
 
-def ways(module: Any) -> list[str]:
+def ways(module: Callable[..., object]) -> list[str]:
     """Return the names of `WAYS` in the order to try: what the argument's names say comes first."""
     try:
         names = list(inspect.signature(getattr(module, "forward", module)).parameters)
@@ -136,7 +150,7 @@ def images(dimension: int) -> list[tuple[int, ...]]:
     return [(channels, side, side) for channels, side in sides if channels * side**2 == dimension and side > 1]
 
 
-def _joined(x: Any, t: Any) -> Any:
+def _joined(x: Tensor, t: Tensor) -> Tensor:
     return _library().cat((x, t), dim=-1)
 
 
@@ -147,7 +161,8 @@ def _library() -> Any:
     return torch
 
 
-def _check_weights(torch: Any, module: Any, source: str) -> None:
+def _check_weights(module: Uncalled, source: str) -> None:
+    torch = _library()
     for name, values in getattr(module, "named_parameters", lambda: ())():
         if values.dtype in (torch.float16, torch.bfloat16):
             raise ValueError(

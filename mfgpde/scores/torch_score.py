@@ -32,10 +32,18 @@ class Tensor(Protocol):
     def shape(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
     def device(self) -> object: ...  # noqa: D102
-    def __getitem__(self, index: int | tuple[slice, int] | None, /) -> Tensor: ...
+    @property
+    def dtype(self) -> object: ...  # noqa: D102
+    def __getitem__(self, index: int | slice | tuple[int | slice, ...] | None, /) -> Tensor: ...
+    def __sub__(self, other: Tensor, /) -> Tensor: ...
+    def __float__(self) -> float: ...
+    def numel(self) -> int: ...  # noqa: D102
+    def element_size(self) -> int: ...  # noqa: D102
     def __matmul__(self, other: Tensor, /) -> Tensor: ...
     def __mul__(self, other: Tensor | float, /) -> Tensor: ...
     def __add__(self, other: Tensor | float, /) -> Tensor: ...
+    def abs(self) -> Tensor: ...  # noqa: D102
+    def max(self) -> Tensor: ...  # noqa: D102
     def sin(self) -> Tensor: ...  # noqa: D102
     def flip(self, axis: int, /) -> Tensor: ...  # noqa: D102
     def reshape(self, *shape: int | tuple[int, ...]) -> Tensor: ...  # noqa: D102
@@ -60,8 +68,10 @@ class Module(Protocol):
 
 
 class Library(Protocol):
-    """What sends arrays to a device."""
+    """What sends arrays to a device, and shows what derivatives keep there."""
 
+    @property
+    def autograd(self) -> Any: ...  # noqa: D102
     @property
     def float64(self) -> object: ...  # noqa: D102
     def as_tensor(self, values: Array, dtype: object, device: object) -> Tensor: ...  # noqa: D102
@@ -262,12 +272,12 @@ class TorchPotential(TorchScore):
         return self._evaluate(slope, x, t)[0]
 
 
-def _kept(library: Any, module: Module, dimension: int, device: object, n: int) -> int:
+def _kept(library: Library, module: Module, dimension: int, device: object, n: int) -> int:
     """Return the bytes that a module keeps of n points for their derivatives."""
     sizes: list[int] = []
 
-    def seen(tensor: Any) -> Any:
-        sizes.append(int(tensor.numel()) * int(tensor.element_size()))
+    def seen(tensor: Tensor) -> Tensor:
+        sizes.append(tensor.numel() * tensor.element_size())
         return tensor
 
     x = _sent(library, np.zeros((n, dimension)), device)

@@ -45,12 +45,12 @@ def against(f: Curve, x: jax.Array, v: jax.Array) -> jax.Array:
     return _jax.vjp(f, x)[1](v)[0]
 
 
-def blockwise(f: Callable[..., Any], axes: Sequence[int | None]) -> Callable[..., Any]:
+def blockwise[**P, T](f: Callable[P, T], axes: Sequence[int | None]) -> Callable[..., T]:
     """Return a function of blocks, stacked along the given axis of each argument or the same for all; compiled."""
     return _jax.jit(_jax.vmap(f, tuple(axes)))
 
 
-def on_leaves(f: Callable[..., Any], *trees: Any) -> Any:
+def on_leaves[T](f: Callable[..., object], *trees: T) -> T:
     """Return a tree of what a function makes of the leaves of trees of one shape."""
     return _jax.tree.map(f, *trees)
 

@@ -145,7 +145,7 @@ class Claim:
 
         return register
 
-    def cases(self, **values: Sequence[Any]) -> Callable[[Measure], Measure]:
+    def cases(self, **values: Sequence[object]) -> Callable[[Measure], Measure]:
         """Decorate a measure that is to be judged for every combination of values, each a claim of its own.
 
         The measure and the controls take the values by name, and the id says them: `paper/name[dimension=2,noise=0.1]`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from mfgpde.core.files import write_text
 from mfgpde.verify.forms import CertificateLine, RunForm, RunLine
@@ -36,8 +36,9 @@ def certificates(folder: Path) -> list[CertificateLine]:
     return [cast(CertificateLine, one) for one in _read(folder) if _is_certificate(one)]
 
 
-def _is_run(line: Mapping[str, Any]) -> bool:
-    return isinstance(line.get("claims"), dict) and all(map(_is_verdict, line["claims"].values()))
+def _is_run(line: Mapping[str, object]) -> bool:
+    claims = line.get("claims")
+    return isinstance(claims, dict) and all(map(_is_verdict, cast(dict[str, object], claims).values()))
 
 
 def _is_verdict(found: object) -> bool:
@@ -45,15 +46,15 @@ def _is_verdict(found: object) -> bool:
     return len(one) == 3 and isinstance(one[0], str) and isinstance(one[1], int | float | None)
 
 
-def _is_certificate(line: Mapping[str, Any]) -> bool:
+def _is_certificate(line: Mapping[str, object]) -> bool:
     match line:
         case {"started": str(), "score": str(), "process": str(), "residual": int() | float(), "numbers": dict()}:
-            return all(isinstance(value, int | float) for value in line["numbers"].values())
+            return all(isinstance(value, int | float) for value in cast(dict[str, object], line["numbers"]).values())
         case _:
             return False
 
 
-def _read(folder: Path) -> Iterator[dict[str, Any]]:
+def _read(folder: Path) -> Iterator[dict[str, object]]:
     for line in _lines(folder):
         try:
             one = json.loads(line)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mfgpde.core import threads
 from mfgpde.core.files import write_text
@@ -272,7 +271,7 @@ def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[Clai
         pool.shutdown()
 
 
-def _interrupted(future: Future[Any]) -> bool:
+def _interrupted(future: Future[list[ClaimForm]]) -> bool:
     """Say whether a task was interrupted from the keyboard: what else is done is kept before."""
     return isinstance(future.exception(), KeyboardInterrupt)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar, cast
+from collections.abc import Iterator
+from typing import ClassVar, Protocol, cast
 
 from mfgpde.scores.adapters.contract import Adapter, Brought
 from mfgpde.scores.contract import DifferentiableScore
-from mfgpde.scores.torch_calls import call_of
-from mfgpde.scores.torch_score import Module, TorchScore
+from mfgpde.scores.torch_calls import Uncalled, call_of
+from mfgpde.scores.torch_score import Module, Tensor, TorchScore
 
 
 class TorchModule(Adapter):
@@ -22,26 +23,33 @@ class TorchModule(Adapter):
 
     def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
         """Return the module as a score. Raises ValueError where it cannot be called on a point and a time."""
-        module: Any = Fixed(cast("functools.partial[Any]", found)) if isinstance(found, functools.partial) else found
+        fixed = isinstance(found, functools.partial)
+        module = Fixed(cast("functools.partial[object]", found)) if fixed else cast(Uncalled, found)
         return TorchScore(call_of(module, dimension, source), dimension)
+
+
+class Named(Protocol):
+    """A module that names its parameters, as those of PyTorch do."""
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]: ...  # noqa: D102
 
 
 class Fixed:
     """A module with arguments fixed."""
 
-    def __init__(self, found: functools.partial[Any]) -> None:
-        self.module: Any = found.func
+    def __init__(self, found: functools.partial[object]) -> None:
+        self.module = cast(Uncalled, found.func)
         self.first, self.named = found.args, dict(found.keywords)
 
-    def __call__(self, *given: Any) -> Any:
+    def __call__(self, *given: Tensor) -> object:
         """Return what the module says, the fixed arguments repeated for every point where they are tensors of one."""
         return self.module(*self.first, *given, **self.named)
 
-    def named_parameters(self) -> Any:
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Return the module's."""
-        return self.module.named_parameters()
+        return cast(Named, self.module).named_parameters()
 
-    def parameters(self) -> Any:
+    def parameters(self) -> Iterator[Tensor]:
         """Return the module's."""
         return self.module.parameters()
 

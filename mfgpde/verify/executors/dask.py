@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from typing import Any
 
 
@@ -21,7 +22,7 @@ class Dask(Executor):
         self.client: Any = dask.Client(address or self.cluster)
         self.pool: Any = self.client.get_executor(pure=False, retries=0)
 
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have it done by one of the workers."""
         return self.pool.submit(fn, *args, **kwargs)
 

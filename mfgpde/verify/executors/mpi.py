@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from typing import Any
 
 RANKS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
@@ -19,7 +20,7 @@ class Mpi(Executor):
         self.context = MPICommExecutor(MPI.COMM_WORLD, root=0)
         self.pool: Any = self.context.__enter__()
 
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have it done by one of the other ranks."""
         return self.pool.submit(fn, *args, **kwargs)
 

@@ -10,7 +10,9 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +36,18 @@ class Submitit(Executor):
         )
         self.free, self.over = threading.Semaphore(max_workers), False
 
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Submit a job as soon as one of the workers is free."""
-        future: Future[Any] = Future()
-        threading.Thread(target=self._follow, args=(future, fn, args, kwargs), daemon=True).start()
+        future: Future[T] = Future()
+        task = partial(fn, *args, **kwargs)
+        threading.Thread(target=self._follow, args=(future, task), daemon=True).start()
         return future
 
-    def _follow(self, future: Future[Any], fn: Any, args: Any, kwargs: Any) -> None:
+    def _follow[T](self, future: Future[T], task: Callable[[], T]) -> None:
         with self.free:
             if self.over or not future.set_running_or_notify_cancel():
                 return
-            job: Any = self.executor.submit(fn, *args, **kwargs)
+            job: Any = self.executor.submit(task)
             while not job.done():
                 if self.over:
                     job.cancel()
