@@ -13,7 +13,8 @@ from typing import Any, Self
 from mfgpde.scores import Network
 
 WEIGHTS = (".npz", ".safetensors")
-ON_GRIDS, BY_SAMPLING = ("half_width", "cells", "elements"), ("trajectories",)
+ON_GRIDS, BY_SAMPLING = ("half_width", "cells", "elements"), ("training", "trajectories")
+FILES = ("score", "data", "training")
 OF_NETWORKS = ("sharpness", "inputs", "output")
 DEFAULTS = {"cells": 128, "elements": 0, "trajectories": 4096}
 
@@ -40,6 +41,7 @@ class Asked:
     predicts: str | None = None
     time: str | None = None
     sigma_data: float | None = None
+    training: str | None = None
 
     @classmethod
     def again(cls, asked: Asked) -> Self:
@@ -57,7 +59,7 @@ class Asked:
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise ValueError(f"{path} is no certificate of this version that could be repeated: {problem}") from None
         for name, before in digests.items():
-            source = _file(getattr(found, name)) if name in ("score", "data") else None
+            source = _file(getattr(found, name) or "") if name in FILES else None
             if source is None or not source.is_file() or digest(source) != before:
                 raise ValueError(f"{source or name} is not what it was when {path} was made (SHA-256 {before[:12]}…)")
         return found
@@ -88,7 +90,7 @@ class Asked:
 
     def about(self, process: object, samples: int | None) -> dict[str, Any]:
         """Return what a certificate says of how it was made."""
-        files = {name: _file(getattr(self, name)) for name in ("score", "data")}
+        files = {name: _file(getattr(self, name)) for name in FILES}
         return {
             "score": self.score,
             "process": repr(process),

@@ -53,6 +53,7 @@ class Trial:
     data: Data | None
     asked: Asked
     about: dict[str, Any]
+    training: np.ndarray | None = None
 
 
 def prepare(asked: Asked) -> Trial:
@@ -108,7 +109,11 @@ def prepare(asked: Asked) -> Trial:
     if read is not None:
         about["read from files"] = read.words
     grid = None if dimension > 3 else _grid(asked, forward, data, dimension)
-    return Trial(forward, score, dimension, grid, data, asked, about)
+    training = None
+    if asked.training is not None:
+        training = read_samples(asked.training, 10)
+        _same(dimension, training.shape[1], asked.training)
+    return Trial(forward, score, dimension, grid, data, asked, about, training)
 
 
 def tried(trial: Trial, tell: Callable[[str], None] = lambda text: None) -> Ledger:
@@ -145,6 +150,7 @@ def _measured(trial: Trial, tell: Callable[[str], None]) -> Ledger:
             trial.dimension,
             data=trial.data,
             stop=asked.stop,
+            training=trial.training,
             trajectories=asked.trajectories or 0,
             seed=asked.seed,
             tell=tell,
@@ -211,7 +217,7 @@ def _table_of(path: Path) -> np.ndarray:
     return np.loadtxt(body, delimiter=separator, ndmin=2)
 
 
-def read_samples(source: str | Path) -> np.ndarray:
+def read_samples(source: str | Path, fewest: int = FEWEST_SAMPLES) -> np.ndarray:
     """Return samples (n, d) from .npy, .npz or .csv, one header line skipped. Raises ValueError for anything else."""
     place, _, name = str(source).partition(".npz:")
     path = Path(f"{place}.npz" if name else place)
@@ -230,8 +236,8 @@ def read_samples(source: str | Path) -> np.ndarray:
     bad = ~np.isfinite(samples).all(axis=1)
     if bad.any():
         raise ValueError(f"{path}: row {int(np.argmax(bad))} is not finite ({int(bad.sum())} such rows)")
-    if len(samples) < FEWEST_SAMPLES:
-        raise ValueError(f"{path} holds {len(samples)} samples; distances to data need at least {FEWEST_SAMPLES}")
+    if len(samples) < fewest:
+        raise ValueError(f"{path} holds {len(samples)} samples; distances to data need at least {fewest}")
     return samples.astype(float)
 
 

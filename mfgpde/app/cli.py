@@ -201,6 +201,9 @@ def check(
         int | None, typer.Option(help="Solve again by finite elements on so many cells a side.")
     ] = None,
     trajectories: Annotated[int | None, typer.Option(min=64, help="Samples above three dimensions: 4096.")] = None,
+    training: Annotated[
+        str | None, typer.Option(help="Points that it was fitted to, above three dimensions: are they repeated?")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of trajectories and noise.")] = 0,
     activation: Annotated[str | None, typer.Option(help="Of a network: softplus, tanh, silu, gelu, relu, sin.")] = None,
     sharpness: Annotated[float | None, typer.Option(help="β of softplus(βz)/β: 1.")] = None,
@@ -289,7 +292,7 @@ def bench(
 def calibrate(
     families: Annotated[list[str] | None, typer.Argument(help="Families, or family:draw; default: all.")] = None,
     cases: Annotated[int, typer.Option(min=1, help="How many numbers to try.")] = 300,
-    kind: Annotated[str | None, typer.Option(help="Only proved, bound, extrapolated or confidence.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only bound, extrapolated or confidence.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the problems drawn.")] = 0,
     out: OutOption = Path("results/calibration"),
     list_: Annotated[bool, typer.Option("--list", help="List the families and stop.")] = False,

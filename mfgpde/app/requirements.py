@@ -16,7 +16,7 @@ from mfgpde.verify import Finding, at_least, at_most
 from mfgpde.verify.law import Movement
 
 FORM = re.compile(r"\s*(?P<name>[^<>=≤≥]+?)\s*(?P<relation><=|>=|≤|≥)\s*(?P<number>[^<>=≤≥]+?)\s*")
-GROUPS = ("distances", "prior", "bounds", "moments", "likelihood")
+GROUPS = ("distances", "prior", "bounds", "moments", "likelihood", "memorisation")
 DASH = re.compile(r"\s*[–,]\s*")
 RELATIVE = 1e-12  # δ of a requirement, as a share of its number: rounding
 

@@ -13,7 +13,7 @@ order two, in law too where the noise does not depend on the place, so that a th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -21,22 +21,21 @@ import numpy as np
 
 from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array, dot
-from mfgpde.densities import Density
+from mfgpde.diagnostics.coupled import coupled
 from mfgpde.diagnostics.data import Data, Named, Sampled
 from mfgpde.diagnostics.intervals import mean_interval
-from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, probe, stages
+from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, entry, probe, stages
+from mfgpde.diagnostics.likelihood import FEW, likelihood
+from mfgpde.diagnostics.memorisation import ENOUGH, nearest_ratio, share_of_copies
 from mfgpde.diagnostics.prior_mismatch import mismatch
 from mfgpde.diagnostics.scales import spread, stopped_early
 from mfgpde.diagnostics.slips import likely_slip
-from mfgpde.equations import Continuity
 from mfgpde.processes import ForwardProcess, LinearProcess, ScheduledProcess
 from mfgpde.scores import DirectionalScore, Score, Uncertain, require_score
-from mfgpde.solvers import CountedDirections, flow, prior_of
+from mfgpde.solvers import counted_directions, prior_of
 from mfgpde.transport import wasserstein_gaussian
 
 GROUPS = 16
-FEW = 16
-"""dimensions up to which the divergence is summed over all directions instead of drawn"""
 STEPS = 32
 """of a trajectory of the SDE from one stage to the next, an even number"""
 FLOW_STEPS = 4
@@ -45,8 +44,6 @@ PART = 4
 """one trajectory of so many is walked once more with steps twice as long"""
 NOTHING_LEFT = 1e-6
 """of the data: where less of them is left, times are not told apart by it"""
-RTOL = 1e-4
-"""of the flow that carries data to the prior; ten times that to see what its steps leave"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +65,7 @@ def certify_by_sampling(
     *,
     data: Data | None = None,
     stop: float = 1e-3,
+    training: Array | None = None,
     trajectories: int = 4096,
     seed: int = 0,
     tell: Callable[[str], None] = lambda text: None,
@@ -76,6 +74,8 @@ def certify_by_sampling(
 
     `data` add likelihood, gaps of the moments, and how far the prior is from what the noise makes of them; a law in closed
     form adds the error of the score and KL(p‖q^ODE). Without, residuals, rotation and the gap of ODE and SDE still come.
+    `training` are the points (n, d) that the score was fitted to, by default data that are samples: how near to them it
+    generates is told beside data that it has not seen.
 
     Raises TypeError for a score without derivatives along directions, ValueError for one that is not finite: before
     anything long.
@@ -83,7 +83,7 @@ def certify_by_sampling(
     require(process, LinearProcess, "the process")
     require_score(score, DirectionalScore)
     clock, ledger = time.perf_counter(), Ledger()
-    counted, rng = CountedDirections(score), np.random.default_rng(seed)
+    counted, rng = counted_directions(score), np.random.default_rng(seed)
     prior = prior_of(process, dimension)
     start = prior.sample(trajectories, rng)
     probe(counted, start[:PROBES], process, stop)
@@ -107,13 +107,18 @@ def certify_by_sampling(
         tell("likelihood")
         known = data.sample(min(trajectories, len(data.at)) if isinstance(data, Sampled) else trajectories, rng)
         clouds["data"] = Walked(known, known[: len(known) // PART])
-        law = data.at if isinstance(data, Named) else None
-        ledger.enter("likelihood", "data", _likelihood(process, counted, known[:few], stop, law, rng))
-        ledger.enter("prior", "p_T–prior", mismatch(process, data, dimension))
+        off = mismatch(process, data, dimension)
+        ledger.enter("likelihood", "data", likelihood(process, counted, data, few, stop, rng, off["KL(p_T‖prior)"]))
+        if isinstance(data, Named):
+            ledger.enter("likelihood", "data", {"|s − ∇log p|² at the end": _off(counted, data, known[:few], stop)})
+        ledger.enter("prior", "p_T–prior", off)
         ledger.enter("stopping", "p_stop–data", {"W2": stopped_early(process, data, stop, dimension)})
-    tell("moments")
+    tell("moments and couplings")
     for a, b in combinations(clouds, 2):
-        ledger.enter("moments", f"{a}–{b}", {"W2², at least": _gelbrich(clouds[a], clouds[b])})
+        least, most = _gelbrich(clouds[a], clouds[b]), _coupled(clouds[a], clouds[b])
+        ledger.enter("moments", f"{a}–{b}", {"W2², at least": least, "W2², at most": most})
+    if training is not None or isinstance(data, Sampled):
+        _memory(ledger, {name: clouds[name].fine for name in ("sde", "ode")}, data, training)
     ledger.facts |= {
         "dimension": dimension,
         "stop": stop,
@@ -220,40 +225,40 @@ def _of_parts(value: float, samples: float, steps: float, method: str) -> Entry:
     return Entry(value, samples + steps, method, {"samples": samples, "time steps": steps})
 
 
-def _likelihood(
-    process: LinearProcess,
-    score: DirectionalScore,
-    x: Array,
-    stop: float,
-    law: Density | None,
-    rng: np.random.Generator,
-) -> dict[str, Entry]:
-    """Return −E log q^ODE in nats, the divergence along each path by one random direction kept all the way."""
-    v = np.sign(rng.standard_normal(x.shape))
-    d = x.shape[1]
+def _off(score: Score, data: Named, x: Array, stop: float) -> Entry:
+    wrong = score(x, stop) - data.at.score(x)
+    return entry(mean_interval(dot(wrong, wrong)))
 
-    def velocity(y: Array, t: float) -> Array:
-        return process.drift(y, t) - float(process.diffusivity(t)) * score(y, t)
 
-    def divergence(y: Array, t: float) -> Array:
-        return process.divergence(y, t) - float(process.diffusivity(t)) * dot(
-            v, score.directional_derivatives(y, t, v)[0]
+def _coupled(a: Walked, b: Walked) -> Entry:
+    """Return W₂² from above; a law that was moved by τ, as its coarse steps move it, moves W₂ by τ."""
+    found = coupled(a.fine, b.fine)
+    moved = sum(
+        float(np.sqrt(np.mean(np.sum((one.fine[: len(one.coarse)] - one.coarse) ** 2, axis=-1)))) for one in (a, b)
+    )
+    return _of_parts(found.value, found.half_width, moved * (2 * float(np.sqrt(found.value)) + moved), found.method)
+
+
+def _memory(ledger: Ledger, clouds: Mapping[str, Array], data: Data | None, training: Array | None) -> None:
+    """Enter how near to its training points a score generates, beside data at the stop that it has not seen."""
+    samples = data if isinstance(data, Sampled) else None
+    fitted = samples.raw if training is None and samples is not None else training
+    if fitted is None or min(map(len, clouds.values())) < ENOUGH or len(fitted) < ENOUGH:
+        ledger.warnings.append(
+            f"how near to training points it generates is not told: that takes {ENOUGH} of them and {ENOUGH} trajectories"
         )
-
-    def logs(points: Array, rtol: float) -> Array:
-        end, grown = flow(Continuity(velocity, divergence), points, stop, process.horizon, rtol=rtol)
-        return prior_of(process, d).log_density(end) + grown
-
-    fine, part = logs(x, RTOL), len(x) // PART
-    v = v[:part]
-    rough = logs(x[:part], 10 * RTOL)
-    found = {"−log q^ODE, nats": _mean(-fine, -rough)}
-    if law is not None:
-        true, wrong = law.log_density(x), score(x, stop) - law.score(x)
-        found["KL(p‖q^ODE)"] = _mean(true - fine, true[:part] - rough)
-        off = dot(wrong, wrong)
-        found["|s − ∇log p|² at the end"] = _mean(off, off[:part])
-    return found
+        return
+    own = training is None or samples is None
+    fresh = fitted if samples is None else samples.at
+    for name, cloud in clouds.items():
+        share, near = share_of_copies(cloud, fitted, fresh, own)
+        found = {
+            "distance to the nearest training point, over that of fresh data": entry(
+                nearest_ratio(cloud, fitted, fresh, own)
+            ),
+            f"share nearer than {near:.3g}, a twentieth of fresh data": entry(share),
+        }
+        ledger.enter("memorisation", name, found)
 
 
 def _gelbrich(a: Walked, b: Walked) -> Entry:

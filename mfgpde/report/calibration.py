@@ -16,12 +16,7 @@ from mfgpde.report.plotting import COLOURS, DOUBLE, Figure, style, write
 COLUMNS = ("family", "kind", "cases", "outside", "allowed", "worst", "bar/error")
 SHOWN = 12
 """failures on a page"""
-PROMISE = {
-    Kind.PROVED: "never outside",
-    Kind.BOUND: "never outside",
-    Kind.EXTRAPOLATED: "≤ 1 % outside",
-    Kind.CONFIDENCE: "99 % inside",
-}
+PROMISE = {Kind.BOUND: "never outside", Kind.EXTRAPOLATED: "≤ 1 % outside", Kind.CONFIDENCE: "99 % inside"}
 
 
 def cells(row: Row) -> list[str]:
@@ -82,8 +77,7 @@ def calibration_figure(found: Calibration, stem: Path) -> list[Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     with style():
         figure = Figure(figsize=(DOUBLE, 3.4))
-        drawn = (Kind.CONFIDENCE, Kind.EXTRAPOLATED, Kind.BOUND)  # of proved ones all that there is to see is the table
-        for k, (kind, axes) in enumerate(zip(drawn, figure.subplots(1, 3, sharey=True), strict=True)):
+        for k, (kind, axes) in enumerate(zip(Kind, figure.subplots(1, 3, sharey=True), strict=True)):
             rows = [row for row in found.rows if row.kind is kind]
             for n, row in enumerate(rows):
                 ratios = np.sort(np.clip(row.ratios, 1e-4, 1e4))

@@ -25,11 +25,7 @@ def render(
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        mathml=mathml,
-        margin=table.margin,
-        notices=table.notices,
-        seen_to_fail=table.seen_to_fail,
-        proved_in=table.proved_in,
+        mathml=mathml, margin=table.margin, notices=table.notices, seen_to_fail=table.seen_to_fail
     )
     environment.filters.update(
         strip=drawings.strip, intervals=drawings.intervals, number=drawings.number, bar=drawings.bar

@@ -19,6 +19,8 @@ from mfgpde.report.shares import Share, percent, residual_share, shares
 
 LEAKS = 1e-3
 """of the mass: beyond it, which law leaks is said"""
+NEAR = 0.05
+"""share of fresh data that count as near to a training point"""
 BROKEN = 0.1
 """residual over |∂_t s| from which a score is said not to solve its equation"""
 
@@ -42,7 +44,7 @@ def judged(result: Mapping[str, Any]) -> Judgement:
     sentences = [_what(result)]
     if result["failures"]:
         sentences.append("This certificate does not stand: its numbers say little about the score.")
-    sentences += [_distance(result, known), _sources(result, known), _equation(result), _mass(result)]
+    sentences += [_distance(result, known), _copies(result), _sources(result, known), _equation(result), _mass(result)]
     sentences.append(f"What would help most: {advised(result, known)}.")
     return Judgement(tuple(text for text in sentences if text), tuple(known.values()))
 
@@ -74,13 +76,28 @@ def _distance(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
         words = f"Samples of its SDE are {sde.grade}: W₂ to the data is {sde.words} of the data's spread"
         words += f"; those of its ODE are {ode.grade}, {ode.words}"
     else:
-        words = "By means and covariances alone, W₂ from samples of its SDE to the data is "
-        words += f"{sde.words} of the data's spread, from those of its ODE {ode.words}; how much more is not known"
+        words = "By means and covariances from below, by coupled samples from above, W₂ from samples of its SDE to the "
+        words += f"data is {sde.words} of the data's spread, from those of its ODE {ode.words}"
         short = result.get("likelihood", {}).get("data", {}).get("KL(p‖q^ODE)")
         if short is not None:
             each = short["value"] / result["dimension"]
             words += f", but the ODE falls {short['value']:.2g} nats short in likelihood, {each:.2g} a dimension"
     return words + " (100 %: all mass at the data's mean)."
+
+
+def _copies(result: Mapping[str, Any]) -> str:
+    """Return whether what is generated are training points."""
+    found = result.get("memorisation", {}).get("sde", {})
+    share = next((one for name, one in found.items() if name.startswith("share")), None)
+    if share is None:
+        return ""
+    low, high = (share["value"] + sign * share["error"] for sign in (-1, 1))
+    if low > NEAR:
+        near = f"At least {percent(low)} of its samples are nearer to a training point than a twentieth of fresh data"
+        return f"{near}: it repeats them, or varies too little."
+    return (
+        f"It is near to training points no more often than fresh data, as far as can be told (at most {percent(high)})."
+    )
 
 
 def _sources(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:

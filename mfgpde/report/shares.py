@@ -79,9 +79,9 @@ def _lengths(result: Mapping[str, Any]) -> Iterator[tuple[str, tuple[float, floa
     else:
         for pair, key in (("sde–data", "sde–data"), ("ode–data", "ode–data"), ("sde–ode", "ode–sde")):
             if pair in result["moments"]:
-                square = result["moments"][pair]["W2², at least"]
+                square, most = (result["moments"][pair].get(f"W2², at {end}") for end in ("least", "most"))
                 low, value = (math.sqrt(max(0.0, square["value"] - bar)) for bar in (square["error"], 0.0))
-                yield key, (low, value, math.inf)
+                yield key, (low, value, math.sqrt(most["value"] + most["error"]) if most else math.inf)
     entries["prior"] = prior.get("p_T–prior", {}).get("W2")
     entries["stop"] = result.get("stopping", {}).get("p_stop–data", {}).get("W2")
     for key, entry in entries.items():

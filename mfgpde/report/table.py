@@ -47,8 +47,6 @@ def _told(claim: Mapping[str, Any]) -> str:
     over = claim.get("over_seeds")
     parts = [claim["reason"]]
     parts += [f"[{suspects} bar(s) look too small]"] if suspects else []
-    proved, refuted = proved_of(claim)
-    parts += [f"[{proved} proved, {refuted} proved to fail in controls]"] if proved else []
     parts += [f"[seed {claim['worst_seed']} of {len(over)}]"] if over else []
     return "  ".join(parts)
 
@@ -56,21 +54,6 @@ def _told(claim: Mapping[str, Any]) -> str:
 def seen_of(claim: Mapping[str, Any]) -> tuple[int, int]:
     """Return how many findings of a claim a false variant refuted, and how many it has."""
     return sum(bool(finding.get("refuted_by")) for finding in claim["findings"]), len(claim["findings"])
-
-
-def proved_of(claim: Mapping[str, Any]) -> tuple[int, int]:
-    """Return how many findings of a claim are proved, and how many findings of its controls are proved to fail."""
-    holding = sum(one.get("kind") == "proved" and one["outcome"] == "holds" for one in claim["findings"])
-    variants = [one for control in claim["controls"] for one in control.get("findings", ())]
-    return holding, sum(one.get("kind") == "proved" and one["outcome"] == "refuted" for one in variants)
-
-
-def proved_in(run: Mapping[str, Any]) -> str:
-    """Return in a sentence how many claims of a run carry a proof; nothing where none does."""
-    pairs = [proved_of(claim) for claim in run["claims"]]
-    both = sum(bool(a and b) for a, b in pairs)
-    count = sum(a for a, _ in pairs)
-    return f" {count} findings are proved, {both} claims with a proved refutation of a control." if count else ""
 
 
 def seen_to_fail(run: Mapping[str, Any]) -> str:
@@ -219,12 +202,16 @@ def _measured(found: Mapping[str, Any]) -> tuple[str, str, str]:
 def _sampled_rows(table: Table, result: Mapping[str, Any]) -> None:
     """Add what was found from trajectories: moments, likelihood, residuals at both ends."""
     for pair, found in result["moments"].items():
-        table.add_row(f"W2² {pair}, at least", *_measured(found["W2², at least"]))
+        for name, one in found.items():
+            table.add_row(name.replace("W2²", f"W2² {pair}"), *_measured(one))
     for group in ("likelihood", "prior"):
         for about, measures in result.get(group, {}).items():
             for name, found in measures.items():
                 what = name if group == "likelihood" or name.startswith("KL") else f"{name} {about}"
                 table.add_row(what, *_measured(found))
+    for law, measures in result.get("memorisation", {}).items():
+        for name, found in measures.items():
+            table.add_row(f"{law.upper()}: {name}", *_measured(found))
     for row in (result["residuals"][0], result["residuals"][-1]):
         for name in ("score", "score residual", "rotation"):
             found = row[name]

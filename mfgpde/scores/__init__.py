@@ -9,12 +9,15 @@ from mfgpde.scores.contract import (
     DirectionalScore,
     DivergenceScore,
     Eigenbasis,
+    FlowFormScore,
     FlowScore,
+    FormScore,
     PotentialScore,
     Score,
     Uncertain,
     offers,
     require_score,
+    with_form,
 )
 from mfgpde.scores.differences import Differenced
 from mfgpde.scores.eigenbasis import FourierBasis, HermiteBasis
@@ -37,7 +40,9 @@ __all__ = [
     "Eigenbasis",
     "Embedding",
     "ExactScore",
+    "FlowFormScore",
     "FlowScore",
+    "FormScore",
     "FourierBasis",
     "HermiteBasis",
     "Network",
@@ -58,6 +63,7 @@ __all__ = [
     "load_score",
     "offers",
     "require_score",
+    "with_form",
 ]
 
 if not TYPE_CHECKING:  # what else its files define

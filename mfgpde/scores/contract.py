@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mfgpde.core.ability import require
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, dot
 from mfgpde.core.sparse import Sparse
 from mfgpde.processes import ForwardProcess, MarkovGenerator
 
@@ -72,6 +72,15 @@ class DirectionalScore(Score, Protocol):
 
 
 @runtime_checkable
+class FormScore(Score, Protocol):
+    """A score that gives its value and the quadratic form of its Jacobian in one pass."""
+
+    def with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return s and vᵀJv for one direction v a point, shapes (..., d) and (...)."""
+        ...
+
+
+@runtime_checkable
 class PotentialScore(DivergenceScore, Protocol):
     """A score that is the gradient of a known potential φ, an unnormalised log-density."""
 
@@ -90,6 +99,15 @@ class FlowScore(Score, Protocol):
 
     def velocity(self, x: Array, t: float) -> Array:
         """Return dx/dt in process time, shape (..., d)."""
+        ...
+
+
+@runtime_checkable
+class FlowFormScore(FlowScore, Protocol):
+    """A score that knows the quadratic form of its flow's Jacobian, too."""
+
+    def velocity_with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return u = dx/dt and vᵀ(∇u)v for one direction v a point, shapes (..., d) and (...)."""
         ...
 
 
@@ -130,6 +148,19 @@ def offers[Ability](score: object, ability: type[Ability]) -> TypeIs[Ability]:
             "'potential_time_derivative' ('time_derivative' is ∂_t s)"
         )
     return isinstance(score, ability)
+
+
+def with_form(score: DirectionalScore, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+    """Return s and vᵀJv for one direction v a point, in one pass where the score can.
+
+    >>> law = mfg.ExactScore(mfg.Brownian(), mfg.gaussian(0.0, 1.0))
+    >>> s, form = mfg.scores.with_form(law, np.array([[1.0]]), 1.0, np.array([[2.0]]))  # s = −x/2
+    >>> print(f"{s[0, 0]:.1f}, {form[0]:.1f}")
+    -0.5, -2.0
+    """
+    if offers(score, FormScore):
+        return score.with_form(x, t, v)
+    return score(x, t), dot(v, score.directional_derivatives(x, t, v)[0])
 
 
 def require_score(score: object, ability: type = Score) -> None:

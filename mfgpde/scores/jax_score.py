@@ -89,6 +89,12 @@ def _compiled(f: Function, dimension: int, is_potential: bool) -> dict[str, Call
 
         return along(here, x, v), against(here, x, v), gradient(bent)(x)
 
+    def form(p: Tree, x: jax.Array, t: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def here(z: jax.Array) -> jax.Array:
+            return s(p, z, t)
+
+        return here(x), v @ along(here, x, v)
+
     one: dict[str, Callable[..., Any]] = {
         "score": s,
         "divergence": divergence,
@@ -99,7 +105,8 @@ def _compiled(f: Function, dimension: int, is_potential: bool) -> dict[str, Call
     if is_potential:
         one |= {"potential": f, "potential_time_derivative": gradient(f, 2), "pieces": pieces}
     compiled = {name: blockwise(function, (None, 0, None)) for name, function in one.items()}
-    return compiled | {"directional_derivatives": blockwise(products, (None, 0, None, 0))}
+    directed = {"directional_derivatives": products, "with_form": form}
+    return compiled | {name: blockwise(function, (None, 0, None, 0)) for name, function in directed.items()}
 
 
 def _shape(function: Function, dimension: int) -> tuple[int, ...]:
@@ -221,6 +228,10 @@ class JaxScore:
     def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d), without any full Jacobian."""
         return self._evaluate("directional_derivatives", x, t, v)
+
+    def with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return s and vᵀJv for one direction v a point."""
+        return self._evaluate("with_form", x, t, v)
 
 
 class JaxPotential(JaxScore):

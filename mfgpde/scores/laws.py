@@ -22,6 +22,8 @@ from mfgpde.scores.contract import (
     DifferentiableScore,
     DirectionalScore,
     DivergenceScore,
+    FlowFormScore,
+    FormScore,
     InDimension,
     PotentialScore,
     Score,
@@ -193,6 +195,25 @@ def products_are_those_of_the_jacobian(score: Score, rng: Generator) -> Iterator
         yield agree(f"∇(vᵀJv), {_at(t)}", turned, found, error + longest**2 * stated(score), size=0.1 * size)
 
 
+def forms_are_those_of_the_jacobian(score: Score, rng: Generator) -> Iterator[Check]:
+    """In one pass s and vᵀJv are those of s and v·(Jv); u and vᵀ(∇u)v of the flow likewise, by differences of u."""
+    x = points(score, rng)
+    v = rng.standard_normal(x.shape)
+    for t in times(score):
+        if offers(score, FormScore) and offers(score, DirectionalScore):
+            value, form = score.with_form(x, t, v)
+            want = dot(v, score.directional_derivatives(x, t, v)[0])
+            yield agree(f"s, {_at(t)}", value, score(x, t), roundings=CANCELLED)
+            yield agree(f"vᵀJv, {_at(t)}", form, want, roundings=CANCELLED, error=stated(score))
+        if offers(score, FlowFormScore):
+            value, form = score.velocity_with_form(x, t, v)
+            found, error = gradient(lambda y, t=t: score.velocity(y, t), x, 0.3 * length(score))
+            yield agree(f"u, {_at(t)}", value, score.velocity(x, t), roundings=CANCELLED)
+            longest = float(np.abs(v).max())
+            error = x.shape[-1] ** 2 * longest**2 * (error + stated(score))
+            yield agree(f"vᵀ(∇u)v, {_at(t)}", form, np.einsum("...i,...ij,...j->...", v, found, v), error)
+
+
 def the_score_is_the_gradient_of_its_potential(score: Score, rng: Generator) -> Iterator[Check]:
     """∇φ = s, and ∂_tφ is the derivative of φ in time, by differences of φ."""
     x = points(score, rng)
@@ -220,6 +241,7 @@ LAWS: tuple[Law[Score], ...] = (
     rate_is_the_derivative_in_time,
     divergence_gradient_is_its_gradient,
     products_are_those_of_the_jacobian,
+    forms_are_those_of_the_jacobian,
     the_score_is_the_gradient_of_its_potential,
     comes_back_from_a_pickle,
 )

@@ -12,9 +12,9 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, dot
 from mfgpde.processes import DiscreteSchedule, IsotropicProcess, Schedule, Straight, VariancePreserving, schedule_of
-from mfgpde.scores.contract import DifferentiableScore, DirectionalScore, InDimension, Score, Uncertain
+from mfgpde.scores.contract import DifferentiableScore, DirectionalScore, InDimension, Score, Uncertain, with_form
 from mfgpde.scores.differences import Differenced
 
 PREDICTIONS = ("noise", "data", "v", "flow", "edm", "score")
@@ -161,19 +161,36 @@ class Predicted:
     def velocity(self, x: Array, t: float) -> Array:
         """Return the velocity of the probability flow in process time."""
         t = float(t)
-        now = schedule_of(self.process, t)
-        if self.predicts == "flow":
-            return self.network(x, self._time(t))
         if self.predicts in ("noise", "score"):
             return self.process.drift(x, t) - float(self.process.diffusivity(t)) * self(x, t)
-        _, _, c, tau = self._parts(t)
+        a, b, c, tau = self._flow_parts(t)
         values = self.network(c * x, tau)
-        if self.predicts == "edm":
-            skip, out, _ = preconditioning(now, self.sigma_data)
-            values = skip * x / now.alpha + out * values
+        return values if self.predicts == "flow" else a * x + b * values
+
+    def velocity_with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return that velocity u and vᵀ(∇u)v for one direction v a point."""
+        t = float(t)
+        a, b, c, tau = self._flow_parts(t)
+        values, form = with_form(self._directions, c * x, tau, v)
+        return a * x + b * values, a * dot(v, v) + b * c * form
+
+    def _flow_parts(self, t: float) -> tuple[float, float, float, float]:
+        """Return a, b, c and τ of the velocity a x + b P(c x, τ)."""
+        if self.predicts in ("noise", "score"):
+            a, b, c, tau = self._parts(t)
+            now, D = schedule_of(self.process, t), float(self.process.diffusivity(t))
+            return float(now.alpha_rate / now.alpha) - D * a, -D * b, c, tau
+        if self.predicts == "flow":
+            return 0.0, 1.0, 1.0, self._time(t)
+        now = schedule_of(self.process, t)
         p, q = combination(self.predicts, now)
-        along, across = now.alpha_rate * q - now.sigma_rate * p, now.sigma_rate * now.alpha - now.alpha_rate * now.sigma
-        return (along * x + across * values) / (q * now.alpha - p * now.sigma)
+        turn = q * now.alpha - p * now.sigma
+        a = (now.alpha_rate * q - now.sigma_rate * p) / turn
+        b = (now.sigma_rate * now.alpha - now.alpha_rate * now.sigma) / turn
+        if self.predicts == "edm":
+            skip, out, into = preconditioning(now, self.sigma_data)
+            return float(a + b * skip / now.alpha), float(b * out), float(into / now.alpha), self._time(t)
+        return float(a), float(b), 1.0, self._time(t)
 
     def divergence(self, x: Array, t: float) -> Array:
         """Return ∇·s."""
@@ -203,6 +220,12 @@ class Predicted:
         a, b, c, tau = self._parts(float(t))
         pushed, pulled, turned = self._directions.directional_derivatives(c * x, tau, v)
         return a * v + b * c * pushed, a * v + b * c * pulled, b * c**2 * turned
+
+    def with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return s and vᵀJv."""
+        a, b, c, tau = self._parts(float(t))
+        values, form = with_form(self._directions, c * x, tau, v)
+        return a * x + b * values, a * dot(v, v) + b * c * form
 
     @property
     def _known(self) -> DifferentiableScore:
@@ -260,6 +283,12 @@ class Turned:
         assert isinstance(self.network, DirectionalScore), "what load_score returns has derivatives along directions"
         pushed, pulled, turned = self.network.directional_derivatives(x, t, v)
         return -pushed, -pulled, -turned
+
+    def with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return those of −P."""
+        assert isinstance(self.network, DirectionalScore), "what load_score returns has derivatives along directions"
+        values, form = with_form(self.network, x, t, v)
+        return -values, -form
 
 
 def guided(conditional: Score, unconditional: Score, weight: float) -> Callable[[Array, float], Array]:

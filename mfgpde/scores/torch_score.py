@@ -222,6 +222,16 @@ class TorchScore:
         """Return ∇(∇·s)."""
         return self._each(self.torch.func.grad(self._divergence), x, t)
 
+    def with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return s and vᵀJv for one direction v a point, by one pass back."""
+
+        def both(y: Tensor, time: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+            value, pull = self.torch.func.vjp(partial(self._scores, t=time), y)
+            return value, (pull(w)[0] * w).sum(-1)
+
+        value, form = self._evaluate(both, x, t, v)
+        return value, form
+
     def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv) for one direction v a point, shapes (..., d).
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from mfgpde.core.register import opened
 from mfgpde.solvers.characteristics import flow, log_density
 from mfgpde.solvers.converge import Beside, Ladder, converge, ladders, observed_order
-from mfgpde.solvers.counted import Counted, CountedDirections, CountedPotential, counted
+from mfgpde.solvers.counted import Counted, CountedDirections, CountedPotential, counted, counted_directions
 from mfgpde.solvers.error import SolutionError, solve_with_error
 from mfgpde.solvers.error_bound import ErrorBound, error_bound
 from mfgpde.solvers.first_passage import (
@@ -35,6 +35,7 @@ __all__ = [
     "committor",
     "converge",
     "counted",
+    "counted_directions",
     "error_bound",
     "exit_probability",
     "first_passage",

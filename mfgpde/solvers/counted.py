@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.scores import DirectionalScore, FlowScore, PotentialScore, Score, offers
+from mfgpde.scores import DirectionalScore, FlowFormScore, FlowScore, PotentialScore, Score, offers, with_form
 
 
 @dataclass(eq=False)
@@ -20,7 +21,8 @@ class Counted:
     points: int = 0
     seconds: float = 0.0
 
-    def _timed[Values](self, evaluate: Callable[[], Values], x: Array) -> Values:
+    def timed[Values](self, evaluate: Callable[[], Values], x: Array) -> Values:
+        """Evaluate at points x, and count them."""
         clock = time.perf_counter()
         values = evaluate()
         self.seconds += time.perf_counter() - clock
@@ -29,7 +31,7 @@ class Counted:
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""
-        return self._timed(lambda: self.score(x, t), x)
+        return self.timed(lambda: self.score(x, t), x)
 
 
 @dataclass(eq=False)
@@ -40,15 +42,15 @@ class CountedPotential(Counted):
 
     def divergence(self, x: Array, t: float) -> Array:
         """Return ∇·s."""
-        return self._timed(lambda: self.score.divergence(x, t), x)
+        return self.timed(lambda: self.score.divergence(x, t), x)
 
     def potential(self, x: Array, t: float) -> Array:
         """Return φ."""
-        return self._timed(lambda: self.score.potential(x, t), x)
+        return self.timed(lambda: self.score.potential(x, t), x)
 
     def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_tφ."""
-        return self._timed(lambda: self.score.potential_time_derivative(x, t), x)
+        return self.timed(lambda: self.score.potential_time_derivative(x, t), x)
 
 
 @dataclass(eq=False)
@@ -59,7 +61,7 @@ class CountedFlow(Counted):
 
     def velocity(self, x: Array, t: float) -> Array:
         """Return dx/dt."""
-        return self._timed(lambda: self.score.velocity(x, t), x)
+        return self.timed(lambda: self.score.velocity(x, t), x)
 
 
 @dataclass(eq=False)
@@ -70,11 +72,46 @@ class CountedDirections(Counted):
 
     def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv)."""
-        return self._timed(lambda: self.score.directional_derivatives(x, t, v), x)
+        return self.timed(lambda: self.score.directional_derivatives(x, t, v), x)
 
     def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
-        return self._timed(lambda: self.score.time_derivative(x, t), x)
+        return self.timed(lambda: self.score.time_derivative(x, t), x)
+
+    def with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return s and vᵀJv."""
+        return self.timed(lambda: with_form(self.score, x, t, v), x)
+
+
+@runtime_checkable
+class Directed(DirectionalScore, FlowFormScore, Protocol):
+    """A score with both."""
+
+
+@dataclass(eq=False)
+class CountedFlowDirections(CountedDirections):
+    """The same of a score that also knows the Jacobian of its flow along directions."""
+
+    score: Directed
+
+    def velocity(self, x: Array, t: float) -> Array:
+        """Return dx/dt."""
+        return self.timed(lambda: self.score.velocity(x, t), x)
+
+    def velocity_with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
+        """Return u and vᵀ(∇u)v."""
+        return self.timed(lambda: self.score.velocity_with_form(x, t, v), x)
+
+
+def counted_directions(score: DirectionalScore) -> CountedDirections:
+    """Return a score with derivatives along directions that counts, and knows those of its flow where this one does.
+
+    >>> watched = mfg.solvers.counted_directions(mfg.ExactScore(mfg.Brownian(), mfg.gaussian(0.0, 1.0)))
+    >>> _ = watched.with_form(np.zeros((5, 1)), 0.5, np.ones((5, 1)))
+    >>> watched.points
+    5
+    """
+    return CountedFlowDirections(score) if isinstance(score, Directed) else CountedDirections(score)
 
 
 def counted(score: Score) -> Counted:

@@ -56,6 +56,11 @@ class Turned(Exact):
         return pushed, -pulled, slope
 
 
+class Halved(Exact):
+    def with_form(self, x, t, v):
+        return self(x, t), 0.5 * np.sum(v * self.directional_derivatives(x, t, v)[0], axis=-1)
+
+
 class Shifted(Exact):
     def potential(self, x, t):
         return super().potential(x, t) + 1e-4 * np.sin(x[..., 0])
@@ -82,6 +87,7 @@ BROKEN = {
     laws.rate_is_the_derivative_in_time: wrong(Late),
     laws.divergence_gradient_is_its_gradient: wrong(Flat),
     laws.products_are_those_of_the_jacobian: wrong(Turned),
+    laws.forms_are_those_of_the_jacobian: wrong(Halved),
     laws.the_score_is_the_gradient_of_its_potential: wrong(Shifted),
     laws.comes_back_from_a_pickle: wrong(Local),
 }
