@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
-from mfgpde.diagnostics.data import Data
+from mfgpde.diagnostics.data import Data, Sampled
 from mfgpde.diagnostics.slips import CLOSE, FAR, law_at
 from mfgpde.processes import (
     EDM,
@@ -100,14 +100,21 @@ def wrong_convention(
 ) -> str | None:
     """Return a sentence where a network does not fit what is said of it, and fits a published convention.
 
-    Conventions that fit almost as well are named, too: nothing is chosen between them. None where the network fits what is
-    said, to a tenth of the mean square, or where nothing fits.
+    Conventions that fit almost as well are named, too: nothing is chosen between them. Where it fits what is said on data
+    at another usual scale, that is named. None where the network fits what is said, to a tenth of the mean square, or where
+    nothing fits.
     """
     own = max(dict(_misfits(network, data, process, clock, t, sigma_data))[predicts] for t in _times(process, data))
     if own <= FAR:
         return None
     found = looks_like(network, data, sigma_data)
     best = found[0]
+    scaled, moved = _best_scale(network, data, predicts, process, clock, sigma_data)
+    if scaled <= min(CLOSE, own / 9, best.misfit):
+        return (
+            f"the network does not fit these data, off by {own:.2g} of its mean square, but fits them {moved}, off by "
+            f"{scaled:.2g}: give data at the scale that it was trained on"
+        )
     if best.misfit > min(CLOSE, own / 9):
         return None
     near = [one for one in found if one.misfit <= max(NEAR * best.misfit, 1e-6)]
@@ -115,6 +122,35 @@ def wrong_convention(
         f"as a prediction of {predicts} on {process!r} the network is off by {own:.2g} of its mean square; it looks like "
         f"{' or '.join(map(str, near))}, off by {best.misfit:.2g}: say so"
     )
+
+
+def _best_scale(
+    network: Network, data: Data, predicts: str, process: IsotropicProcess, clock: str, sigma_data: float
+) -> tuple[float, str]:
+    """Return the least misfit of what is said on samples at another usual scale, and what scale it is."""
+    if not isinstance(data, Sampled):
+        return np.inf, ""
+    found: list[tuple[float, str]] = []
+    for words, raw in _scales(data.raw):
+        moved = Sampled(raw, raw, data.seed)
+        off = max(
+            dict(_misfits(network, moved, process, clock, t, sigma_data))[predicts] for t in _times(process, moved)
+        )
+        found.append((off, words))
+    return min(found)
+
+
+def _scales(raw: Array) -> Iterator[tuple[str, Array]]:
+    """Yield samples at the scales that networks are usually trained on."""
+    low, high = float(raw.min()), float(raw.max())
+    share = (raw - low) / ((high - low) or 1.0)
+    yield f"moved from {low:.3g} … {high:.3g} to −1 … 1", 2 * share - 1
+    yield f"moved from {low:.3g} … {high:.3g} to 0 … 1", share
+    mean, deviation = float(raw.mean()), float(raw.std()) or 1.0
+    for size in (1.0, 0.5):
+        yield f"less their mean {mean:.3g}, in units of {deviation / size:.3g}", size * (raw - mean) / deviation
+    own = np.maximum(raw.std(axis=0), 1e-12 * deviation)
+    yield "with mean 0 and deviation 1 in every coordinate", (raw - raw.mean(axis=0)) / own
 
 
 def _times(process: IsotropicProcess, data: Data) -> list[float]:

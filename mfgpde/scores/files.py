@@ -209,7 +209,8 @@ def _from_file(path: Path) -> ModuleType:
     try:
         return load_module(path)
     except Exception as problem:  # a user's code
-        raise ValueError(f"{path} cannot be run: {type(problem).__name__}: {problem}") from problem
+        words = " ".join(str(problem).split())
+        raise ValueError(f"{path} cannot be run: {type(problem).__name__}: {words}") from problem
 
 
 def _installed(place: str) -> ModuleType:

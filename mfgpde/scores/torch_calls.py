@@ -15,6 +15,8 @@ MANY = 3
 """points in a trial: shapes that agree for one may not for several"""
 SAME = 1e-5
 """of the size: what a point's value may depend on its neighbours by; more is a module that mixes its batch"""
+DEVICES = ("CUDA", "cuda", "NVIDIA", "same device", "mps", "xpu")
+"""words of PyTorch's complaints of where tensors are"""
 TIMES = ("t", "time", "times", "timestep", "timesteps", "sigma", "sigmas", "noise_labels", "tau")
 
 
@@ -176,12 +178,18 @@ def _check_weights(module: Uncalled, source: str) -> None:
 
 def _why(troubles: Sequence[str], dimension: int) -> str:
     missing = [text for text in troubles if "missing" in text and "argument" in text and "'t'" not in text]
+    device = [text for text in troubles if any(word in text for word in DEVICES)]
     whole = [text for text in troubles if "indices" in text or "Long" in text or "index" in text]
     tried = f"tried: {'; '.join(WAYS)}"
     if missing and len(missing) >= len(troubles) // 3:
         return (
             f"needs more than a point and a time ({missing[0]}): fix the condition, functools.partial(module, …=label) or "
             "a module that calls it with one, and name that"
+        )
+    if device:
+        return (
+            f"needs a device that is not here or that its weights are not on ({device[0]}): let it make its tensors where "
+            "x is, as in torch.zeros(…, device=x.device), and move it by module.to(…)"
         )
     if whole:
         return (

@@ -77,3 +77,33 @@ def test_what_fits_nothing_is_not_guessed():
     data = Named(LAW, LAW)
     assert wrong_convention(lambda x, t: np.sin(7 * x), data, "noise", P.Cosine(), "process") is None
     assert looks_like(lambda x, t: np.sin(7 * x), data)[0].misfit > 0.3
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (lambda x: 127.5 * (x + 1), "to −1 … 1"),
+        (lambda x: 5 + 20 * (x - x.mean()) / x.std(), "less their mean 5, in units of 20,"),
+    ],
+    ids=["pixels", "units"],
+)
+def test_data_at_another_scale_than_the_network_knows_are_named(turn, words):
+    """The noise in images in −1 … 1, exactly, on trial with bytes; of a law of deviation one, with data in other units."""
+    inner = mfg.GaussianMixture([0.5, 0.5], np.array([[-0.6, 0.2], [0.5, 0.4]]), 0.01)
+    raw = np.clip(inner.sample(4000, np.random.default_rng(1)), -1, 1)
+    raw[0], raw[1] = -1, 1
+    if "units" in words:
+        raw = (raw - raw.mean()) / raw.std()
+    from mfgpde.diagnostics.slips import law_at
+
+    process, own = P.Cosine(), Sampled(raw, raw)
+
+    def noise(x, t):
+        return -float(process.schedule(t).sigma) * law_at(process, own, t, np.random.default_rng(0))[0].score(x)
+
+    data = Sampled(turn(raw), turn(raw))
+    found = wrong_convention(noise, data, "noise", process, "process")
+    assert found is not None
+    assert words in found
+    assert "give data at the scale" in found
+    assert wrong_convention(noise, own, "noise", process, "process") is None

@@ -100,3 +100,43 @@ def test_a_folder_is_the_score_that_its_library_would_step_with(torch, tmp_path)
     assert np.abs(ours - start).max() < 1e-4 * np.abs(start).max()  # single precision there
     assert trial.about["read from files"].startswith("UNet2DModel on states (1, 4, 4)")
     assert "x of shape (n, 1, 4, 4)" in trial.about["read as"]
+
+
+@pytest.mark.parametrize("slip", ["truncated", "transposed", "missing", "half"])
+def test_weights_that_do_not_fit_are_one_sentence_before_any_work(torch, tmp_path, slip):
+    tiny(torch, tmp_path)
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "unet" / WEIGHTS
+    weights = load_file(path)
+    name = "time_embedding.linear_1.weight"  # (32, 8)
+    if slip == "truncated":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif slip == "half":
+        save_file({key: value.half() for key, value in weights.items()}, path)
+    else:
+        turned = {name: weights[name].T.contiguous()} if slip == "transposed" else {}
+        save_file({key: value for key, value in weights.items() if key != name} | turned, path)
+    if slip == "half":  # the library makes them single again: what was rounded stays a network
+        assert check.prepare(Asked(str(tmp_path), trajectories=64)).dimension == 16
+        return
+    with pytest.raises(ValueError, match=r"diffusion_pytorch_model.safetensors") as said:
+        check.prepare(Asked(str(tmp_path), trajectories=64))
+    assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("net.load_state_dict({'weight': torch.zeros(3, 2), 'bias': torch.zeros(2)})", "size mismatch for weight"),
+        ("net.to('cuda')", "cannot be run"),
+        ("net.load_state_dict(torch.load('weights.pt', weights_only=True))", "weights.pt"),
+    ],
+)
+def test_a_module_whose_file_fails_is_one_sentence(torch, tmp_path, line, words):
+    if "cuda" in line and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    (tmp_path / "mine.py").write_text(f"import torch\nnet = torch.nn.Linear(3, 2)\n{line}\n")
+    with pytest.raises(ValueError, match=words) as said:
+        check.prepare(Asked(f"{tmp_path / 'mine.py'}:net", dimension=2))
+    assert "\n" not in str(said.value)

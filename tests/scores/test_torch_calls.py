@@ -65,6 +65,10 @@ def modules(torch):
         def forward(self, x, t):
             return self.value(x, self.table(t))
 
+    class Placed(Base):
+        def forward(self, x, t):
+            return self.value(x, t) + torch.zeros(2, device="cuda" if not torch.cuda.is_available() else "meta")
+
     class Mixing(Base):
         def forward(self, x, t):
             return self.value(x - x.mean(dim=0), t)
@@ -88,7 +92,12 @@ def test_a_fixed_condition_is_a_model(modules):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("Conditional", "fix the condition"), ("Steps", "whole steps of time"), ("Mixing", "mixes its batch")],
+    [
+        ("Conditional", "fix the condition"),
+        ("Steps", "whole steps of time"),
+        ("Mixing", "mixes its batch"),
+        ("Placed", "needs a device"),
+    ],
 )
 def test_what_cannot_be_a_score_is_one_sentence(modules, name, words):
     with pytest.raises(ValueError, match=words):
