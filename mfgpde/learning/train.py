@@ -98,8 +98,9 @@ def train(
         raise ValueError(f"samples must be finite numbers of shape (n, d) with n ≥ 2, got shape {samples.shape}")
     if (objective.log_residual or base is not None) and network.output != "potential":
         raise ValueError("the log-density penalty and a base need a network whose output is a potential")
-    if objective.control and batch_size % 2:
-        raise ValueError(f"a control variate needs batches of two halves, got {batch_size}")
+    if (objective.control or objective.paired) and batch_size % 2:
+        what = "a control variate" if objective.control else "noise in pairs"
+        raise ValueError(f"{what} needs batches of two halves, got {batch_size}")
     if objective.start >= process.horizon:
         raise ValueError(f"the objective starts at t = {objective.start:g}, the process ends at {process.horizon:g}")
     _check(widths, steps, batch_size, learning_rate, ema_decay, box)
@@ -120,7 +121,8 @@ def train(
     with kept.held(), meter("training", show=progress) as bar:
         state, losses, residuals = _resumed(kept, _start(sizes, learning_rate, steps, seed))
         chunk = _compiled(process, dimension, objective, network, batch_size, learning_rate, steps, ema_decay, base)
-        data = (jnp.asarray(samples, jnp.float32), jnp.asarray(reach, jnp.float32))
+        variance = samples.var(axis=0).mean()
+        data = tuple(jnp.asarray(known, jnp.float32) for known in (samples, reach, variance))
         while (done := CHUNK * len(losses)) < steps:
             count = min(CHUNK, steps - done)
             state, (loss, residual) = chunk(state, data, count)
@@ -210,7 +212,7 @@ def _compiled(
     ema_decay: float,
     base: Callable[[Any, Any], Any] | None,
 ) -> Callable[[Any, Any, int], Any]:
-    """Return the function of a state, (samples, half the width of the box) and a number of steps: one compiled loop.
+    """Return the function of a state, (samples, half the box's width, their variance) and a number of steps, compiled.
 
     What it closes over does not depend on the samples: trainings that differ in data or seed share the compilation.
     """
@@ -224,7 +226,7 @@ def _compiled(
     few = max(batch_size // 4, 1)  # points for the penalties, which cost several times as much each
 
     def losses(layers: Any, given: Any, key: Any) -> tuple[Any, Any]:
-        data, reach = given
+        data, reach, variance = given
         function = forward(network) if base is None else _on_top(base, forward(network))
         evaluate = partial(function, layers)
         score = jax.grad(evaluate) if network.output == "potential" else evaluate
@@ -232,8 +234,11 @@ def _compiled(
         x0 = data[jax.random.randint(picks, (batch_size,), 0, len(data))]
         t = jax.random.uniform(clock, (batch_size,), minval=low, maxval=high) ** 2
         if split is None:
-            keys = jax.random.split(noise, batch_size)
-            matched = jax.vmap(lambda x, u, k: matching_loss(objective, coefficients, score, x, u, k))(x0, t, keys)
+            count = batch_size // 2 if objective.paired else batch_size
+            keys = jax.random.split(noise, count)
+            matched = jax.vmap(lambda x, u, k: matching_loss(objective, coefficients, score, x, u, k, variance))(
+                x0[:count], t[:count], keys
+            )
         else:
             x, steadied = split(x0, t, jax.random.normal(noise, x0.shape))
             misses = jnp.sum((jax.vmap(score)(x, t) + steadied) ** 2, axis=1)

@@ -16,6 +16,10 @@ FLAT = 0.2
 """an order below which more steps do not help"""
 RISE = 1.3
 """factor by which an error must grow from fewer to more steps to be called a divergence"""
+APART = 3.0
+"""times what the last two slopes are apart, that an order may be off: their mean is off by 1.5 if a slope is by 1/n"""
+CURVED = 0.02
+"""that it may be off where both slopes agree by chance"""
 SHORT = 0.35
 """by how much an order may fall short of the one stated"""
 
@@ -31,7 +35,7 @@ class Convergence:
     """
 
     order: Estimate | None
-    """None where the error does not fall"""
+    """None where the error does not fall; its bar is infinite where two errors alone are above the data's"""
     limit: Estimate
     """W₂ of the limit from the data's law, a length"""
     verdict: str
@@ -56,26 +60,34 @@ def read(steps: Sequence[int], errors: Sequence[Estimate], deviation: float) -> 
     if grown[worst] > RISE and values[worst + 1] - bars[worst + 1] > 10 * floor:
         return Convergence(None, limit, "diverges", steps[worst + 1])
     seen = [k for k in range(len(steps)) if values[k] > max(floor, 3 * bars[k])]
-    slopes = [
-        float(np.log(values[a] / values[b]) / np.log(steps[b] / steps[a])) for a, b in pairwise(seen) if b == a + 1
-    ]
+    pairs = [(a, b) for a, b in pairwise(seen) if b == a + 1]
+    ratios = [float(np.log(steps[b] / steps[a])) for a, b in pairs]
+    slopes = [float(np.log(values[a] / values[b])) / ratio for (a, b), ratio in zip(pairs, ratios, strict=True)]
     small = values[-1] <= max(floor, 3 * bars[-1])
     if not slopes:
         return Convergence(None, limit, "converges" if small else "undecided")
     last = slopes[-2:]
-    order = Estimate(
-        float(np.mean(last)), float(np.ptp(last)) / 2 + 0.02, Kind.EXTRAPOLATED, "slope of the last errors"
+    known = max(
+        float(np.sum(bars[[*pair]] / values[[*pair]])) / r for pair, r in zip(pairs[-2:], ratios[-2:], strict=True)
     )
+    spread = APART * float(np.ptp(last)) if len(last) == 2 else np.inf
+    order = Estimate(float(np.mean(last)), spread + known + CURVED, Kind.EXTRAPOLATED, "slope of the last errors")
     if not small and slopes[-1] < FLAT:
         return Convergence(None, limit, "wrong law" if limit.lower > floor else "undecided")
     return Convergence(order, limit, "converges")
 
 
 def _limit(values: np.ndarray, bars: np.ndarray) -> Estimate:
-    """Return the limit by Aitken's process, if the last three fall ever more slowly; else what the last is."""
+    """Return the limit by Aitken's process, if the last three come to rest; else what the last is.
+
+    W₂ is positive: a limit below zero is that of a law which passes the data's and ends beyond them, as one that falls ever
+    faster may.
+    """
     a, b, c = values[-3:]
     fall, next_fall = a - b, b - c
-    if fall > next_fall > 0:
-        found = max(c - next_fall**2 / (fall - next_fall), 0.0)
-        return Estimate(found, abs(c - found) / 2 + float(bars[-1]), Kind.EXTRAPOLATED, "Aitken")
-    return Estimate(float(c), float(abs(next_fall) + bars[-1]), Kind.EXTRAPOLATED, "the last error")
+    if fall * next_fall > 0 and abs(fall) > abs(next_fall):
+        found = c - next_fall**2 / (fall - next_fall)
+        bar = abs(c - found) / 2 + max(-found, 0.0)
+        return Estimate(max(found, 0.0), float(bar + bars[-1]), Kind.EXTRAPOLATED, "Aitken")
+    bar = b + c if 0 < fall <= next_fall else max(abs(fall), abs(next_fall))
+    return Estimate(float(c), float(bar + bars[-1]), Kind.EXTRAPOLATED, "the last error")

@@ -36,8 +36,6 @@ NOT_YET = {
     "learning.KernelModel.loss",
     "learning.corrected",
     "learning.held_out",
-    "samplers.Convergence.limit",
-    "samplers.Convergence.order",
 }
 """numbers that have no family yet; none may be added"""
 
