@@ -114,6 +114,12 @@ class Diffusion(Shown):
             return self._drift(x, t)
         return self.ito_drift(x, t, widths) - self.tensor_divergence(x, t, widths)
 
+    def sharp_fickian_drift(self, x: Array, t: float, widths: Array) -> Array:
+        """Return the same by differences of fourth order, that reach twice `widths`: for schemes of high order."""
+        if self.meaning == "haenggi-klimontovich":
+            return self._drift(x, t)
+        return (4 * self.fickian_drift(x, t, widths) - self.fickian_drift(x, t, 2 * widths)) / 3
+
     def induced_drift(self, x: Array, t: float, widths: Array | None = None) -> Array:
         """Return what the meaning of the integral adds to f; by central differences of half `widths` along each axis."""
         if self.meaning == "ito":

@@ -1,7 +1,8 @@
 """First passage: mean times and their moments, exits by side, committors, and the law of the time of exit.
 
 With L the generator, killing included: moments solve −L T_n = n T_{n−1}, T_0 = 1; committors −L q = 0 with q = 1 on the
-target and 0 on the source. All by elimination without subtraction, so that times of e^{100} are as good as times of one.
+target and 0 on the source. On finite volumes and fitted elements by elimination without subtraction, so that times of
+e^{100} are as good as times of one; Galerkin's elements refuse where rounding decides.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.shown import Shown
-from mfgpde.discretisations import Field, FiniteVolume
+from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
 from mfgpde.discretisations.finite_volume.jump_chain import Instant, JumpChain
 from mfgpde.discretisations.finite_volume.still import Rates
 from mfgpde.equations import FeynmanKac, ForwardKolmogorov
@@ -25,11 +26,11 @@ from mfgpde.solvers.march import solve
 Set = Callable[[Array], NDArray[np.bool_]]
 
 
-def mean_first_passage_time(process: Any, space: FiniteVolume, moment: int = 1, target: Set | None = None) -> Field:
+def mean_first_passage_time(process: Any, space: Discretisation, moment: int = 1, target: Set | None = None) -> Field:
     """Return E_x[Tⁿ] of the time T at which a diffusion leaves through an absorbing wall or enters the `target`.
 
     `process` is a Diffusion, a process or a FokkerPlanck with still coefficients, `target` a function of points (..., d) to
-    booleans (...): cells whose centres lie in it.
+    booleans (...): cells whose centres lie in it, or nodes of elements.
     Raises ValueError where nothing is ever left or reached.
 
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (1.0,), (50,)), walls=(("reflecting", "absorbing"),))
@@ -39,6 +40,8 @@ def mean_first_passage_time(process: Any, space: FiniteVolume, moment: int = 1, 
     """
     if moment < 1:
         raise ValueError(f"moments of a time are of order 1, 2, …, got {moment}")
+    if isinstance(space.grid, Distributed):
+        return _on_elements(process, space, target).times(moment)
     rates, kept, _ = _problem(process, space, target)
     if not rates.lost.any():
         raise ValueError("nothing is absorbing: no wall, no target; the first passage never happens")
@@ -48,15 +51,22 @@ def mean_first_passage_time(process: Any, space: FiniteVolume, moment: int = 1, 
     return _filled(space, kept, times)
 
 
-def exit_probability(process: Any, space: FiniteVolume, axis: int, side: int) -> Field:
+def exit_probability(process: Any, space: Discretisation, axis: int, side: int | None = None) -> Field:
     """Return the probability to leave through one absorbing wall, side 0 (lower) or 1 of an axis, before all others.
+
+    Of elements with walls `On` parts of the boundary the number of the part stands for the axis, without a side.
 
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (1.0,), (50,)), walls="absorbing")
     >>> up = mfg.solvers.exit_probability(mfg.Brownian(), space, 0, 1)
     >>> print(f"{up(np.array([[0.25]]))[0]:.3f}")
     0.250
     """
+    if isinstance(space.grid, Distributed):
+        return _on_elements(process, space, None).exits(axis if side is None else (axis, side))
     rates, kept, instant = _problem(process, space, None)
+    assert isinstance(space, FiniteVolume)
+    if side is None:
+        raise ValueError("a wall of a grid has an axis and a side, 0 (lower) or 1")
     if (axis, side, "absorbing") not in space.sides.each():
         raise ValueError(
             f"wall {side} of axis {axis} is {space.sides.pairs[axis][side]!r}, through which nothing leaves"
@@ -65,7 +75,7 @@ def exit_probability(process: Any, space: FiniteVolume, axis: int, side: int) ->
     return _filled(space, kept, rates.factors().expected(through))
 
 
-def committor(process: Any, space: FiniteVolume, target: Set, source: Set) -> Field:
+def committor(process: Any, space: Discretisation, target: Set, source: Set) -> Field:
     """Return the probability to reach the `target` before the `source`, one on the one and zero on the other.
 
     Absorbing walls count as the source. Raises ValueError for sets without cells, or that overlap.
@@ -75,6 +85,8 @@ def committor(process: Any, space: FiniteVolume, target: Set, source: Set) -> Fi
     >>> print(f"{q(np.array([[0.0]]))[0]:.3f}")
     0.500
     """
+    if isinstance(space.grid, Distributed):
+        return _on_elements(process, space, None).committor(target, source)
     inside, outside = (_cells(one, space) for one in (target, source))
     if (inside & outside).any():
         raise ValueError(f"target and source overlap in {int((inside & outside).sum())} cells")
@@ -128,13 +140,14 @@ def first_passage(
     return FirstPassage(solution.times, solution.conserved["mass"], sum(through.values(), np.zeros(1)), through)
 
 
-def _backward(process: Any) -> FeynmanKac:
-    return process if isinstance(process, FeynmanKac) else FeynmanKac.of(process)
+def _on_elements(process: Any, space: Any, target: Set | None) -> Any:
+    from mfgpde.discretisations.finite_element.passages import Passages
+
+    return Passages(_still(process), space, target)
 
 
-def _problem(process: Any, space: Any, target: Set | None) -> tuple[Rates, NDArray[np.bool_], Instant]:
-    if not isinstance(space, FiniteVolume):
-        raise TypeError(f"first passages take finite volumes, got {type(space).__name__}")
+def _still(process: Any) -> FeynmanKac:
+    """Return the backward equation. Raises ValueError for coefficients that change, sources and resetting."""
     equation = _backward(process)
     if equation.time_dependent:
         raise ValueError(
@@ -142,6 +155,17 @@ def _problem(process: Any, space: Any, target: Set | None) -> tuple[Rates, NDArr
         )
     if equation.source is not None or equation.resetting is not None:
         raise ValueError("first passages know no source and no resetting: march FeynmanKac with them instead")
+    return equation
+
+
+def _backward(process: Any) -> FeynmanKac:
+    return process if isinstance(process, FeynmanKac) else FeynmanKac.of(process)
+
+
+def _problem(process: Any, space: Any, target: Set | None) -> tuple[Rates, NDArray[np.bool_], Instant]:
+    if not isinstance(space, FiniteVolume):
+        raise TypeError(f"first passages take finite volumes or elements, got {type(space).__name__}")
+    equation = _still(process)
     instant = JumpChain(equation, space.grid, space.sides).at(0.0)
     rates, kept = Rates.of(instant), np.ones(int(np.prod(space.grid.cells)), dtype=bool)
     if target is not None:
@@ -150,7 +174,7 @@ def _problem(process: Any, space: Any, target: Set | None) -> tuple[Rates, NDArr
     return rates, kept, instant
 
 
-def _cells(one: Set, space: FiniteVolume) -> NDArray[np.bool_]:
+def _cells(one: Set, space: Any) -> NDArray[np.bool_]:
     found = np.asarray(one(space.grid.points))
     if found.shape != space.grid.cells or found.dtype != bool:
         raise ValueError(f"a set is a function of points to booleans of shape {space.grid.cells}, got {found.shape}")
@@ -159,7 +183,7 @@ def _cells(one: Set, space: FiniteVolume) -> NDArray[np.bool_]:
     return found.ravel()
 
 
-def _filled(space: FiniteVolume, kept: NDArray[np.bool_], values: Array) -> Field:
+def _filled(space: Any, kept: NDArray[np.bool_], values: Array) -> Field:
     whole = np.zeros(kept.size)
     whole[kept] = values
     return Field(space, whole.reshape(space.grid.cells))

@@ -33,20 +33,25 @@ def holds_means(equation: Equation, discretisation: Discretisation) -> bool:
 
 def wall_share(discretisation: Discretisation, values: Array) -> float:
     """Return the share of the mass next to walls; where they differ by side, next to far ones."""
-    if isinstance(discretisation, FiniteVolume) and discretisation.sides.plain is None:
-        return discretisation.sides.far_share(values)
-    return discretisation.grid.outer_share(values)
+    sides: Any = getattr(discretisation, "sides", None)
+    if sides is None or sides.plain is not None:
+        return discretisation.grid.outer_share(values)
+    if isinstance(discretisation, FiniteVolume):
+        return sides.far_share(values)
+    known: Any = discretisation
+    return sides.far_share(known.space, values) if sides.far else 0.0
 
 
 def reaches_infinity(discretisation: Discretisation) -> bool:
     """Say whether any wall stands for infinity."""
-    return bool(discretisation.sides.far) if isinstance(discretisation, FiniteVolume) else discretisation.walls == "far"
+    sides: Any = getattr(discretisation, "sides", None)
+    return discretisation.walls == "far" if sides is None else bool(sides.far)
 
 
 def is_open(equation: Equation, discretisation: Discretisation) -> bool:
     """Say whether mass may go, or come: through walls, or inside."""
-    walls = discretisation.sides.lets_out if isinstance(discretisation, FiniteVolume) else discretisation.walls != "far"
-    return not equation.closed or (walls and discretisation.walls != "reflecting")
+    sides: Any = getattr(discretisation, "sides", None)
+    return not equation.closed or (sides is not None and sides.lets_out)
 
 
 def initial_function(equation: Equation, initial: Initial, grid: Domain) -> Callable[[Array], Array]:

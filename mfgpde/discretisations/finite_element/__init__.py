@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,11 +18,22 @@ from mfgpde.discretisations.finite_element.adaptation import Adaptation, adapt_e
 from mfgpde.discretisations.finite_element.eigenbasis import FiniteElementBasis
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs
 from mfgpde.discretisations.finite_element.hamilton_jacobi import HamiltonJacobiSystem
+from mfgpde.discretisations.finite_element.kolmogorov import KolmogorovSystem
 from mfgpde.discretisations.finite_element.meshes import Mesh
+from mfgpde.discretisations.finite_element.sides import ElementSides, On
 from mfgpde.discretisations.finite_element.smoothing import DiffusionSmoother
 from mfgpde.discretisations.finite_element.space import LagrangeSpace, MeshPoints
 from mfgpde.discretisations.finite_element.transport import TransportSystem
-from mfgpde.equations import BackwardKolmogorov, Continuity, Equation, FokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.equations import (
+    BackwardKolmogorov,
+    Continuity,
+    Equation,
+    FeynmanKac,
+    FokkerPlanck,
+    ForwardKolmogorov,
+    Kolmogorov,
+    ViscousHamiltonJacobi,
+)
 
 __all__ = [
     "Adaptation",
@@ -31,6 +42,7 @@ __all__ = [
     "FiniteElement",
     "FiniteElementBasis",
     "Mesh",
+    "On",
     "abort",
     "adapt_eigenvalue",
     "adapt_stationary",
@@ -38,6 +50,10 @@ __all__ = [
     "meshes",
     "stationary",
 ]
+
+
+NO_NOISE = 1e-10
+"""of the largest eigenvalue of D: what is less is no noise"""
 
 
 def abort() -> None:
@@ -53,7 +69,9 @@ class FiniteElement:
     edges: a Markov chain on the vertices, in equilibrium with Gibbs densities, and positive with implicit Euler steps if
     the mesh is Delaunay (else a warning).
     `walls` as in FiniteVolume: densities must stay away from far ones; nothing flows through either. At absorbing ones
-    densities and expectations vanish, and potentials keep the values they start from (an exit cost).
+    densities and expectations vanish, and potentials keep the values they start from (an exit cost). A pair (lower, upper)
+    per axis of a box, or a sequence of `On(where, wall)`, says it part by part, also with `Held(value)` and `Inflow(flux)`,
+    for Fokker–Planck, Kolmogorov's equations and their transposes.
 
     >>> space = mfg.FiniteElement(mfg.meshes.interval(-6.0, 6.0, 64), degree=2)
     >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.Brownian()), space, mfg.gaussian(0.0, 0.25), (0.0, 0.5)).at(0.5)
@@ -64,7 +82,7 @@ class FiniteElement:
     mesh: Mesh
     degree: Literal[1, 2, 3] = 1
     scheme: Literal["galerkin", "fitted"] = "galerkin"
-    walls: Literal["far", "reflecting", "absorbing"] = "far"
+    walls: Any = "far"
 
     def __post_init__(self) -> None:
         if self.degree not in (1, 2, 3):
@@ -73,8 +91,7 @@ class FiniteElement:
             raise ValueError(
                 f"the scheme must be 'galerkin', or 'fitted' with degree 1, got {self.scheme!r}, {self.degree}"
             )
-        if self.walls not in ("far", "reflecting", "absorbing"):
-            raise ValueError(f"walls must be 'far', 'reflecting' or 'absorbing', got {self.walls!r}")
+        _ = self.sides
 
     @cached_property
     def space(self) -> LagrangeSpace:
@@ -87,19 +104,41 @@ class FiniteElement:
         """The quadrature points."""
         return self.space.grid
 
+    @cached_property
+    def sides(self) -> ElementSides:
+        """The walls, part by part."""
+        return ElementSides.of(self.walls, self.mesh.dimension)
+
     @property
     def order(self) -> int:
         """The order of accuracy in the cell width, with diffusion."""
         return self.degree + 1
 
     def order_of(self, equation: Equation) -> int:
-        """Return the order for an equation: without diffusion, fitted elements have one, those of even degree two."""
-        if isinstance(equation, Continuity) and (self.scheme == "fitted" or self.degree % 2 == 0):
+        """Return the order for an equation: where nothing diffuses, fitted elements have one, those of even degree two."""
+        still = isinstance(equation, Continuity) or (isinstance(equation, Kolmogorov) and self._degenerate(equation))
+        if still and (self.scheme == "fitted" or self.degree % 2 == 0):
             return 1 if self.scheme == "fitted" else self.degree
         return self.order
 
+    def _degenerate(self, equation: Kolmogorov) -> bool:
+        """Say whether some direction has no noise, as three points of the mesh and of the run see it."""
+        x, end = self.grid.points[:: max(1, len(self.grid.points) // 3)], min(equation.horizon, 1.0)
+        values = [np.linalg.eigvalsh(equation.diffusion.diffusion_tensor(x, share * end)) for share in (0.1, 0.5, 0.9)]
+        return bool(np.any(np.array(values)[..., 0] <= NO_NOISE * np.array(values)[..., -1]))
+
     def semidiscretise(self, equation: Equation) -> Semidiscrete:
-        """Return the weak form of this equation."""
+        """Return the weak form of this equation. Raises TypeError where there is none, or none with such walls."""
+        if self.sides.plain is None and isinstance(equation, FokkerPlanck | BackwardKolmogorov):
+            kind = ForwardKolmogorov if isinstance(equation, FokkerPlanck) else FeynmanKac
+            equation = kind.of(equation)
+        if isinstance(equation, Kolmogorov):
+            return KolmogorovSystem(equation, self.space, self.scheme == "fitted", sides=self.sides)
+        if self.sides.plain is None:
+            raise TypeError(
+                f"{type(equation).__name__} has one wall all round; walls by side are for Fokker–Planck and Kolmogorov's "
+                "equations"
+            )
         if isinstance(equation, FokkerPlanck | BackwardKolmogorov | Continuity):
             return TransportSystem(equation, self.space, self.scheme == "fitted", self.walls == "absorbing")
         if isinstance(equation, ViscousHamiltonJacobi) and self.scheme == "galerkin":

@@ -20,7 +20,7 @@ def over_ranks(comm: Any, value: Any, operation: Any) -> Array:
     return everyone
 
 
-def agreed(comm: Any, work: Callable[[], Array]) -> Array:
+def agreed(comm: Any, work: Callable[[], Any]) -> Any:
     """Return work(), which may raise on some ranks alone: then every rank raises, so that none waits for the others.
 
     A rank of its own raises what it met; the others ValueError, or RuntimeError for other kinds, with the same words.

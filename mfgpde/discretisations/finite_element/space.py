@@ -171,13 +171,17 @@ class LagrangeSpace:
         A.assemble()
         return A
 
-    def held_at_wall(self, matrix: Any, diagonal: float) -> Any:
-        """Return a copy of the matrix with the rows of unknowns on the boundary replaced by `diagonal` times identity."""
+    def held_at(self, matrix: Any, unknowns: NDArray[np.integer[Any]], diagonal: float) -> Any:
+        """Return a copy of the matrix with the rows of these own unknowns replaced by `diagonal` times identity."""
         held = matrix.copy()
         held.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
         first = self.V.dofmap.index_map.local_range[0]
-        held.zeroRows((self.wall + first).astype(PETSc.IntType), diag=diagonal)
+        held.zeroRows((unknowns + first).astype(PETSc.IntType), diag=diagonal)
         return held
+
+    def held_at_wall(self, matrix: Any, diagonal: float) -> Any:
+        """Return the same for all unknowns on the boundary."""
+        return self.held_at(matrix, self.wall, diagonal)
 
     @cached_property
     def mass(self) -> Any:
@@ -204,7 +208,7 @@ class LagrangeSpace:
         holder, form = self._load
         self.fill(holder, values)
         b = fem.assemble_vector(form)
-        b.scatter_reverse(_add())
+        b.scatter_reverse(summing())
         return b.array[: self.own].copy()
 
     def project(self, values: Array) -> Array:
@@ -222,7 +226,7 @@ class LagrangeSpace:
     def summed(self, v: Array) -> Array:
         """Return the rank's own entries of a vector whose contributions, ghosts after own, lie on several ranks."""
         self._function.x.array[:] = v
-        self._function.x.scatter_reverse(_add())
+        self._function.x.scatter_reverse(summing())
         return self._function.x.array[: self.own].copy()
 
     @property
@@ -239,7 +243,8 @@ class LagrangeSpace:
         return values.reshape(x.shape[:-1] + u.shape[1:])
 
 
-def _add() -> Any:
+def summing() -> Any:
+    """Return DOLFINx's mode of adding what ranks share."""
     from dolfinx.la import InsertMode
 
     return InsertMode.add

@@ -22,7 +22,7 @@ from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc,
 from mfgpde.discretisations.finite_element.narrow import narrow_load
 from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks, read_drift, read_values
 from mfgpde.discretisations.finite_element.space import LagrangeSpace
-from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck
+from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, Unknown
 from mfgpde.integrators import TRBDF2, Integrator
 from mfgpde.kernels import cpu
 
@@ -38,7 +38,8 @@ class Linear:
     """M du/dt = K u with constant matrices; the three verbs.
 
     `integrals` are those of the basis functions, if the equation conserves mass: then 1ᵀK = 0, and what an iterative solve
-    leaves of its tolerance in the total mass is taken off.
+    leaves of its tolerance in the total mass is taken off. `added`, if given, is b in M du/dt = Ku + b, and `outer` a pair
+    (column, row) of which column·(rowᵀu) is added: what is reset.
     """
 
     space: LagrangeSpace
@@ -47,29 +48,56 @@ class Linear:
     solve_mass: Callable[[Array], Array]
     work: Counter[str]
     integrals: Array | None = None
-    _factors: dict[float, Factorised] = field(default_factory=dict)
+    added: Array | None = None
+    outer: tuple[Array, Array] | None = None
+    _factors: dict[float, tuple[Factorised, Array]] = field(default_factory=dict)
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
-        """Return M⁻¹Ku."""
-        r = self.solve_mass(multiply(self.K, u))
+        """Return M⁻¹(Ku + b), and what is reset."""
+        weak = multiply(self.K, u)
+        if self.added is not None:
+            weak += self.added
+        if self.outer is not None:
+            weak += self.outer[0] * self._with_row(u)
+        r = self.solve_mass(weak)
         return r if self.integrals is None else r - self._total(r) / self._total(np.ones_like(r))
 
     def _total(self, u: Array) -> float:
         assert self.integrals is not None
         return self.space.comm.allreduce(float(self.integrals @ u))
 
+    def _with_row(self, u: Array) -> float:
+        assert self.outer is not None
+        return self.space.comm.allreduce(float(self.outer[1] @ u))
+
     def solve(self, rhs: Array, t: float, shift: float) -> Array:
+        """Return u with u − shift·M⁻¹(Ku + b) = rhs."""
+        return self._solved(multiply(self.M, rhs), rhs, shift, self.added)
+
+    def filtered(self, rhs: Array, t: float, shift: float) -> Array:
         """Return (I − shift·M⁻¹K)⁻¹ rhs."""
+        return self._solved(multiply(self.M, rhs), rhs, shift, None)
+
+    def _solved(self, load: Array, rhs: Array, shift: float, added: Array | None) -> Array:
         if shift not in self._factors:
             self._factors.clear()
             P = self.M.copy()
             P.axpy(-shift, self.K, structure=PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
-            self._factors[shift] = Factorised(P, self.space.domain.topology.dim, work=self.work)
-        u = self._factors[shift](multiply(self.M, rhs))
+            factors = Factorised(P, self.space.domain.topology.dim, work=self.work)
+            column = np.zeros(0) if self.outer is None else shift * factors(self.outer[0])
+            self._factors[shift] = factors, column
+        factors, column = self._factors[shift]
+        u = factors(load if added is None else load + shift * added)
+        if self.outer is not None:  # Sherman and Morrison
+            u = u + column * (self._with_row(u) / (1 - self._with_row(column)))
         if self.integrals is None:
             return u
         found, size = self._total(u), self._total(np.abs(u))
         return u * (self._total(rhs) / found) if abs(found) > 0.1 * size else u
+
+    def mass(self, u: Array) -> float:
+        """Return ∫u."""
+        return float(self.space.comm.allreduce(float(np.sum(multiply(self.space.mass, u)))))
 
     def frozen(self, t0: float, t1: float) -> Linear:
         """Return itself."""
@@ -143,7 +171,7 @@ class TransportSystem:
         space = self.space
         holder = space.at_quadrature((space.gdim,))
         trial, test = space.trial, space.test
-        if isinstance(self.equation, BackwardKolmogorov):
+        if self.backward:
             trial, test = test, trial
         return holder, fem.form(ufl.inner(holder * trial, ufl.grad(test)) * space.dx)
 
@@ -168,15 +196,19 @@ class TransportSystem:
 
     @cached_property
     def _weights(self) -> Array:
-        """What the stiffness matrix weighs each edge with. Warns where it is negative: positivity is lost there."""
+        """What the stiffness matrix weighs each edge with."""
+        return self._weights_of(self.space.stiffness, "the mesh is not Delaunay there")
+
+    def _weights_of(self, stiffness: Any, because: str) -> Array:
+        """Return what a stiffness matrix weighs each edge with. Warns where it is negative: positivity is lost there."""
         off = self._edges[3]
-        weight = -self.space.stiffness.getValuesCSR()[2][off]
+        weight = -stiffness.getValuesCSR()[2][off]
         largest = float(over_ranks(self.space.comm, weight.max(initial=0.0), MPI.MAX))
         bad = weight < -OBTUSE * largest
         count, of = (int(over_ranks(self.space.comm, n, MPI.SUM)) for n in (bad.sum(), len(bad)))
         if count:
             warnings.warn(
-                f"{count} of {of} edges have a negative weight, since the mesh is not Delaunay there: densities may become "
+                f"{count} of {of} edges have a negative weight, since {because}: densities may become "
                 "negative although scheme='fitted'; remesh (gmsh: Delaunay, no slivers), or use a box of equal cells",
                 RuntimeWarning,
                 stacklevel=2,
@@ -185,9 +217,8 @@ class TransportSystem:
 
     def _fitted(self, t: float) -> Any:
         """Return A: entry (j, i) = D ω B(−w), w = ∫f·dx/D from i to j; the diagonal is minus what leaves j."""
-        pointers, columns, rows, off, here, there = self._edges
+        _, _, _, off, here, there = self._edges
         D = self.diffusivity(t)
-        weight = self._weights
         start, end = there[off], here[off]
         potential = None if isinstance(self.equation, Continuity) else self.equation.potential
         if potential is not None and D > 0:
@@ -200,18 +231,23 @@ class TransportSystem:
             cpu.jump_rates(np.ascontiguousarray(w), D, inflow, outflow)
         else:
             cpu.upwind_rates(np.ascontiguousarray(w), 1.0, inflow, outflow)
-        inflow, outflow = weight * inflow, weight * outflow
+        return self._chain(self._weights * inflow, self._weights * outflow)
+
+    def _chain(self, inflow: Array, outflow: Array) -> Any:
+        """Return the matrix of a chain on the vertices from what flows in and out along each edge; or its transpose."""
+        pointers, columns, rows, off, *_ = self._edges
         data = np.zeros(len(columns))
-        if isinstance(self.equation, BackwardKolmogorov):
-            data[off] = outflow
-            leaving = np.bincount(rows[off], outflow, minlength=self.space.own)
-        else:
-            data[off] = inflow
-            leaving = np.bincount(rows[off], outflow, minlength=self.space.own)
+        data[off] = outflow if self.backward else inflow
+        leaving = np.bincount(rows[off], outflow, minlength=self.space.own)
         data[~off] = -leaving[rows[~off]]
         A = PETSc.Mat().createAIJ(self.space.stiffness.getSizes(), csr=(pointers, columns, data), comm=self.space.comm)
         A.assemble()
         return A
+
+    @property
+    def backward(self) -> bool:
+        """Whether the equation is one of expectations."""
+        return isinstance(self.equation, BackwardKolmogorov)
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return du/dt."""
@@ -253,7 +289,7 @@ class TransportSystem:
         A fitted density gets its means under the hat functions, ∫pφ_i/∫φ_i: they carry its mass and its sign. Integrals of
         what is too narrow for the points of a cell are found on pieces of cells.
         """
-        if self.fitted and isinstance(self.equation, BackwardKolmogorov):
+        if self.fitted and self.backward:
             u = read_values(initial, self.space.nodes[: self.space.own], "the initial condition", self.space.comm)
         else:
             u = self._projected(initial)
@@ -273,7 +309,7 @@ class TransportSystem:
             return u
         load = narrow_load(space, initial, "the initial condition") if narrow else space.load(values)
         u = load / self._lumped if self.fitted else space.solve_mass(load)
-        if narrow and not self.fitted and isinstance(self.equation, FokkerPlanck):
+        if narrow and not self.fitted and self.equation.unknown is Unknown.DENSITY:
             self._warn_of_signs(u, values)
         return u
 

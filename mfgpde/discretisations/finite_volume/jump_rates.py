@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.checks import check_tensor
 from mfgpde.equations.kolmogorov import Kolmogorov
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import jumps as kernels
@@ -109,7 +110,7 @@ def jumps(equation: Kolmogorov, grid: CartesianGrid, t: float) -> Jumps:
     """Return the rates at one time. Raises ValueError where D is not finite, symmetric, or positive semidefinite."""
     diffusion, d, x = equation.diffusion, grid.dimension, grid.points
     D = diffusion.diffusion_tensor(x, t)
-    check_tensor(D, grid, t)
+    check_tensor(D, x, np.asarray(grid.spacing), t)
     h = np.asarray(grid.spacing)
     scaled = (D / (h[:, None] * h)).reshape(-1, d, d)
     offsets, weight, monotone = _weights(scaled, grid)
@@ -175,33 +176,6 @@ def _fill_middle(equation: Kolmogorov, grid: CartesianGrid, t: float, offset: ND
 def widths(grid: CartesianGrid) -> Array:
     """Return half the widths of differences of coefficients along each axis: within the cells, so never on a wall."""
     return DIFFERENCE * np.asarray(grid.spacing)
-
-
-def check_tensor(D: Array, grid: CartesianGrid, t: float) -> None:
-    """Raise ValueError where a tensor is not finite, not symmetric, or not positive semidefinite; say where."""
-
-    def where(bad: NDArray[np.bool_]) -> str:
-        return f"at x = {grid.points[tuple(np.argwhere(bad)[0])].tolist()}, t = {t:g}"
-
-    finite = np.isfinite(D).all(axis=(-1, -2))
-    if not finite.all():
-        raise ValueError(f"the tensor D is not finite {where(~finite)}")
-    size = np.abs(D).max(axis=(-1, -2))
-    crooked = np.abs(D - np.swapaxes(D, -1, -2)).max(axis=(-1, -2)) > 1e-10 * size
-    if crooked.any():
-        k = tuple(np.argwhere(crooked)[0])
-        raise ValueError(f"the tensor D is not symmetric {where(crooked)}: {D[k].tolist()}; D = ½σσᵀ is")
-    h = np.asarray(grid.spacing)
-    scaled = D / (h[:, None] * h)
-    least = np.linalg.eigvalsh(scaled)[..., 0] if D.shape[-1] > 1 else scaled[..., 0, 0]
-    bad = least < -1e-10 * np.maximum(np.abs(scaled).max(axis=(-1, -2)), 1e-300)
-    if bad.any():
-        k = tuple(np.argwhere(bad)[0])
-        low = float(np.linalg.eigvalsh(D[k])[0])
-        raise ValueError(
-            f"the tensor D is not positive semidefinite {where(bad)}: {D[k].tolist()} has the eigenvalue {low:.3g}; "
-            "D = ½σσᵀ has none below zero"
-        )
 
 
 def _split(grid: CartesianGrid, D: Array, g: Array) -> tuple[Array, Array, bool]:
