@@ -32,6 +32,8 @@ SHARES = (0.07, 0.4, 0.93)
 """of the horizon: the times at which laws look"""
 SOLVED = 1e-10
 """what transition laws may be off by, of their size, where they are integrated numerically"""
+CANCELLED = 1e6
+"""roundings of a Jacobian by differences of values, whose widths may follow what is asked for together"""
 UNITS, FEW = 1e-9, 3
 """the same in other units, where times and lengths are rounded elsewhere; ways of changing units that are looked at"""
 
@@ -82,7 +84,7 @@ def _at(t: float) -> str:
 
 
 def takes_points_and_times_of_any_leading_shape(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
-    """Points (..., d) give drifts (..., d) and divergences (...); times that are arrays say the same as one by one.
+    """Points (..., d) give drifts (..., d), divergences (...), tensors (..., d, d); arrays of times say the same as each.
 
     Exactly but for the order of summation: 64 roundings of the largest value.
     """
@@ -91,6 +93,8 @@ def takes_points_and_times_of_any_leading_shape(process: ForwardProcess, rng: Ge
         yield from pointwise(f"drift, {_at(t)},", lambda y, t=t: process.drift(y, t), flat)
         yield from pointwise(f"∇·f, {_at(t)},", lambda y, t=t: process.divergence(y, t), flat)
         yield from pointwise(f"∇(∇·f), {_at(t)},", lambda y, t=t: process.divergence_gradient(y, t), flat)
+        yield from pointwise(f"Jacobian, {_at(t)},", lambda y, t=t: process.drift_jacobian(y, t), flat, CANCELLED)
+        yield from pointwise(f"D, {_at(t)},", lambda y, t=t: process.diffusion_tensor(y, t), flat)
     t = process.horizon * np.linspace(0.05, 0.95, 12)
     alone = np.stack([process.drift(flat[i : i + 1], float(t[i]))[0] for i in range(12)])
     yield agree("drift at 12 times", process.drift(flat, t), alone)
@@ -133,12 +137,17 @@ def derivatives_of_the_drift_are_those_of_its_values(process: ForwardProcess, rn
 
 
 def diffusivity_is_half_the_square_of_the_diffusion(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
-    """D = g²/2, at one time and at many, g finite and positive after t = 0."""
+    """D = g²/2, at one time and at many, g finite and positive after t = 0; as a tensor it is D times the identity."""
+    x = points(process, rng)
     t = process.horizon * np.linspace(0.01, 1.0, 12)
     g = np.array([float(process.diffusion(float(u))) for u in t])
     yield small("g is finite and positive", float(not (numbers(g) and g.min() > 0)), 0.0)
     yield agree("at 12 times", process.diffusivity(t), 0.5 * g**2)
     yield agree("one by one", [float(process.diffusivity(float(u))) for u in t], 0.5 * g**2)
+    tensors = 0.5 * (g**2)[:, None, None] * np.eye(x.shape[-1])
+    yield agree("tensors at 12 times", process.diffusion_tensor(x, t), tensors)
+    alone = [process.diffusion_tensor(x[k], float(u)) for k, u in enumerate(t)]
+    yield agree("tensors one by one", alone, tensors)
 
 
 def autonomous_processes_do_not_change(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
@@ -346,6 +355,8 @@ def langevin_drifts_descend_their_potential(process: ForwardProcess, rng: Genera
     if not isinstance(process, OverdampedLangevin):
         return
     x = points(process, rng)
+    for name, function in (("V", process.potential), ("∇V", process.gradient), ("ΔV", process.laplacian)):
+        yield from pointwise(name, function, x)
     found, error = gradient(process.potential, x, 0.1 * length(process))
     yield agree("∇V", process.gradient(x), found, error)
     jacobian, error = gradient(process.gradient, x, 0.1 * length(process))

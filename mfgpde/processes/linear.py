@@ -117,13 +117,16 @@ class Linear(LinearProcess):
         return np.broadcast_to(scale, np.broadcast_shapes(scale.shape, np.shape(t)))
 
     def diffusion_tensor(self, x: Array, t: ArrayLike) -> Array:
-        """Return ½ggᵀ at points, shape (..., d, d); one time."""
-        return np.broadcast_to(0.5 * self.noise_covariance(t), (*x.shape, x.shape[-1]))
+        """Return ½ggᵀ at points, shape (..., d, d)."""
+        return np.broadcast_to(beside(0.5 * self.noise_covariance(t), x), (*x.shape, x.shape[-1]))
 
     def noise_covariance(self, t: ArrayLike) -> Array:
-        """Return ggᵀ (d, d), length² per time, at one time."""
+        """Return ggᵀ (..., d, d), length² per time; of a still g, (d, d) at any times."""
         scale, d = _at(self.scale, t), len(_at(self.matrix, 0.0))
-        return scale @ scale.T if scale.ndim == 2 else scale**2 * np.eye(d)
+        axes = scale.ndim - (np.ndim(t) if callable(self.scale) else 0)  # without those of the times
+        if axes == 2:
+            return scale @ np.swapaxes(scale, -1, -2)
+        return (scale**2)[(..., *[None] * (2 - axes))] * np.eye(d)
 
     def transition(self, s: float, t: float) -> Transition:
         """Return the law of X_t given X_s."""

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mfgpde as mfg
 
@@ -35,6 +37,32 @@ def test_many_steps_of_a_linear_list_are_the_linear_process():
         one = P.linear_betas(n, 0.1 / n, 20 / n)
         gaps.append(abs(np.log(one.mean_coefficient(0.5)) - np.log(mfg.VariancePreserving().mean_coefficient(0.5))))
     assert 9 < gaps[0] / gaps[1] < 11
+
+
+def test_lists_are_as_published():
+    """β, or √β, equally spaced between its ends; a list of ᾱ gives ᾱ back, and its β are what each step leaves of it."""
+    for n, first, last in ((2, 0.1, 0.4), (7, 1e-3, 0.3), (400, 1e-4, 0.02)):
+        np.testing.assert_allclose(P.linear_betas(n, first, last).betas, np.linspace(first, last, n), rtol=1e-12)
+        roots = np.sqrt(P.scaled_linear_betas(n, first, last).betas)
+        np.testing.assert_allclose(roots, np.linspace(first**0.5, last**0.5, n), rtol=1e-12)
+        bar = np.cos(0.5 * np.pi * (np.arange(n + 1) / n + 0.01) / 1.01) ** 2
+        betas = np.minimum(1 - bar[1:] / bar[:-1], 0.9)
+        np.testing.assert_allclose(P.squared_cosine_betas(n, 0.01, 0.9).betas, betas, rtol=1e-9)
+        process = P.cumulative(np.cumprod(1 - betas).tolist(), horizon=2.7)
+        np.testing.assert_allclose(process.betas, betas, rtol=1e-9)
+        t = 2.7 * np.arange(1, n + 1) / n
+        np.testing.assert_allclose(process.variance(t), 1 - np.cumprod(1 - betas), rtol=1e-9)
+
+
+@given(st.lists(st.floats(0.01, 0.9), min_size=2, max_size=12), st.sampled_from([1.0, 0.3, 2.7]))
+def test_rescaled_roots_are_an_affine_map_of_the_roots(betas, horizon):
+    """√ᾱ shifted and scaled so that the first stays and the last is zero: what is affine is so between all of them."""
+    betas = np.cumsum(betas) / (1 + np.sum(betas))  # growing, below one
+    n = len(betas)
+    plain, zero = (P.linear_betas(n, betas[0], betas[-1], zero_terminal_snr=z, horizon=horizon) for z in (False, True))
+    t = horizon * np.arange(1, n + 1) / n
+    old, new = plain.mean_coefficient(t), zero.mean_coefficient(t)
+    np.testing.assert_allclose(new, (old - old[-1]) * old[0] / (old[0] - old[-1]), rtol=1e-9, atol=1e-12)
 
 
 def test_squared_cosine_betas_are_the_cosine_until_they_are_cut():
