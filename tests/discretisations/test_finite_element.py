@@ -239,3 +239,37 @@ def test_far_walls_keep_log_densities_from_degree_two_on():
         off[degree, cells] = np.abs(found - mfg.marginal(OU, law, 0.5).log_density(space.grid.points)).max()
     assert off[2, 16] < 1e-3  # 4e-6 at a thousandth of this tolerance
     assert off[1, 64] > 0.25 * off[1, 16]  # order two would leave a sixteenth
+
+
+@pytest.mark.parametrize("degree", [2, 3])
+@pytest.mark.parametrize(
+    "mesh",
+    [mfg.meshes.interval(-1.0, 2.0, 5), mfg.meshes.box((0, -1), (2, 1), 3), mfg.meshes.box((0, 0, 0), (1, 2, 1), 2)],
+    ids=["interval", "box", "cube"],
+)
+def test_far_walls_take_polynomials_as_they_come(mesh, degree, rng):
+    """Of polynomials DΔu − H(x, ∇u, t) is one again, of the elements' own degree: the rate is it, beside walls too.
+
+    u of the elements' degree; H of it: α|∇u|² with slopes of degree one, b·∇u with any; D and H depend on time.
+    """
+    space = mfg.FiniteElement(mesh, degree)
+    d, x = space.space.gdim, space.grid.points
+    S, c, b, cubic = rng.normal(size=(d, d)), rng.normal(size=d), rng.normal(size=d), rng.normal(size=d)
+    S, cubic, alpha, t = S + S.T, cubic * (degree > 2), 0.7 * (degree == 2), 0.4
+
+    def u(x):
+        return 0.5 * np.einsum("...i,ij,...j->...", x, S, x) + x @ c + x**3 @ cubic / 6
+
+    def hamiltonian(x, p, t):
+        return (1 + t) * (alpha * (p**2).sum(axis=-1) + p @ b + x[..., 0])
+
+    diffusivity = 0.3 + t
+    slope, curved = x @ S + c + 0.5 * x**2 * cubic, np.trace(S) + x @ cubic
+    wanted = diffusivity * curved - hamiltonian(x, slope, t)
+    equation = mfg.HamiltonJacobiBellman(hamiltonian, lambda t: 0.3 + t)
+    for walls, holds in (("far", True), ("reflecting", False)):
+        system = mfg.FiniteElement(mesh, degree, walls=walls).semidiscretise(equation)
+        found = system.values(system.rate(system.start(u), t))
+        assert (np.abs(found - wanted).max() < 1e-9 * np.abs(wanted).max()) == holds
+        pinned = system.frozen(t - 0.2, t + 0.2)
+        np.testing.assert_allclose(system.values(pinned.rate(pinned.start(u), 0.0)), found, rtol=1e-9, atol=1e-9)
