@@ -113,7 +113,7 @@ def marginals_solve_fokker_planck(process: ForwardProcess, rng: Generator) -> It
 def generation_brings_marginals_back(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
     """With q(τ) = p(T − τ): ∂_τφ + ∇·b + b·∇φ = D(Δφ + |∇φ|²), b and D those of `FokkerPlanck.reverse`.
 
-    Where it states a potential, b = −D∇ of it, by differences.
+    Where it states a potential, b = −D∇ of it, and a divergence, that is b's, by differences.
     """
     for score, x, t, where in _moments(process, rng):
         equation, tau = FokkerPlanck.reverse(process, score), process.horizon - t
@@ -127,6 +127,9 @@ def generation_brings_marginals_back(process: ForwardProcess, rng: Generator) ->
             -D * dot(s, s),
         ]
         yield _vanishes(where, terms, error)
+        if equation.divergence is not None:
+            size = max(float(np.abs(term).max()) for term in terms)
+            yield agree(f"∇·b, {where}", equation.divergence(x, tau), spread, error, size=size)
         known = equation.potential
         if known is not None:
             found, error = gradient(lambda y, V=known, t=tau: V(y, t), x, 0.1 * length(process))

@@ -156,3 +156,14 @@ def test_tabulated_fields_are_the_fields():
         table(grid.points, 2.0)
     with pytest.raises(ValueError, match="not resolved"):
         mfg.scores.Tabulated(lambda x, t: np.sin(1e4 * t) * x, 0.0, 1.0)(grid.points, 0.5)
+
+
+@pytest.mark.parametrize("asked", [2, 3, 5, 9, 17])
+@pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (-1.5, 2.0), (3.0, 3.0 + 1e-9), (0.0, 2.7e9)])
+def test_nodes_in_time_are_exact_for_polynomials_on_any_interval(asked, start, end):
+    times, weights = mfg.solvers.time_rule(start, end, asked)
+    assert (times[0], times[-1]) == (start, end)
+    assert (np.diff(times) > 0).all()
+    for degree in range(asked):
+        share = (times - start) / (end - start)
+        assert float(weights @ share**degree) == pytest.approx((end - start) / (degree + 1), rel=1e-7)
