@@ -29,7 +29,7 @@ from mfgpde.equations import (
 )
 from mfgpde.equations.contract import ScalarField
 from mfgpde.processes import ForwardProcess, LinearProcess, OverdampedLangevin
-from mfgpde.processes.laws import between, dimension, length, points, times
+from mfgpde.processes.places import between, dimension, length, points, times
 from mfgpde.scores import ExactScore
 
 SOLVED = 1e-8

@@ -1,7 +1,7 @@
 """Laws of forward processes: drift, diffusion and transition laws belong together, in every unit and at every time.
 
 Derivatives are compared with differences that bound their own error (`core.differences`); all else to roundings of the
-largest term. Points are taken at the process's own length: see `length`. `processes.laws.LAWS` holds them all:
+largest term. Points are taken at the process's own length: see `places`. `processes.laws.LAWS` holds them all:
 
 >>> from mfgpde import VariancePreserving
 >>> from mfgpde.core.laws import examine
@@ -26,57 +26,14 @@ from mfgpde.core.differences import gradient, slope
 from mfgpde.core.laws import Check, Kind, Law, agree, numbers, pointwise, refuses, small
 from mfgpde.core.units import powers, remade
 from mfgpde.processes import ForwardProcess, IsotropicProcess, LinearProcess, OverdampedLangevin
-from mfgpde.processes.contract import Broken
+from mfgpde.processes.places import between, dimension, length, points, times
 
-SHARES = (0.07, 0.4, 0.93)
-"""of the horizon: the times at which laws look"""
 SOLVED = 1e-10
 """what transition laws may be off by, of their size, where they are integrated numerically"""
 CANCELLED = 1e6
 """roundings of a Jacobian by differences of values, whose widths may follow what is asked for together"""
 UNITS, FEW = 1e-9, 3
 """the same in other units, where times and lengths are rounded elsewhere; ways of changing units that are looked at"""
-
-
-def between(process: ForwardProcess, t: float, reach: float) -> tuple[float, float]:
-    """Return a time near t and how far around it differences may reach: not across an instant of a jump."""
-    if not isinstance(process, Broken):
-        return t, reach
-    k = int(np.clip(np.searchsorted(process.instants, t), 1, len(process.instants) - 1))
-    a, b = (float(u) for u in process.instants[k - 1 : k + 1])
-    t = float(np.clip(t, a + 0.3 * (b - a), b - 0.3 * (b - a)))
-    return t, min(reach, 0.9 * (t - a), 0.9 * (b - t))
-
-
-def dimension(process: ForwardProcess) -> int:
-    """Return a dimension in which the process moves: two if it can. Raises ValueError if none of 1 … 8 will do."""
-    for d in (2, 1, 3, 4, 5, 6, 7, 8):
-        try:
-            if np.shape(process.drift(np.zeros((3, d)), 0.5 * process.horizon)) == (3, d):
-                return d
-        except (ValueError, IndexError, TypeError):
-            continue
-    raise ValueError(f"{process!r} takes points (n, d) of no dimension d from 1 to 8")
-
-
-def length(process: ForwardProcess) -> float:
-    """Return the process's own length: √(∫g²) over the horizon, or that of its prior where this is shorter."""
-    times = process.horizon * (np.arange(16) + 0.5) / 16
-    spread = float(np.sqrt(np.mean([float(process.diffusion(t)) ** 2 for t in times]) * process.horizon))
-    if not isinstance(process, LinearProcess):
-        return spread
-    prior = np.trace(process.prior().in_dimension(dimension(process))[2]) / dimension(process)
-    return min(spread, float(np.sqrt(prior))) if prior > 0 else spread
-
-
-def points(process: ForwardProcess, rng: Generator, n: int = 12) -> Array:
-    """Return points (n, d), normal with the process's own length."""
-    return length(process) * rng.standard_normal((n, dimension(process)))
-
-
-def times(process: ForwardProcess) -> list[float]:
-    """Return the times at which laws look."""
-    return [share * process.horizon for share in SHARES]
 
 
 def _at(t: float) -> str:
