@@ -72,7 +72,7 @@ def validate(
         bool, typer.Option("--twice", help="Judge everything twice: it must be the same bit for bit.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="A theorem with a finding that was never seen to fail is broken.")
+        bool, typer.Option("--strict", help="A claim with a finding that was never seen to fail is broken, as a theorem always is.")
     ] = False,
     limit: Annotated[float | None, typer.Option(help="Seconds that one claim may take: 900, 3600, 86400.")] = None,
     executor: Annotated[

@@ -47,7 +47,10 @@ def judge(
         complaints.append("no control: a check that cannot fail decides nothing")
     if unseen:
         few = ", ".join(unseen[:3]) + (", …" if len(unseen) > 3 else "")
-        complaints.append(f"a theorem needs findings that were seen to fail; never seen: {len(unseen)} ({few})")
+        complaints.append(
+            f"a theorem needs findings that were seen to fail, by a control or by a coefficient that is 5 % off; never "
+            f"seen: {len(unseen)} ({few})"
+        )
     if complaints:
         return Verdict(Outcome.BROKEN, margin, "; ".join(complaints), detects or {})
     return Verdict(worst.outcome, margin, reason(worst), detects or {})

@@ -19,7 +19,7 @@ LIMITS = {Level.QUICK: 900.0, Level.STANDARD: 3600.0, Level.FULL: 86400.0}
 class Task:
     """One claim to be judged over some seeds within `limit` seconds, `twice` to see whether it repeats itself.
 
-    `strict`: a theorem may have no finding that was never seen to fail.
+    `strict`: no claim may have a finding that was never seen to fail, as no theorem may.
 
     A `listing` asks for what the claim says of itself alone.
     """

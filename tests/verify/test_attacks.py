@@ -144,9 +144,12 @@ def law(equation):
 VACUOUS = TRUE.replace("[", '[equal("vacuous", exact(777.0, "x"), exact(0.0, "y"), resolution=1e9), ')
 
 
-@pytest.mark.parametrize(("standing", "outcome"), [("experiment", "holds"), ("theorem", "broken")])
-def test_a_vacuous_finding_is_seen(judged, standing, outcome):
-    found, output = judged("attack", "--strict", evidence=VACUOUS, standing=standing)
+@pytest.mark.parametrize(
+    ("standing", "strict", "outcome"),
+    [("experiment", [], "holds"), ("theorem", [], "broken"), ("experiment", ["--strict"], "broken")],
+)
+def test_a_vacuous_finding_is_seen(judged, standing, strict, outcome):
+    found, output = judged("attack", *strict, evidence=VACUOUS, standing=standing)
     assert found["outcome"] == outcome
     assert [bool(finding["refuted_by"]) for finding in found["findings"]] == [False, True]
     assert "1 were never seen to fail" in output

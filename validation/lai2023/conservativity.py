@@ -85,7 +85,7 @@ def conservativity(level, rng, rotation=1.0, dimensions=(2, 3)):
         fed = sum(
             0.5
             * w
-            * np.abs(curl(slope(lambda y, t=t, score=score: mfg.score_residual(PROCESS, score, y, t), STEP, x))).max(
+            * np.abs(curl(slope(lambda y, t=t, seen=seen: mfg.score_residual(PROCESS, seen, y, t), STEP, x))).max(
                 (-2, -1)
             )
             for t, w in zip(times, weights, strict=True)
@@ -104,4 +104,4 @@ def slope_in_time(score, x, t):
 
 @claim.control("a rotation 20 % stronger in the score than ε knows of")
 def unknown_rotation(level, rng):
-    return conservativity(level, rng, rotation=1 / 1.2, dimensions=(2,))
+    return conservativity(level, rng, rotation=1 / 1.2)

@@ -35,13 +35,13 @@ def distance(data, limit, counts):
 
 
 @claim.measure
-def clipped(level, limit=1.0):
-    """Compare the limit with what lies beyond c; data within c are the other case."""
+def clipped(level, limit=1.0, narrow=1.0):
+    """Compare the limit with what lies beyond c; data within `narrow` are the other case."""
     counts = [Level(level).pick(160, 320, 640) * 2**k for k in range(3)]
     x = np.linspace(-6, 6, 48001)
     beyond = np.sqrt(np.sum(WIDE.density(x[:, None]) * np.maximum(np.abs(x) - 1.0, 0) ** 2) * (x[1] - x[0]))
     found, values = distance(WIDE, limit, counts)
-    inside, others = distance(NARROW, 1.0, counts)
+    inside, others = distance(NARROW, narrow, counts)
     return Evidence(
         [
             at_least("data beyond c: W₂", found, mfg.exact(float(beyond), "quadrature"), resolution=2e-3),
@@ -57,3 +57,8 @@ def clipped(level, limit=1.0):
 @claim.control("predictions not cut: the law is the data's, closer than any on [−c, c]")
 def not_cut(level):
     return clipped(level, limit=None)
+
+
+@claim.control("predictions cut at 0.4, beyond which the narrow data reach")
+def cut_within(level):
+    return clipped(level, narrow=0.4)

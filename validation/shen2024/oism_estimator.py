@@ -86,13 +86,16 @@ def denoised(functions, x, t, rng, y):
 
 
 @claim.measure
-def estimator(level, rng, decay=1.0, ridge=None, parts=("gaussian", "rates", "denoising", "sphere")):
-    """`decay` multiplies the eigenvalues that the estimator believes in; `ridge` is for denoising and sphere."""
+def estimator(level, rng, decay=1.0, ridge=None, parts=("gaussian", "rates", "denoising", "sphere"), copies=False):
+    """`decay` multiplies the eigenvalues that the estimator believes in; `ridge` is for denoising and sphere.
+
+    With `copies`, larger data sets repeat the points of the smallest.
+    """
     findings, series = [], []
     if "gaussian" in parts:
         findings.append(_gaussian(rng, decay))
     if "rates" in parts:
-        more, curves = _rates(Level(level), rng, decay)
+        more, curves = _rates(Level(level), rng, decay, copies)
         findings += more
         series += curves
     if "denoising" in parts:
@@ -112,27 +115,32 @@ def _gaussian(rng, decay):
     return equal("Gaussian data: off the score of their moments", bar, zero, resolution=1e-6)
 
 
-def _rates(level, rng, decay):
+def _rates(level, rng, decay, copies):
     """Return findings and series on the error over the number of samples, and over the degree."""
     t, functions, seeds = 0.4, basis(4, decay), range(level.pick(40, 64, 128))
     sizes = level.pick((2000, 64_000), (2000, 16_000, 128_000), (2000, 16_000, 128_000))
     y = mfg.marginal(PROCESS, LAW, t).sample(1000, rng)
 
     def scatter(n):
-        pair = [mfg.OperatorInformed(functions, PROCESS, LAW.sample(n, rng), ridge=1e-3)(y, t) for _ in range(2)]
+        drawn, times = (sizes[0], n // sizes[0]) if copies else (n, 1)
+        data = (np.tile(LAW.sample(drawn, rng), (times, 1)) for _ in range(2))
+        pair = [mfg.OperatorInformed(functions, PROCESS, x, ridge=1e-3)(y, t) for x in data]
         return float(np.mean(np.sum((pair[0] - pair[1]) ** 2, axis=1)))
 
     squares = np.array([[scatter(n) for _ in seeds] for n in sizes])
     slopes = np.log(squares[-1] / squares[0]) / np.log(sizes[-1] / sizes[0])
+    rate = equal(
+        "rate in n of the square distance of two data sets' estimates",
+        mfg.diagnostics.mean_interval(slopes, "pairs of data sets", normal=True),
+        mfg.exact(-1.0, "averages"),
+        resolution=0.3,
+    )
+    if copies:
+        return [rate], []
     clouds, degrees = [LAW.sample(level.pick(30_000, 100_000, 400_000), rng) for _ in range(8)], (2, 4, 6, 8)
     left = np.array([[risk(mfg.OperatorInformed(basis(k, decay), PROCESS, x), t, y) for x in clouds] for k in degrees])
     findings = [
-        equal(
-            "rate in n of the square distance of two data sets' estimates",
-            mfg.diagnostics.mean_interval(slopes, "pairs of data sets", normal=True),
-            mfg.exact(-1.0, "averages"),
-            resolution=0.3,
-        ),
+        rate,
         at_least(
             "degree 2 to 8: log of the fall of the risk",
             mfg.diagnostics.mean_interval(np.log(left[0] / left[-1]), "data sets", normal=True),
@@ -196,6 +204,11 @@ def _sphere(level, rng, decay, ridge):
 @claim.control("functions that fade by a tenth too fast")
 def faster(level, rng):
     return estimator(level, rng, decay=1.1, parts=("gaussian", "sphere"))
+
+
+@claim.control("large data sets that repeat the points of small ones")
+def repeated(level, rng):
+    return estimator(level, rng, parts=("rates",), copies=True)
 
 
 @claim.control("a ridge of three, which leaves next to nothing of what the data say")

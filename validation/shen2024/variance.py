@@ -48,14 +48,17 @@ def slowed(degree, decay):
     return found
 
 
-def gradients(x, t, alpha, basis, rng):
-    """Return per-sample gradients in the whitened coefficients: denoising with one noise a sample, and operator-informed."""
+def gradients(x, t, alpha, basis, rng, loud=1.0):
+    """Return per-sample gradients in the whitened coefficients: denoising with one noise a sample, and operator-informed.
+
+    `loud` multiplies the noise that denoising aims at.
+    """
     m, v = float(PROCESS.mean_coefficient(t)), float(PROCESS.variance(t))
     roots = np.sqrt(basis.eigenvalues[1:])
     z = rng.standard_normal(x.shape)
     noised = m * x + np.sqrt(v) * z
     slopes = basis.differentiate(np.eye(len(roots) + 1), noised, 1)[1][:, :, 1:]
-    left = np.einsum("ndp,p->nd", slopes, alpha[1:]) - noised + z / np.sqrt(v)
+    left = np.einsum("ndp,p->nd", slopes, alpha[1:]) - noised + loud * z / np.sqrt(v)
     denoising = np.einsum("ndp,nd->np", slopes, left) / roots
     tau = -np.log(m)
     pulled = basis.extended(x) * np.exp(-basis.extended_eigenvalues * tau)
@@ -69,8 +72,8 @@ def spread(g):
     return float(np.var(g, axis=0).sum())
 
 
-def slopes_in_noise(level, rng):
-    """Return findings and series on the variance of gradients as t → 0."""
+def slopes_in_noise(level, rng, loud=1.0, copies=False):
+    """Return findings and series on the variance of gradients as t → 0; `copies` takes denoising in place of both."""
     basis = mfg.scores.HermiteBasis(2, 4)
     estimator = mfg.OperatorInformed(basis, PROCESS, LAW.sample(SIZE, rng))
     times, blocks = (1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.6), Level(level).pick(8, 12, 16)
@@ -79,7 +82,9 @@ def slopes_in_noise(level, rng):
         x = LAW.sample(SIZE, rng)
         for k, t in enumerate(times):
             alpha = estimator.coefficients(max(t, 0.02))  # the same where the slopes are taken
-            variances[:, block, k] = [spread(g) for g in gradients(x, t, alpha, basis, rng)]
+            variances[:, block, k] = [spread(g) for g in gradients(x, t, alpha, basis, rng, loud)]
+            if copies:
+                variances[1, block, k] = variances[0, block, k]
     v = np.array([float(PROCESS.variance(t)) for t in times])
     findings = []
     for name, values, rate in zip(("denoising", "operator-informed"), variances, (-1.0, 0.0), strict=True):
@@ -95,7 +100,7 @@ def slopes_in_noise(level, rng):
     return findings, series
 
 
-def estimators(level, rng):
+def estimators(level, rng, loud=1.0, copies=False):
     """Return a finding and series on the estimators' scatter over data sets, over n, at one small time."""
     t, basis, seeds, found = 0.02, mfg.scores.HermiteBasis(2, 4), Level(level).pick(24, 40, 80), {}
     sizes = (500, 2000, 8000)
@@ -110,8 +115,10 @@ def estimators(level, rng):
             noised = float(PROCESS.mean_coefficient(t)) * x + np.sqrt(v) * z
             slopes = basis.differentiate(np.eye(p), noised, 1)[1][:, :, 1:] / roots
             A = np.einsum("nda,ndb->ab", slopes, slopes) / n
-            b = -np.einsum("nda,nd->a", slopes, z / np.sqrt(v) - noised) / n
+            b = -np.einsum("nda,nd->a", slopes, loud * z / np.sqrt(v) - noised) / n
             both[1, seed] = np.linalg.solve(A + 1e-2 * np.eye(p - 1), b)
+            if copies:
+                both[0, seed] = both[1, seed]
         found[n] = [spread(values) for values in both], [_halves(values) for values in both]
     series = [
         Series(name, "samples", list(sizes), "variance of the coefficients, t = 0.02", [found[n][0][k] for n in sizes])
@@ -242,12 +249,12 @@ def training(level, rng):
 
 
 @claim.measure
-def variances(level, rng, decay=1.0, parts=("slopes", "estimators", "network", "training")):
-    """`decay` multiplies the rates at which the control's functions are believed to fade."""
+def variances(level, rng, decay=1.0, parts=("slopes", "estimators", "network", "training"), **other):
+    """`decay` multiplies the rates at which the control's functions are believed to fade; `other` is for linear models."""
     findings, series = [], []
     for name, measured in (("slopes", slopes_in_noise), ("estimators", estimators)):
         if name in parts:
-            more, curves = measured(level, rng)
+            more, curves = measured(level, rng, **other)
             findings += more
             series += curves
     if "network" in parts:
@@ -260,3 +267,13 @@ def variances(level, rng, decay=1.0, parts=("slopes", "estimators", "network", "
 @claim.control("the known means left out, as if functions faded at once")
 def left_out(level, rng):
     return variances(level, rng, decay=1e3, parts=("network",))
+
+
+@claim.control("a noised copy of each sample where the expectation over the noise stands")
+def copied(level, rng):
+    return variances(level, rng, parts=("slopes", "estimators"), copies=True)
+
+
+@claim.control("denoising that aims at no noise")
+def quiet(level, rng):
+    return variances(level, rng, parts=("slopes",), loud=0.0)

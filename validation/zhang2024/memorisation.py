@@ -42,13 +42,13 @@ def generated(score, count, rng, steps):
 
 
 @claim.measure
-def memorises(level, rng, of_truth=False):
-    """`of_truth` takes the score of the true law instead of that of the training points."""
+def memorises(level, rng, of_truth=False, moved=0.0):
+    """`of_truth` takes the score of the true law instead of that of the training points; `moved` moves these first."""
     count, steps = Level(level).pick((600, 100), (2000, 240), (5000, 400))
     findings = []
     for n in Level(level).pick((20, 200), (40, 400), (50, 1000)):
         training, fresh = DATA.sample(n, rng), DATA.sample(4000, rng)
-        law = DATA if of_truth else mfg.GaussianMixture(np.full(n, 1 / n), training, np.full(n, 1e-10))
+        law = DATA if of_truth else mfg.GaussianMixture(np.full(n, 1 / n), training + moved, np.full(n, 1e-10))
         samples = generated(mfg.ExactScore(PROCESS, law), count, rng, steps)
         ratio = mfg.diagnostics.nearest_ratio(samples, training, fresh)
         findings.append(
@@ -74,6 +74,11 @@ def memorises(level, rng, of_truth=False):
             )
         )
     return Evidence(findings)
+
+
+@claim.control("the score of points one to the right and up of the training points")
+def elsewhere(level, rng):
+    return memorises(level, rng, moved=1.0)
 
 
 @claim.control("the score of the true law")
