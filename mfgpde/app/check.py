@@ -13,6 +13,7 @@ import numpy as np
 
 from mfgpde.app.asked import Asked
 from mfgpde.app.tables import member
+from mfgpde.core.identity import identity
 from mfgpde.core.stored import read_array, read_arrays
 from mfgpde.densities import DENSITIES
 from mfgpde.diagnostics.by_sampling import certify_by_sampling
@@ -116,12 +117,15 @@ def prepare(asked: Asked) -> Trial:
     return Trial(forward, score, dimension, grid, data, asked, about, training)
 
 
-def tried(trial: Trial, tell: Callable[[str], None] = lambda text: None) -> Ledger:
-    """Return what is found on a grid up to three dimensions, by trajectories above; first whether it is what was said."""
+def tried(trial: Trial, tell: Callable[[str], None] = lambda text: None, out: Path | None = None) -> Ledger:
+    """Return what is found on a grid up to three dimensions, by trajectories above; first whether it is what was said.
+
+    On a grid, laws are kept in the folder `out` as they come: the same trial, interrupted, goes on from them.
+    """
     words = _convention(trial)
     if words:
         tell("the network does not look like what was said of it")
-    found = _measured(trial, tell)
+    found = _measured(trial, tell, out)
     if words:
         found.warnings = [words, *(text for text in found.warnings if not text.startswith("what was given"))]
     return found
@@ -141,7 +145,7 @@ def _convention(trial: Trial) -> str | None:
     return wrong_convention(score, trial.data, "score", trial.process, "process")
 
 
-def _measured(trial: Trial, tell: Callable[[str], None]) -> Ledger:
+def _measured(trial: Trial, tell: Callable[[str], None], out: Path | None) -> Ledger:
     asked = trial.asked
     if trial.grid is None:
         return certify_by_sampling(
@@ -155,10 +159,26 @@ def _measured(trial: Trial, tell: Callable[[str], None]) -> Ledger:
             seed=asked.seed,
             tell=tell,
         )
-    elements = asked.elements or 0
     return certify(
-        trial.process, trial.score, trial.grid, data=trial.data, stop=asked.stop, elements=elements, tell=tell
+        trial.process,
+        trial.score,
+        trial.grid,
+        data=trial.data,
+        stop=asked.stop,
+        elements=asked.elements or 0,
+        checkpoint=None if out is None else _checkpoint(trial, out, tell),
+        tell=tell,
     )
+
+
+def _checkpoint(trial: Trial, out: Path, tell: Callable[[str], None]) -> Path | None:
+    """Return where laws are kept; nowhere if a score cannot be told from another one, and then it is said."""
+    try:
+        identity(process=trial.process, score=trial.score)
+    except ValueError as trouble:
+        tell(f"nothing is kept on the way: {trouble}")
+        return None
+    return out / "certificate.checkpoint.npz"
 
 
 def _grid(asked: Asked, process: LinearProcess, data: Data | None, dimension: int) -> CartesianGrid:

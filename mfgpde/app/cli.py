@@ -72,7 +72,8 @@ def validate(
         bool, typer.Option("--twice", help="Judge everything twice: it must be the same bit for bit.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="A claim with a finding that was never seen to fail is broken, as a theorem always is.")
+        bool,
+        typer.Option("--strict", help="No claim may have a finding that was never seen to fail: no theorem may."),
     ] = False,
     limit: Annotated[float | None, typer.Option(help="Seconds that one claim may take: 900, 3600, 86400.")] = None,
     executor: Annotated[
@@ -146,7 +147,7 @@ def solve(
         gridded = isinstance(grid, CartesianGrid)
         place = outputs.ready(out or posed.output, (".nc",) if gridded else (".nc", ".xdmf", ".bp"))
         try:
-            solution = posed.solve(progress=first)
+            solution = posed.solve(place if ranks == 1 else None, progress=first)
         except NotConverged as failure:
             partial = files.kept(failure.partial.save, place)
             raise NotConverged(f"{failure} What was computed is in {partial}.", failure.partial) from failure
@@ -242,7 +243,7 @@ def check(
             trial = trials.prepare(asked(words | {"option": tuple(option or ())}))
             with meter("check") as bar:
                 steps = iter(range(1, 8))
-                found = trials.tried(trial, lambda text: bar(next(steps) / 8, text))
+                found = trials.tried(trial, lambda text: bar(next(steps) / 8, text), out)
             result = certificates.written(out, trial, found, PACKAGE)
     console.print(table.certificate_table(result))
     for failure in found.failures:

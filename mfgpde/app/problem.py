@@ -50,9 +50,11 @@ class Problem:
     options: Mapping[str, Any]
     output: Path
 
-    def solve(self, *, progress: bool = False) -> Solution:
-        """Solve and return the solution."""
-        return solve(self.equation, self.discretisation, self.initial, self.times, progress=progress, **self.options)
+    def solve(self, out: Path | None = None, *, progress: bool = False) -> Solution:
+        """Solve and return the solution; what is interrupted goes on from the checkpoint beside `out`, if that is given."""
+        kept = None if out is None else out.with_suffix(".checkpoint.npz")
+        options = {**self.options, "checkpoint": kept, "progress": progress}
+        return solve(self.equation, self.discretisation, self.initial, self.times, **options)
 
 
 def read(path: Path) -> Problem:

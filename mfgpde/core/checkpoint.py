@@ -18,6 +18,8 @@ from mfgpde.core.lock import locked
 from mfgpde.core.stored import read_arrays, said
 
 PAUSE = 5.0  # seconds between two writings
+SHARE = 0.05
+"""of the time that goes into writing, at most"""
 
 
 class Checkpoint:
@@ -29,7 +31,12 @@ class Checkpoint:
     def __init__(self, path: Path | None, parts: Mapping[str, Any]) -> None:
         self.path = None if path is None else Path(path)
         self.setting = {} if path is None else identity(**parts)
-        self._written = time.monotonic()
+        self._written, self._pause = time.monotonic(), PAUSE
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write again."""
+        return self.path is not None and time.monotonic() - self._written >= self._pause
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -65,13 +72,14 @@ class Checkpoint:
             ) from trouble
 
     def save(self, *, now: bool = False, **arrays: Array) -> None:
-        """Write the iterate, at most every few seconds unless told `now`."""
-        if self.path is None or (not now and time.monotonic() - self._written < PAUSE):
+        """Write the iterate; unless told `now`, every few seconds, and for at most a twentieth of the time."""
+        if self.path is None or not (now or self.due):
             return
-        named: dict[str, Any] = dict(arrays)
+        named, begun = dict[str, Any](arrays), time.monotonic()
         with written(self.path) as part, part.open("wb") as file:
             np.savez(file, setting=np.array(json.dumps(self.setting)), **named)
         self._written = time.monotonic()
+        self._pause = max(PAUSE, (self._written - begun) / SHARE)
 
     def done(self) -> None:
         """Remove what is no longer needed."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
 from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.densities import cell_means
 from mfgpde.diagnostics.compared import Law, compared, normal, w2_entry
 from mfgpde.diagnostics.data import Data, Named, Sampled
@@ -27,6 +30,7 @@ from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
 from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers, require_score
 from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of, solve
+from mfgpde.solvers.kept_laws import KeptLaws
 
 RTOL = {"sde": 2e-3, "ode": 5e-4}
 """tolerances of the time steps"""
@@ -49,6 +53,7 @@ def certify(
     data: Data | None = None,
     stop: float = 1e-3,
     elements: int = 0,
+    checkpoint: Path | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Ledger:
     """Return the certificate of a score with derivatives under a linear process, on a grid in one to three dimensions.
@@ -58,13 +63,31 @@ def certify(
     another solve, the ODE's from every second corner, and there once more with a smaller tolerance; what both change is in
     every bar. The bounds use 16 stages, equal steps of √t apart, so that the last noise is resolved best. With `elements`
     the SDE's law is solved for once more, by quadratic finite elements on so many cells a side, and the distance of both
-    solutions reported.
+    solutions reported. With `checkpoint`, a file (.npz), laws are kept as they come, for the same trial begun again.
 
-    Raises TypeError for a score without these derivatives, ValueError for one that is not finite on the grid:
-    before anything long.
+    Raises TypeError for a score without these derivatives, ValueError for one that is not finite on the grid, and for the
+    checkpoint of another trial, Busy where another run is at work on it: before anything long.
     """
     require(process, LinearProcess, "the process")
     require_score(score, DifferentiableScore)
+    work = {"process": process, "score": score, "grid": grid, "stop": stop, "tolerances": RTOL}
+    kept = Checkpoint(checkpoint, work if checkpoint is not None else {})
+    with kept.held():
+        found = _certified(process, score, grid, data, stop, elements, KeptLaws(kept), tell)
+        kept.done()
+    return found
+
+
+def _certified(
+    process: LinearProcess,
+    score: DifferentiableScore,
+    grid: CartesianGrid,
+    data: Data | None,
+    stop: float,
+    elements: int,
+    kept: KeptLaws,
+    tell: Callable[[str], None],
+) -> Ledger:
     clock, ledger = time.perf_counter(), Ledger()
     points = replace(grid, cells=(round(PROBES ** (1 / grid.dimension)),) * grid.dimension).points
     probe(score, points, process, stop)
@@ -72,15 +95,16 @@ def certify(
     if slip:
         ledger.warnings.append(slip)
     times, half = stages(process, stop), replace(grid, cells=tuple(n // 2 for n in grid.cells))
+    by_sde = partial(induced_sde, process, score, stop=stop, times=times)
+    by_ode = partial(induced_ode, process, score, stop=stop)
     tell("the law of the SDE")
-    sde = induced_sde(process, score, grid, stop=stop, times=times, rtol=RTOL["sde"])
+    sde = kept.law("sde", grid, lambda: by_sde(grid, rtol=RTOL["sde"]))
     tell("the law of the ODE")
-    ode = induced_ode(process, score, grid, stop=stop, times=times, rtol=RTOL["ode"])
+    ode = kept.law("ode", grid, lambda: by_ode(grid, times=times, rtol=RTOL["ode"]))
     tell("both laws on half the grid, for error bars")
-    rough, sharp = (
-        induced_sde(process, score, half, stop=stop, times=times, rtol=share * RTOL["sde"]) for share in (1.0, SHARP)
-    )
-    sharp_ode = induced_ode(process, score, half, stop=stop, times=times[:1], rtol=SHARP * RTOL["ode"])
+    rough = kept.law("rough sde", half, lambda: by_sde(half, rtol=RTOL["sde"]))
+    sharp = kept.law("sharp sde", half, lambda: by_sde(half, rtol=SHARP * RTOL["sde"]))
+    sharp_ode = kept.law("sharp ode", half, lambda: by_ode(half, times=times[:1], rtol=SHARP * RTOL["ode"]))
     sdes, odes = (sde, rough, sharp), (ode, on_half_grid(process, ode), sharp_ode)
     laws = {
         "sde": Law("sde", _cut(sde.density), _cut(rough.density), _cut(sharp.density)),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from mfgpde.core.accuracy import limited, tolerance
-from mfgpde.core.arrays import Array, elsewhere, memory_left
+from mfgpde.core.arrays import Array, elsewhere, memory_left, namespace_of, to_host
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.core.time_structure import pieces
-from mfgpde.discretisations import Discretisation, Field, Inviscid, Limited, Semidiscrete, Working
+from mfgpde.discretisations import Discretisation, Distributed, Field, Inviscid, Limited, Semidiscrete, Working
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.integrators.contract import Normed, Replayable, Still
@@ -61,7 +63,19 @@ class _March:
     """why no further step can be tried"""
     replayed: Replayed | None = None
     """recordings of steps, where a device would wait for launches"""
+    kept: Callable[[Array, float], None] | None = None
+    """told of the state after each step, but at the ends of smooth pieces, where a step starts anew"""
     _last: float = 0.0
+
+    @property
+    def state(self) -> list[float]:
+        """What a march that goes on from here has to know beside its unknown and the time."""
+        return [self.dt, self._last, self.controller.previous, float(self.steps), float(self.rejected)]
+
+    @state.setter
+    def state(self, found: Sequence[float]) -> None:
+        self.dt, self._last, self.controller.previous = map(float, found[:3])
+        self.steps, self.rejected = int(found[3]), int(found[4])
 
     def advance(self, u: Array, t: float, end: float, tick: Meter) -> tuple[Array, Status]:
         """Integrate from t to end, on from each break as from a start, in equal last steps."""
@@ -99,6 +113,8 @@ class _March:
                     self.dt = min(self.dt, dt * max(factor, 1.0)) if factor >= 1 else dt * factor
                 self.reached = t
                 tick(t, dt)
+                if self.kept is not None and t < end:
+                    self.kept(u, t)
             else:
                 self.dt, self.rejected = dt * factor, self.rejected + 1
         return u, Status.DONE
@@ -167,6 +183,17 @@ class _Record:
         self.conserved["minimum"].append(self.discretisation.grid.minimum(values))
         self.conserved["wall"].append(wall_share(self.discretisation, values) if self.density else 0.0)
 
+    def arrays(self) -> dict[str, Array]:
+        """Return what has been stored as arrays."""
+        columns = np.array([self.conserved[name] for name in COLUMNS])
+        return {"times": np.array(self.times), "values": np.array([f.values for f in self.fields]), "columns": columns}
+
+    def restore(self, found: Mapping[str, Array]) -> None:
+        """Take up what an interrupted march had stored."""
+        self.times = [float(t) for t in found["times"]]
+        self.fields = [Field(self.discretisation, values, self.means) for values in found["values"]]
+        self.conserved = {name: column.tolist() for name, column in zip(COLUMNS, found["columns"], strict=True)}
+
     def _leak(self, mass: float) -> float:
         """Return what is missing from the mass expected: outside the box at the start, then through absorbing walls."""
         first = self.conserved["mass"][0]
@@ -204,6 +231,7 @@ def solve(
     scan: bool = True,
     keep_steps: bool = True,
     max_steps: int = 1_000_000,
+    checkpoint: Path | None = None,
     progress: bool = False,
     throw: bool = True,
 ) -> Solution:
@@ -225,11 +253,15 @@ def solve(
             for it serves again; False where the coefficients change, and cost more than that.
         max_step: the longest step, in the equation's time.
         max_steps: budget of accepted and rejected steps.
+        checkpoint: a file (.npz) that keeps the state every few seconds: the same solve, interrupted, goes on from it to
+            the same solution bit for bit, and removes it. On one process.
         progress: draw a meter.
         throw: raise on failure; otherwise return the part computed, its `status` saying why it ended.
 
     Raises:
-        ValueError, TypeError: the problem is not well posed on this grid (before the first step).
+        ValueError, TypeError: the problem is not well posed on this grid (before the first step), or the checkpoint belongs
+            to another, with the field that differs.
+        Busy: another run is at work on the checkpoint.
         NotConverged: the march ended early; `.partial` is the Solution up to there.
 
     >>> equation, start = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), mfg.gaussian(1.0, 0.5)
@@ -269,11 +301,21 @@ def solve(
         own = isinstance(chosen, Replayable) and "constants" in vars(type(chosen))
         march.replayed = Replayed() if own else None
     clock = time.perf_counter()
+    deciding = {"equation": equation, "discretisation": discretisation, "initial": initial, "times": instants}
+    deciding |= {"integrator": chosen, "rtol": rtol, "atol": atol, "mass": mass, "largest_wall_mass": largest}
+    deciding |= {"breaks": structure.breaks, "max_step": max_step, "keep_steps": keep_steps}
+    kept = Checkpoint(_of_one_process(checkpoint, discretisation), deciding)
     status, t = Status.DONE, float(instants[0])
     record.add(t, values, system.mass(u))
     span = float(instants[-1] - instants[0])
-    with meter(type(equation).__name__, show=progress) as bar:
-        for end in map(float, instants[1:]):
+    with kept.held(), meter(type(equation).__name__, show=progress) as bar:
+        found = kept.load()
+        if found is not None:
+            u, t, march.state = namespace_of(u).asarray(found["u"]), float(found["t"]), found["march"].tolist()
+            record.restore(found)
+        if checkpoint is not None:
+            march.kept = partial(_keep, kept, march, record)
+        for end in map(float, instants[len(record.times) :]):
             tick = _scaled(bar, (t - instants[0]) / span, (end - t) / span) if progress else silent
             u, status = march.advance(u, t, end, tick)
             if status is Status.DEVICE_FAILED:
@@ -291,6 +333,9 @@ def solve(
             status = record.status(march.steps + march.rejected, largest)
             if status is not Status.DONE:
                 break
+            if march.kept is not None:
+                march.kept(u, t)
+        kept.done()
     march.replayed = None  # its recordings hold on to it, and to memory of the device
     solution = Solution(
         equation,
@@ -328,6 +373,22 @@ def solve(
     if throw and status is not Status.DONE:
         raise NotConverged(advice(solution, max(t, march.reached), march.trouble), solution)
     return solution
+
+
+def _of_one_process(path: Path | None, discretisation: Discretisation) -> Path | None:
+    """Return where a checkpoint is kept. Raises ValueError where the unknowns are not of this process alone."""
+    grid = discretisation.grid
+    if path is not None and isinstance(grid, Distributed) and grid.comm.size > 1:
+        raise ValueError(
+            f"a checkpoint holds the state of one process, these unknowns are spread over {grid.comm.size}; leave it away"
+        )
+    return path
+
+
+def _keep(kept: Checkpoint, march: _March, record: _Record, u: Array, t: float) -> None:
+    """Write where a march stands, if it is time to."""
+    if kept.due:
+        kept.save(now=True, u=to_host(u), t=np.array(t), march=np.array(march.state), **record.arrays())
 
 
 def _norms(system: Semidiscrete) -> Callable[[Array, Array], tuple[float, float]]:

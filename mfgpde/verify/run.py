@@ -35,8 +35,8 @@ PART = "part"
 class Terms:
     """How claims are judged: how often and how strictly, where, and how many at once.
 
-    `seeds` seeds from `seed` on; `twice` must give the same; `strict` breaks any claim with findings never seen to fail, as theorems always are;
-    `limit` are the seconds of one claim, `jobs` the workers of the `executor`, as many as cores if 0.
+    `seeds` seeds from `seed` on; `twice` must give the same; `strict` breaks any claim with findings never seen to fail, as
+    theorems always are; `limit` are the seconds of one claim, `jobs` the workers of the `executor`, as many as cores if 0.
     """
 
     seed: int = 0

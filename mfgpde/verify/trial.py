@@ -21,7 +21,8 @@ WORST = {**{outcome.value: rank for outcome, rank in SEVERITY.items()}, "skipped
 def run_claim(entry: discover.Entry, level: Level, seed: int, *, strict: bool = False) -> ClaimForm:
     """Measure one claim, its controls and its power, judge it, and return the record; what it raises makes it broken.
 
-    Only an interruption from the keyboard passes. A theorem with findings never seen to fail is broken; if `strict`, any claim.
+    Only an interruption from the keyboard passes. A theorem with findings never seen to
+    fail is broken; if `strict`, any claim.
     """
     clock = time.perf_counter()
     data: ClaimForm = {**lost(entry, level, seed, "not tried"), "path": str(entry.path.absolute())}

@@ -59,7 +59,9 @@ def likelihood(level, diffusivity=1.0, slack=1.0, share=1.0):
             return gap - before - loss + slack * mismatch, gap - share * (before + loss), mismatch, gap
 
         n = Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 48})[d]
-        ladder, excess, mismatch, gap = mfg.ladders(sides, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, d)), floor=2e-5)
+        ladder, excess, mismatch, gap = mfg.ladders(
+            sides, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, n, d)), floor=2e-5
+        )
         findings.append(equal(f"{d}D: left − right", ladder.limit, zero, resolution=5e-4))
         findings.append(at_most(f"{d}D: KL − Girsanov's bound", excess.limit, zero, resolution=5e-4))
         label = f"{d}D: left − right (KL {gap.limit.value:.3f}, slack {mismatch.limit.value:.3f})"

@@ -56,7 +56,9 @@ def meet(level, aversion=1.0, second=None, noise=1.0, cheaper=None, lost=0.0, **
     again = mfg.equilibrium(crowd(second or aversion), grid, method="newton", steps=n // 2, start=uniform)
     plan = dual
     if cheaper:
-        plan = solved(crowd(cheaper), grid, method="primal-dual", steps=n // 2, tolerance=tolerance, iterations=6000).finest
+        plan = solved(
+            crowd(cheaper), grid, method="primal-dual", steps=n // 2, tolerance=tolerance, iterations=6000
+        ).finest
     findings = [
         equal("cost: entropic, primal-dual", cost, dual_cost, resolution=1e-2),
         equal("cost: entropic, Newton", cost, newton_cost, resolution=1e-2),
@@ -212,7 +214,9 @@ def _elements(found, game, n, kappa):
     )
 
 
-@claim.control("the plan of a crowd that minds company a hundredth as much against the bound of this one, 1e-9 lost a step")
+@claim.control(
+    "the plan of a crowd that minds company a hundredth as much against the bound of this one, 1e-9 lost a step"
+)
 def bolder(level):
     return meet(level, cheaper=0.01, lost=1e-9)
 
