@@ -122,10 +122,47 @@ def test_the_guide_to_checking_scores_runs_from_the_command_line(tmp_path):
 
 def test_the_guide_to_checking_scores_runs_in_pytorch(torch, capsys):
     names = {}
-    for code in blocks(ROOT / "docs" / "check_my_score.md")[:2]:
+    for code in blocks(ROOT / "docs" / "check_my_score.md")[1:3]:
         exec(compile(code, "check_my_score.md", "exec"), names)
     assert np.abs(names["residual"]).max() < 1e-10
     assert float(capsys.readouterr().out) < 0.01  # second order: (1/6)²/8 of the curvature
+
+
+def checked(command, folder, *more):
+    """Return the certificate of a command of the guide, run in a folder."""
+    text = (ROOT / "docs" / "check_my_score.md").read_text(encoding="utf-8")
+    (words,) = re.findall(rf"^mfgpde ({command}.*)$", text, re.MULTILINE)
+    result = CliRunner().invoke(app, [*words.split(), *more, "--out", str(folder)])
+    assert result.exit_code == 0, result.output
+    return json.loads((folder / "certificate.json").read_text())
+
+
+def test_the_guide_to_checking_scores_runs_with_diffusers(torch, tmp_path, monkeypatch):
+    pytest.importorskip("diffusers")
+    torch.manual_seed(0)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks(ROOT / "docs" / "check_my_score.md")[0], "check_my_score.md", "exec"), {})
+    np.save("samples.npy", np.random.default_rng(0).normal(size=(1000, 4)))
+    found = checked("check my_pipeline", tmp_path, "--trajectories", "256")
+    assert found["dimension"] == 4
+    assert "predicts v" in found["about"]["read from files"]
+
+
+@pytest.mark.parametrize(("file", "name", "law"), [("my_model", "Mine", "module"), ("my_flow", "Velocity", "velocity")])
+def test_commands_of_the_guide_for_pytorch_find_an_exact_model(torch, tmp_path, monkeypatch, file, name, law):
+    """Noise on the cosine schedule, a velocity of a straight flow with noise at 0, both of N(0, 0.3 I): W₂ is small."""
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(blocks(ROOT / "docs" / "check_my_score.md")[1:3])
+    kept = re.findall(rf"^(class {name}.*?\n)(?=\S|\Z)", code, re.DOTALL | re.MULTILINE)
+    Path(f"{file}.py").write_text(
+        f"import numpy as np\nimport torch\n\n{kept[0]}\n{law} = {name}()\n", encoding="utf-8"
+    )
+    np.save("samples.npy", np.random.default_rng(0).normal(scale=0.3**0.5, size=(20_000, 2)))
+    found = checked(f"check {file}.py:{law}", tmp_path, "--cells", "32", "--stop", "0.02")
+    assert not [text for text in found["warnings"] if "looks like" in text or "scale" in text]
+    w2 = found["distances"]["ode–data"]["W2"]
+    assert w2["value"] - w2["error"] < 0.02
+    assert w2["value"] < 0.1
 
 
 def test_the_guide_to_games_runs(capsys):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mfgpde.app.check_command import check
 from mfgpde.app.compare import compare
 from mfgpde.app.complaints import Complaints
 from mfgpde.app.figures import figures
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
-for command in (sampler, compare, figures):
+for command in (check, sampler, compare, figures):
     app.command()(command)
 
 
@@ -181,82 +182,6 @@ def _play(posed: Any, out: Path, picture: Path | None, console: Terminal) -> Non
     if not found.converged:
         console.print("The same command goes on from there.")
         raise typer.Exit(2)
-
-
-@app.command()
-def check(
-    score: Annotated[
-        str,
-        typer.Argument(help="Weights (.npz, .safetensors), module:name, file.py:name, or a certificate.json, again."),
-    ],
-    process: Annotated[
-        str, typer.Option("--process", "--schedule", help="The noising process.")
-    ] = "variance-preserving",
-    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the process, such as horizon=10.")] = None,
-    data: Annotated[str | None, typer.Option(help="Samples (.npy, .npz, .csv), or a law, NAME:KEY=VALUE,…")] = None,
-    dimension: Annotated[int | None, typer.Option(help="Where neither score nor data say it.")] = None,
-    half_width: Annotated[float | None, typer.Option(help="Half the side of the box, up to three dimensions.")] = None,
-    cells: Annotated[int | None, typer.Option(help="Cells a side, up to three dimensions: 128.")] = None,
-    stop: Annotated[float, typer.Option(help="The time at which generation stops.")] = 1e-3,
-    elements: Annotated[
-        int | None, typer.Option(help="Solve again by finite elements on so many cells a side.")
-    ] = None,
-    trajectories: Annotated[int | None, typer.Option(min=64, help="Samples above three dimensions: 4096.")] = None,
-    training: Annotated[
-        str | None, typer.Option(help="Points that it was fitted to, above three dimensions: are they repeated?")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of trajectories and noise.")] = 0,
-    activation: Annotated[str | None, typer.Option(help="Of a network: softplus, tanh, silu, gelu, relu, sin.")] = None,
-    sharpness: Annotated[float | None, typer.Option(help="β of softplus(βz)/β: 1.")] = None,
-    inputs: Annotated[str | None, typer.Option(help="Order of a network's inputs: xt, or tx.")] = None,
-    output: Annotated[str | None, typer.Option(help="What a network returns: vector, or potential.")] = None,
-    require: Annotated[
-        list[str] | None, typer.Option(help="What must hold, as in 'W2(ode,data) <= 0.1' or 'leak <= 1e-3'.")
-    ] = None,
-    against: Annotated[
-        Path | None, typer.Option(help="An earlier certificate.json: says what moved beyond its error bar.")
-    ] = None,
-    predicts: Annotated[str | None, typer.Option(help="score, potential, noise, data, v, flow, or edm.")] = None,
-    time: Annotated[str | None, typer.Option(help="A network's clock: process, reversed, step, share, …")] = None,
-    sigma_data: Annotated[float | None, typer.Option(help="Of --predicts edm: 0.5.")] = None,
-    out: OutOption = Path("results/check"),
-) -> None:
-    """Put a score on trial: residuals, what its ODE and SDE generate, distances and bounds.
-
-    Exit code 1: a requirement is refuted; 2: it failed, or one is undecided; 3: moved since the earlier certificate.
-    """
-    words = {key: value for key, value in locals().items() if key not in ("out", "require", "against")}
-    from mfgpde.core.progress import meter
-    from mfgpde.report import table
-
-    console = _console()
-    with Complaints():
-        from mfgpde.app import certificates, outputs
-        from mfgpde.app import check as trials
-        from mfgpde.app.asked import asked
-        from mfgpde.app.requirements import Certificate, Requirement
-        from mfgpde.core.lock import locked
-
-        required = [Requirement.read(text) for text in require or ()]
-        earlier = Certificate.load(against) if against else None
-        with locked(outputs.folder(out) / "certificate.json", "the certificate"):
-            trial = trials.prepare(asked(words | {"option": tuple(option or ())}))
-            with meter("check") as bar:
-                steps = iter(range(1, 8))
-                found = trials.tried(trial, lambda text: bar(next(steps) / 8, text), out)
-            result = certificates.written(out, trial, found, PACKAGE)
-    console.print(table.certificate_table(result))
-    for failure in found.failures:
-        console.remark(failure, "✗", "bold red")
-    for warning in found.warnings:
-        console.remark(warning)
-    console.print(" ".join(result["judgement"]), highlight=False)
-    files = f"Certificate: {out / 'certificate.html'}   Data: {out / 'certificate.json'}"
-    console.print(f"{result['cost']['seconds']:.0f} s. {files}", highlight=False)
-    with Complaints():
-        from mfgpde.app import gates
-
-        raise typer.Exit(gates.code(Certificate(result), required, earlier, console, failed=bool(found.failures)))
 
 
 @app.command()
