@@ -76,6 +76,11 @@ class DensityOf:
         return np.exp(self.law.log_density(x))
 
 
+def law_on(law: Density | Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Return the density of a law as a function of points; of a function itself."""
+    return DensityOf(law) if isinstance(law, Density) else law
+
+
 @runtime_checkable
 class Diffusing(Protocol):
     """An equation with diffusion."""

@@ -55,9 +55,6 @@ def test_what_needs_one_number_of_noise_refuses_clearly():
             ask()
     with pytest.raises(ValueError, match="one for each of 2 axes"):
         mfg.Linear(np.eye(2), np.ones(3))
-    for other in (mfg.Spectral(space.grid),):
-        with pytest.raises(TypeError, match="ForwardKolmogorov"):
-            mfg.solve(ForwardKolmogorov.of(process), other, start, (0.0, 0.1))
 
 
 def klein_kramers(cells):

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
-from mfgpde.densities import Density
 from mfgpde.discretisations.checks import check_tensor, checked
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, mesh, multiply, petsc_forms, ufl
 from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
@@ -25,6 +24,7 @@ from mfgpde.discretisations.finite_element.sides import ElementSides, Part
 from mfgpde.discretisations.finite_element.space import summing
 from mfgpde.discretisations.finite_element.transport import Linear, TransportSystem
 from mfgpde.discretisations.finite_volume.walls import Held, Inflow, given
+from mfgpde.equations.contract import law_on
 from mfgpde.equations.kolmogorov import Kolmogorov
 from mfgpde.integrators import TRBDF2, Integrator
 from mfgpde.kernels import cpu
@@ -275,9 +275,7 @@ class KolmogorovSystem(TransportSystem):
         reset = self.equation.resetting
         if reset is None:
             return None
-        law: Any = reset.law
-        law = law.density if isinstance(law, Density) else law
-        held = self._projected(law)
+        held = self._projected(law_on(reset.law))
         into = self._lumped * held if self.fitted else multiply(self.space.mass, held)
         mass = float(over_ranks(self.space.comm, into.sum(), MPI.SUM))
         if abs(mass - 1) > 1e-4:

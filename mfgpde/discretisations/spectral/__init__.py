@@ -12,6 +12,7 @@ import numpy as np
 from mfgpde.core.arrays import Array, Backend, check_backend, namespace, require_memory
 from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.spectral.bases import Basis, Cosine, CosineThere, Fourier
+from mfgpde.discretisations.spectral.kolmogorov import SpectralKolmogorov
 from mfgpde.discretisations.spectral.mehler import propagate
 from mfgpde.discretisations.spectral.systems import (
     Diffusive,
@@ -19,7 +20,15 @@ from mfgpde.discretisations.spectral.systems import (
     SpectralHamiltonJacobi,
     SpectralScore,
 )
-from mfgpde.equations import Continuity, Diffusing, Equation, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.equations import (
+    Continuity,
+    Diffusing,
+    Equation,
+    FokkerPlanck,
+    Kolmogorov,
+    ScoreFokkerPlanck,
+    ViscousHamiltonJacobi,
+)
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels.tables import LARGEST
 
@@ -76,6 +85,8 @@ class Spectral:
         basis = self._basis(xp)
         if isinstance(equation, Continuity):
             return SpectralDensity(equation, basis, Diffusive(basis.laplacian, lambda t: 0.0))
+        if isinstance(equation, Kolmogorov):
+            return SpectralKolmogorov(equation, basis)
         if not isinstance(equation, Diffusing):
             raise TypeError(f"Spectral has no scheme for {type(equation).__name__}")
         diffusion = Diffusive(basis.laplacian, equation.diffusivity)
