@@ -142,7 +142,7 @@ def check(
             trial = trials.prepare(asked(words | {"option": tuple(option or ())}))
             with meter("check") as bar:
                 steps = iter(range(1, 8))
-                found = trials.tried(trial, lambda text: bar(next(steps) / 8, text))
+                found = trials.tried(trial, lambda text: bar(next(steps) / 8, text), out)
             result = certificates.written(out, trial, found, PACKAGE)
     console.print(table.certificate_table(result))
     for failure in found.failures:
