@@ -5,8 +5,8 @@ The Fokker–Planck equation contracts in L¹ whatever its drift: for a function
 the integral over walls where they are real; so do continuity equations, D = 0. Backward equations and those of Hamilton and
 Jacobi have a maximum principle: ‖u_h(t) − u(t)‖_∞ ≤ ‖u_h(0) − u_0‖_∞ + ∫‖∂_t u_h − D Δu_h + H(x, ∇u_h)‖_∞ ds.
 p_h is a reconstruction in space and Hermite's interpolation of degree seven in time, of a second solve that stores more
-times: of finite volumes by the scheme of fourth order, so that what the first solve owes is the distance of both, and the
-bound of the second next to nothing. Where the noise starts at zero, by an expansion.
+times: of finite volumes by the scheme of fourth order, of that one by an expansion, so that what the first solve owes is
+the distance of both, and the bound of the second next to nothing.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from mfgpde.core.arrays import Array, require_memory
 from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import Discretisation, Field, FiniteVolume, Spectral
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.bounded_residual import BoundedResidual
+from mfgpde.solvers.hermite import hermite
 from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.reconstruction import Reconstruction, walls
+from mfgpde.solvers.solved import Solved
 
 NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
-PIECES: Mapping[type, int] = {FiniteVolume: 32, Spectral: 64}
-"""of time between which the second solve is interpolated"""
+PIECES: Mapping[type, tuple[int, int]] = {FiniteVolume: (32, 12), Spectral: (64, 24)}
+"""of time between which the second solve is interpolated, on a line and in more dimensions"""
 STAGES = 2
 """Gauss points between two stored times"""
 DENSER = 2
@@ -41,54 +45,18 @@ JUMP = 4.0
 """times what slopes on both sides explain: more is a jump"""
 
 
-class Solved(Protocol):
-    """What a bound asks of a solution: the problem, the start, fields, and how to solve again at other times."""
-
-    @property
-    def equation(self) -> Any:
-        """The equation that was solved."""
-        ...
-
-    @property
-    def discretisation(self) -> Any:
-        """The space it was solved on."""
-        ...
-
-    @property
-    def times(self) -> Array:
-        """The stored times."""
-        ...
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """The solution at each of them."""
-        ...
-
-    @property
-    def start(self) -> Any:
-        """What the solve began with."""
-        ...
-
-    @property
-    def again(self) -> Any:
-        """The same solve at other times."""
-        ...
-
-    def index(self, t: float) -> int:
-        """Return the position of a stored time."""
-        ...
-
-
 @dataclass(frozen=True)
 class ErrorBound:
     """A number that the error of a solution does not exceed, in L¹ or the largest value, and what it is made of.
 
-    `parts`: what the start, the residual, real walls, a far box and the second solve contribute. The norm of the residual
-    is sampled at Gauss points and raised by what a denser rule adds: it is no proof, so the kind is EXTRAPOLATED.
+    `parts`: what the start, the residual, real walls, a far box and the second solve contribute. A BOUND where the norm of
+    the residual is one on every cell and piece of time; EXTRAPOLATED where it is `sampled` at Gauss points and raised by
+    what a denser rule adds, with the reason why nothing better is known.
     """
 
     norm: str
     parts: Mapping[str, float] = field(default_factory=dict)
+    sampled: str = "the parts were given"
 
     @property
     def value(self) -> float:
@@ -96,16 +64,23 @@ class ErrorBound:
         return sum(self.parts.values())
 
     @property
+    def kind(self) -> Kind:
+        """BOUND or EXTRAPOLATED."""
+        return Kind.EXTRAPOLATED if self.sampled else Kind.BOUND
+
+    @property
+    def _how(self) -> str:
+        return f"residual of a reconstruction in {self.norm}" + (", sampled" if self.sampled else "")
+
+    @property
     def estimate(self) -> Estimate:
         """The error as an estimate: between zero and the bound."""
         half = 0.5 * self.value
-        return Estimate(half, half, Kind.EXTRAPOLATED, f"residual of a reconstruction in {self.norm}, sampled")
+        return Estimate(half, half, self.kind, self._how)
 
     def mean(self, value: float, largest: float) -> Estimate:
         """Return ∫f p as an estimate, from its value for the solution and the largest |f|."""
-        return Estimate(
-            value, largest * self.value, Kind.EXTRAPOLATED, f"{largest:.3g} × residual in {self.norm}, sampled"
-        )
+        return Estimate(value, largest * self.value, self.kind, f"{largest:.3g} × {self._how}")
 
 
 def error_bound(
@@ -118,15 +93,18 @@ def error_bound(
     same scheme, volumes of order four or an expansion, stores `pieces` more times, closer at the start; residuals ask for
     the drift twice a piece, at Gauss points.
 
-    Raises TypeError for other equations and discretisations, ValueError for a solution whose start is not known, a drift
-    that jumps, a residual that is not finite, and a grid for which there is no room.
+    The kind is BOUND for densities whose drift, diffusivity and start are formulas: linear processes, mixtures, functions
+    made of arithmetic, powers, exp, log, sin, cos and tanh. Of others the norm is sampled, and `sampled` says why.
+
+    Raises TypeError for other equations, discretisations and walls, ValueError for a solution whose start is not known, a
+    drift that jumps, a residual that is not finite, and a grid for which there is no room.
 
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1))
     >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(1.0, 0.5), (0.0, 1.0))
     >>> bound = law.error_bound()
     >>> true = mfg.l1_distance(law.at(1.0), mfg.gaussian(np.exp(-1.0), 0.5))
-    >>> bool(true < bound.value < 2 * true)
-    True
+    >>> bool(true < bound.value < 2 * true), bound.kind.name
+    (True, 'BOUND')
     """
     last = len(solution.times) - 1 if t is None else solution.index(t)
     if solution.start is None or solution.again is None:
@@ -134,26 +112,29 @@ def error_bound(
     if last == 0:
         raise ValueError("at its first time a solution has the start's error alone; ask for a later one")
     work = _Residual.of(solution, by)
-    pieces = pieces or PIECES[type(work.space)]
+    pieces = pieces or PIECES[type(work.space)][work.space.grid.dimension > 1]
     if pieces < 4:
         raise ValueError(f"a residual in time needs at least four pieces, got {pieces}")
     times = _times(solution.times[: last + 1], pieces)
+    bounded, sampled = work.bounded(times)
     again = solution.again(solution.equation, work.space, solution.start, times)
-    total = wall = 0.0
     ends = [(u.values, work.rate(u, float(s))) for u, s in zip(again.fields, again.times, strict=True)]
-    at, weight = np.polynomial.legendre.leggauss(STAGES)
-    for k, (a, b) in enumerate(pairwise(again.times)):
-        for share, w in zip(0.5 * (at + 1), 0.5 * weight, strict=True):
-            t = float(a + share * (b - a))
-            inside, outside = work.norms(*_hermite(ends, again.times, k, t), t)
-            total, wall = total + w * (b - a) * inside, wall + w * (b - a) * outside
-    residual = float(total * work.excess(ends, again.times))
-    parts = {"start": work.start(again.fields[0]), "residual": residual, "walls": float(wall)}
-    parts["box"] = work.lost(solution.fields[last].values)
-    parts["second solve"] = work.apart(again.fields[-1].values, solution.fields[last].values)
+    first, second, asked = again.fields[0], again.fields[-1].values, solution.fields[last].values
+    if bounded is not None:
+        try:
+            start = bounded.start(solution.start, solution.equation, first)
+        except NotEnclosed as problem:
+            bounded, sampled = None, f"the start: {problem}"
+    if bounded is not None:
+        residual, wall = bounded.integral(work, ends, again.times)
+        gap = bounded.apart(second, solution.discretisation, asked)
+    else:
+        residual, wall = work.sampled(ends, again.times)
+        start, gap = work.start(first), work.apart(second, asked)
+    parts = {"start": start, "residual": residual, "walls": wall, "box": work.lost(asked), "second solve": gap}
     if not np.isfinite(sum(parts.values())):
         raise ValueError(f"the residual is not finite: {parts}; is the drift, on the whole box?")
-    return ErrorBound(work.name, parts)
+    return ErrorBound(work.name, parts, sampled)
 
 
 def _times(stored: Array, pieces: int) -> Array:
@@ -163,24 +144,6 @@ def _times(stored: Array, pieces: int) -> Array:
     gap = 0.3 * float(np.diff(graded).min())
     near = np.abs(graded[:, None] - stored).min(axis=1) < gap
     return np.union1d(graded[~near], stored)
-
-
-def _hermite(ends: list[tuple[Array, Array]], times: Array, k: int, t: float) -> tuple[Array, Array]:
-    """Return the polynomial with the values and rates at four times about the piece k, and its rate, at a time in it.
-
-    It has the values and rates of both ends of the piece, so that the whole is C¹.
-    """
-    first = min(max(k - 1, 0), len(times) - 4)
-    h, near = float(times[k + 1] - times[k]), slice(first, first + 4)
-    s, x = (times[near] - times[k]) / h, (t - float(times[k])) / h
-    j = np.arange(8)
-    conditions = np.vstack((s[:, None] ** j, j * s[:, None] ** np.maximum(j - 1, 0)))
-    wanted = np.stack((x**j, j * x ** np.maximum(j - 1, 0) / h))
-    weights = np.linalg.solve(conditions.T, wanted.T).T
-    weights[:, 4:] *= h
-    states = [u for u, _ in ends[near]] + [rate for _, rate in ends[near]]
-    value, rate = (sum(w * u for w, u in zip(row, states, strict=True)) for row in weights)
-    return np.asarray(value), np.asarray(rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +169,10 @@ class _Residual:
                 "FokkerPlanck, Continuity, BackwardKolmogorov and Hamilton–Jacobi equations on grids"
             )
         grid: CartesianGrid = space.grid
+        if not all(grid.periodic) and space.walls not in ("far", "reflecting"):
+            raise TypeError(
+                f"errors are bounded where walls are far or reflecting all around, got walls={space.walls!r}"
+            )
         density = isinstance(equation, FokkerPlanck | Continuity)
         if not density and not (all(grid.periodic) or isinstance(space, Spectral)):
             raise TypeError(f"{type(equation).__name__} has a bound on periodic axes, or by Spectral; got walls")
@@ -240,16 +207,36 @@ class _Residual:
 
     def norms(self, u: Array, rate: Array, t: float) -> tuple[float, float]:
         """Return the norm of the residual, and what crosses real walls."""
-        left = self._left(self.at, u, rate, t)
+        left = self.left(self.at, u, rate, t)
         if not self.density:
             return float(np.abs(left).max()), 0.0
         return self.at.norm(left), self._walls(u, t)
+
+    def bounded(self, times: Array) -> tuple[BoundedResidual | None, str]:
+        """Return what bounds the norm of the residual on cells; nothing, and why, where it can be sampled only."""
+        if not self.density:
+            return None, "the largest value of a residual is sampled"
+        try:
+            return BoundedResidual.of(self.solution.equation, self.space, times), ""
+        except NotEnclosed as problem:
+            return None, str(problem)
+
+    def sampled(self, ends: list[tuple[Array, Array]], times: Array) -> tuple[float, float]:
+        """Return the integral of the sampled norm, raised by what a denser rule adds, and what crosses real walls."""
+        total = wall = 0.0
+        at, weight = np.polynomial.legendre.leggauss(STAGES)
+        for k, (a, b) in enumerate(pairwise(times)):
+            for share, w in zip(0.5 * (at + 1), 0.5 * weight, strict=True):
+                t = float(a + share * (b - a))
+                inside, outside = self.norms(*hermite(ends, times, k, t), t)
+                total, wall = total + w * (b - a) * inside, wall + w * (b - a) * outside
+        return float(total * self.excess(ends, times)), float(wall)
 
     def excess(self, ends: list[tuple[Array, Array]], times: Array) -> float:
         """Return by what factor a denser rule raises the norm, at most, at three times."""
         dense, worst = Reconstruction.of(self.space, self.nodes * DENSER), 1.0
         for k in sorted({1, len(times) // 2, len(times) - 1}):
-            left = [self._left(rule, *ends[k], float(times[k])) for rule in (self.at, dense)]
+            left = [self.left(rule, *ends[k], float(times[k])) for rule in (self.at, dense)]
             norm = [np.abs(r).max() for r in left] if not self.density else [self.at.norm(left[0]), dense.norm(left[1])]
             worst = max(worst, float(norm[1] / norm[0])) if norm[0] > 0 else worst
         return worst
@@ -279,10 +266,23 @@ class _Residual:
         change = self.at.value(second) - Reconstruction.of(self.solution.discretisation, self.nodes).value(first)
         return self.at.norm(change) if self.density else float(np.abs(change).max())
 
-    def _left(self, at: Reconstruction, u: Array, rate: Array, t: float) -> Array:
+    def diffusivity(self, t: float) -> float:
+        """Return D, zero for flows."""
         equation = self.solution.equation
-        slopes, moved = at.slopes(u), at.value(rate)
-        D = 0.0 if isinstance(equation, Continuity) else float(equation.diffusivity(t))  # pyright: ignore
+        return 0.0 if isinstance(equation, Continuity) else float(equation.diffusivity(t))  # pyright: ignore
+
+    def coefficients(self, at: Reconstruction, t: float) -> tuple[Array, Array, float]:
+        """Return b, ∇·b and D at the points."""
+        return *self._drift(at, t), self.diffusivity(t)
+
+    def drift_at(self, x: Array, t: float) -> Array:
+        """Return b."""
+        return np.asarray(self._field(x, t), dtype=float)
+
+    def left(self, at: Reconstruction, u: Array, rate: Array, t: float) -> Array:
+        """Return what the equation leaves of a reconstruction at the points."""
+        equation = self.solution.equation
+        slopes, moved, D = at.slopes(u), at.value(rate), self.diffusivity(t)
         spread = D * at.laplacian(u) if D else 0.0
         if isinstance(equation, ViscousHamiltonJacobi):
             return moved - spread + equation.hamiltonian(at.points, np.stack(slopes, axis=-1), t)
@@ -363,10 +363,11 @@ class _Residual:
 
 
 def _better(space: FiniteVolume, equation: FokkerPlanck, t: float) -> FiniteVolume | Spectral:
-    """Return the discretisation of the second solve: order four, or where the noise starts at zero an expansion."""
-    if float(equation.diffusivity(t)) > 0:
-        return replace(space, order=4)
-    return Spectral(space.grid) if space.walls == "far" else space
+    """Return the space of the second solve: order four; an expansion where that is the first, or noise starts at zero."""
+    noisy, fine = float(equation.diffusivity(t)) > 0, space.order >= 4
+    if space.walls == "far" and (fine or not noisy) and len(set(space.grid.periodic)) == 1:
+        return Spectral(space.grid)
+    return replace(space, order=4) if noisy else space
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,10 +21,36 @@ from mfgpde.grids import CartesianGrid
 
 CUT = 2
 """cells at a far wall over which a reconstruction falls to zero"""
+FALL = 3
+"""the degree of that fall"""
 DEGREE = 5
+"""of splines through integrals, one more than that of densities"""
 
 type Tables = tuple[Array, Array, Array]
 """values, slopes and curvatures at points along an axis, from the numbers of its cells"""
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Intervals of an axis, between successive edges, and the number of Gauss points in each."""
+
+    edges: Array
+    nodes: Array
+
+    @property
+    def lengths(self) -> Array:
+        """The lengths of the panels."""
+        return np.diff(self.edges)
+
+    @property
+    def rule(self) -> tuple[Array, Array]:
+        """Points and weights, panel after panel."""
+        rules = {int(n): np.polynomial.legendre.leggauss(int(n)) for n in np.unique(self.nodes)}
+        middles, halves = 0.5 * (self.edges[1:] + self.edges[:-1]), 0.5 * self.lengths
+        own = [rules[int(n)] for n in self.nodes]
+        parts = [(m + h * x, h * w) for m, h, (x, w) in zip(middles, halves, own, strict=True)]
+        places, weights = zip(*parts, strict=True)
+        return np.concatenate(places), np.concatenate(weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,21 +60,30 @@ class Reconstruction:
     tables: tuple[Tables, ...]
     points: Array
     weights: Array
+    starts: tuple[Array, ...]
+    """where the points of each panel begin, by axis"""
 
     @classmethod
     def of(cls, space: Discretisation, nodes: int) -> Reconstruction:
         """Return the reconstruction at `nodes` Gauss points a cell and axis. Raises TypeError for other discretisations."""
+        cells = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in space.grid.edges)
+        return cls.on(space, cells)
+
+    @classmethod
+    def on(cls, space: Discretisation, panels: Sequence[Panels]) -> Reconstruction:
+        """Return the reconstruction at Gauss points of panels, one sequence an axis."""
         if not isinstance(space, FiniteVolume | Spectral):
             raise TypeError(f"fields of {type(space).__name__} have no reconstruction; take FiniteVolume or Spectral")
         grid, far = space.grid, space.walls == "far"
-        places, weights = _gauss(grid, nodes)
+        places, weights = zip(*(one.rule for one in panels), strict=True)
         tables = []
         for axis, x in enumerate(places):
             table = _splines if isinstance(space, FiniteVolume) else _expansion
             found = table(grid, axis, x)
             tables.append(_cut(found, grid, axis, x) if far and not grid.periodic[axis] else found)
         points = np.stack(np.meshgrid(*places, indexing="ij"), axis=-1)
-        return cls(tuple(tables), points, reduce(np.multiply.outer, weights))
+        starts = tuple(np.cumsum(one.nodes) - one.nodes for one in panels)
+        return cls(tuple(tables), points, reduce(np.multiply.outer, weights), starts)
 
     def value(self, u: Array) -> Array:
         """Return u at the points."""
@@ -67,16 +102,17 @@ class Reconstruction:
         """Return ∫|values|, sampled."""
         return float(np.sum(np.abs(values) * self.weights))
 
+    def squares(self, values: Array) -> Array:
+        """Return ∫values² over each panel: exact for polynomials of a degree below the number of its points."""
+        found = values**2 * self.weights
+        for axis, starts in enumerate(self.starts):
+            found = np.add.reduceat(found, starts.tolist(), axis=axis)
+        return found
+
     def _applied(self, u: Array, derivatives: Sequence[int]) -> Array:
         for axis, k in enumerate(derivatives):
             u = np.moveaxis(np.tensordot(self.tables[axis][k], u, axes=(1, axis)), 0, axis)
         return u
-
-
-def _gauss(grid: CartesianGrid, nodes: int) -> tuple[list[Array], list[Array]]:
-    at, weight = np.polynomial.legendre.leggauss(nodes)
-    places = [(x[:, None] + 0.5 * h * at).ravel() for x, h in zip(grid.axes, grid.spacing, strict=True)]
-    return places, [np.tile(0.5 * h * weight, n) for h, n in zip(grid.spacing, grid.cells, strict=True)]
 
 
 def walls(space: FiniteVolume, axis: int) -> Tables:
@@ -115,14 +151,32 @@ def _expansion(grid: CartesianGrid, axis: int, x: Array) -> Tables:
 
 
 def _cut(tables: Tables, grid: CartesianGrid, axis: int, x: Array) -> Tables:
-    """Return the tables of χu, χ = s³(10 − 15s + 6s²) at s = distance to the wall over CUT cells, below one."""
+    """Return the tables of χu, χ = s²(3 − 2s) at s = distance to the wall over CUT cells, below one."""
     reach = CUT * grid.spacing[axis]
     low, high = x - grid.lower[axis], grid.upper[axis] - x
     side = np.where(low < high, 1.0, -1.0) / reach
     s = np.clip(np.minimum(low, high) / reach, 0.0, 1.0)
-    chi = s**3 * (10 - 15 * s + 6 * s**2)
-    slope = 30 * s**2 * (1 - s) ** 2 * side
-    bend = 60 * s * (1 - s) * (1 - 2 * s) * side**2
+    chi = s**2 * (3 - 2 * s)
+    slope = 6 * s * (1 - s) * side
+    bend = np.where(s < 1, 6 - 12 * s, 0.0) * side**2
     u, du, ddu = tables
     chi, slope, bend = chi[:, None], slope[:, None], bend[:, None]
     return chi * u, slope * u + chi * du, bend * u + 2 * slope * du + chi * ddu
+
+
+def coefficients(space: Spectral, u: Array) -> tuple[Array, list[Array]]:
+    """Return the sizes of an expansion's coefficients, and the wave numbers along each axis, shaped to broadcast."""
+    found, grid = np.asarray(u), space.grid  # axes are all periodic, or none is
+    waves = []
+    for axis, n in enumerate(grid.cells):
+        if grid.periodic[axis]:
+            found, k = np.fft.fft(found, axis=axis) / n, 2 * np.pi * np.abs(np.fft.fftfreq(n, grid.spacing[axis]))
+        else:
+            scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
+            shape = [-1 if other == axis else 1 for other in range(u.ndim)]
+            found, k = (
+                dct(found, axis=axis, norm="ortho") * scale.reshape(shape),
+                np.pi / grid.lengths[axis] * np.arange(n),
+            )
+        waves.append(k.reshape([-1 if other == axis else 1 for other in range(u.ndim)]))
+    return np.abs(found), waves

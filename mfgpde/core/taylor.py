@@ -1,0 +1,265 @@
+"""Taylor coefficients of a function at all points of an interval at once, as intervals: what bounds its derivatives there.
+
+A `Jet` in place of a number goes through any formula of arithmetic, powers, exp, log, sqrt, sin, cos and tanh, by NumPy's
+names too; whatever asks for a value, or compares, is refused. — R. E. Moore, *Interval analysis* (1966), chapter 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mfgpde.core.arrays import Array
+
+
+class NotEnclosed(TypeError):
+    """A function that is no formula of what a Jet goes through: its derivatives are not bounded by intervals."""
+
+
+class Jet:
+    """Intervals lower, upper (n + 1, …) that hold f^(k)(x)/k!, k = 0 … n, for every x of an interval; up to rounding.
+
+    >>> from mfgpde.core.taylor import Jet
+    >>> x = Jet.variable(np.array([0.0]), np.array([0.5]), 3)
+    >>> (x * x).lower[:, 0].tolist(), (x * x).upper[:, 0].tolist()  # x², 2x, 1, 0 on [0, ½]
+    ([0.0, 0.0, 1.0, 0.0], [0.25, 1.0, 1.0, 0.0])
+    """
+
+    __array_priority__ = 100.0
+
+    def __init__(self, lower: Array, upper: Array, square: Jet | None = None) -> None:
+        self.lower, self.upper, self.square = lower, upper, square
+
+    @classmethod
+    def constant(cls, lower: Any, upper: Any, order: int) -> Jet:
+        """Return an interval that does not move."""
+        ends = np.broadcast_arrays(np.asarray(lower, dtype=float), np.asarray(upper, dtype=float))
+        lower, upper = (np.concatenate((end[None], np.zeros((order, *end.shape)))) for end in ends)
+        return cls(lower, upper)
+
+    @classmethod
+    def variable(cls, lower: Any, upper: Any, order: int) -> Jet:
+        """Return the variable itself on an interval."""
+        found = cls.constant(lower, upper, order)
+        found.lower[1] = found.upper[1] = 1.0
+        return found
+
+    @property
+    def order(self) -> int:
+        """The highest derivative."""
+        return len(self.lower) - 1
+
+    def largest(self, k: int) -> Array:
+        """Return the largest |f^(k)|/k!."""
+        return np.maximum(np.abs(self.lower[k]), np.abs(self.upper[k]))
+
+    def _of(self, other: Any) -> Jet:
+        if isinstance(other, Jet):
+            return other
+        if isinstance(other, int | float | np.floating | np.integer):
+            return Jet.constant(float(other), float(other), self.order)
+        raise NotEnclosed(f"a formula mixes Taylor coefficients with {type(other).__name__}")
+
+    def __add__(self, other: Any) -> Jet:
+        one = self._of(other)
+        return Jet(_sum(self.lower, one.lower), _sum(self.upper, one.upper))
+
+    def __neg__(self) -> Jet:
+        return Jet(-self.upper, -self.lower)
+
+    def __sub__(self, other: Any) -> Jet:
+        return self + -self._of(other)
+
+    def __rsub__(self, other: Any) -> Jet:
+        return -self + other
+
+    def __mul__(self, other: Any) -> Jet:
+        one = self._of(other)
+        if one is self:
+            return self._squared()
+        rows = [_dot(self, one, range(k + 1), k) for k in range(self.order + 1)]
+        return _stack(rows)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def _squared(self) -> Jet:
+        """Return the square, whose values are not negative; of a root what it is the root of."""
+        if self.square is not None:
+            return self.square
+        rows = [_dot(self, self, range(k + 1), k) for k in range(self.order + 1)]
+        found, ends = _stack(rows), np.sort(np.abs(np.stack((self.lower[0], self.upper[0]))), axis=0) ** 2
+        inside = (self.lower[0] <= 0) & (self.upper[0] >= 0)
+        found.lower[0], found.upper[0] = np.where(inside, 0.0, ends[0]), ends[1]
+        return found
+
+    def __truediv__(self, other: Any) -> Jet:
+        return self * self._of(other) ** -1.0
+
+    def __rtruediv__(self, other: Any) -> Jet:
+        return self._of(other) / self
+
+    def __pow__(self, power: Any) -> Jet:
+        if isinstance(power, Jet):
+            return (power * self.log()).exp()
+        if float(power) == int(power) and 0 <= power <= 64:
+            return self._whole(int(power))
+        if not np.all(self.lower[0] > 0) and not (float(power) == -1.0 and np.all(self.upper[0] < 0)):
+            raise NotEnclosed("a power or quotient of an interval that holds zero")
+        ends = np.sort(np.stack((self.lower[0] ** float(power), self.upper[0] ** float(power))), axis=0)
+
+        def row(k: int, before: Jet) -> tuple[Array, Array]:
+            total = _zero(ends[0])
+            for j in range(1, k + 1):
+                total = _plus(total, _times(_at(self, j), _at(before, k - j), float(power) * j - (k - j)))
+            return _times(total, _inverse(_at(self, 0)), 1 / k)
+
+        return _built((ends[0], ends[1]), row, self.order)
+
+    def __rpow__(self, base: Any) -> Jet:
+        return (self * float(np.log(base))).exp()
+
+    def _whole(self, power: int) -> Jet:
+        if power == 0:
+            return Jet.constant(np.ones_like(self.lower[0]), np.ones_like(self.lower[0]), self.order)
+        if power % 2:
+            return self if power == 1 else self * self._whole(power - 1)
+        return self._whole(power // 2)._squared()
+
+    def exp(self) -> Jet:
+        """Return e^f: k e_k = Σ j f_j e_{k−j}."""
+
+        def row(k: int, before: Jet) -> tuple[Array, Array]:
+            total = _zero(self.lower[0])
+            for j in range(1, k + 1):
+                total = _plus(total, _times(_at(self, j), _at(before, k - j), j / k))
+            return total
+
+        return _built((np.exp(self.lower[0]), np.exp(self.upper[0])), row, self.order)
+
+    def expm1(self) -> Jet:
+        """Return e^f − 1."""
+        return self.exp() - 1.0
+
+    def log(self) -> Jet:
+        """Return log f."""
+        if not np.all(self.lower[0] > 0):
+            raise NotEnclosed("the logarithm of an interval that holds zero")
+        inverse = _inverse(_at(self, 0))
+
+        def row(k: int, before: Jet) -> tuple[Array, Array]:
+            total = _at(self, k)
+            for j in range(1, k):
+                total = _plus(total, _times(_at(before, j), _at(self, k - j), -j / k))
+            return _times(total, inverse, 1.0)
+
+        return _built((np.log(self.lower[0]), np.log(self.upper[0])), row, self.order)
+
+    def sqrt(self) -> Jet:
+        """Return √f, which knows its square; of an interval that holds zero that is all there is."""
+        if not np.all(self.lower[0] > 0):
+            return Jet(np.full_like(self.lower, np.nan), np.full_like(self.upper, np.nan), self)
+        found = self**0.5
+        return Jet(found.lower, found.upper, self)
+
+    def tanh(self) -> Jet:
+        """Return tanh f, whose derivative is (1 − tanh²) f′."""
+
+        def row(k: int, before: Jet) -> tuple[Array, Array]:
+            one = 1.0 - before._padded(self.order)._squared()
+            total = _zero(self.lower[0])
+            for j in range(1, k + 1):
+                total = _plus(total, _times(_at(self, j), _at(one, k - j), j / k))
+            return total
+
+        return _built((np.tanh(self.lower[0]), np.tanh(self.upper[0])), row, self.order)
+
+    def sin(self) -> Jet:
+        """Return sin f."""
+        return self._waves()[0]
+
+    def cos(self) -> Jet:
+        """Return cos f."""
+        return self._waves()[1]
+
+    def _waves(self) -> tuple[Jet, Jet]:
+        """Return sin f and cos f: k s_k = Σ j f_j c_{k−j}, k c_k = −Σ j f_j s_{k−j}."""
+        a, b = self.lower[0], self.upper[0]
+        s, c = [_wave(a, b)], [_wave(a + np.pi / 2, b + np.pi / 2)]
+        for k in range(1, self.order + 1):
+            sine, cosine = _zero(a), _zero(a)
+            for j in range(1, k + 1):
+                sine = _plus(sine, _times(_at(self, j), c[k - j], j / k))
+                cosine = _plus(cosine, _times(_at(self, j), s[k - j], -j / k))
+            s.append(sine)
+            c.append(cosine)
+        return _stack(s), _stack(c)
+
+    def _padded(self, order: int) -> Jet:
+        rest = np.zeros((order + 1 - len(self.lower), *self.lower.shape[1:]))
+        return Jet(np.concatenate((self.lower, rest)), np.concatenate((self.upper, rest)))
+
+
+type Interval = tuple[Array, Array]
+
+
+def _at(jet: Jet, k: int) -> Interval:
+    return jet.lower[k], jet.upper[k]
+
+
+def _zero(like: Array) -> Interval:
+    return np.zeros_like(like), np.zeros_like(like)
+
+
+def _plus(a: Interval, b: Interval) -> Interval:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def _times(a: Interval, b: Interval, factor: float) -> Interval:
+    products = [factor * (x * y) for x in a for y in b]
+    low = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
+    high = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
+    return low, high
+
+
+def _inverse(a: Interval) -> Interval:
+    return 1 / a[1], 1 / a[0]
+
+
+def _wave(a: Array, b: Array) -> Interval:
+    """Return the range of the sine on [a, b]."""
+    ends = np.sort(np.stack((np.sin(a), np.sin(b))), axis=0)
+    top = np.floor((b - np.pi / 2) / (2 * np.pi)) >= np.ceil((a - np.pi / 2) / (2 * np.pi))
+    bottom = np.floor((b + np.pi / 2) / (2 * np.pi)) >= np.ceil((a + np.pi / 2) / (2 * np.pi))
+    return np.where(bottom, -1.0, ends[0]), np.where(top, 1.0, ends[1])
+
+
+def _sum(a: Array, b: Array) -> Array:
+    """Return a sum over the leading axis, other axes broadcast from behind."""
+    shape = np.broadcast_shapes(a.shape[1:], b.shape[1:])
+    return _spread(a, shape) + _spread(b, shape)
+
+
+def _spread(a: Array, shape: tuple[int, ...]) -> Array:
+    return np.broadcast_to(a.reshape(len(a), *(1,) * (len(shape) + 1 - a.ndim), *a.shape[1:]), (len(a), *shape))
+
+
+def _dot(a: Jet, b: Jet, indices: range, k: int) -> Interval:
+    total: Interval | None = None
+    for j in indices:
+        term = _times(_at(a, j), _at(b, k - j), 1.0)
+        total = term if total is None else _plus(total, term)
+    assert total is not None
+    return total
+
+
+def _stack(rows: list[Interval]) -> Jet:
+    return Jet(np.stack([low for low, _ in rows]), np.stack([high for _, high in rows]))
+
+
+def _built(first: Interval, row: Callable[[int, Jet], Interval], order: int) -> Jet:
+    rows = [first]
+    for k in range(1, order + 1):
+        rows.append(row(k, _stack(rows)))
+    return _stack(rows)

@@ -1,0 +1,141 @@
+"""‖r‖₁ as a bound: above a dense sum and near it, of kind BOUND where coefficients are formulas, and nowhere else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mfgpde as mfg
+from mfgpde.core.estimate import Kind
+from mfgpde.solvers.bounded_residual import BoundedResidual
+from mfgpde.solvers.error_bound import _Residual
+from mfgpde.solvers.hermite import hermite
+from mfgpde.solvers.reconstruction import Reconstruction
+
+MIXTURE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
+PLANE = mfg.GaussianMixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 0.0]], 0.3)
+TURNING = mfg.Linear(np.array([[-0.5, -1.0], [1.0, -0.7]]))
+PROCESSES = {
+    "OU": mfg.OrnsteinUhlenbeck(),
+    "VP": mfg.VariancePreserving(0.2, 5.0),
+    "VE": mfg.VarianceExploding(0.05, 0.6),
+}
+
+
+def far_off(solution, law):
+    at = Reconstruction.of(solution.discretisation, 4)
+    return at.norm(at.value(solution.fields[-1].values) - np.exp(law.log_density(at.points)))
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize("order", [2, 4])
+def test_both_orders_are_bounded_within_a_factor_of_four(name, order):
+    process = PROCESSES[name]
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, 128, 1), order=order)
+    solution = mfg.solve(mfg.FokkerPlanck.of(process), space, MIXTURE, (0.0, 1.0))
+    bound, true = solution.error_bound(), far_off(solution, mfg.marginal(process, MIXTURE, 1.0))
+    assert bound.kind is Kind.BOUND
+    assert true < bound.value < 4 * true
+
+
+def test_in_the_plane_volumes_are_bounded_within_a_factor_of_two_and_expansions_to_a_millionth():
+    grid, truth = mfg.CartesianGrid.cube(6.5, 72, 2), mfg.marginal(TURNING, PLANE, 1.0)
+    for space in (mfg.FiniteVolume(grid), mfg.FiniteVolume(grid, order=4), mfg.Spectral(grid)):
+        solution = mfg.solve(mfg.FokkerPlanck.of(TURNING), space, PLANE, (0.0, 1.0), rtol=1e-8)
+        bound, true = solution.error_bound(), far_off(solution, truth)
+        assert bound.kind is Kind.BOUND
+        assert true < bound.value < max(2 * true, 1e-6)
+
+
+@pytest.mark.parametrize("space", [mfg.FiniteVolume, mfg.Spectral])
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_integral_is_above_a_dense_sum_and_near_it(name, space):
+    equation = mfg.FokkerPlanck.of(PROCESSES[name])
+    solution = mfg.solve(equation, space(mfg.CartesianGrid.cube(6.5, 64, 1)), MIXTURE, np.linspace(0, 1, 9))
+    work = _Residual.of(solution, solution.discretisation)
+    found = BoundedResidual.of(equation, work.space, solution.times)
+    ends = [(u.values, work.rate(u, float(s))) for u, s in zip(solution.fields, solution.times, strict=True)]
+    dense, total = Reconstruction.of(work.space, 12), 0.0
+    at, weight = np.polynomial.legendre.leggauss(16)
+    for k in range(8):
+        a, b = float(solution.times[k]), float(solution.times[k + 1])
+        for share, w in zip(0.5 * (at + 1), 0.5 * weight * (b - a), strict=True):
+            t = a + share * (b - a)
+            total += w * dense.norm(work.left(dense, *hermite(ends, solution.times, k, t), t))
+    assert total * (1 - 1e-6) <= found.integral(work, ends, solution.times)[0] <= 2.2 * total  # L¹ against L² on panels
+
+
+def test_a_curved_drift_that_is_a_formula_is_bounded():
+    equation = mfg.FokkerPlanck(lambda x, t: -(x**3) + np.sin(x), lambda t: 0.5, time_dependent=False)
+
+    def gibbs(x):
+        return np.exp(-0.5 * x[..., 0] ** 4 - 2 * np.cos(x[..., 0])) / MASS
+
+    fine = np.linspace(-4, 4, 4001)
+    MASS = float(np.trapezoid(np.exp(-0.5 * fine**4 - 2 * np.cos(fine)), fine))
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 160, 1))
+    solution = mfg.solve(equation, space, gibbs, (0.0, 0.5))
+    bound, at = solution.error_bound(), Reconstruction.of(space, 4)
+    true = at.norm(at.value(solution.fields[-1].values) - gibbs(at.points))
+    assert bound.kind is Kind.BOUND
+    assert true < bound.value < 4 * true
+
+
+def test_real_walls_of_a_box_in_the_plane_are_bounded():
+    grid = mfg.CartesianGrid((0.0, 0.0), (1.0, 2.0), (32, 48))
+    equation = mfg.FokkerPlanck(
+        lambda x, t: 0 * x, lambda t: 0.1, time_dependent=False, divergence=lambda x, t: 0 * x[..., 0]
+    )
+    space = mfg.FiniteVolume(grid, walls="reflecting")
+
+    def wave(x, share=1.0):
+        return 0.5 + 0.5 * share * np.cos(np.pi * x[..., 0]) * np.cos(0.5 * np.pi * x[..., 1])
+
+    solution = mfg.solve(equation, space, wave, (0.0, 1.0))
+    bound, at = solution.error_bound(), Reconstruction.of(space, 4)
+    true = at.norm(at.value(solution.fields[-1].values) - wave(at.points, np.exp(-0.125 * np.pi**2)))
+    assert bound.kind is Kind.BOUND
+    assert bound.parts["walls"] > 0
+    assert true < bound.value < 4 * true
+
+
+def test_what_another_equation_made_is_not_held_to_be_right():
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1), order=4)
+    right, wrong = (
+        mfg.solve(mfg.FokkerPlanck.of(one), space, MIXTURE, (0.0, 1.0))
+        for one in (mfg.OrnsteinUhlenbeck(), mfg.OrnsteinUhlenbeck(1.01))
+    )
+    passed_off = replace(right, fields=wrong.fields)
+    true = far_off(passed_off, mfg.marginal(mfg.OrnsteinUhlenbeck(), MIXTURE, 1.0))
+    assert true > 100 * right.error_bound().value
+    assert passed_off.error_bound().value > true
+
+
+@pytest.mark.parametrize(
+    ("drift", "reason"),
+    [
+        (lambda x, t: -np.interp(x, [-9.0, 9.0], [-9.0, 9.0]), "no formula: TypeError"),
+        (lambda x, t: -x - 0.1 * np.abs(x), "no formula: TypeError"),
+    ],
+)
+def test_a_drift_known_by_its_values_alone_is_sampled_and_says_so(drift, reason):
+    equation = mfg.FokkerPlanck(drift, lambda t: 0.5, time_dependent=False)
+    bound = mfg.solve(equation, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1)), MIXTURE, (0.0, 0.2)).error_bound()
+    assert bound.kind is Kind.EXTRAPOLATED
+    assert bound.sampled.startswith(reason)
+    assert bound.estimate.method.endswith("sampled")
+
+
+def test_a_score_is_known_by_its_values_alone():
+    score, space = mfg.ExactScore(PROCESSES["OU"], MIXTURE), mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, 96, 1))
+    equation = mfg.FokkerPlanck.reverse(PROCESSES["OU"], score)
+    bound = mfg.solve(equation, space, mfg.marginal(PROCESSES["OU"], MIXTURE, 1.0), (0.0, 0.5)).error_bound()
+    assert bound.kind is Kind.EXTRAPOLATED
+    assert bound.sampled
+
+
+def test_walls_that_let_out_are_refused():
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 64, 1), walls="absorbing")
+    solution = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(0.0, 0.2), (0.0, 0.5))
+    with pytest.raises(TypeError, match="walls are far or reflecting all around, got walls='absorbing'"):
+        solution.error_bound()
