@@ -17,7 +17,7 @@ import optax
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate
 from mfgpde.densities import Dense, GaussianMixture, LowRank
-from mfgpde.learning.held_out import held_out
+from mfgpde.learning.held_out import cautious, held_out
 from mfgpde.learning.placed_kernels import Placed
 
 BATCH, LOOK, WIDTH = 256, 20, 32
@@ -44,9 +44,7 @@ def corrected(
     judge, rest = folds[0][: 2 * BATCH], folds[1:]
     first = _Training(whole, rest, choice, parameters, seed)
     history = first.run(steps, partial(first.loss_at, np.concatenate(rest), judge))
-    count = LOOK * int(
-        np.argmin([held_out(now - history[0]).upper if np.isfinite(now @ now) else np.inf for now in history])
-    )
+    count = LOOK * int(np.argmin([cautious(now - history[0]) if np.isfinite(now @ now) else np.inf for now in history]))
     if count == 0:
         return whole.kernels(*choice), loss, 0
     last = _Training(whole, folds, choice, parameters, seed)
