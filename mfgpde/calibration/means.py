@@ -37,6 +37,6 @@ def drawn_laws(rng: np.random.Generator, n: int) -> Iterator[tuple[str, Array, f
     yield "uniform", rng.random(n), 0.5
     yield f"χ²({freedom})", rng.chisquare(freedom, n), float(freedom)
     yield f"lognormal({sigma:.2g})", rng.lognormal(0.0, sigma, n), float(np.exp(0.5 * sigma**2))
-    yield f"events of share {rare:.2g}", (rng.random(n) < rare).astype(float), rare
+    yield f"events of share {rare:.2g}", rng.random(n) < rare, rare
     far = rng.random(n) < 0.1
     yield "mixed", np.where(far, rng.normal(5.0, 1.0, n), rng.normal(0.0, 0.3, n)), 0.5

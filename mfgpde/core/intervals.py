@@ -24,7 +24,8 @@ def half_width(
 ) -> float:
     """Return by how much the mean of independent values may be off at this level; `within` are bounds of all values.
 
-    `normal` says that they are taken as normal: Student's interval.
+    `normal` says that they are taken as normal: Student's interval. Values that are true or false are events, also where
+    all are the same.
 
     Raises ValueError for fewer than two values, a level outside (0, 1), values that are not finite or out of their bounds.
     """
@@ -33,6 +34,8 @@ def half_width(
         raise ValueError(f"an interval needs at least two values, got {n}")
     if not 0 < level < 1:
         raise ValueError(f"the level must lie in (0, 1), got {level}")
+    if values.dtype == bool:
+        return _share(int(values.sum()), n, level)
     if not np.isfinite(values).all():
         raise ValueError(f"{np.sum(~np.isfinite(values))} of {n} values are not finite: they have no mean")
     least, most = float(values.min()), float(values.max())

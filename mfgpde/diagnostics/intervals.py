@@ -19,7 +19,8 @@ def mean_interval(
 ) -> Estimate:
     """Return the mean of independent values with a two-sided interval that makes up for skewness.
 
-    Of values that are two numbers the interval is that of the share of events. With bounds `within` which all values lie
+    Of values that are two numbers, or true and false, the interval is that of the share of events; only of the latter is it
+    known that they are events if all are the same. With bounds `within` which all values lie
     it holds for every law (empirical Bernstein) and is wider; without, rare values that no sample shows are in no bar.
     `normal` is the caller's assumption that the values are normal, as logarithms of ratios over a few repetitions are often
     taken to be: Student's interval, which covers too seldom if they are skewed.
@@ -30,7 +31,10 @@ def mean_interval(
     2 ± 5.7e+00
     >>> print(mfg.diagnostics.mean_interval([0.0] * 99 + [1.0]))  # one event of 100 may have a share of 7 %
     0.01 ± 6.2e-02
+    >>> print(mfg.diagnostics.mean_interval([False] * 100))  # none of 100: up to 5 %
+    0 ± 5.2e-02
     """
-    numbers = np.asarray(values, dtype=float).ravel()
+    numbers = np.asarray(values).ravel()
+    numbers = numbers if numbers.dtype == bool else numbers.astype(float)
     width = half_width(numbers, level, within, normal)
     return Estimate(float(numbers.mean()), width, Kind.CONFIDENCE, f"{what} of {len(numbers)}, {level:.0%}")

@@ -77,11 +77,16 @@ class Equilibrium(Shown):
 
     @property
     def gap(self) -> Estimate:
-        """Primal − dual as an excess over zero, with its own size as the bar: the discrete optimum lies between both."""
+        """Primal − dual of the discrete problem as an excess over zero, its own size as the bar: that optimum lies between."""
         gap = max(
             self.discrete_primal - self.discrete_dual, 0.0
         )  # negative by rounding at most: `equilibrium` fails otherwise
-        return Estimate(0.5 * gap if np.isfinite(gap) else 0.0, 0.5 * gap, Kind.BOUND, f"duality gap, {self.method}")
+        return Estimate(
+            0.5 * gap if np.isfinite(gap) else 0.0,
+            0.5 * gap,
+            Kind.BOUND,
+            f"duality gap of the discrete problem, {self.method}",
+        )
 
     @property
     def discrete_optimum(self) -> Estimate:

@@ -40,8 +40,8 @@ def equilibrium(
     """Return the equilibrium of a game on a grid in one to three dimensions.
 
     `method`: "entropic" (noise and control in one proportion, quadratic cost, local convex costs: Sinkhorn on paths, gap at
-    rounding), "primal-dual" (quadratic cost, local convex costs, with or without noise: certified gap), "newton" (any
-    Hamiltonian, drift and interaction with first variations). By default the first of them that applies. `tolerance` and
+    rounding), "primal-dual" (quadratic cost, local convex costs, with or without noise), "newton" (any
+    Hamiltonian, drift and interaction with first variations). Gaps are of the discrete problem. By default the first of them that applies. `tolerance` and
     `iterations` are the method's own (gap, gap, fixed-point residual). Other options go to the method: `start`, `order` for
     Newton's, and `backend` for the others ("cupy" iterates on a GPU).
 

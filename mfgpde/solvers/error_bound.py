@@ -33,7 +33,7 @@ from mfgpde.solvers.solved import Solved
 
 NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
-PIECES: Mapping[type, tuple[int, int]] = {FiniteVolume: (32, 12), Spectral: (64, 24)}
+PIECES: Mapping[type, tuple[int, int]] = {FiniteVolume: (32, 12), Spectral: (64, 40)}
 """of time between which the second solve is interpolated, on a line and in more dimensions"""
 STAGES = 2
 """Gauss points between two stored times"""

@@ -68,3 +68,14 @@ def test_it_has_no_unit_and_no_origin():
 def test_what_has_no_interval_is_said(values, options, words):
     with pytest.raises(ValueError, match=words):
         mfg.diagnostics.mean_interval(values, **options)
+
+
+def test_events_that_were_not_seen_may_be():
+    for events, n in ((0, 36), (36, 36), (0, 500)):
+        found = mfg.diagnostics.mean_interval(np.arange(n) < events)
+        share = 1 - 0.005 ** (1 / n)  # what leaves one in two hundred samples without an event
+        assert found.half_width == pytest.approx(share)
+    misses = sum(
+        0.07 not in mfg.diagnostics.mean_interval(np.random.default_rng(k).random(36) < 0.07) for k in range(2000)
+    )
+    assert misses <= 36  # of 2000 at one in a hundred: above it one time in a thousand

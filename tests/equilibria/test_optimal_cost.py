@@ -251,3 +251,20 @@ def test_a_cosine_between_walls_and_a_kernel_that_does_not_reflect(monkeypatch):
     assert error() < 1e-11
     monkeypatch.setattr(heat, "transition", without_mirror)
     assert error() > 0.05
+
+
+@pytest.mark.parametrize("method", ["entropic", "newton"])
+def test_intervals_of_the_continuous_problem_are_nested_over_grids(method):
+    game = linear_quadratic(law(0.3, 0.25), viscosity=0.5)
+    truth = 0.25 * (0.3**2 + 0.25) + 0.5 * np.log(2)  # Riccati
+    found = [optimal_cost(game, mfg.CartesianGrid.cube(5.0, n, 1), method=method) for n in (48, 96, 192)]
+    for coarse, fine in zip(found[:-1], found[1:], strict=True):
+        assert coarse.lower <= fine.lower <= truth <= fine.upper <= coarse.upper
+
+
+def test_intervals_of_discrete_problems_say_so_and_may_be_disjoint():
+    game = linear_quadratic(law(0.3, 0.25), viscosity=0.5)
+    grids = (mfg.CartesianGrid.cube(5.0, n, 1) for n in (32, 128))
+    coarse, fine = (mfg.equilibrium(game, grid, steps=16, method="newton").discrete_optimum for grid in grids)
+    assert min(coarse.upper, fine.upper) < max(coarse.lower, fine.lower)
+    assert "of the discrete problem" in coarse.method

@@ -1,6 +1,6 @@
 """The game with a prescribed end is optimal transport: its cost is W₂²/2T, its densities the displacement interpolation.
 
-The certified interval [dual, primal] must hold W₂²/2T of two Gaussians in the plane up to the discretisation, which two grids show.
+The interval [dual, primal] of the discrete problem must hold W₂²/2T of two Gaussians in the plane up to the discretisation, which two grids show.
 """
 
 import numpy as np
