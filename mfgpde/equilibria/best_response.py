@@ -14,11 +14,12 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy import fft, sparse
+from scipy import sparse
 from scipy.linalg import solve_banded
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
 from mfgpde.core.arrays import Array
+from mfgpde.equilibria import waves
 from mfgpde.equilibria.equilibrium import Equilibrium, drift_on, initial_on, position_cost, reference_on
 from mfgpde.games import MeanFieldGame
 from mfgpde.games.contract import Towards
@@ -53,12 +54,14 @@ class Sweeps:
         shapes = list(enumerate(zip(grid.cells, grid.spacing, strict=True)))
         kinds = ((0, None),) if order == 2 else ((1, np.minimum), (-1, np.maximum))
         self.sides = [
-            (axis, _along(grid, axis, _first(n, h, side)), cut) for axis, (n, h) in shapes for side, cut in kinds
+            (axis, _along(grid, axis, _first(n, h, side, grid.periodic[axis])), cut)
+            for axis, (n, h) in shapes
+            for side, cut in kinds
         ]
         """(axis, difference, what it is cut by zero with)"""
-        self.minus_laplacian = sum(_along(grid, axis, _second(n, h)) for axis, (n, h) in shapes)
+        self.minus_laplacian = sum(_along(grid, axis, _second(n, h, grid.periodic[axis])) for axis, (n, h) in shapes)
         self.fixed = [self._drifting(b) + k * self.minus_laplacian for b, k in zip(self.drift, self.kappa, strict=True)]
-        self.spectrum = _spectrum(grid)
+        self.spectrum = waves.spectrum(grid)
         self.slowest = 1e-14 * max(grid.lengths) / game.horizon  # slopes below are taken as flat
         self.values = np.zeros((count + 1, *grid.cells))
         self.operators: list[Any] = []
@@ -114,7 +117,7 @@ class Sweeps:
     def solved(self, A: sparse.csr_array, right: Array, k: int, extra: float, *, transposed: bool = False) -> Array:
         """Solve (1 + ½dt·(extra + A)) u = right, A transposed or not."""
         A = A.T if transposed else A
-        if self.grid.dimension == 1:
+        if self.grid.dimension == 1 and not self.grid.periodic[0]:
             banded = np.zeros((3, len(right)))
             banded[0, 1:], banded[1], banded[2, :-1] = (0.5 * self.dt * A.diagonal(j) for j in (1, 0, -1))
             banded[1] += 1 + 0.5 * self.dt * extra
@@ -122,7 +125,7 @@ class Sweeps:
         n, symbol = right.size, 1 + 0.5 * self.dt * (extra + self.kappa[k] * self.spectrum)
 
         def smoothed(u: Array) -> Array:
-            return fft.idctn(fft.dctn(u.reshape(self.grid.cells), workers=-1) / symbol, workers=-1).ravel()
+            return waves.synthesised(self.grid, waves.analysed(self.grid, u.reshape(self.grid.cells)) / symbol).ravel()
 
         matrix = LinearOperator((n, n), lambda u: (1 + 0.5 * self.dt * extra) * u + 0.5 * self.dt * (A @ u))  # pyright: ignore[reportCallIssue]
         start = smoothed(right)
@@ -294,15 +297,24 @@ class Sweeps:
         )  # fmt: skip
 
 
-def _first(n: int, h: float, side: int) -> sparse.dia_array:
-    """Return the difference ahead (1), back (−1) or centred (0), with even reflection at walls: rows sum to zero."""
+def _first(n: int, h: float, side: int, periodic: bool) -> Any:
+    """Return the difference ahead (1), back (−1) or centred (0), even about walls or round a circle: rows sum to zero."""
+    if periodic:
+        unit: Any = sparse.eye_array(n, format="csr")
+        next_one = unit[np.roll(np.arange(n), -1)]
+        ahead, back = (next_one - unit) / h, (unit - next_one.T) / h
+        return ahead if side > 0 else back if side < 0 else 0.5 * (ahead + back)
     ahead = sparse.diags_array([np.append(np.full(n - 1, -1 / h), 0.0), np.full(n - 1, 1 / h)], offsets=[0, 1])
     back = sparse.diags_array([np.append(0.0, np.full(n - 1, 1 / h)), np.full(n - 1, -1 / h)], offsets=[0, -1])
     return ahead if side > 0 else back if side < 0 else 0.5 * (ahead + back)
 
 
-def _second(n: int, h: float) -> sparse.dia_array:
-    """Return −∂² with even reflection at walls."""
+def _second(n: int, h: float, periodic: bool) -> Any:
+    """Return −∂², even about walls or round a circle."""
+    if periodic:
+        unit: Any = sparse.eye_array(n, format="csr")
+        next_one = unit[np.roll(np.arange(n), -1)]
+        return (2 * unit - next_one - next_one.T) / h**2
     middle = np.full(n, 2.0)
     middle[[0, -1]] = 1.0
     return sparse.diags_array([middle / h**2, np.full(n - 1, -1 / h**2), np.full(n - 1, -1 / h**2)], offsets=[0, 1, -1])
@@ -314,12 +326,3 @@ def _along(grid: CartesianGrid, axis: int, matrix: Any) -> sparse.csr_array:
     for i, n in enumerate(grid.cells):
         total = sparse.kron(total, matrix if i == axis else sparse.eye_array(n))
     return sparse.csr_array(total)
-
-
-def _spectrum(grid: CartesianGrid) -> Array:
-    """Return the eigenvalues of −Δ_h in the cosine basis."""
-    total = np.zeros(grid.cells)
-    for axis, (n, h) in enumerate(zip(grid.cells, grid.spacing, strict=True)):
-        shape = [n if i == axis else 1 for i in range(grid.dimension)]
-        total = total + ((2 - 2 * np.cos(np.pi * np.arange(n) / n)) / h**2).reshape(shape)
-    return total

@@ -74,8 +74,8 @@ def solve_entropic(
     clock = time.perf_counter()
     tolerance = 1e-8 * game.unit(grid.lengths) if tolerance is None else tolerance
     reason = solves(game)
-    if reason or any(grid.periodic):
-        raise ValueError(f"entropy minimisation needs another game: {reason or 'axes are periodic'}")
+    if reason:
+        raise ValueError(f"entropy minimisation needs another game: {reason}")
     xp = namespace(backend)
     paths = NoisySteps.of(game, grid, steps, xp)
     held = 28 * 8 * len(paths.times) * int(np.prod(grid.cells))

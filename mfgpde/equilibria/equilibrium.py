@@ -125,7 +125,8 @@ class Equilibrium(Shown):
         for axis, h in enumerate(self.grid.spacing):
             beside = [(0, 0)] * self.values.ndim
             beside[axis + 1] = (1, 1)
-            wide = np.moveaxis(np.pad(self.values, beside, mode="edge"), axis + 1, 0)
+            mode = "wrap" if self.grid.periodic[axis] else "edge"
+            wide = np.moveaxis(np.pad(self.values, beside, mode=mode), axis + 1, 0)
             found.append(np.moveaxis((wide[2:] - wide[:-2]) / (2 * h), 0, axis + 1))
         return np.stack(found, axis=-1)
 

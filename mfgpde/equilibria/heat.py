@@ -1,4 +1,4 @@
-"""Gaussian noise between reflecting walls, on logarithms of densities: terms are positive, tails keep their digits."""
+"""Gaussian noise between reflecting walls or on circles, on logarithms of densities: tails keep their digits."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Heat:
                 f"noise of deviation {np.sqrt(variance):.3g} is narrower than {RESOLVED} cells of {max(grid.spacing):.3g}; "
                 f"take at least {int(np.ceil(max(grid.lengths) * RESOLVED / np.sqrt(variance)))} cells a side"
             )
-        pairs = zip(grid.cells, grid.spacing, strict=True)
-        return cls(tuple(xp.asarray(transition(n, h, variance)) for n, h in pairs))
+        pairs = zip(grid.cells, grid.spacing, grid.periodic, strict=True)
+        return cls(tuple(xp.asarray(transition(n, h, variance, periodic)) for n, h, periodic in pairs))
 
     def __call__(self, logs: Array) -> Array:
         """Return the logarithm of the noised e^logs; the matrices are symmetric: it is its own transpose."""
@@ -59,8 +59,8 @@ class Heat:
         return logs
 
 
-def transition(n: int, h: float, variance: float) -> Array:
-    """Return the Gaussian transition on n cells with reflecting walls: symmetric, positive, rows sum to one."""
+def transition(n: int, h: float, variance: float, periodic: bool = False) -> Array:
+    """Return the Gaussian transition on n cells, walls reflecting or a circle: symmetric, positive, rows sum to one."""
     reach = int(np.ceil(10 * np.sqrt(variance) / h)) + n
     offsets = np.arange(-reach, reach + 1)
     width = variance
@@ -72,6 +72,6 @@ def transition(n: int, h: float, variance: float) -> Array:
     matrix = np.zeros((n, n))
     for offset, weight in zip(offsets, k, strict=True):
         if weight > 0:
-            j = (i + offset) % (2 * n)
+            j = (i + offset) % (n if periodic else 2 * n)
             matrix[i, np.where(j < n, j, 2 * n - 1 - j)] += weight
     return 0.5 * (matrix + matrix.T)

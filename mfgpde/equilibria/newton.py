@@ -52,8 +52,8 @@ def solve_newton(
     """
     clock = time.perf_counter()
     reason = solves(game)
-    if reason or any(grid.periodic):
-        raise ValueError(f"Newton's method needs another game: {reason or 'axes are periodic'}")
+    if reason:
+        raise ValueError(f"Newton's method needs another game: {reason}")
     sweeps = Sweeps(game, grid, steps or max(16, max(grid.cells) // 2), order)
     stored = checkpoint.load() if checkpoint else None
     rho = stored["rho"] if stored is not None else sweeps.first_guess() if start is None else np.array(start)

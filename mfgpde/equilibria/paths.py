@@ -90,11 +90,12 @@ def reflected(grid: CartesianGrid, x: Array) -> Array:
 
 def _between_walls(grid: CartesianGrid, v: Array) -> Callable[[Array], Array]:
     """Return v as a function of points, linear between centres; across walls its normal component is odd, zero on them."""
-    wide = np.pad(v, [(1, 1)] * grid.dimension + [(0, 0)], mode="edge")
-    axes = []
+    wide, axes = v, []
     for axis, (centres, h) in enumerate(zip(grid.axes, grid.spacing, strict=True)):
         axes.append(np.concatenate(([centres[0] - h], centres, [centres[-1] + h])))
-        for end in (0, -1):
+        beside = [(1, 1) if i == axis else (0, 0) for i in range(v.ndim)]
+        wide = np.pad(wide, beside, mode="wrap" if grid.periodic[axis] else "edge")
+        for end in () if grid.periodic[axis] else (0, -1):
             where = [slice(None)] * grid.dimension
             where[axis] = slice(0, 1) if end == 0 else slice(-1, None)
             wide[(*where, axis)] *= -1

@@ -70,8 +70,8 @@ def solve_primal_dual(
     clock = time.perf_counter()
     tolerance = 1e-4 * game.unit(grid.lengths) if tolerance is None else tolerance
     reason = solves(game)
-    if reason or any(grid.periodic):
-        raise ValueError(f"the primal-dual method needs another game: {reason or 'axes are periodic'}")
+    if reason:
+        raise ValueError(f"the primal-dual method needs another game: {reason}")
     xp, steps = namespace(backend), steps or max(16, max(grid.cells) // 4)
     held = (12 + 9 * grid.dimension) * 8 * (steps + 1) * int(np.prod(grid.cells))
     require_memory(xp, held, f"a game of {steps} steps on {grid.cells} cells")

@@ -12,6 +12,7 @@ import numpy as np
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.equilibria import entropic, newton, primal_dual
 from mfgpde.equilibria.asked import check_capacity, check_numbers, checked_start
+from mfgpde.equilibria.circles import on_torus
 from mfgpde.equilibria.equilibrium import Equilibrium
 from mfgpde.equilibria.noisy_steps import resolves
 from mfgpde.games import MeanFieldGame
@@ -45,6 +46,8 @@ def equilibrium(
     `iterations` are the method's own (gap, gap, fixed-point residual). Other options go to the method: `start`, `order` for
     Newton's, and `backend` for the others ("cupy" iterates on a GPU).
 
+    Axes of the grid may be periodic: laws are wrapped round, costs of position are taken as they are.
+
     With `checkpoint` the iterate is kept there and an interrupted solve goes on from it: that of the same game, laws and
     costs included, on the same grid by the same method. A solve that does not converge warns, and returns its best
     iterate with `converged` false.
@@ -60,7 +63,8 @@ def equilibrium(
     """
     check_numbers(steps, tolerance, iterations)
     chosen = _chosen(game, grid, method, steps)
-    game.check_on(grid.points, grid.lengths)
+    asked, game = game, on_torus(game, grid)
+    game.check_on(grid.points, grid.lengths, walls=not all(grid.periodic))
     check_capacity(game, grid)
     solver = METHODS[chosen][1]
     unknown = set(options) - set(inspect.signature(solver).parameters)
@@ -72,7 +76,7 @@ def equilibrium(
     given = {"tolerance": tolerance, "iterations": iterations}
     options |= {name: value for name, value in given.items() if value is not None}
     decisive = {name: value for name, value in options.items() if name not in ("iterations", "backend")}
-    kept = Checkpoint(checkpoint, {"game": game, "grid": grid, "method": chosen, "steps": steps, **decisive})
+    kept = Checkpoint(checkpoint, {"game": asked, "grid": grid, "method": chosen, "steps": steps, **decisive})
     with kept.held():
         found = solver(game, grid, steps=steps, progress=progress, checkpoint=kept, **options)
         _look_at(found)

@@ -1,9 +1,10 @@
 """The discrete problem in space-time: density at nodes and cells, momentum m = ρ v at half steps and faces.
 
     (ρ⁺ − ρ⁻)/dt + ∇·m − κΔ(ρ⁺ + ρ⁻)/2 = 0,   cost Σ dt m²/2μ + Σ_k G_k(ρ^k),
-with centred differences, walls without flux, μ the mean density of the two cells and two nodes around a face, and G_k the
-costs at node k by the trapezoidal rule: convex, of second order, mass kept to rounding. Projections onto the transport
-equation take cosine transforms in space and a tridiagonal system in time. With U at half steps, minimising over m leaves
+centred differences, walls without flux or circles, μ the mean density of the two cells and two nodes around a face, and
+G_k the costs at node k by the trapezoidal rule: convex, of second order, mass kept to rounding. Projections onto the
+transport equation take cosine (on circles Hartley's) transforms in space and a tridiagonal system in time. With U at half
+steps, minimising over m leaves
     dual(U) = −⟨c_0, ρ_0⟩ + G_0(ρ_0) − Σ_k G_k*(c_k),   c = Kᵀ U dt + Mᵀ |∇U|² dt/2,
 K the transport operator, M the means, and G_k* over densities of mass one: a lower bound for every U.
 """
@@ -17,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, beside, namespace_of
+from mfgpde.core.arrays import Array, beside
+from mfgpde.equilibria import waves
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import initial_on, reference_on
 from mfgpde.equilibria.node_costs import NodeCosts, Pieces
 from mfgpde.games import Capacity, MeanFieldGame
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import stencils
-from mfgpde.kernels.tables import transforms
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +72,12 @@ class SpaceTime:
             linear[-1] = linear[-1] + last * known
         else:
             pieces[-1] = [*pieces[-1], (game.terminal, last, known)]
-        spectrum = np.zeros(grid.cells)
-        for axis, (n, h) in enumerate(zip(grid.cells, grid.spacing, strict=True)):
-            shape = [n if i == axis else 1 for i in range(grid.dimension)]
-            spectrum = spectrum + ((2 - 2 * np.cos(np.pi * np.arange(n) / n)) / h**2).reshape(shape)
         pace = max(grid.lengths) / 8 / game.horizon
         kappa = np.array([game.kappa(t) for t in middles]) / pace
         price = pace * np.array([np.exp(-game.discount * t) / game.control_gain(t) ** 2 for t in middles])
         initial, spectrum, linear = (
             xp.asarray(initial_on(game, grid)),
-            xp.asarray(spectrum),
+            xp.asarray(waves.spectrum(grid)),
             list(map(xp.asarray, linear)),
         )
         pieces = [[(f, w, c if c is None else xp.asarray(c)) for f, w, c in costs] for costs in pieces]
@@ -118,23 +115,23 @@ class SpaceTime:
         return beside(values.reshape(-1, *(1,) * self.grid.dimension), self.spectrum)
 
     @property
-    def fft(self) -> Any:
-        """The transforms where the fields lie; the host's use all cores."""
-        return transforms(namespace_of(self.spectrum))
+    def axes(self) -> list[tuple[int, float, bool]]:
+        """Number, cell width and whether it is periodic, of each axis."""
+        return [(i, h, p) for i, (h, p) in enumerate(zip(self.grid.spacing, self.grid.periodic, strict=True))]
 
     def laplacian(self, u: Array) -> Array:
-        """Return −Δ_h u over the trailing axes, with reflecting walls."""
+        """Return −Δ_h u over the trailing axes, nothing flowing through walls."""
         first = u.ndim - self.grid.dimension
         return sum(
-            (divergence(-np.diff(u, axis=first + i) / h, first + i, h) for i, h in enumerate(self.grid.spacing)),
+            (waves.divergence(-waves.ahead(u, first + i, p) / h, first + i, h, p) for i, h, p in self.axes),
             start=np.zeros_like(u),
         )
 
     def transport(self, rho: Array, momenta: Sequence[Array]) -> Array:
         """Return the defect of the transport equation at half steps; `rho` holds all nodes."""
         defect = (rho[1:] - rho[:-1]) / self.dt
-        for axis, (m, h) in enumerate(zip(momenta, self.grid.spacing, strict=True)):
-            defect += divergence(m, axis + 1, h)
+        for m, (axis, h, periodic) in zip(momenta, self.axes, strict=True):
+            defect += waves.divergence(m, axis + 1, h, periodic)
         if self.kappa.any():
             defect += self.kappas * self.laplacian(0.5 * (rho[1:] + rho[:-1]))
         return defect
@@ -144,14 +141,13 @@ class SpaceTime:
         diffused = 0.5 * self.kappas * self.laplacian(phi) if self.kappa.any() else 0.0
         on_rho = phi / self.dt + diffused
         on_rho[:-1] += (-phi / self.dt + diffused)[1:]
-        return on_rho, [-np.diff(phi, axis=i + 1) / h for i, h in enumerate(self.grid.spacing)]
+        return on_rho, [-waves.ahead(phi, i + 1, p) / h for i, h, p in self.axes]
 
     def multiplier(self, defect: Array, scale: float) -> Array:
         """Solve K W⁻¹ Kᵀ φ = defect, W being `scale` on densities and one on momenta."""
-        axes = tuple(range(1, defect.ndim))
-        right = self.fft.dctn(defect, axes=axes, **self.workers)
+        right = np.ascontiguousarray(waves.analysed(self.grid, defect, **self.workers))
         stencils.of(right).substitute(right.reshape(self.steps, -1), *self.factorised(scale))
-        return self.fft.idctn(right, axes=axes, **self.workers)
+        return waves.synthesised(self.grid, right, **self.workers)
 
     @cached_property
     def _factorisations(self) -> dict[float, tuple[Array, Array, Array]]:
@@ -184,14 +180,13 @@ class SpaceTime:
     def means(self, rho: Array) -> list[Array]:
         """Return the mean densities around faces at half steps."""
         half = 0.5 * (rho[1:] + rho[:-1])
-        return [0.5 * (part(half, i + 1, 1) + part(half, i + 1, 0)) for i in range(self.grid.dimension)]
+        return [0.5 * waves.beside(half, i + 1, p) for i, _, p in self.axes]
 
     def gathered(self, faces: Sequence[Array]) -> Array:
         """Return half of what faces give to their two cells, at half steps."""
         total = np.zeros_like(faces[0], shape=(self.steps, *self.grid.cells))
-        for axis, values in enumerate(faces):
-            part(total, axis + 1, 1)[...] += 0.5 * values
-            part(total, axis + 1, 0)[...] += 0.5 * values
+        for values, (axis, _, periodic) in zip(faces, self.axes, strict=True):
+            total += 0.5 * waves.to_cells(values, axis + 1, periodic)
         return total
 
     def spread(self, faces: Sequence[Array]) -> Array:
@@ -210,12 +205,12 @@ class SpaceTime:
         if self.end is not None:
             rho[-1] = self.end
         still = [
-            np.zeros_like(rho, shape=(self.steps, *(n - (i == axis) for i, n in enumerate(self.grid.cells))))
-            for axis in range(self.grid.dimension)
+            np.zeros_like(rho, shape=(self.steps, *(n - (i == axis and not p) for i, n in enumerate(self.grid.cells))))
+            for axis, _, p in self.axes
         ]
         defect = self.transport(rho, still)
-        axes, lam = tuple(range(1, defect.ndim)), np.where(self.spectrum > 0, self.spectrum, np.inf)
-        phi = self.fft.idctn(self.fft.dctn(defect, axes=axes, **self.workers) / lam, axes=axes, **self.workers)
+        lam = np.where(self.spectrum > 0, self.spectrum, np.inf)
+        phi = waves.synthesised(self.grid, waves.analysed(self.grid, defect, **self.workers) / lam, **self.workers)
         return rho, [-m for m in self.adjoint(phi)[1]]
 
     def smooth_flow(self) -> tuple[Array, list[Array]]:
@@ -290,16 +285,3 @@ class SpaceTime:
     def workers(self) -> dict[str, int]:
         """Options of the transforms on the host."""
         return {"workers": -1} if isinstance(self.spectrum, np.ndarray) else {}
-
-
-def part(u: Array, axis: int, k: int) -> Array:
-    """Return the values on one side of the inner faces of an axis: 0 left, 1 right."""
-    where = [slice(None)] * u.ndim
-    where[axis] = slice(1, None) if k else slice(None, -1)
-    return u[tuple(where)]
-
-
-def divergence(flux: Array, axis: int, h: float) -> Array:
-    """Return ∂m/∂x of momenta through inner faces, none through walls."""
-    edge = np.zeros_like(flux, shape=tuple(1 if i == axis else n for i, n in enumerate(flux.shape)))
-    return np.diff(np.concatenate((edge, flux, edge), axis=axis), axis=axis) / h

@@ -214,9 +214,9 @@ class MeanFieldGame:
         """Say whether all costs of the density are convex at fixed mass on a grid: then there is one equilibrium."""
         return all(cost.monotone(x, t) for cost, t in self.costs_of_density.values())
 
-    def check_on(self, x: Array, lengths: Sequence[float]) -> None:
+    def check_on(self, x: Array, lengths: Sequence[float], *, walls: bool = True) -> None:
         """Look at the costs on a grid: a terminal cost without lower bound, or costs that are not monotone."""
-        if isinstance(self.terminal, Potential):
+        if isinstance(self.terminal, Potential) and walls:
             g = self.terminal.reference(x, self.horizon)
             if _falls_outwards(g, x, self.unit(lengths) * (8 / max(lengths)) ** 2):
                 warnings.warn(

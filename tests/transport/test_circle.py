@@ -52,6 +52,43 @@ def test_laws_away_from_the_seam_are_as_far_as_on_the_line_and_never_farther(rng
         assert across[0] < 0.5 * across[1]
 
 
+def test_points_on_a_torus_go_the_shortest_way(rng):
+    """A narrow cloud that is shifted: the shortest shift; any clouds: no more than in the plane, the same under turns."""
+    periods = np.array([2.0, 3.0])
+    x = 0.2 * rng.uniform(size=(40, 2))
+    for shift in ((0.3, -0.4), (1.3, 2.9), (-0.6, 1.2)):
+        apart = np.mod(np.array(shift), periods)
+        wanted = float(np.linalg.norm(np.minimum(apart, periods - apart)))
+        moved = np.mod(x + np.array(shift), periods)
+        assert mfg.transport.wasserstein_points(x, moved, periods=periods) == pytest.approx(wanted, rel=1e-9)
+    x, y = periods * rng.uniform(size=(2, 60, 2))
+    found = mfg.transport.wasserstein_points(x, y, periods=periods)
+    assert found <= mfg.transport.wasserstein_points(x, y) * (1 + 1e-12)
+    turned = (np.mod(z + np.array([0.7, 1.9]), periods) for z in (x, y))
+    assert mfg.transport.wasserstein_points(*turned, periods=periods) == pytest.approx(found, rel=1e-9)
+    plane = mfg.transport.wasserstein_points(x, y, periods=[np.inf, np.inf])
+    assert plane == pytest.approx(mfg.transport.wasserstein_points(x, y), rel=1e-9)
+
+
+def test_points_and_quantiles_agree_on_a_circle(rng):
+    n = 400
+    grid = mfg.CartesianGrid((0.0,), (1.0,), (n,), (True,))
+    p, q = (1 + 0.8 * np.cos(2 * np.pi * (grid.points[..., 0] - s)) for s in (0.1, 0.45))
+    by_points = mfg.transport.wasserstein_points(grid.points, grid.points, p, q, periods=[1.0])
+    assert by_points == pytest.approx(mfg.wasserstein(p, q, grid), abs=1 / n)
+
+
+def test_what_knows_walls_alone_refuses_a_torus():
+    grid = mfg.CartesianGrid.cube(1.0, 32, 2, periodic=True)
+    p = np.ones(grid.cells)
+    with pytest.raises(ValueError, match="periods=…"):
+        mfg.transport.wasserstein_by_blocks(p, p, grid, blocks=16)
+    with pytest.raises(ValueError, match="with walls"):
+        mfg.transport.back_and_forth(p, p, grid)
+    with pytest.raises(ValueError, match="one length > 0"):
+        mfg.transport.wasserstein_points(np.zeros((2, 2)), np.ones((2, 2)), periods=[1.0])
+
+
 def test_a_law_and_itself_are_no_distance_apart_in_any_unit():
     p = bump(0.1)
     for scale in (1e-9, 1.0, 1e9):
