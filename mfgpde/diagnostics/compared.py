@@ -20,6 +20,7 @@ from mfgpde.diagnostics.distances import kl_divergence
 from mfgpde.diagnostics.ledger import Entry
 from mfgpde.discretisations import Field, FiniteVolume, coarsened
 from mfgpde.transport import Transport, back_and_forth, wasserstein, wasserstein_by_blocks
+from mfgpde.transport.shared_mass import by_shared_mass
 
 BLIND = 1e-9
 """mass that may lie where the other density is rounded to zero: it can hide 1e-6 of a divergence"""
@@ -308,7 +309,12 @@ def _far(p: Field, q: Field) -> float:
     if p.grid.dimension == 1:
         return wasserstein(one.values, two.values, p.grid)
     upper = _transport(one, two, QUICK).upper
-    return upper if upper <= NEAR * max(p.grid.spacing) else _narrowed(one, two, 0.0, upper, "")[1]
+    if upper <= NEAR * max(p.grid.spacing):
+        return upper
+    try:
+        return min(upper, by_shared_mass(one.values, two.values, p.grid))
+    except MissingLibrary:
+        return upper
 
 
 def _most(values: list[float]) -> float:

@@ -55,10 +55,18 @@ def _round_a_torus(x: Array, y: Array, p: Array, q: Array, periods: Array) -> fl
             apart = np.minimum(apart, period - apart)
         costs += apart**2
     unit = float(costs.max())
-    return float(np.sqrt(unit * max(_simplex(p, q, costs / unit), 0.0))) if unit > 0 else 0.0
+    return float(np.sqrt(unit * max(simplex(p, q, costs / unit), 0.0))) if unit > 0 else 0.0
 
 
-def _simplex(p: Array, q: Array, costs: Array) -> float:
+def simplex(p: Array, q: Array, costs: Array) -> float:
+    """Return the least cost of weights p (n,) and q (m,) of sum one; the costs (n, m) are of order one.
+
+    Raises MissingLibrary without POT, RuntimeError if it does not finish.
+
+    >>> from mfgpde.transport.point_clouds import simplex
+    >>> simplex(np.array([1.0]), np.array([0.5, 0.5]), np.array([[0.0, 1.0]]))
+    0.5
+    """
     squared, log = _pot().emd2(p, q, costs, numItermax=20_000_000, return_matrix=False, log=True)
     if log["warning"]:
         raise RuntimeError(f"the network simplex did not finish: {log['warning']}")
@@ -102,7 +110,7 @@ def dual_potential(x: Array, y: Array, p: Array | None = None, q: Array | None =
 def _transported(x: Array, y: Array, p: Array, q: Array) -> float:
     """Return W₂ of points in a cube of side one."""
     if max(len(x), len(y)) <= MOST_STORED:
-        return float(np.sqrt(max(_simplex(p, q, cdist(x, y, "sqeuclidean")), 0.0)))
+        return float(np.sqrt(max(simplex(p, q, cdist(x, y, "sqeuclidean")), 0.0)))
     squared, log = _pot().lp.emd2_lazy(x, y, p, q, numItermax=20_000_000, log=True, return_matrix=False)
     if log["warning"]:
         raise RuntimeError(f"the network simplex did not finish: {log['warning']}")

@@ -122,8 +122,10 @@ def test_no_seed_chooses_kernels_that_close(monkeypatch):
         gaps[seed] = distance(model)
         losses.append(abs(model.loss.value - (0.5 * gaps[seed] - 1)) <= model.loss.half_width)
     assert max(gaps.values()) < 0.7
-    assert sum(losses) >= 9  # of bars of 95 %: fewer once in 500
-    monkeypatch.setattr(mfg.Estimate, "upper", property(lambda self: self.value))
+    assert sum(losses) >= 11  # of bars of 99 %: fewer once in 160
+    monkeypatch.setattr(
+        "mfgpde.learning.kernel_model.cautious", lambda losses, weights: float(np.average(losses, weights=weights))
+    )
     assert distance(mfg.fit_kernel_model(np.random.default_rng(4).standard_normal((100, 2)))) > 10
 
 
