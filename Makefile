@@ -3,6 +3,11 @@ LEVEL ?= quick
 BASELINE := $(if $(filter quick,$(LEVEL)),baseline.json,baseline-$(LEVEL).json)
 PYTHON := .venv/bin/python
 
+# a hundred processes of the tests read what one compiled, also where the shell asks Python to write no bytecode
+test test-torch test-all: export PYTHONDONTWRITEBYTECODE :=
+# workers share the cores already: threads of BLAS would wait for each other
+test test-torch test-all: export OPENBLAS_NUM_THREADS ?= 1
+
 .PHONY: validate test test-torch test-all lint figures docs bench baseline clean
 
 validate: .venv/ready
