@@ -59,7 +59,9 @@ def tried(names: Sequence[str], cases: int, kind: str | None, seed: int, show: b
 
 def written(found: Calibration, out: Path, package: Path, console: Any) -> None:
     """Write the record, the table and the figure of a trial, and print what they say."""
-    record.write(out / "calibration.json", {**page.plain(found), "provenance": record.provenance(package)})
+    provenance = record.provenance(package)
+    record.write(out / "calibration.json", {**page.plain(found), "provenance": provenance})
+    write_text(out / "calibration.html", page.render(found, provenance))
     write_text(out / "calibration.md", page.markdown(found))
     picture = page.calibration_figure(found, out / "calibration")[0]
     console.print(page.calibration_table(found))
@@ -70,5 +72,5 @@ def written(found: Calibration, out: Path, package: Path, console: Any) -> None:
         console.remark(f"{name}:{draw} (seed {where}): {words}", "✗", "bold red")
     for name, words in found.missing.items():
         console.remark(f"{name} was left out: {words}")
-    files = f"Table: {out / 'calibration.md'}   Figure: {picture}"
+    files = f"Page: {out / 'calibration.html'}   Figure: {picture}"
     console.print(f"{len(found.refused)} draws refused. {files}", highlight=False)

@@ -34,7 +34,9 @@ def sampler(
     score: Annotated[str | None, typer.Option(help="For --ledger: your model, as `mfgpde check` takes it.")] = None,
     predicts: Annotated[str | None, typer.Option(help="Of the model: score, noise, data, v, flow, edm.")] = None,
     time: Annotated[str | None, typer.Option(help="The model's clock: process, reversed, step, share, …")] = None,
-    stop: Annotated[float | None, typer.Option(help="For --ledger: the time at which generation stops, 1e-3.")] = None,
+    stop: Annotated[
+        float | None, typer.Option(help="Of ours: the time at which it ends, 1e-3 for --ledger, else 0.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for table, page and figure.")] = Path("results/sampler"),
 ) -> None:
     """Put a sampler on trial: the law it generates, its order, its limit; exit code 1 if that is not the data's."""
@@ -57,9 +59,13 @@ def sampler(
                 raise ValueError("--ledger is for one sampler, --all for a library")
             found = kept(source, settings(option or []), counts, law, process, levels, data, asked, out, console)
             raise typer.Exit(0 if found else 1)
-        unused = [f"--{name}" for name, value in asked.items() if value is not None]
+        unused = [f"--{name}" for name, value in asked.items() if value is not None and name != "stop"]
         if unused:
             raise ValueError(f"{', '.join(unused)}: for --ledger; without it the score is exact")
+        if stop is not None and source.partition(":")[0] == "diffusers":
+            raise ValueError(
+                "--stop is for samplers and steps of your own and ours; a library's schedulers have their own end"
+            )
         if all_ or source == "diffusers":
             from mfgpde.core.progress import meter
             from mfgpde.samplers.adapters.survey import survey
@@ -69,9 +75,10 @@ def sampler(
             with meter("schedulers") as bar:
                 rows = survey(counts, law, jobs, bar)
         else:
-            rows = [tried_source(source, settings(option or []), counts, law, process, levels)]
-        record.write(out / "sampler.json", {"rows": rows, "provenance": record.provenance(PACKAGE)})
-        report.write_page(out, rows)
+            rows = [tried_source(source, settings(option or []), counts, law, process, levels, stop or 0.0)]
+        provenance = record.provenance(PACKAGE)
+        record.write(out / "sampler.json", {"rows": rows, "provenance": provenance})
+        report.write_page(out, rows, provenance)
     for row in rows if len(rows) == 1 else ():
         console.print(report.errors_table(row))
     console.print(report.verdicts_table(rows, order))
@@ -119,9 +126,12 @@ def mixture(name: str) -> Any:
 
 
 def tried_source(
-    source: str, options: Mapping[str, Any], steps: tuple[int, ...], data: Any, process: str, levels: str
+    source: str, options: Mapping[str, Any], steps: tuple[int, ...], data: Any, process: str, levels: str, stop: float
 ) -> dict[str, Any]:
-    """Return the row of one sampler. Raises ValueError for a name that there is not, or options that it does not take."""
+    """Return the row of one sampler, against the law at `stop`.
+
+    Raises ValueError for a name that there is not, or options that it does not take.
+    """
     from mfgpde.samplers.adapters import survey
 
     library, _, name = source.partition(":")
@@ -132,11 +142,14 @@ def tried_source(
         if row["verdict"] == "not tried":
             raise ValueError(f"{name} cannot be tried: {row['said'] or survey.NOT_TRIED.get(name, '')}")
         return row
-    return survey.row(source, options, _own(source, options, data, process, levels), steps, data)
+    begin, law = _own(source, options, data, process, levels, stop)
+    return survey.row(source, options, begin, steps, law)
 
 
-def _own(source: str, options: Mapping[str, Any], data: Any, process: str, levels: str) -> Begin:
-    """Return the runs of a step function, or of a sampler of ours, which is a list of moves."""
+def _own(
+    source: str, options: Mapping[str, Any], data: Any, process: str, levels: str, stop: float
+) -> tuple[Begin, Any]:
+    """Return the runs of a step function, or of a sampler of ours, which is a list of moves; and the law at their end."""
     from mfgpde.processes import PROCESSES, IsotropicProcess
     from mfgpde.samplers import LEVELS, Model
     from mfgpde.samplers.adapters.step_function import StepRun
@@ -146,16 +159,19 @@ def _own(source: str, options: Mapping[str, Any], data: Any, process: str, level
     chosen, rule = PROCESSES.named(process)(), LEVELS.named(levels)()
     if not isinstance(chosen, IsotropicProcess):
         raise ValueError(f"samplers are for isotropic processes x = α x₀ + σ ε, {process} is none")
-    model = Model(chosen, ExactScore(chosen, data))
+    if not 0 <= stop < chosen.horizon:
+        raise ValueError(f"--stop must lie in [0, {chosen.horizon:g}), got {stop:g}")
+    exact = ExactScore(chosen, data)
+    model, law = Model(chosen, exact), exact.at(stop) if stop else data
     if ":" not in source:
         own = ours(source, options)
-        return lambda n: OwnRun(own, model, rule, n)
+        return lambda n: OwnRun(own, model, rule, n, stop), law
     from mfgpde.app.laws import named
 
     step: Any = named(source)
     if options:
         raise ValueError("a step function takes no options; fix them with functools.partial in the file")
-    return lambda n: StepRun(step, model, rule, n)
+    return lambda n: StepRun(step, model, rule, n, stop), law
 
 
 def ours(name: str, options: Mapping[str, Any]) -> Sampler:

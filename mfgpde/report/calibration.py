@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,14 @@ from rich.text import Text
 
 from mfgpde.calibration import Calibration, Row
 from mfgpde.core.estimate import Kind
+from mfgpde.report.environment import template
+from mfgpde.report.inline import inline
 from mfgpde.report.plotting import COLOURS, DOUBLE, Figure, style, write
 
 COLUMNS = ("family", "kind", "cases", "outside", "allowed", "worst", "bar/error")
 SHOWN = 12
+"""failures in Markdown"""
+MOST = 200
 """failures on a page"""
 PROMISE = {Kind.BOUND: "never outside", Kind.EXTRAPOLATED: "≤ 1 % outside", Kind.CONFIDENCE: "99 % inside"}
 
@@ -72,9 +77,25 @@ def plain(found: Calibration) -> dict[str, Any]:
     return {"seed": found.seed, "cases": len(found.tried), "rows": rows, "failures": failures, **unsaid}
 
 
-def calibration_figure(found: Calibration, stem: Path) -> list[Path]:
+def render(found: Calibration, provenance: Mapping[str, Any]) -> str:
+    """Return the page of a trial: figure, table, and what was outside."""
+    return template("calibration.html").render(
+        cases=len(found.tried),
+        outside=len(found.failures),
+        broken=sum(not row.kept for row in found.rows),
+        refused=len(found.refused),
+        seed=found.seed,
+        provenance=provenance,
+        figure=inline(drawing(found), "share of cases beyond a multiple of the bar"),
+        heads=COLUMNS,
+        rows=[{"cells": cells(row), "kept": row.kept, "promise": PROMISE[row.kind]} for row in found.rows],
+        failures=found.failures[:MOST],
+        missing=found.missing,
+    )
+
+
+def drawing(found: Calibration) -> Figure:
     """Draw, for each family and kind, the share of cases whose |value − truth|/bar exceeds a number; one is the promise."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
     with style():
         figure = Figure(figsize=(DOUBLE, 3.4))
         for k, (kind, axes) in enumerate(zip(Kind, figure.subplots(1, 3, sharey=True), strict=True)):
@@ -93,7 +114,14 @@ def calibration_figure(found: Calibration, stem: Path) -> list[Path]:
                 axes.legend(loc="lower left")
             if not k:
                 axes.set_ylabel("share of cases beyond")
-        paths = [stem.with_suffix(suffix) for suffix in (".png", ".pdf")]
+    return figure
+
+
+def calibration_figure(found: Calibration, stem: Path) -> list[Path]:
+    """Write the drawing as PNG and PDF."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure, paths = drawing(found), [stem.with_suffix(suffix) for suffix in (".png", ".pdf")]
         for path in paths:
             write(figure, path, metadata={"CreationDate": None} if path.suffix == ".pdf" else None)
     return paths

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from mfgpde.report import certificate_plots, drawings, table
+from mfgpde.report.environment import template
 from mfgpde.report.formulas import mathml
 from mfgpde.report.inline import inline
 from mfgpde.report.judgement import judged
@@ -24,16 +23,20 @@ REMEMBERED = ("W₂ ode–sde", "W₂ sde–data", "W₂ ode–data", "W₂² sd
 
 def render(result: Mapping[str, Any], fields: Mapping[str, Any], history: Sequence[Mapping[str, Any]] = ()) -> str:
     """Return the page for what `certify` found and its fields; `history` are lines of earlier certificates and this one."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(short=lambda x: "–" if x is None else f"{x:.4g}", tightness=table.tightness)
-    environment.filters.update(mathml=mathml, scale=drawings.scale, percent=percent)
     laws, over_time = certificate_plots.panels(result, fields)
     judgement = judged(result)
     groups = measured(result)
     numbers = {row["label"]: row for rows in groups.values() for row in rows}
     trends = {name: _trend(name, history) for name in numbers}
-    return environment.get_template("certificate.html").render(
+    page = template(
+        "certificate.html",
+        short=lambda x: "–" if x is None else f"{x:.4g}",
+        tightness=table.tightness,
+        mathml=mathml,
+        scale=drawings.scale,
+        percent=percent,
+    )
+    return page.render(
         result=result,
         judgement=judgement,
         shares=[share.row() for share in judgement.shares],

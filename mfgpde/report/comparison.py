@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from mfgpde.report import drawings
+from mfgpde.report.environment import template
 from mfgpde.report.judgement import judged
 from mfgpde.report.shares import LABELS, percent, residual_share, shares
 
@@ -17,9 +15,6 @@ COMPARED = ("sde–data", "ode–data", "ode–sde", "score")
 
 def render(certificates: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     """Return the page for named certificates, in their order: numbers relative to their scales, each axis for all."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(scale=drawings.scale, percent=percent)
     known = [(name, result, shares(result)) for name, result in certificates]
     axes = {
         LABELS[key]: [found[key].row() | {"label": name} for name, _, found in known if key in found]
@@ -32,7 +27,7 @@ def render(certificates: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         for name, one in residuals
         if one is not None
     ]
-    return environment.get_template("comparison.html").render(
+    return template("comparison.html", scale=drawings.scale, percent=percent).render(
         axes={title: rows for title, rows in axes.items() if len(rows) > 1},
         rows=[
             {

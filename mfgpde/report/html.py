@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 
 from mfgpde.report import drawings, table
+from mfgpde.report.environment import template
 from mfgpde.report.formulas import mathml
 from mfgpde.report.inline import inline
 
@@ -22,19 +21,21 @@ def render(
 
     `history` are stored runs, oldest first, whose margins are drawn.
     """
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
-        mathml=mathml, margin=table.margin, notices=table.notices, seen_to_fail=table.seen_to_fail
-    )
-    environment.filters.update(
-        strip=drawings.strip, intervals=drawings.intervals, number=drawings.number, bar=drawings.bar
-    )
     sparks = {claim["id"]: drawings.sparkline(claim["id"], history) for claim in run["claims"]}
     papers = sorted({claim["id"].rpartition("/")[0] or claim["id"] for claim in run["claims"]})
     counts = Counter(claim["outcome"] for claim in run["claims"])
     plots = {claim["id"]: plot(claim["series"]) for claim in run["claims"] if claim["series"]}
-    page = environment.get_template("report.html")
+    page = template(
+        "report.html",
+        mathml=mathml,
+        margin=table.margin,
+        notices=table.notices,
+        seen_to_fail=table.seen_to_fail,
+        strip=drawings.strip,
+        intervals=drawings.intervals,
+        number=drawings.number,
+        bar=drawings.bar,
+    )
     return page.render(
         run=run, counts=counts, plots=plots, movements=movements, marks=table.MARKS, sparks=sparks, papers=papers
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import html
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from mfgpde.core.files import write_text
 from mfgpde.samplers.convergence import SHORT
+
+if TYPE_CHECKING:
+    from mfgpde.report.plotting import Figure
 
 type Row = Mapping[str, Any]
 
@@ -83,60 +86,56 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_page(out: Path, rows: Sequence[Row]) -> None:
+def write_page(out: Path, rows: Sequence[Row], provenance: Mapping[str, Any]) -> None:
     """Write table, page and figure into a folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    figure(out / "sampler.png", rows)
-    cells = "".join(
-        "<tr>"
-        + "".join(
-            f"<td>{html.escape(str(cell))}</td>"
-            for cell in (
-                row["name"],
-                called(row),
-                row.get("nature", ""),
-                row["verdict"],
-                f"{row['order']:.2f}" if row.get("order") is not None else "",
-                " ".join(f"{value:.2g}" for value in row.get("w2", ())),
-                said(row),
-            )
-        )
-        + "</tr>\n"
-        for row in rows
-    )
-    heads = "".join(
-        f"<th>{head}</th>" for head in ("sampler", "options", "nature", "verdict", "order", "W₂", "remarks")
-    )
-    write_text(
-        out / "sampler.html",
-        "<!doctype html><meta charset='utf-8'><title>Samplers on trial</title>"
-        "<style>body{font:14px sans-serif;margin:2em}td,th{padding:.2em .6em;text-align:left;vertical-align:top;"
-        "border-bottom:1px solid #ddd}img{max-width:900px}</style><h1>Samplers on trial</h1>"
-        f"<img src='sampler.png' alt='error against steps'><table><tr>{heads}</tr>\n{cells}</table>\n",
-    )
+    from mfgpde.report.plotting import write
+
+    write(drawing(rows), out / "sampler.png", dpi=200)
+    write_text(out / "sampler.html", render(rows, provenance))
     write_text(out / "sampler.md", markdown(rows))
 
 
-def figure(path: Path, rows: Sequence[Row]) -> None:
+def render(rows: Sequence[Row], provenance: Mapping[str, Any]) -> str:
+    """Return the page of samplers on trial: how many came out how, errors against steps, and each with its reason."""
+    from mfgpde.report.environment import template
+    from mfgpde.report.inline import inline
+
+    steps = {tuple(row["steps"]) for row in rows if row.get("w2")}
+    return template("samplers.html").render(
+        counts=Counter(row["verdict"] for row in rows),
+        provenance=provenance,
+        figure=inline(drawing(rows), "error against steps"),
+        steps=", ".join(map(str, steps.pop())) if len(steps) == 1 else "its numbers of",
+        rows=[
+            {"name": row["name"], "nature": row.get("nature", ""), "called": called(row), "verdict": row["verdict"]}
+            | {"order": f"{row['order']:.2f}" if row.get("order") is not None else ""}
+            | {"errors": " ".join(f"{value:.2g}" for value in row.get("w2", ())), "said": said(row)}
+            for row in rows
+        ],
+    )
+
+
+def drawing(rows: Sequence[Row]) -> Figure:
     """Draw errors against steps; what does not converge in colour, the rest in grey when there are many."""
     from mfgpde.report import plotting
 
     with plotting.style():
-        drawing = plotting.Figure(figsize=(plotting.DOUBLE, 3.2))
-        panel = drawing.subplots()
+        figure = plotting.Figure(figsize=(plotting.DOUBLE, 3.2))
+        panel = figure.subplots()
         tried = [row for row in rows if row.get("w2")]
         few = len(tried) <= 8
         for row in tried:
             good = row["verdict"] == "converges"
             quiet = good and not few
             label = f"{row['name']}, {called(row)}" if few else None
-            colour = {"color": "#bbbbbb"} if quiet else {} if few else {"color": COLOURS[row["verdict"]]}
+            colour = {"color": "#b0b0b0"} if quiet else {} if few else {"color": COLOURS[row["verdict"]]}
             panel.loglog(row["steps"], row["w2"], marker="o", linewidth=0.6 if quiet else 1.0, label=label, **colour)
         for verdict, colour in COLOURS.items() if not few else ():
             panel.loglog([], [], color=colour, label=verdict)
         panel.set(xlabel="steps", ylabel="$W_2$ to the law of the data")
-        panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        plotting.write(drawing, path, dpi=200)
+        if tried:
+            panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
 
 
-COLOURS = {"converges": "#bbbbbb", "wrong law": "#D55E00", "diverges": "#7F3C8D", "undecided": "#E69F00"}
+COLOURS = {"converges": "#b0b0b0", "wrong law": "#D55E00", "diverges": "#7F3C8D", "undecided": "#E69F00"}

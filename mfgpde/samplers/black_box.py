@@ -173,10 +173,10 @@ def _defect(masses: Array, x: Array, a: Standing | None, y: Array, b: Standing |
 class OwnRun:
     """One run of a sampler of ours, seen as a black box is: one call a step."""
 
-    def __init__(self, sampler: Sampler, model: Model, levels: Levels, steps: int) -> None:
+    def __init__(self, sampler: Sampler, model: Model, levels: Levels, steps: int, stop: float = 0.0) -> None:
         if not isinstance(model.score, ExactScore):
             raise ValueError("a sampler is tried here with the exact score of a mixture")
-        self.model, self.times = model, levels.times(model.process, steps)
+        self.model, self.times = model, levels.times(model.process, steps, stop)
         self.moves, self.laws = list(sampler.run(model, self.times)), model.score
         if any(len(moves) > 1 for moves in self.moves):
             raise ValueError("a sampler with several moves a step has a law of its own: mfg.samplers.generated_law")

@@ -24,7 +24,8 @@ def checked_ends(model: Model, times: Array) -> Array:
     times = checked_times(times, model.process)
     if not np.isfinite(model.log_snr(float(times[-1]))):
         raise ValueError(
-            f"σ vanishes at the last time, {times[-1]:g}: steps in log(α/σ) need an end before it; give a stop > 0"
+            f"σ vanishes at the last time, {times[-1]:g}: steps in log(α/σ) need an end before it; give a stop > 0, as "
+            "--stop 1e-3"
         )
     return times
 

@@ -1,9 +1,14 @@
 """Step functions of one's own: what they are is found by trying, what they return is read, bad ones are one sentence."""
 
+import json
+import re
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import mfgpde as mfg
+from mfgpde.app.cli import app
 from mfgpde.app.sampler import numbers, settings
 from mfgpde.samplers.adapters.step_function import StepRun
 from mfgpde.samplers.black_box import nature, tried
@@ -90,3 +95,22 @@ def test_words_of_the_command_line():
     for text in ("10", "10:20", "a,b,c", "40,20,10"):
         with pytest.raises(ValueError, match="steps"):
             numbers(text)
+
+
+def test_a_sampler_that_needs_a_stop_says_so_and_then_converges(tmp_path):
+    """The advice of the error is taken word for word; the law is judged against that at the stop."""
+    words = ["sampler", "dpmsolver2", "--levels", "logsnr", "--steps", "10,20,40,80", "--order", "2"]
+    out = ["--out", str(tmp_path)]
+    refused = CliRunner().invoke(app, [*words, *out])
+    assert refused.exit_code == 1
+    advised = re.search(r"as (--stop \S+)", " ".join(refused.output.split())).group(1).split()
+    kept = CliRunner().invoke(app, [*words, *advised, *out])
+    assert kept.exit_code == 0, kept.output
+    row = json.loads((tmp_path / "sampler.json").read_text())["rows"][0]
+    assert row["verdict"] == "converges"
+    assert abs(row["order"] - 2) < 0.2
+    page = (tmp_path / "sampler.html").read_text()
+    assert "converges" in page
+    assert "<svg" in page
+    other = CliRunner().invoke(app, ["sampler", "diffusers:DDIMScheduler", "--stop", "0.1", *out])
+    assert "their own end" in " ".join(other.output.split())

@@ -96,11 +96,11 @@ def trend(level, penalised=0.0, plain=0.0):
     return Evidence(findings, series)
 
 
-@claim.control("a moving bump of height 4 in the potentials of the penalised networks")
+@claim.control("a moving bump of height 10 in the potentials of the penalised networks")
 def disturbed(level):
-    return trend(level, penalised=4.0)
+    return trend(level, penalised=10.0)
 
 
-@claim.control("a moving bump of height 4 in the potentials of the networks without penalty")
+@claim.control("a moving bump of height 10 in the potentials of the networks without penalty")
 def disturbed_plain(level):
-    return trend(level, plain=4.0)
+    return trend(level, plain=10.0)

@@ -44,7 +44,7 @@ class StepRun:
     Raises ValueError for a function that asks for another name than `GIVEN`, or does not return a state of the same shape.
     """
 
-    def __init__(self, step: Callable[..., Any], model: Model, levels: Levels, steps: int) -> None:
+    def __init__(self, step: Callable[..., Any], model: Model, levels: Levels, steps: int, stop: float = 0.0) -> None:
         if not callable(step):
             raise ValueError(f"a step is a function of x, t, s, score, this is {type(step).__name__}")
         names = list(inspect.signature(step).parameters)
@@ -56,7 +56,7 @@ class StepRun:
         if not isinstance(model.score, ExactScore):
             raise ValueError("a step function is tried with the exact score of a mixture")
         self.step, self.model, self.names = step, model, names
-        self.times = checked_times(levels.times(model.process, steps), model.process)
+        self.times = checked_times(levels.times(model.process, steps, stop), model.process)
         self.laws, self.place, self.calls = model.score, 0, steps
         self.start = self.laws.at(float(self.times[0]))
 
