@@ -77,7 +77,7 @@ class Equilibrium(Shown):
 
     @property
     def gap(self) -> Estimate:
-        """Primal − dual of the discrete problem as an excess over zero, its own size as the bar: that optimum lies between."""
+        """Primal − dual of the discrete problem as an excess over zero, its own size as the bar."""
         gap = max(
             self.discrete_primal - self.discrete_dual, 0.0
         )  # negative by rounding at most: `equilibrium` fails otherwise

@@ -42,9 +42,9 @@ def equilibrium(
 
     `method`: "entropic" (noise and control in one proportion, quadratic cost, local convex costs: Sinkhorn on paths, gap at
     rounding), "primal-dual" (quadratic cost, local convex costs, with or without noise), "newton" (any
-    Hamiltonian, drift and interaction with first variations). Gaps are of the discrete problem. By default the first of them that applies. `tolerance` and
-    `iterations` are the method's own (gap, gap, fixed-point residual). Other options go to the method: `start`, `order` for
-    Newton's, and `backend` for the others ("cupy" iterates on a GPU).
+    Hamiltonian, drift and interaction with first variations). Gaps are of the discrete problem. By default the first
+    of them that applies. `tolerance` and `iterations` are the method's own (gap, gap, fixed-point residual). Other options
+    go to the method: `start`, `order` for Newton's, and `backend` for the others ("cupy" iterates on a GPU).
 
     Axes of the grid may be periodic: laws are wrapped round, costs of position are taken as they are.
 
