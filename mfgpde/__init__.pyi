@@ -8,6 +8,7 @@ from . import games as games
 from . import integrators as integrators
 from . import learning as learning
 from . import processes as processes
+from . import proofs as proofs
 from . import samplers as samplers
 from . import scores as scores
 from . import solvers as solvers

@@ -15,13 +15,13 @@ RANK = {
     "densities": 2, "integrators": 2,
     "scores": 3, "equations": 4, "discretisations": 5, "games": 5, "solvers": 6,
     "transport": 7, "learning": 7, "equilibria": 7,
-    "diagnostics": 8, "samplers": 8, "calibration": 9, "report": 10, "app": 11,
+    "proofs": 3, "diagnostics": 8, "samplers": 8, "calibration": 9, "report": 10, "app": 11,
 }  # fmt: skip
 GATES = {
     "numba": {"kernels"}, "cupy": {"core", "kernels"}, "jax": {"scores", "learning"}, "torch": {"scores", "samplers"},
     "equinox": {"learning"}, "optax": {"learning"}, "safetensors": {"scores"}, "ot": {"transport"},
     "xarray": {"solvers", "equilibria"}, "matplotlib": {"report"}, "cycler": {"report"}, "pyvista": {"report"},
-    "jinja2": {"report"}, "sklearn": {"densities"},
+    "jinja2": {"report"}, "flint": {"proofs"}, "sklearn": {"densities"},
     "pytest": {"app"}, "submitit": {"verify"}, "distributed": {"verify"},
     "latex2mathml": {"report"}, "typer": {"app"}, "rich": {"app", "report", "core"},
 }  # fmt: skip

@@ -218,7 +218,7 @@ def bench(
 def calibrate(
     families: Annotated[list[str] | None, typer.Argument(help="Families, or family:draw; default: all.")] = None,
     cases: Annotated[int, typer.Option(min=1, help="How many numbers to try.")] = 300,
-    kind: Annotated[str | None, typer.Option(help="Only bound, extrapolated or confidence.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only proved, bound, extrapolated or confidence.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the problems drawn.")] = 0,
     out: OutOption = Path("results/calibration"),
     list_: Annotated[bool, typer.Option("--list", help="List the families and stop.")] = False,

@@ -53,6 +53,7 @@ def examine() -> Iterator[Part]:
     yield _tried("JAX's device", _jax_device, "learned scores on a GPU, where it says gpu")
     for name, enables in (
         ("torch", "scores written in PyTorch"),
+        ("flint", "proofs by ball arithmetic"),
         ("pyvista", "pictures of meshes (`solve --picture`)"),
         ("fplanck", "a peer in `bench`"),
         ("pde", "a peer in `bench`"),
@@ -66,7 +67,7 @@ def sound(parts: list[Part]) -> bool:
     return all(part.state == "ok" for part in parts if part.needed)
 
 
-DISTRIBUTIONS = {"ot": "pot", "sklearn": "scikit-learn", "pde": "py-pde"}
+DISTRIBUTIONS = {"flint": "python-flint", "ot": "pot", "sklearn": "scikit-learn", "pde": "py-pde"}
 
 
 def _imported(name: str, enables: str, needed: bool = False) -> Part:

@@ -18,7 +18,7 @@ from mfgpde.core.errors import NotConverged
 from mfgpde.core.estimate import Kind
 from mfgpde.core.progress import meter
 
-RATE = {Kind.BOUND: 0.0, Kind.EXTRAPOLATED: 0.01, Kind.CONFIDENCE: 0.01}
+RATE = {Kind.PROVED: 0.0, Kind.BOUND: 0.0, Kind.EXTRAPOLATED: 0.01, Kind.CONFIDENCE: 0.01}
 """of bars that may miss the truth"""
 ALARM = 1e-3
 """probability that a row of a right rate is called wrong"""

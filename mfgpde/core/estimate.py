@@ -23,6 +23,8 @@ class Kind(IntEnum):
     """read off a sequence of resolutions in its asymptotic range"""
     BOUND = 2
     """the truth lies inside, up to rounding (closed form, duality gap)"""
+    PROVED = 3
+    """the truth lies inside, every rounding included (ball arithmetic)"""
 
 
 @renamed(error="half_width")
@@ -119,9 +121,14 @@ def exact(value: float, method: str) -> Estimate:
 
 
 def _as_estimate(number: Estimate | float) -> Estimate:
-    return number if isinstance(number, Estimate) else exact(number, "given")
+    if isinstance(number, Estimate):
+        return number
+    return Estimate(float(number), abs(float(number)) * 2.0**-52, Kind.PROVED, "given")
 
 
 def _combine(a: Estimate, b: Estimate, value: float, error: float, sign: str) -> Estimate:
     method = a.method if b.method in ("given", a.method) else f"({a.method}) {sign} ({b.method})"
-    return Estimate(value, error, min(a.kind, b.kind), method)
+    kind = min(a.kind, b.kind)
+    if kind is Kind.PROVED:  # the numbers above are within a few roundings of what they stand for
+        error = error * (1 + 2.0**-49) + abs(value) * 2.0**-49 + 2.0**-1000
+    return Estimate(value, error, kind, method)

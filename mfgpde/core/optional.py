@@ -21,6 +21,7 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "k_diffusion": ("samplers of k-diffusion on trial", "pip install k-diffusion torch"),
     "ot": ("transport of point clouds", "pip install pot"),
     "sklearn": ("the data set of digits", "pip install scikit-learn"),
+    "flint": ("proofs by ball arithmetic", "pip install python-flint"),
     "pyvista": ("pictures of meshes", "pip install pyvista"),
     "meshio": ("mesh files", "pip install meshio"),
     **dict.fromkeys(("dolfinx", "dolfinx_solver", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py"), ELEMENTS),

@@ -31,6 +31,7 @@ def render(
         margin=table.margin,
         notices=table.notices,
         seen_to_fail=table.seen_to_fail,
+        proved_in=table.proved_in,
         strip=drawings.strip,
         intervals=drawings.intervals,
         number=drawings.number,

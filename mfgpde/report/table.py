@@ -47,6 +47,8 @@ def _told(claim: Mapping[str, Any]) -> str:
     over = claim.get("over_seeds")
     parts = [claim["reason"]]
     parts += [f"[{suspects} bar(s) look too small]"] if suspects else []
+    proved, refuted = proved_of(claim)
+    parts += [f"[{proved} proved, {refuted} proved to fail in controls]"] if proved else []
     parts += [f"[seed {claim['worst_seed']} of {len(over)}]"] if over else []
     return "  ".join(parts)
 
@@ -54,6 +56,21 @@ def _told(claim: Mapping[str, Any]) -> str:
 def seen_of(claim: Mapping[str, Any]) -> tuple[int, int]:
     """Return how many findings of a claim a false variant refuted, and how many it has."""
     return sum(bool(finding.get("refuted_by")) for finding in claim["findings"]), len(claim["findings"])
+
+
+def proved_of(claim: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many findings of a claim are proved, and how many findings of its controls are proved to fail."""
+    holding = sum(one.get("kind") == "proved" and one["outcome"] == "holds" for one in claim["findings"])
+    variants = [one for control in claim["controls"] for one in control.get("findings", ())]
+    return holding, sum(one.get("kind") == "proved" and one["outcome"] == "refuted" for one in variants)
+
+
+def proved_in(run: Mapping[str, Any]) -> str:
+    """Return in a sentence how many claims of a run carry a proof; nothing where none does."""
+    pairs = [proved_of(claim) for claim in run["claims"]]
+    both = sum(bool(a and b) for a, b in pairs)
+    count = sum(a for a, _ in pairs)
+    return f" {count} findings are proved, {both} claims with a proved refutation of a control." if count else ""
 
 
 def seen_to_fail(run: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -28,7 +29,8 @@ class Finding:
     """`left relation right` to within `resolution` δ ≥ 0, the smallest violation anyone would care about.
 
     With excess = left − right ("≤") or |left − right| ("=") and bar = the sum of both errors: holds if
-    excess + bar ≤ δ, refuted if excess − bar > δ, undecided otherwise. A side that is infinite decides nothing.
+    excess + bar ≤ δ, refuted if excess − bar > δ, undecided otherwise, as whole numbers over powers of two: the judge
+    rounds nothing. A side that is infinite decides nothing.
     """
 
     label: str
@@ -63,6 +65,12 @@ class Finding:
         return self.left.half_width + self.right.half_width
 
     @property
+    def kind(self) -> Kind:
+        """How strong it is: as the weaker of its sides, where a number without a bar is what it is."""
+        kinds = [side.kind for side in (self.left, self.right) if side.half_width > 0]
+        return min(kinds, default=min(self.left.kind, self.right.kind))
+
+    @property
     def infinite(self) -> str:
         """Which side is no finite number, in words; nothing if both are."""
         sides = (("left", self.left), ("right", self.right))
@@ -73,11 +81,14 @@ class Finding:
     @property
     def outcome(self) -> Outcome:
         """Holds, refuted or undecided."""
-        if self.infinite:
+        if self.infinite or not math.isfinite(self.bar):
             return Outcome.UNDECIDED
-        if self.excess + self.bar <= self.resolution:
+        difference = Fraction(self.left.value) - Fraction(self.right.value)
+        excess = abs(difference) if self.relation == "=" else difference
+        bar = Fraction(self.left.half_width) + Fraction(self.right.half_width)
+        if excess + bar <= Fraction(self.resolution):
             return Outcome.HOLDS
-        return Outcome.REFUTED if self.excess - self.bar > self.resolution else Outcome.UNDECIDED
+        return Outcome.REFUTED if excess - bar > Fraction(self.resolution) else Outcome.UNDECIDED
 
     @property
     def margin(self) -> float:

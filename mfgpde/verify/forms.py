@@ -24,6 +24,7 @@ class FindingForm(TypedDict):
     resolution: float
     excess: float | None
     bar: float | None
+    kind: NotRequired[str]
     outcome: str
     margin: float | None
     suspect_bar: bool
@@ -41,6 +42,7 @@ class VariantForm(TypedDict):
     """What a finding came to under a control."""
 
     label: str
+    kind: NotRequired[str]
     outcome: str
     excess: float | None
     bar: float | None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mfgpde.core.estimate import Kind
 from mfgpde.verify.claim import Evidence
 from mfgpde.verify.finding import Finding, Outcome
 
@@ -85,11 +86,12 @@ def reason(finding: Finding) -> str:
     if finding.infinite:
         return f"{finding.infinite}, which decides nothing: {finding.label}"
     reach = finding.excess + finding.bar
+    proved, size = finding.kind is Kind.PROVED, f"{finding.excess:.2g} ± {finding.bar:.1g}"
     if finding.outcome is Outcome.HOLDS:
-        return f"holds to {reach:.2g} (δ {finding.resolution:.2g}): {finding.label}"
+        return f"{'proved' if proved else 'holds'} to {reach:.2g} (δ {finding.resolution:.2g}): {finding.label}"
     if finding.outcome is Outcome.REFUTED:
-        return f"off by {finding.excess:.2g} ± {finding.bar:.1g} (δ {finding.resolution:.2g}): {finding.label}"
-    return f"off by {finding.excess:.2g} ± {finding.bar:.1g}, δ {finding.resolution:.2g} in between: {finding.label}"
+        return f"{'proved to be ' if proved else ''}off by {size} (δ {finding.resolution:.2g}): {finding.label}"
+    return f"off by {size}, δ {finding.resolution:.2g} in between: {finding.label}"
 
 
 def _complaint(name: str, outcome: Evidence | Exception, evidence: Evidence) -> str:

@@ -44,6 +44,7 @@ def finding_record(finding: Finding) -> FindingForm:
         "resolution": finding.resolution,
         "excess": finding.excess,
         "bar": finding.bar,
+        "kind": finding.kind.name.lower(),
         "outcome": finding.outcome.value,
         "margin": finding.margin,
         "suspect_bar": finding.suspect_bar,

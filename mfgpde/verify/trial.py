@@ -167,7 +167,13 @@ def _control_record(name: str, outcome: Evidence | Exception) -> ControlForm:
         "reason": reason(strongest),
         "finding": record.finding_record(strongest),
         "findings": [
-            {"label": one.label, "outcome": one.outcome.value, "excess": one.excess, "bar": one.bar}
+            {
+                "label": one.label,
+                "kind": one.kind.name.lower(),
+                "outcome": one.outcome.value,
+                "excess": one.excess,
+                "bar": one.bar,
+            }
             for one in outcome.findings
         ],
     }
