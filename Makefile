@@ -14,13 +14,13 @@ validate: .venv/ready
 	@.venv/bin/mfgpde validate --level $(LEVEL)
 
 test: .venv/ready
-	@$(PYTHON) -m pytest -q -n auto -m "not slow" $(OPTIONS)
+	@$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" $(OPTIONS)
 
 test-torch: .venv/ready
 	@.ci/torch
 
 test-all: .venv/ready
-	@$(PYTHON) -m pytest -q -n auto $(OPTIONS)
+	@$(PYTHON) -m pytest -q -n auto --dist worksteal $(OPTIONS)
 
 lint: .venv/ready
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright

@@ -243,7 +243,8 @@ def test_a_cosine_between_walls_and_a_kernel_that_does_not_reflect(monkeypatch):
         damped = 0.8 * np.exp(-k * np.pi**2 * T / side**2)
         return np.abs(found.values[0] + 2 * k * np.log1p(damped * np.cos(np.pi * grid.axes[0] / side))).max()
 
-    def without_mirror(n, h, variance):
+    def without_mirror(n, h, variance, periodic):
+        assert not periodic
         x = h * np.arange(n)
         kernel = np.exp(-0.5 * (x[:, None] - x) ** 2 / variance)
         return kernel / kernel.sum(axis=1).max()
