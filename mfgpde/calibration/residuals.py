@@ -26,7 +26,7 @@ class Residuals:
         "solvers.ErrorBound.estimate",
         "solvers.ErrorBound.mean",
     )
-    remembered = ()
+    remembered = ((0, 86),)
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a problem on a line, a direction of time, cells, a scheme and a tolerance."""
@@ -52,4 +52,4 @@ class Residuals:
         def wave(x: Array) -> Array:
             return np.cos(k * x[..., 0])
 
-        yield Case(f"E cos, {what}", bound.mean(law.expectation(wave), 1.0), drawn.wave_mean(end, k), 1e-9)
+        yield Case(f"E cos, {what}", bound.mean(wave, 1.0), drawn.wave_mean(end, k), 1e-9)

@@ -139,3 +139,17 @@ def test_walls_that_let_out_are_refused():
     solution = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(0.0, 0.2), (0.0, 0.5))
     with pytest.raises(TypeError, match="walls are far or reflecting all around, got walls='absorbing'"):
         solution.error_bound()
+
+
+def test_means_are_those_of_the_reconstruction():
+    process, law = mfg.VarianceExploding(0.05, 0.6), mfg.gaussian(0.2, 0.3)
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 84, 1), order=4)
+    solution = mfg.solve(mfg.FokkerPlanck.of(process), space, law, (0.0, 1.0), rtol=1e-8)
+    end, bound = mfg.marginal(process, law, 1.0), solution.error_bound()
+    found = bound.mean(lambda x: np.cos(3 * x[..., 0]), 1.0)
+    truth = float(np.exp(-4.5 * end.covariances[0, 0, 0]) * np.cos(3 * end.means[0, 0]))
+    assert found.kind is Kind.BOUND
+    assert truth in found
+    assert bound.mean(truth, 1.0).value == truth
+    with pytest.raises(ValueError, match="solution of this bound is not known"):
+        replace(bound, solved=None).mean(np.cos, 1.0)
