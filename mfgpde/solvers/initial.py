@@ -140,6 +140,10 @@ class Start:
             lower, upper = map(np.asarray, self.initial.box(1 - 1e-9))
             if isinstance(grid, CartesianGrid) and not _beyond(lower, upper, grid):
                 return f"the box holds the law, its outermost cells of {corner(_widths(grid))} are too wide: more cells"
+            if isinstance(grid, CartesianGrid):  # axes that are glued are as long as they are
+                lower, upper = (
+                    np.where(grid.periodic, own, ends) for own, ends in ((grid.lower, lower), (grid.upper, upper))
+                )
             return f"a box from ({corner(lower)}) to ({corner(upper)}) would do"
         found = box_that_does(self.function, grid, largest) if isinstance(grid, CartesianGrid) else None
         if found is None:

@@ -145,3 +145,19 @@ def test_a_diffusivity_by_habit_is_written_as_the_message_says(diffusivity, matc
     with pytest.raises((TypeError, ValueError), match=match):
         solved(space, start, equation=mfg.FokkerPlanck(lambda x, t: -x, diffusivity))
     assert solved(space, start, equation=mfg.FokkerPlanck(lambda x, t: -x, lambda t: 0.5)).status is mfg.Status.DONE
+
+
+def test_a_box_that_would_do_leaves_glued_axes_as_long_as_they_are():
+    """A law beyond the wall of a cylinder: the circle has no other length, and the box that is named solves it."""
+
+    def cylinder(lower, upper):
+        return mfg.FiniteVolume(mfg.CartesianGrid(lower, upper, (32, 64), (True, False)))
+
+    still = mfg.FokkerPlanck(lambda x, t: 0 * x, lambda t: 0.1, time_dependent=False)
+    law = mfg.gaussian([np.pi, 4.5], 0.04 * np.eye(2))
+    with pytest.raises(ValueError, match="would do") as refusal:
+        solved(cylinder((0.0, -3.0), (2 * np.pi, 3.0)), law, equation=still)
+    lower, upper = box_of(str(refusal.value))
+    assert (lower[0], upper[0]) == (0.0, pytest.approx(2 * np.pi, rel=1e-2))  # three digits in the message
+    found = solved(cylinder((0.0, lower[1]), (2 * np.pi, upper[1])), law, until=0.01, equation=still)
+    assert found.conserved["mass"][0] == pytest.approx(1.0, abs=1e-6)
