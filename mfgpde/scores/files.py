@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -109,25 +108,32 @@ def network_score(
     return JaxScore(forward(network), width, layers)
 
 
-@cache
-def forward(network: Network) -> Callable[[Layers, jax.Array, jax.Array], jax.Array]:
-    """Return such a network as a JAX function of its layers, one point and one time; the same one each time."""
-    import jax.numpy as jnp
+def forward(network: Network) -> Forward:
+    """Return such a network as a JAX function of its layers, one point and one time; equal ones are compiled once."""
+    return Forward(network)
 
-    from mfgpde.scores.activations import activation
-    from mfgpde.scores.transformations import array
 
-    act = activation(network.activation, network.sharpness)
+@dataclass(frozen=True)
+class Forward:
+    """What `forward` returns; it can be pickled."""
 
-    def evaluate(layers: Layers, x: jax.Array, t: jax.Array) -> jax.Array:
+    network: Network
+
+    def __call__(self, layers: Layers, x: jax.Array, t: jax.Array) -> jax.Array:
+        """Return the output at one point (d,) and one time."""
+        import jax.numpy as jnp
+
+        from mfgpde.scores.activations import activation
+        from mfgpde.scores.transformations import array
+
+        network = self.network
+        act = activation(network.activation, network.sharpness)
         time = jnp.reshape(array(t, x.dtype), (1,))
         h = jnp.concatenate((x, time) if network.inputs == "xt" else (time, x))
         for k, (W, b) in enumerate(layers):
             h = array(W, x.dtype) @ h + array(b, x.dtype)
             h = act(h) if k < len(layers) - 1 else h
         return h[0] if network.output == "potential" else h
-
-    return evaluate
 
 
 def _layers(arrays: Mapping[str, ArrayLike], source: str) -> Layers:
