@@ -48,7 +48,7 @@ class Scaled:
 class Trajectories:
     """Mean squares along the SDE, moments of both laws and of the data, likelihood and KL, in one to twenty dimensions."""
 
-    covers = ("diagnostics.certify_by_sampling",)
+    covers = ("diagnostics.certify_by_sampling", "diagnostics.likelihood")
     remembered = ()
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, beside
+from mfgpde.core.arrays import Array, beside, contiguous
 from mfgpde.equilibria import waves
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import initial_on, reference_on
@@ -145,7 +145,7 @@ class SpaceTime:
 
     def multiplier(self, defect: Array, scale: float) -> Array:
         """Solve K W⁻¹ Kᵀ φ = defect, W being `scale` on densities and one on momenta."""
-        right = np.ascontiguousarray(waves.analysed(self.grid, defect, **self.workers))
+        right = contiguous(waves.analysed(self.grid, defect, **self.workers))
         stencils.of(right).substitute(right.reshape(self.steps, -1), *self.factorised(scale))
         return waves.synthesised(self.grid, right, **self.workers)
 

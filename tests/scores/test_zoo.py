@@ -120,7 +120,7 @@ def mover(process, score):
 
 
 @pytest.mark.parametrize("predicts", zoo.PREDICTIONS)
-def test_every_library_makes_the_same_score_of_it(predicts, torch):
+def test_pytorch_and_other_libraries_make_the_same_score_of_it(predicts, torch):
     """PyTorch's and Equinox's own modules and a NumPy function, with the weights of one file on the cosine schedule."""
     arrays, _ = read_safetensors(zoo.path("cosine", predicts))
     layers = [(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(3)]
