@@ -30,7 +30,7 @@ class HeldOutLosses:
         n = int(np.exp(rng.uniform(np.log(30), np.log(3000))))
         weights = rng.integers(1, 4, n).astype(float) if rng.random() < 0.5 else None
         for name, values, truth in drawn_laws(rng, n):
-            yield Case(f"loss, {n} {name}", held_out(values, weights), truth)
+            yield Case(f"loss, {n} {name}", held_out(np.asarray(values, dtype=float), weights), truth)
         d, few = int(rng.integers(1, 4)), int(np.exp(rng.uniform(np.log(60), np.log(250))))
         law = drawn.mixture(rng, d, least=0.3)
         found, truth, known = kernels(law.sample(few, rng), law.sample(NEW, rng))

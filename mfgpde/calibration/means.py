@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mfgpde.calibration.contract import Case
 from mfgpde.core.arrays import Array
@@ -30,7 +31,7 @@ class Means:
         yield Case(f"E log p of {n}", held_out_log_likelihood(law, law.sample(n, rng)), float(truth))
 
 
-def drawn_laws(rng: np.random.Generator, n: int) -> Iterator[tuple[str, Array, float]]:
+def drawn_laws(rng: np.random.Generator, n: int) -> Iterator[tuple[str, Array | NDArray[np.bool_], float]]:
     """Yield the name of a law, n values of it, and its mean."""
     freedom, sigma, rare = int(rng.integers(1, 6)), float(rng.uniform(0.3, 1.0)), float(rng.uniform(0.02, 0.5))
     yield "normal", rng.normal(1.0, 2.0, n), 1.0

@@ -110,7 +110,7 @@ def dual_potential(x: Array, y: Array, p: Array | None = None, q: Array | None =
 def _transported(x: Array, y: Array, p: Array, q: Array) -> float:
     """Return W₂ of points in a cube of side one."""
     if max(len(x), len(y)) <= MOST_STORED:
-        return float(np.sqrt(max(simplex(p, q, cdist(x, y, "sqeuclidean")), 0.0)))
+        return float(np.sqrt(max(simplex(p, q, np.asarray(cdist(x, y, "sqeuclidean"), dtype=float)), 0.0)))
     squared, log = _pot().lp.emd2_lazy(x, y, p, q, numItermax=20_000_000, log=True, return_matrix=False)
     if log["warning"]:
         raise RuntimeError(f"the network simplex did not finish: {log['warning']}")

@@ -50,7 +50,7 @@ def least_cost(x: Array, p: Array, y: Array, q: Array) -> float:
     """
     if len(x) * len(y) > MOST_COSTS:
         return np.inf
-    costs = cdist(x, y, "sqeuclidean")
+    costs: Array = np.asarray(cdist(x, y, "sqeuclidean"), dtype=float)
     unit = float(costs.max()) or 1.0
     room = float(q.sum() - p.sum())
     costs, supply = costs / unit, p

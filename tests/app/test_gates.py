@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from mfgpde.app import gates
 from mfgpde.app.requirements import Certificate, Requirement
@@ -44,6 +45,27 @@ def code(*required, earlier=None, failed=False, found=FOUND):
 )
 def test_requirements_are_judged_with_their_bars(text, expected):
     assert code(text) == expected
+
+
+def test_certificates_side_by_side_are_all_judged(tmp_path, monkeypatch):
+    """The worst of them decides: one that is refuted, one that has failed."""
+    from mfgpde.app import certificates
+    from mfgpde.app.cli import app
+
+    good, bad = FOUND | {"failures": []}, FOUND | {"failures": [], "leak": {"sde": 1e-9, "ode": 5e-2}}
+    failed = FOUND | {"failures": ["the laws are not resolved"]}
+    monkeypatch.setattr("mfgpde.report.table.comparison_table", lambda found: "")
+
+    def compared(*found):
+        named = [(str(k), one) for k, one in enumerate(found)]
+        monkeypatch.setattr(certificates, "side_by_side", lambda places, out: (out, named))
+        words = ["compare", "a", "b", "--out", str(tmp_path / "page.html"), "--require", "leak <= 1e-3"]
+        return CliRunner().invoke(app, words).exit_code
+
+    assert compared(good, good) == 0
+    assert compared(good, bad) == 1
+    assert compared(failed, good) == 2
+    assert compared(failed, bad) == 1
 
 
 def test_the_worst_decides():
