@@ -123,7 +123,7 @@ def _tangents(level, rng, blind=False):
         mixture = mfg.fit_kernel_model(x, **options).mixture
         if blind:  # directions drawn by chance, as eigenvectors of a multiple of the identity are
             d = x.shape[1]
-            turned = np.linalg.qr(rng.standard_normal((n, d, d)))[0]
+            turned = np.linalg.qr(rng.standard_normal((*x.shape, d)))[0]
             mixture = mfg.GaussianMixture(
                 mixture.weights, mixture.means, (turned * np.linspace(1, 1.1, d)) @ np.swapaxes(turned, 1, 2)
             )
