@@ -105,6 +105,6 @@ def opposite(level):
     return game(level, divergence=-1.0)
 
 
-@claim.control("noise a fifth stronger than the control that goes with it")
+@claim.control("noise twice as strong as the control that goes with it")
 def shaken(level):
-    return game(level, noise=1.2)
+    return game(level, noise=2.0)
