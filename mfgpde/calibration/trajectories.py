@@ -74,7 +74,9 @@ class Trajectories:
         )
         name = f"{process!r}, {d} dimensions, stop {stop:.2g}"
         row = found.rows[int(rng.integers(len(found.rows)))]
-        t = float(row["t"])  # type: ignore[arg-type]
+        t = row["t"]
+        if isinstance(t, Entry):
+            raise TypeError(f"a row's time is a number, got {t!r}")
         ode, sde = laws(process, score, d, stop)
         for what, truth in squares(process, score, laws(process, score, d, t)[1], t).items():
             yield _case(f"E|{what}|², {name}, t = {t:.2g}", row[what], truth)

@@ -21,6 +21,8 @@ SHOWN = 12
 """failures in Markdown"""
 MOST = 200
 """failures on a page"""
+NAME = 0.15
+"""inches of a line of names below a panel"""
 PROMISE = {
     Kind.PROVED: "never outside",
     Kind.BOUND: "never outside",
@@ -102,10 +104,11 @@ def render(found: Calibration, provenance: Mapping[str, Any]) -> str:
 def drawing(found: Calibration) -> Figure:
     """Draw, for each family and kind, the share of cases whose |value − truth|/bar exceeds a number; one is the promise."""
     with style():
-        figure = Figure(figsize=(DOUBLE, 3.4))
         drawn = (Kind.CONFIDENCE, Kind.EXTRAPOLATED, Kind.BOUND)  # of proved ones all that there is to see is the table
-        for k, (kind, axes) in enumerate(zip(drawn, figure.subplots(1, 3, sharey=True), strict=True)):
-            rows = [row for row in found.rows if row.kind is kind]
+        shown = [[row for row in found.rows if row.kind is kind] for kind in drawn]
+        figure = Figure(figsize=(DOUBLE, 3.0 + NAME * max(-(-len(rows) // 2) for rows in shown)))
+        panels = figure.subplots(1, 3, sharey=True)
+        for k, (kind, rows, axes) in enumerate(zip(drawn, shown, panels, strict=True)):
             for n, row in enumerate(rows):
                 ratios = np.sort(np.clip(row.ratios, 1e-4, 1e4))
                 share = np.arange(len(ratios), 0, -1) / len(ratios)
@@ -117,7 +120,7 @@ def drawing(found: Calibration) -> Figure:
             axes.set(xscale="log", yscale="log", xlim=(1e-3, 20), xlabel="|value − truth| / bar")
             axes.set_title(f"{kind.name.lower()}: {PROMISE[kind]}")
             if rows:
-                axes.legend(loc="lower left")
+                axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
             if not k:
                 axes.set_ylabel("share of cases beyond")
     return figure

@@ -7,7 +7,7 @@ that it is one on the whole space.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -88,6 +88,10 @@ class Reconstruction:
     def value(self, u: Array) -> Array:
         """Return u at the points."""
         return self._applied(u, [0] * u.ndim)
+
+    def integral(self, f: Callable[[Array], Array], u: Array) -> float:
+        """Return ∫f u by the points."""
+        return float(np.sum(np.asarray(f(self.points)) * self.value(u) * self.weights))
 
     def slopes(self, u: Array) -> list[Array]:
         """Return ∂_i u at the points."""

@@ -290,14 +290,11 @@ class KolmogorovSystem(TransportSystem):
         a, b = self.at(t0), self.at(t1)
         if a is b:
             return a
-        K = a.K.copy()
-        K.axpy(1.0, b.K, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
-        K.scale(0.5)
         added = None if a.added is None or b.added is None else 0.5 * (a.added + b.added)
         outer = a.outer
         if a.outer is not None and b.outer is not None:
             outer = 0.5 * (a.outer[0] + b.outer[0]), 0.5 * (a.outer[1] + b.outer[1])  # of which the law stays
-        return Linear(self.space, self._mass, K, self._solve_mass, self.work, self._integrals, added, outer)
+        return Linear(self.space, self._mass, a.halfway(b), self._solve_mass, self.work, self._integrals, added, outer)
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the coefficients of the initial condition, with the values that walls hold."""

@@ -103,6 +103,13 @@ class Linear:
         """Return itself."""
         return self
 
+    def halfway(self, other: Linear) -> Any:
+        """Return the mean of both matrices K, of one pattern."""
+        K = self.K.copy()
+        K.axpy(1.0, other.K, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        K.scale(0.5)
+        return K
+
 
 @dataclass(eq=False)
 class TransportSystem:
@@ -262,10 +269,7 @@ class TransportSystem:
         a, b = self.at(t0), self.at(t1)
         if a is b:
             return a
-        K = a.K.copy()
-        K.axpy(1.0, b.K, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
-        K.scale(0.5)
-        return Linear(self.space, self._mass, K, self._solve_mass, self.work, self._integrals)
+        return Linear(self.space, self._mass, a.halfway(b), self._solve_mass, self.work, self._integrals)
 
     def norm(self, t: float) -> float:
         """Return the largest row of |K| over the mass on its diagonal: the norm of the operator, in units of a rate."""

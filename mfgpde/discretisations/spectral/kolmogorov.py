@@ -16,7 +16,7 @@ import numpy as np
 from mfgpde.core.recent import Recent
 from mfgpde.discretisations.checks import check_tensor, checked
 from mfgpde.discretisations.spectral.bases import Array, Basis, Fourier
-from mfgpde.discretisations.spectral.systems import start
+from mfgpde.discretisations.spectral.systems import Expanded
 from mfgpde.equations.contract import law_on
 from mfgpde.equations.kolmogorov import Kolmogorov
 from mfgpde.integrators import ETDRK4, Integrator
@@ -39,7 +39,7 @@ class Instant:
 
 
 @dataclass(eq=False)
-class SpectralKolmogorov:
+class SpectralKolmogorov(Expanded):
     """Coefficients of a density or, on periodic boxes, of an expectation. Raises TypeError for one between walls."""
 
     equation: Kolmogorov
@@ -151,20 +151,3 @@ class SpectralKolmogorov:
             local += column * float(basis.grid.integrate(row * p))
         total = basis.divergence(flux)
         return total + basis.analyse(local) if np.any(local) else total
-
-    def rate(self, u: Array, t: float) -> Array:
-        """Return the whole right-hand side."""
-        stiff = self.stiff(t, t)
-        return stiff * u + self.nonstiff(u, t, stiff)
-
-    def mass(self, u: Array) -> float:
-        """Return ∫p."""
-        return float(self.basis.grid.integrate(self.basis.synthesise(u)))
-
-    def start(self, initial: Callable[[Array], Array]) -> Array:
-        """Return the coefficients of the initial condition."""
-        return start(self.basis, initial)
-
-    def values(self, u: Array) -> Array:
-        """Return the values at cell centres."""
-        return self.basis.synthesise(u)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -44,8 +45,40 @@ class Diffusive:
         return rest if self._last is not None and self._last[0] == D else rest + (D * self.laplacian - stiff) * u
 
 
+class Expanded(ABC):
+    """A system whose unknowns are the coefficients of one field, split into a stiff diagonal and the rest."""
+
+    basis: Basis
+
+    @abstractmethod
+    def stiff(self, t0: float, t1: float) -> Array:
+        """Return the diagonal on [t0, t1]."""
+
+    @abstractmethod
+    def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
+        """Return everything but stiff·u."""
+
+    def rate(self, u: Array, t: float) -> Array:
+        """Return the whole right-hand side."""
+        stiff = self.stiff(t, t)
+        return stiff * u + self.nonstiff(u, t, stiff)
+
+    def mass(self, u: Array) -> float:
+        """Return the integral of the field."""
+        return float(self.basis.grid.integrate(self.basis.synthesise(u)))
+
+    def start(self, initial: Callable[[Array], Array]) -> Array:
+        """Return the coefficients of the initial condition."""
+        values = checked(initial(self.basis.grid.points), self.basis.grid.cells, "the initial condition")
+        return self.basis.analyse(self.basis.xp.asarray(np.ascontiguousarray(values)))
+
+    def values(self, u: Array) -> Array:
+        """Return the values at cell centres, on the host."""
+        return to_host(self.basis.synthesise(u))
+
+
 @dataclass(eq=False)
-class SpectralDensity(Evaluating):
+class SpectralDensity(Expanded, Evaluating):
     """∂_t p̂ = −(∇·(f p))^ + D Δ̂ p̂; with D = 0 the continuity equation."""
 
     equation: FokkerPlanck | Continuity
@@ -90,26 +123,9 @@ class SpectralDensity(Evaluating):
         inflow = -self.basis.divergence([f * p for f in self.velocity(t)])
         return self.diffusion.added(inflow, u, t, stiff)
 
-    def rate(self, u: Array, t: float) -> Array:
-        """Return the whole right-hand side."""
-        stiff = self.stiff(t, t)
-        return stiff * u + self.nonstiff(u, t, stiff)
-
-    def mass(self, u: Array) -> float:
-        """Return ∫p."""
-        return float(self.basis.grid.integrate(self.basis.synthesise(u)))
-
-    def start(self, initial: Callable[[Array], Array]) -> Array:
-        """Return the coefficients of the initial condition."""
-        return start(self.basis, initial)
-
-    def values(self, u: Array) -> Array:
-        """Return the values at cell centres, on the host."""
-        return to_host(self.basis.synthesise(u))
-
 
 @dataclass(eq=False)
-class SpectralHamiltonJacobi:
+class SpectralHamiltonJacobi(Expanded):
     """∂_t û = D Δ̂ û − (H(x, ∇u, t))^."""
 
     equation: ViscousHamiltonJacobi
@@ -132,26 +148,9 @@ class SpectralHamiltonJacobi:
         H = self.equation.hamiltonian(self.points, gradient, t)
         return self.diffusion.added(-self.basis.analyse(H), u, t, stiff)
 
-    def rate(self, u: Array, t: float) -> Array:
-        """Return the whole right-hand side."""
-        stiff = self.stiff(t, t)
-        return stiff * u + self.nonstiff(u, t, stiff)
-
-    def mass(self, u: Array) -> float:
-        """Return ∫u."""
-        return float(self.basis.grid.integrate(self.basis.synthesise(u)))
-
-    def start(self, initial: Callable[[Array], Array]) -> Array:
-        """Return the coefficients of the initial condition."""
-        return start(self.basis, initial)
-
-    def values(self, u: Array) -> Array:
-        """Return the values at cell centres, on the host."""
-        return to_host(self.basis.synthesise(u))
-
 
 @dataclass(eq=False)
-class SpectralScore:
+class SpectralScore(Expanded):
     """∂_t ŝ_i = (∂_i[D∇·s + Q|s|² − f·s − ∇·f])^ on periodic boxes; components lead: (d, *frequencies).
 
     DΔs_i is the stiff part; D(∂_i∇·s − Δs_i), which vanishes for gradients, is carried along explicitly.
@@ -179,11 +178,6 @@ class SpectralScore:
         bracket = bracket + D * sum(ik * s for ik, s in zip(self.derivatives, u, strict=True))
         return np.stack([ik * bracket for ik in self.derivatives]) - stiff * u
 
-    def rate(self, u: Array, t: float) -> Array:
-        """Return the whole right-hand side."""
-        stiff = self.stiff(t, t)
-        return stiff * u + self.nonstiff(u, t, stiff)
-
     def mass(self, u: Array) -> float:
         """Return ∫Σ_i s_i."""
         return float(np.sum(self.basis.grid.integrate(self._components(u))))
@@ -201,9 +195,3 @@ class SpectralScore:
     def values(self, u: Array) -> Array:
         """Return the values at cell centres (*cells, d), on the host."""
         return to_host(self._components(u))
-
-
-def start(basis: Basis, initial: Callable[[Array], Array]) -> Array:
-    """Return the coefficients of a function of points."""
-    values = checked(initial(basis.grid.points), basis.grid.cells, "the initial condition")
-    return basis.analyse(basis.xp.asarray(np.ascontiguousarray(values)))
