@@ -16,6 +16,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array, require_memory
 from mfgpde.core.taylor import NotEnclosed
+from mfgpde.densities import GaussianMixture
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.solvers.enclosed import Boxes, Rests, affine, degree_in_time, lebesgue, rests, start_rest
 from mfgpde.solvers.hermite import HERMITE, hermite
@@ -108,7 +109,7 @@ class BoundedResidual:
         """Return a bound of ∫|p_h(0) − p_0|, mass outside far walls included; NotEnclosed for starts without formula."""
         if isinstance(initial, Field):
             return 0.0
-        if any(self.space.grid.periodic) and hasattr(initial, "weights"):
+        if any(self.space.grid.periodic) and isinstance(initial, GaussianMixture):
             raise NotEnclosed("a mixture that is wrapped along an axis")
         fine, at, degrees = self._fine()
         left = np.broadcast_to(start_rest(initial, _boxes(fine), degrees), tuple(len(one.lengths) for one in fine))
