@@ -120,7 +120,7 @@ def prepare(asked: Asked) -> Trial:
 def tried(trial: Trial, tell: Callable[[str], None] = lambda text: None, out: Path | None = None) -> Ledger:
     """Return what is found on a grid up to three dimensions, by trajectories above; first whether it is what was said.
 
-    On a grid, laws are kept in the folder `out` as they come: the same trial, interrupted, goes on from them.
+    Laws and trajectories are kept in the folder `out` as they come: the same trial, interrupted, goes on from them.
     """
     words = _convention(trial)
     if words:
@@ -147,6 +147,7 @@ def _convention(trial: Trial) -> str | None:
 
 def _measured(trial: Trial, tell: Callable[[str], None], out: Path | None) -> Ledger:
     asked = trial.asked
+    checkpoint = None if out is None else _checkpoint(trial, out, tell)
     if trial.grid is None:
         return certify_by_sampling(
             trial.process,
@@ -157,6 +158,7 @@ def _measured(trial: Trial, tell: Callable[[str], None], out: Path | None) -> Le
             training=trial.training,
             trajectories=asked.trajectories or 0,
             seed=asked.seed,
+            checkpoint=checkpoint,
             tell=tell,
         )
     return certify(
@@ -166,7 +168,7 @@ def _measured(trial: Trial, tell: Callable[[str], None], out: Path | None) -> Le
         data=trial.data,
         stop=asked.stop,
         elements=asked.elements or 0,
-        checkpoint=None if out is None else _checkpoint(trial, out, tell),
+        checkpoint=checkpoint,
         tell=tell,
     )
 

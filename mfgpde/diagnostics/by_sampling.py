@@ -15,12 +15,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 
 from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array, dot
+from mfgpde.core.checkpoint import Checkpoint
+from mfgpde.core.kept import Kept
 from mfgpde.diagnostics.coupled import coupled
 from mfgpde.diagnostics.data import Data, Named, Sampled
 from mfgpde.diagnostics.intervals import mean_interval
@@ -32,7 +36,7 @@ from mfgpde.diagnostics.scales import spread, stopped_early
 from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.processes import ForwardProcess, LinearProcess, ScheduledProcess
 from mfgpde.scores import DirectionalScore, Score, Uncertain, require_score
-from mfgpde.solvers import counted_directions, prior_of
+from mfgpde.solvers import Counted, counted_directions, prior_of
 from mfgpde.transport import wasserstein_gaussian
 
 GROUPS = 16
@@ -42,6 +46,8 @@ FLOW_STEPS = 4
 """of one of the ODE"""
 PART = 4
 """one trajectory of so many is walked once more with steps twice as long"""
+TRAJECTORIES, DIRECTIONS, LIKELIHOOD = 1, 2, 3
+"""name what chance is for: each part has its own, whatever came before it"""
 NOTHING_LEFT = 1e-6
 """of the data: where less of them is left, times are not told apart by it"""
 
@@ -68,6 +74,7 @@ def certify_by_sampling(
     training: Array | None = None,
     trajectories: int = 4096,
     seed: int = 0,
+    checkpoint: Path | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Ledger:
     """Return the certificate of a score in any dimension, every number a mean with its 99 % confidence interval.
@@ -75,17 +82,39 @@ def certify_by_sampling(
     `data` add likelihood, gaps of the moments, and how far the prior is from what the noise makes of them; a law in closed
     form adds the error of the score and KL(p‖q^ODE). Without, residuals, rotation and the gap of ODE and SDE still come.
     `training` are the points (n, d) that the score was fitted to, by default data that are samples: how near to them it
-    generates is told beside data that it has not seen.
+    generates is told beside data that it has not seen. With `checkpoint`, a file (.npz), trajectories and means are kept as
+    they come, for the same trial begun again: each part has chance of its own, so that it ends at the same numbers.
 
-    Raises TypeError for a score without derivatives along directions, ValueError for one that is not finite: before
-    anything long.
+    Raises TypeError for a score without derivatives along directions, ValueError for one that is not finite, and for the
+    checkpoint of another trial, Busy where another run is at work on it: before anything long.
     """
     require(process, LinearProcess, "the process")
     require_score(score, DirectionalScore)
+    work = {"process": process, "score": score, "dimension": dimension, "data": data, "stop": stop, "seed": seed}
+    work |= {"trajectories": trajectories, "steps": (STEPS, FLOW_STEPS)}
+    kept = Checkpoint(checkpoint, work if checkpoint is not None else {})
+    with kept.held():
+        found = _by_sampling(process, score, dimension, data, stop, training, trajectories, seed, kept, tell)
+        kept.done()
+    return found
+
+
+def _by_sampling(
+    process: LinearProcess,
+    score: DirectionalScore,
+    dimension: int,
+    data: Data | None,
+    stop: float,
+    training: Array | None,
+    trajectories: int,
+    seed: int,
+    checkpoint: Checkpoint,
+    tell: Callable[[str], None],
+) -> Ledger:
     clock, ledger = time.perf_counter(), Ledger()
     counted, rng = counted_directions(score), np.random.default_rng(seed)
-    prior = prior_of(process, dimension)
-    start = prior.sample(trajectories, rng)
+    kept = _KeptCosts(checkpoint, counted)
+    start = prior_of(process, dimension).sample(trajectories, rng)
     probe(counted, start[:PROBES], process, stop)
     slip = likely_slip(process, score, data, dimension, stop, np.random.default_rng(0))
     if slip:
@@ -93,12 +122,11 @@ def certify_by_sampling(
     times = stages(process, stop)
     ends = (process.horizon, *(t for t in times if t < process.horizon * (1 - 1e-12)), stop)
     tell("trajectories of the SDE and the ODE")
-    sde = _trajectories(process, counted, start, ends, rng)
-    ode = _trajectories(process, counted, start, ends, None)
+    sde, ode = (_trajectories(process, counted, start, ends, seed, kept, noisy) for noisy in (True, False))
     tell("residuals along trajectories")
     few = max(GROUPS, trajectories // 4)
     looked = zip((*times, stop), sde[-len(times) - 1 :], strict=True)
-    ledger.rows = [_row(process, counted, places.first(few), t, rng) for t, places in looked]
+    ledger.rows = [_row(process, counted, places.first(few), t, seed, k, kept) for k, (t, places) in enumerate(looked)]
     if isinstance(score, Uncertain):
         for row in ledger.rows:
             row["uncertainty of the derivatives"] = max(score.uncertainty.values(), default=0.0)
@@ -108,7 +136,9 @@ def certify_by_sampling(
         known = data.sample(min(trajectories, len(data.at)) if isinstance(data, Sampled) else trajectories, rng)
         clouds["data"] = Walked(known, known[: len(known) // PART])
         off = mismatch(process, data, dimension)
-        ledger.enter("likelihood", "data", likelihood(process, counted, data, few, stop, rng, off["KL(p_T‖prior)"]))
+        chance = np.random.default_rng([seed, LIKELIHOOD])
+        likely = likelihood(process, counted, data, few, stop, chance, off["KL(p_T‖prior)"], kept)
+        ledger.enter("likelihood", "data", likely)
         if isinstance(data, Named):
             ledger.enter("likelihood", "data", {"|s − ∇log p|² at the end": _off(counted, data, known[:few], stop)})
         ledger.enter("prior", "p_T–prior", off)
@@ -127,24 +157,65 @@ def certify_by_sampling(
         "seed": seed,
         "steps": STEPS,
         "cost": {
-            "seconds": time.perf_counter() - clock,
-            "seconds in the score": counted.seconds,
-            "score evaluations": counted.points,
+            "seconds": time.perf_counter() - clock + kept.seconds,
+            "seconds in the score": counted.seconds + kept.score_seconds,
+            "score evaluations": counted.points + kept.points,
         },
     }
     return ledger
 
 
+class _KeptCosts(Kept):
+    """Parts with what they cost; of those that were taken up, the sums: score evaluations, seconds in them, all seconds."""
+
+    def __init__(self, checkpoint: Checkpoint, counted: Counted) -> None:
+        super().__init__(checkpoint)
+        self.counted = counted
+        self.points, self.score_seconds, self.seconds = 0, 0.0, 0.0
+
+    def part(self, name: str, make: Callable[[], Mapping[str, Array]], *, now: bool = False) -> dict[str, Array]:
+        made = False
+
+        def costed() -> dict[str, Array]:
+            nonlocal made
+            made = True
+            points, seconds, clock = self.counted.points, self.counted.seconds, time.perf_counter()
+            found = dict(make())
+            spent = (self.counted.points - points, self.counted.seconds - seconds, time.perf_counter() - clock)
+            return found | {"cost": np.array(spent)}
+
+        found = super().part(name, costed, now=now)
+        points, score_seconds, seconds = found.pop("cost").tolist()
+        if not made:
+            self.points += round(points)
+            self.score_seconds += score_seconds
+            self.seconds += seconds
+        return found
+
+
 def _trajectories(
-    process: ForwardProcess, score: Score, x: Array, ends: Sequence[float], rng: np.random.Generator | None
+    process: ForwardProcess, score: Score, x: Array, ends: Sequence[float], seed: int, kept: Kept, noisy: bool
 ) -> list[Walked]:
-    """Return the places at all ends, latest time first, by Heun's scheme; with `rng` those of the SDE.
+    """Return the places at all ends, latest time first, by Heun's scheme: of the SDE, or, without noise, of the ODE.
 
     One trajectory of `PART` is walked twice, with steps twice as long under the same noise.
     """
+    found = [Walked(x, x[: len(x) // PART])]
+    for k, (late, early) in enumerate(pairwise(ends)):
+        rng = np.random.default_rng([seed, TRAJECTORIES, k]) if noisy else None
+        part = kept.part(
+            f"{'sde' if noisy else 'ode'} {k}", partial(_walked, process, score, found[-1], late, early, rng)
+        )
+        found.append(Walked(part["fine"], part["coarse"]))
+    return found
+
+
+def _walked(
+    process: ForwardProcess, score: Score, places: Walked, late: float, early: float, rng: np.random.Generator | None
+) -> dict[str, Array]:
+    """Return the places at an earlier time; with `rng` those of the SDE."""
     share, steps = (1.0, STEPS) if rng is not None else (0.5, FLOW_STEPS)
-    y = x[: len(x) // PART]
-    found = [Walked(x, y)]
+    x, y = places.fine, places.coarse
 
     def velocity(z: Array, t: float) -> Array:
         return 2 * share * float(process.diffusivity(t)) * score(z, t) - process.drift(z, t)
@@ -157,18 +228,16 @@ def _trajectories(
         h, first = t - s, velocity(z, t)
         return z + 0.5 * h * (first + velocity(z + h * first + kick, s)) + kick
 
-    for late, early in pairwise(ends):
-        knots = _knots(process, late, early, steps)
-        for t, middle, s in zip(knots[::2], knots[1::2], knots[2::2], strict=False):
-            one = two = joined = np.zeros(1)
-            if rng is not None:
-                a, b = noise(t, middle), noise(middle, s)
-                one, two = a * rng.standard_normal(x.shape), b * rng.standard_normal(x.shape)
-                joined = (one + two)[: len(y)] * (noise(t, s) / float(np.hypot(a, b)))
-            x = step(step(x, t, middle, one), middle, s, two)
-            y = step(y, t, s, joined)
-        found.append(Walked(x, y))
-    return found
+    knots = _knots(process, late, early, steps)
+    for t, middle, s in zip(knots[::2], knots[1::2], knots[2::2], strict=False):
+        one = two = joined = np.zeros(1)
+        if rng is not None:
+            a, b = noise(t, middle), noise(middle, s)
+            one, two = a * rng.standard_normal(x.shape), b * rng.standard_normal(x.shape)
+            joined = (one + two)[: len(y)] * (noise(t, s) / float(np.hypot(a, b)))
+        x = step(step(x, t, middle, one), middle, s, two)
+        y = step(y, t, s, joined)
+    return {"fine": x, "coarse": y}
 
 
 def _knots(process: ForwardProcess, late: float, early: float, steps: int) -> list[float]:
@@ -185,14 +254,15 @@ def _knots(process: ForwardProcess, late: float, early: float, steps: int) -> li
 
 
 def _row(
-    process: ForwardProcess, score: DirectionalScore, places: Walked, t: float, rng: np.random.Generator
+    process: ForwardProcess, score: DirectionalScore, places: Walked, t: float, seed: int, k: int, kept: Kept
 ) -> dict[str, float | Entry]:
-    """Return mean squares at one time: of the score, of ε (above 16 dimensions two directions drawn), of the rotation."""
-    shape = places.fine.shape
+    """Return mean squares at the k-th time: of the score, of ε, of the rotation; above 16 dimensions by two directions."""
+    shape, rng = places.fine.shape, np.random.default_rng([seed, DIRECTIONS, k])
     all_of_them = [np.broadcast_to(e, shape) for e in np.eye(shape[1])] if shape[1] <= FEW else None
     directions = all_of_them or [np.sign(rng.standard_normal(shape)) for _ in range(2)]
-    fine = _squares(process, score, places.fine, t, directions)
-    rough = _squares(process, score, places.coarse, t, [v[: len(places.coarse)] for v in directions])
+    first = [v[: len(places.coarse)] for v in directions]
+    fine = kept.part(f"row {k}", lambda: _squares(process, score, places.fine, t, directions))
+    rough = kept.part(f"rough row {k}", lambda: _squares(process, score, places.coarse, t, first))
     return {"t": float(t)} | {name: _mean(values, rough[name]) for name, values in fine.items()}
 
 

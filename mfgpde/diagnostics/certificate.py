@@ -14,6 +14,7 @@ import numpy as np
 from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array
 from mfgpde.core.checkpoint import Checkpoint
+from mfgpde.core.kept import Kept
 from mfgpde.densities import cell_means
 from mfgpde.diagnostics.compared import Law, compared, normal, w2_entry
 from mfgpde.diagnostics.data import Data, Named, Sampled
@@ -30,7 +31,7 @@ from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
 from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers, require_score
 from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of, solve
-from mfgpde.solvers.kept_laws import KeptLaws
+from mfgpde.solvers.kept_laws import kept_law
 
 RTOL = {"sde": 2e-3, "ode": 5e-4}
 """tolerances of the time steps"""
@@ -73,7 +74,7 @@ def certify(
     work = {"process": process, "score": score, "grid": grid, "stop": stop, "tolerances": RTOL}
     kept = Checkpoint(checkpoint, work if checkpoint is not None else {})
     with kept.held():
-        found = _certified(process, score, grid, data, stop, elements, KeptLaws(kept), tell)
+        found = _certified(process, score, grid, data, stop, elements, Kept(kept), tell)
         kept.done()
     return found
 
@@ -85,7 +86,7 @@ def _certified(
     data: Data | None,
     stop: float,
     elements: int,
-    kept: KeptLaws,
+    kept: Kept,
     tell: Callable[[str], None],
 ) -> Ledger:
     clock, ledger = time.perf_counter(), Ledger()
@@ -98,13 +99,13 @@ def _certified(
     by_sde = partial(induced_sde, process, score, stop=stop, times=times)
     by_ode = partial(induced_ode, process, score, stop=stop)
     tell("the law of the SDE")
-    sde = kept.law("sde", grid, lambda: by_sde(grid, rtol=RTOL["sde"]))
+    sde = kept_law(kept, "sde", grid, lambda: by_sde(grid, rtol=RTOL["sde"]))
     tell("the law of the ODE")
-    ode = kept.law("ode", grid, lambda: by_ode(grid, times=times, rtol=RTOL["ode"]))
+    ode = kept_law(kept, "ode", grid, lambda: by_ode(grid, times=times, rtol=RTOL["ode"]))
     tell("both laws on half the grid, for error bars")
-    rough = kept.law("rough sde", half, lambda: by_sde(half, rtol=RTOL["sde"]))
-    sharp = kept.law("sharp sde", half, lambda: by_sde(half, rtol=SHARP * RTOL["sde"]))
-    sharp_ode = kept.law("sharp ode", half, lambda: by_ode(half, times=times[:1], rtol=SHARP * RTOL["ode"]))
+    rough = kept_law(kept, "rough sde", half, lambda: by_sde(half, rtol=RTOL["sde"]))
+    sharp = kept_law(kept, "sharp sde", half, lambda: by_sde(half, rtol=SHARP * RTOL["sde"]))
+    sharp_ode = kept_law(kept, "sharp ode", half, lambda: by_ode(half, times=times[:1], rtol=SHARP * RTOL["ode"]))
     sdes, odes = (sde, rough, sharp), (ode, on_half_grid(process, ode), sharp_ode)
     laws = {
         "sde": Law("sde", _cut(sde.density), _cut(rough.density), _cut(sharp.density)),

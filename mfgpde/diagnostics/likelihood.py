@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
+from mfgpde.core.checkpoint import Checkpoint
+from mfgpde.core.kept import Kept
 from mfgpde.diagnostics.data import Data, Named, Sampled, noised
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.diagnostics.ledger import Entry
@@ -146,13 +148,15 @@ def likelihood(
     stop: float,
     rng: np.random.Generator,
     kl_of_prior: Entry | None = None,
+    kept: Kept | None = None,
 ) -> dict[str, Entry]:
     """Return −E log q^ODE over n data at the stop, in nats and in bits a dimension, and what of it is the prior's.
 
     Of data with few levels also the bits of a level, an upper bound; of a law in closed form KL(p‖q^ODE). Every bar is the
     sum of its parts: samples; trace estimator, half of what two directions differ by; solver tolerance; dequantisation,
-    half of what two draws of the noise differ by.
+    half of what two draws of the noise differ by. What takes long goes into, or comes from, `kept`.
     """
+    kept = kept or Kept(Checkpoint(None, {}))
     coarse = (
         levels(data.raw) if isinstance(data, Sampled) and stop > 0 and isinstance(process, IsotropicProcess) else None
     )
@@ -169,11 +173,17 @@ def likelihood(
         points.append(noised(process, clean, stop, rng))
         directions.append(v[0])
     joined, rtol = (np.concatenate(directions), DRAWN_RTOL) if drawn else (None, RTOL)
-    logs = flow_log_density(process, score, np.concatenate(points), stop, directions=joined, rtol=rtol)
-    logs = logs.reshape(len(points), n)
     some = directions[0][:part] if drawn else None
-    rough = flow_log_density(process, score, x[:part], stop, directions=some, rtol=LOOSER * rtol)
-    tolerance = _reach(rough - logs[0][:part])
+
+    def log_densities() -> dict[str, Array]:
+        sharp = flow_log_density(process, score, np.concatenate(points), stop, directions=joined, rtol=rtol)
+        return {"sharp": sharp.reshape(len(points), n)}
+
+    def rough_ones() -> dict[str, Array]:
+        return {"rough": flow_log_density(process, score, x[:part], stop, directions=some, rtol=LOOSER * rtol)}
+
+    logs = kept.part("log-densities", log_densities)["sharp"]
+    tolerance = _reach(kept.part("rough log-densities", rough_ones)["rough"] - logs[0][:part])
     own = 0.5 * (logs[0] + logs[1]) if drawn else logs[0]
     trace = _half_width(0.5 * (logs[0] - logs[1])) if drawn else 0.0
     nats = _entry(-own, {"trace estimator": trace, "solver tolerance": tolerance})

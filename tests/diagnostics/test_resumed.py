@@ -1,10 +1,16 @@
-"""A certificate that was killed goes on from the laws it had, to the same numbers."""
+"""A certificate that was killed goes on from the laws, or trajectories, that it had, to the same numbers."""
+
+from functools import partial
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import mfgpde as mfg
-from mfgpde.diagnostics import certificate
+from mfgpde.core import checkpoint, kept
+from mfgpde.diagnostics import by_sampling, certificate
+from mfgpde.diagnostics.by_sampling import certify_by_sampling
+from mfgpde.diagnostics.data import Named, Sampled
 
 
 class Killed(BaseException):
@@ -45,3 +51,60 @@ def test_an_interrupted_certificate_goes_on(tmp_path, monkeypatch):
     assert not place.exists()
     assert again.measured == whole.measured
     assert again.facts["cost"]["score evaluations"] == whole.facts["cost"]["score evaluations"]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["a law", "samples of few levels"])
+def test_an_interrupted_certificate_by_trajectories_goes_on(tmp_path, monkeypatch, named):
+    """Killed in every third part, of trajectories, residuals and likelihoods: what was had is not asked for again."""
+    monkeypatch.setattr(checkpoint, "PAUSE", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", np.inf)
+    process, law, place = mfg.OrnsteinUhlenbeck(), mfg.gaussian(np.zeros(5), 0.3 * np.eye(5)), tmp_path / "state.npz"
+    if named:
+        data = Named.stopped(process, law, 0.02)
+    else:
+        levels = np.round(4 * law.sample(300, np.random.default_rng(0))) / 4
+        data = Sampled.stopped(process, levels, 0.02)
+    score = mfg.ExactScore(process, law)
+    trial = partial(certify_by_sampling, process, score, 5, data=data, stop=0.02, trajectories=256)
+    whole, made = trial(), []
+    part = kept.Kept.part
+
+    def counted(self, name, make, **options):
+        def making():
+            if len(made) == wrong:
+                raise Killed
+            made.append(name)
+            return make()
+
+        return part(self, name, making, **options)
+
+    monkeypatch.setattr(kept.Kept, "part", counted)
+    for last in range(1, 90, 3):
+        wrong = last
+        try:
+            again = trial(checkpoint=place)
+            break
+        except Killed:
+            assert place.exists()
+    assert len(made) == len(set(made)) == 16 + 16 + 2 * 17 + 2
+    assert not place.exists()
+    assert again.measured == whole.measured
+    assert again.rows == whole.rows
+    cost, costs = (one.facts["cost"]["score evaluations"] for one in (again, whole))
+    assert cost == pytest.approx(costs, rel=0.02)  # a scan for jumps in time is coarser where a score is slow
+
+
+def test_trajectories_of_another_trial_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PAUSE", 0.0)
+    process, law, place = mfg.OrnsteinUhlenbeck(), mfg.gaussian(np.zeros(5), 0.3 * np.eye(5)), tmp_path / "state.npz"
+    score = mfg.ExactScore(process, law)
+
+    def killed(*given):
+        raise Killed
+
+    with monkeypatch.context() as context:
+        context.setattr(by_sampling, "_squares", killed)
+        with pytest.raises(Killed):
+            certify_by_sampling(process, score, 5, trajectories=64, checkpoint=place)
+    with pytest.raises(ValueError, match=r"belongs to another problem, by its seed \(0.0 there, 1.0 here\)"):
+        certify_by_sampling(process, score, 5, trajectories=64, seed=1, checkpoint=place)

@@ -1,0 +1,36 @@
+"""Parts of long work that are had once: written as they come, and taken up by the same work begun again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mfgpde.core.arrays import Array
+from mfgpde.core.checkpoint import Checkpoint
+
+
+class Kept:
+    """Parts by name, each arrays by name, in a checkpoint; without a path, they are made and that is all.
+
+    A part must follow from the work and its name alone: what chance it needs, it seeds by itself.
+    Raises ValueError where the checkpoint belongs to other work, with the field that differs.
+
+    >>> kept = Kept(Checkpoint(None, {}))
+    >>> float(kept.part("a", lambda: {"sum": np.arange(4.0).sum()})["sum"])
+    6.0
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self._arrays = checkpoint.load() or {}
+
+    def part(self, name: str, make: Callable[[], Mapping[str, Array]], *, now: bool = False) -> dict[str, Array]:
+        """Return what was kept under the name, or what `make` returns; it is written `now`, or when it is time."""
+        whole, first = f"{name}|", len(name) + 1
+        found = {key[first:]: values for key, values in self._arrays.items() if key.startswith(whole)}
+        if found:
+            return found
+        made = dict(make())
+        if self.checkpoint.path is not None:
+            self._arrays |= {f"{name}|{key}": values for key, values in made.items()}
+            self.checkpoint.save(now=now, **self._arrays)
+        return made
