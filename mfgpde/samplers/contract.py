@@ -58,10 +58,10 @@ class Model:
 
     def time_at(self, log_snr: float) -> float:
         """Return the time at which λ has a value. Raises ValueError for one that the process does not reach."""
-        T = self.process.horizon
+        T = self.seen(self.process.horizon)
         least = self.log_snr(T)
         if log_snr < least - 1e-9 * (1 + abs(least)):
-            raise ValueError(f"λ = {log_snr:.6g} is below {least:.6g}, its value at the horizon {T:g}")
+            raise ValueError(f"λ = {log_snr:.6g} is below {least:.6g}, its value at the last time, {T:g}")
         if log_snr <= least:
             return T
         low, high = T, T
@@ -75,14 +75,27 @@ class Model:
 
     def data(self, x: Array, t: float) -> Array:
         """Return x̂₀ = (x + σ² s)/α, shape (n, d), a length."""
-        t = self._seen(t)
+        t = self.seen(t)
         return (x + float(self.process.variance(t)) * self.score(x, t)) / self.alpha(t)
 
-    def _seen(self, t: float) -> float:
+    def seen(self, t: float) -> float:
         """Return t, or the last time at which a millionth of the data is in the state."""
         if self.alpha(t) >= LEFT:
             return t
         return float(brentq(lambda u: self.alpha(u) - LEFT, 0.0, t))
+
+    def widths(self, least: float, stop: float) -> tuple[float, float, float]:
+        """Return the first time of a list of noise levels, and σ/α there and at the last level that is not zero.
+
+        The first is the horizon, or where nothing of the data is left at the horizon the last time with a millionth of
+        them. The last is that of the stop, or, where this is zero, `least` of the largest; of σ(T) where no data are left.
+        """
+        T = self.process.horizon
+        first = self.seen(T)
+        top = float(np.sqrt(self.spread(first)))
+        if stop > 0:
+            return first, top, float(np.sqrt(self.spread(stop)))
+        return first, top, least * (top if first == T else self.sigma(T))
 
     def velocity(self, x: Array, t: float) -> Array:
         """Return û = f − D s, the velocity of the probability flow, length per time."""

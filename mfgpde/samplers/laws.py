@@ -15,7 +15,14 @@ from numpy.random import Generator
 from mfgpde.core.arrays import Array
 from mfgpde.core.laws import Check, Kind, Law, agree, refuses, small
 from mfgpde.densities import GaussianMixture, bimodal
-from mfgpde.processes import IsotropicProcess, OrnsteinUhlenbeck, VarianceExploding, VariancePreserving
+from mfgpde.processes import (
+    Cosine,
+    IsotropicProcess,
+    OrnsteinUhlenbeck,
+    Straight,
+    VarianceExploding,
+    VariancePreserving,
+)
 from mfgpde.samplers.contract import Levels, Model, Sampler
 from mfgpde.samplers.generated import flat, generated_law
 from mfgpde.samplers.levels.log_snr import LogSNR
@@ -32,6 +39,13 @@ def paths() -> Iterator[IsotropicProcess]:
     yield VariancePreserving()
     yield VarianceExploding(0.01, 5.0, 2.7)
     yield OrnsteinUhlenbeck(horizon=3.0)
+
+
+def ways() -> Iterator[IsotropicProcess]:
+    """Yield processes to try noise levels on: those paths, and two at whose horizon nothing of the data is left."""
+    yield from paths()
+    yield Straight(horizon=1.3)
+    yield Cosine()
 
 
 def order_is_that_on_the_class(sampler: Sampler, rng: Generator) -> Iterator[Check]:
@@ -135,7 +149,7 @@ def levels_go_with_the_unit_of_time(levels: Levels, rng: Generator) -> Iterator[
 
 def times_go_down_to_the_stop(levels: Levels, rng: Generator) -> Iterator[Check]:
     """Times are as many as steps and one, finite, decreasing, the first at most the horizon, the last the stop."""
-    for process in paths():
+    for process in ways():
         for stop in (0.0, 1e-4 * process.horizon):
             for n in (1, 2, 7, 50):
                 times = levels.times(process, n, stop)
@@ -148,7 +162,7 @@ def times_go_down_to_the_stop(levels: Levels, rng: Generator) -> Iterator[Check]
 
 def more_steps_are_closer(levels: Levels, rng: Generator) -> Iterator[Check]:
     """The longest step is shorter with four times as many."""
-    for process in paths():
+    for process in ways():
         few, many = (float(np.max(-np.diff(levels.times(process, n)))) for n in (20, 80))
         yield small(f"{type(process).__name__}: {many:.3g} after {few:.3g}", many / few, 0.6)
 

@@ -16,7 +16,8 @@ from mfgpde.samplers.contract import Model, checked_request
 class LogSNR:
     """λ = log(α/σ) at equal distances. — arXiv:2206.00927, section 3.4.
 
-    With `stop` = 0, where λ is infinite, the last level is zero, and those before end at `least` of the largest σ/α.
+    With `stop` = 0, where λ is infinite, the last level is zero, and those before end at `least` of the largest σ/α. Where
+    nothing of the data is left at the horizon they go from the last time with a millionth of them to `least` of σ(T).
     Raises ValueError for a least level that is not positive.
 
     >>> mfg.samplers.LogSNR().times(mfg.Brownian(), 2, stop=0.25).round(4).tolist()  # t goes down by halves
@@ -32,10 +33,10 @@ class LogSNR:
         """Return the times. Raises ValueError for fewer than one step or a stop outside [0, horizon)."""
         checked_request(process, steps, stop)
         model = Model(process, lambda x, t: x)
-        start = model.log_snr(process.horizon)
-        end = model.log_snr(stop) if stop > 0 else start - float(np.log(self.least))
+        first, top, low = model.widths(self.least, stop)
         inner = steps if stop > 0 else steps - 1
-        times = [model.time_at(float(value)) for value in np.linspace(start, end, inner + 1)]
+        logarithms = np.linspace(-float(np.log(top)), -float(np.log(low)), inner + 1)
+        times = [model.time_at(float(value)) for value in logarithms]
         found = np.array([*times, *([] if stop > 0 else [0.0])])
-        found[0], found[-1] = process.horizon, stop
+        found[0], found[-1] = first, stop
         return found

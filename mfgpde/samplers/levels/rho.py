@@ -16,7 +16,8 @@ from mfgpde.samplers.contract import Model, checked_request
 class Rho:
     """σ̃^{1/ρ} at equal distances, σ̃ = σ/α. — arXiv:2206.00364, eq. (5), ρ = `power` = 7.
 
-    With `stop` = 0 the last level is zero, and those before end at `least` of the largest σ̃.
+    With `stop` = 0 the last level is zero, and those before end at `least` of the largest σ̃. Where nothing of the data is
+    left at the horizon they go from the last time with a millionth of them to `least` of σ(T).
     Raises ValueError for a power or least level that is not positive.
 
     >>> mfg.samplers.Rho(power=1.0).times(mfg.Brownian(), 2, stop=0.25).round(4).tolist()  # √t: 1, ¾, ½
@@ -33,11 +34,10 @@ class Rho:
         """Return the times. Raises ValueError for fewer than one step or a stop outside [0, horizon)."""
         checked_request(process, steps, stop)
         model = Model(process, lambda x, t: x)
-        top = float(np.sqrt(model.spread(process.horizon)))
-        low = float(np.sqrt(model.spread(stop))) if stop > 0 else self.least * top
+        first, top, low = model.widths(self.least, stop)
         inner = steps if stop > 0 else steps - 1
         roots = np.linspace(top ** (1 / self.power), low ** (1 / self.power), inner + 1)
         times = [model.time_at(-self.power * float(np.log(root))) for root in roots]
         found = np.array([*times, *([] if stop > 0 else [0.0])])
-        found[0], found[-1] = process.horizon, stop
+        found[0], found[-1] = first, stop
         return found
