@@ -37,6 +37,8 @@ LEFT = 1e-3
 MOST_LEVELS = 256
 EVEN = 1e-6
 """of a step, within which levels are equally far apart"""
+FAR = 9.0
+"""deviations of the noise beyond which a level has no weight: less than 1e-17 of that of the nearest"""
 Pair = Callable[[Array, float, Array], tuple[Array, Array]]
 
 
@@ -219,12 +221,17 @@ def _encoded(process: IsotropicProcess, stop: float, clean: Array, y: Array, coa
     now = schedule_of(process, stop)
     alpha, sigma = float(now.alpha), float(now.sigma)
     off = (y - alpha * clean) / sigma
-    nearest = np.round((y / alpha - coarse.lowest) / coarse.step)
-    around = np.clip(nearest[..., None] + np.arange(-8, 9), -1, coarse.many)  # those beyond either end weigh nothing
-    inside = (around >= 0) & (around < coarse.many)
-    away = (y[..., None] - alpha * (coarse.lowest + coarse.step * around)) / sigma
-    reach = 0.5 * np.min(np.where(inside, away**2, np.inf), axis=-1)
-    weights = np.where(inside, np.exp(np.minimum(reach[..., None] - 0.5 * away**2, 0.0)), 0.0).sum(axis=-1)
+    nearest = np.clip(np.round((y / alpha - coarse.lowest) / coarse.step), 0, coarse.many - 1)
+
+    def half_square(place: Array) -> Array:
+        return 0.5 * ((y - alpha * (coarse.lowest + coarse.step * place)) / sigma) ** 2
+
+    reach, weights = half_square(nearest), np.zeros_like(y)
+    beside = min(coarse.many - 1, int(np.ceil(FAR * sigma / (alpha * coarse.step))))
+    for k in range(-beside, beside + 1):
+        place = nearest + k
+        inside = (place >= 0) & (place < coarse.many)
+        weights += np.where(inside, np.exp(np.minimum(reach - half_square(place), 0.0)), 0.0)
     decoded = -0.5 * off**2 + reach - np.log(weights)
     gained: Array = -0.5 * off**2 - 0.5 * np.log(2 * np.pi * sigma**2) - decoded
     return gained.sum(axis=-1)
