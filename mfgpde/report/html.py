@@ -12,6 +12,7 @@ from mfgpde.report import drawings, table
 from mfgpde.report.environment import template
 from mfgpde.report.formulas import mathml
 from mfgpde.report.inline import inline
+from mfgpde.report.notation import notation
 
 
 def render(
@@ -28,7 +29,9 @@ def render(
     page = template(
         "report.html",
         mathml=mathml,
+        notation=notation,
         margin=table.margin,
+        sharpness=table.sharpness,
         notices=table.notices,
         seen_to_fail=table.seen_to_fail,
         proved_in=table.proved_in,

@@ -248,6 +248,16 @@ def margin(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) < 1000 else f"{value:.0e}"
 
 
+def sharpness(claim: Mapping[str, Any]) -> str:
+    """Return left over right of the inequality nearest to equality, in per cent; of those whose sides are positive."""
+    sides = [(f["left"]["value"], f["right"]["value"]) for f in claim["findings"] if f["relation"] == "≤"]
+    shares = [left / right for left, right in sides if left and right and 0 < left <= right < math.inf]
+    if not shares:
+        return "–"
+    share = 100 * max(shares)
+    return f"{share:.3g} %" if share >= 0.01 else f"{share:.0e} %"
+
+
 def notices(detects: Mapping[str, float | None]) -> str:
     """Return what a claim would notice, as in “diffusivity 0.3 %”."""
     parts = [f"{name.replace('_', ' ')} {percent(value)}" for name, value in detects.items()]

@@ -1,0 +1,28 @@
+"""Words with symbols as the field sets them: what labels have as E_q, q^SDE or e^{−λt} becomes indices and powers."""
+
+from __future__ import annotations
+
+import re
+
+from markupsafe import Markup, escape
+
+INDEX = re.compile(
+    r"(?P<base>(?:(?<![A-Za-zα-ωΑ-Ω])[^\W\d_]|[∂∇∫∑])[₀-₉′̂]*)_(?:\{(?P<braced>[^{}]*)\}|(?P<bare>[^\W_]+̂?(?:[−-]\w)?))"
+)
+POWER = re.compile(
+    r"(?P<base>(?:(?<![A-Za-zα-ωΑ-Ω])[^\W\d_]̂?|(?<=[>)|\d])))\^(?:\{(?P<braced>[^{}]*)\}|\((?P<round>[^()]*)\)|(?P<bare>∫?[^\W_]+|½|\*))"
+)
+SLOPE = re.compile(r"(∂)_([^\W\d_])")
+ORDER = re.compile(r"\b(?P<letter>[WL])(?P<order>[12])(?![A-Za-z0-9_.])")
+
+
+def notation(text: str) -> Markup:
+    """Return a label, escaped, with its indices and powers set; names of several letters stay as they are.
+
+    >>> print(notation("E_q|e|² ≤ W2(q^ODE, p_T), e^{−λt} and my_name"))
+    E<sub>q</sub>|e|² ≤ W<sub>2</sub>(q<sup>ODE</sup>, p<sub>T</sub>), e<sup>−λt</sup> and my_name
+    """
+    found = SLOPE.sub(r"\1<sub>\2</sub>", str(escape(text)))
+    found = INDEX.sub(lambda m: f"{m['base']}<sub>{m['bare'] or m['braced']}</sub>", found)
+    found = POWER.sub(lambda m: f"{m['base']}<sup>{m['bare'] or m['round'] or m['braced']}</sup>", found)
+    return Markup(ORDER.sub(lambda m: f"{m['letter']}<sub>{m['order']}</sub>", found))
