@@ -120,7 +120,7 @@ def verdict(
 
 @app.command()
 def solve(
-    problem: Annotated[Path, typer.Argument(help="A problem or game file (TOML); see docs/examples.")],
+    problem: Annotated[Path, typer.Argument(help="A problem or game file (TOML); see docs/problem_files.md.")],
     out: Annotated[Path | None, typer.Option(help="Where to write: .nc; .xdmf or .bp on meshes.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the last field to this image.")] = None,
 ) -> None:
@@ -130,7 +130,7 @@ def solve(
 
     console, ranks = _console(), int(os.environ.get("PMI_SIZE") or os.environ.get("OMPI_COMM_WORLD_SIZE") or 1)
     with Complaints(ranks):
-        from mfgpde.app import game_problem, outputs
+        from mfgpde.app import drifts, game_problem, outputs
         from mfgpde.app import problem as problems
         from mfgpde.core import files
         from mfgpde.discretisations import Distributed
@@ -146,7 +146,13 @@ def solve(
             raise ValueError(f"{type(posed.discretisation).__name__} runs on one process; several need finite-element")
         first = comm is None or comm.rank == 0
         gridded = isinstance(grid, CartesianGrid)
-        place = outputs.ready(out or posed.output, (".nc",) if gridded else (".nc", ".xdmf", ".bp"))
+        fields = (".nc",) if gridded or posed.sought is not None else (".nc", ".xdmf", ".bp")
+        place = outputs.ready(out or posed.output, fields)
+        if first:
+            for words in drifts.said(posed.process, posed.discretisation):
+                console.print(words, highlight=False)
+        if posed.sought is not None:
+            return _find(posed, place, picture, console, first)
         try:
             solution = posed.solve(place if ranks == 1 else None, progress=first)
         except NotConverged as failure:
@@ -160,6 +166,24 @@ def solve(
         if first:
             console.print(table.solution_table(solution))
             console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")
+
+
+def _find(posed: Any, out: Path, picture: Path | None, console: Terminal, first: bool) -> None:
+    """Find what a problem file asks for in place of a march, write it, and say what it is."""
+    from mfgpde.core import files
+    from mfgpde.report import table
+
+    if picture is not None and posed.sought.marches:
+        raise ValueError("the law of a first passage is no field: leave --picture away")
+    found = posed.find()
+    path = files.kept(found.save, out)
+    if picture is not None:
+        from mfgpde.report.pictures import picture as draw
+
+        draw(found.drawn, picture, title=found.title)
+    if first:
+        console.print(table.passage_table(found) if posed.sought.marches else table.fields_table(found))
+        console.print(f"In {path}", highlight=False)
 
 
 def _play(posed: Any, out: Path, picture: Path | None, console: Terminal) -> None:

@@ -183,10 +183,10 @@ def defines(path: Path, name: str) -> bool:
 def spoken(name: str) -> str:
     """Return a Python name as it is written on the command line.
 
-    >>> spoken("VariancePreserving"), spoken("four_blobs"), spoken("SSPRK43"), spoken("TRBDF2")
-    ('variance-preserving', 'four-blobs', 'ssprk43', 'trbdf2')
+    >>> spoken("VariancePreserving"), spoken("four_blobs"), spoken("SSPRK43"), spoken("McKeanVlasov")
+    ('variance-preserving', 'four-blobs', 'ssprk43', 'mckean-vlasov')
     """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()
+    return re.sub(r"(?<=[a-z0-9])(?<!\AMc)(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()
 
 
 def _is_protocol(kind: type) -> bool:

@@ -54,6 +54,11 @@ class ForwardProcess(ABC):
     autonomous: ClassVar[bool] = False
     """whether drift and diffusion are the same at all times"""
 
+    @property
+    def alike(self) -> bool:
+        """Whether the noise is alike along all axes, one number g(t); of others D is a tensor alone."""
+        return True
+
     @abstractmethod
     def drift(self, x: Array, t: ArrayLike) -> Array:
         """Return f(x,t), shape (..., d), length per time."""

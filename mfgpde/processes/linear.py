@@ -105,9 +105,14 @@ class Linear(LinearProcess):
         """Return Aᵀ(t) v."""
         return np.einsum("...ij,...i->...j", beside(_at(self.matrix, t), v), v)
 
+    @property
+    def alike(self) -> bool:
+        """Whether `scale` is a number."""
+        return not _at(self.scale, 0.0).ndim
+
     def diffusion(self, t: ArrayLike) -> Array:
         """Return g(t)."""
-        if _at(self.scale, 0.0).ndim:
+        if not self.alike:
             raise TypeError(
                 "the noise of this process differs by direction, so that there is no one number g(t): its density solves "
                 "ForwardKolmogorov.of(process), its transition laws are exact; scores and games need noise that is alike "

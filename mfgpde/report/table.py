@@ -110,6 +110,28 @@ def solution_table(solution: Any) -> Table:
     return table
 
 
+def fields_table(found: Any) -> Table:
+    """Return what fields range over, integrate to, and are at the places asked for."""
+    table = Table(title=found.title, title_justify="left", header_style="bold")
+    table.add_column("", min_width=16)
+    table.add_column("value", justify="right")
+    for row in found.rows:
+        table.add_row(*row)
+    return table
+
+
+def passage_table(found: Any) -> Table:
+    """Return one row a stored time: what is left, the density of the time of exit, and that through each wall."""
+    table = Table(title="first passage", title_justify="left", header_style="bold")
+    walls = [f"through {'lower' if side == 0 else 'upper'} wall of axis {axis}" for axis, side in found.through]
+    for name in ("t", "survival", "density", *walls):
+        table.add_column(name, justify="right")
+    for k, t in enumerate(found.times):
+        parts = (found.survival, found.density, *found.through.values())
+        table.add_row(f"{t:g}", *(f"{part[k]:.6g}" for part in parts))
+    return table
+
+
 def equilibrium_table(found: Any, cost: Any) -> Table:
     """Return what an equilibrium costs in the continuum, the bounds of the discrete problem, and its residuals."""
     table = Table(title=found.game.name, title_justify="left", header_style="bold", caption=cost.method)

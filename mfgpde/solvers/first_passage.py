@@ -7,8 +7,10 @@ e^{100} are as good as times of one; Galerkin's elements refuse where rounding d
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from mfgpde.discretisations.finite_volume.jump_chain import Instant, JumpChain
 from mfgpde.discretisations.finite_volume.still import Rates
 from mfgpde.equations import FeynmanKac, ForwardKolmogorov
 from mfgpde.solvers.initial import Initial
+from mfgpde.solvers.labelled import write_labelled
 from mfgpde.solvers.march import solve
 
 Set = Callable[[Array], NDArray[np.bool_]]
@@ -111,6 +114,15 @@ class FirstPassage(Shown):
         """Return what is left, and through which walls it went."""
         left = f"{self.survival[-1]:.4g} at t = {self.times[-1]:g}"
         return "first passage", {"survival": left, "walls (axis, side)": ", ".join(map(str, self.through))}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write survival, density and the density through each wall over time as NetCDF 4; return the path."""
+        import xarray
+
+        through = {f"through_{axis}_{side}": ("time", part) for (axis, side), part in self.through.items()}
+        parts = {"survival": ("time", self.survival), "density": ("time", self.density), **through}
+        write_labelled(xarray.Dataset(parts, {"time": self.times}), Path(path))
+        return Path(path)
 
 
 def first_passage(

@@ -14,14 +14,13 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.errors import Status
-from mfgpde.core.files import room, written
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
 from mfgpde.discretisations.finite_volume.jump_rates import pull_along_noise
 from mfgpde.equations import Equation, FokkerPlanck, ForwardKolmogorov
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.error_bound import ErrorBound, error_bound
-from mfgpde.solvers.labelled import read_labelled
+from mfgpde.solvers.labelled import places, read_labelled, write_labelled
 
 if TYPE_CHECKING:
     import xarray
@@ -123,17 +122,11 @@ class Solution(Shown):
         import xarray
 
         grid = self.discretisation.grid
-        names = ["x", "y", "z"][: grid.dimension]
-        if isinstance(grid, CartesianGrid):
-            values = np.stack([field.values for field in self.fields])
-            coords: dict[str, Any] = {"time": self.times, **dict(zip(names, grid.axes, strict=True))}
-            dims = ["time", *names] + ["component"] * (values.ndim - 1 - grid.dimension)
-        else:  # a mesh: quadrature points in no order, their weights beside them
-            values = np.stack([grid.gathered(field.values) for field in self.fields])
-            places = dict(zip(names, grid.gathered(grid.points).T, strict=True))
-            columns = {name: ("point", x) for name, x in (*places.items(), ("weight", grid.gathered(grid.weights)))}
-            coords, dims = {"time": self.times, **columns}, ["time", "point"]
-        box = {"lower": grid.lower, "upper": grid.upper, "periodic": [int(p) for p in grid.periodic]}
+        names, coordinates, box = places(grid)
+        fields = [f.values if isinstance(grid, CartesianGrid) else grid.gathered(f.values) for f in self.fields]
+        values = np.stack(fields)
+        dims = ["time", *names] + ["component"] * (values.ndim - 1 - len(names))
+        coords = {"time": self.times, **coordinates}
         attributes = {**box, "status": str(self.status), "provenance": json.dumps(dict(self.provenance))}
         return xarray.DataArray(values, coords, dims, name=type(self.equation).__name__, attrs=attributes)
 
@@ -154,9 +147,7 @@ class Solution(Shown):
         array = self.to_xarray()  # collective on a mesh spread over ranks, of which the first one writes
         grid = self.discretisation.grid
         if not isinstance(grid, Distributed) or grid.comm.rank == 0:
-            with written(path) as part:
-                room(part, array.nbytes)
-                array.to_netcdf(part, engine="h5netcdf")
+            write_labelled(array, path)
         return path
 
 

@@ -19,6 +19,8 @@ REACH = {1: 1, 2: 8, 3: 3}
 """cells that lattice vectors may go along an axis, by dimension; on small grids less"""
 RANK = 1e-10
 """of the largest eigenvalue of D in units of cells: what is less is no noise"""
+FIRM = 1e-4
+"""of the trace to the power d: above it the determinant of D keeps twelve digits"""
 DIFFERENCE = 0.125
 """of a cell: half the width of the differences that ∇·D is taken by"""
 
@@ -187,6 +189,9 @@ def _split(grid: CartesianGrid, D: Array, g: Array) -> tuple[Array, Array, bool]
         with np.errstate(divide="ignore", invalid="ignore"):
             along = np.where(noise[..., None], pull / scaled[..., 0], 0.0)
         return along / h, np.where(noise[..., None], 0.0, g), not bool(noise.all())
+    along = _solved(scaled, pull)
+    if along is not None:
+        return along / h, np.zeros_like(g), False
     values, vectors = np.linalg.eigh(scaled)
     noise = values > RANK * values[..., -1:]
     parts = np.einsum("...ij,...i->...j", vectors, pull)
@@ -196,6 +201,30 @@ def _split(grid: CartesianGrid, D: Array, g: Array) -> tuple[Array, Array, bool]
     left = np.einsum("...ij,...j->...i", vectors, np.where(noise, 0.0, parts))
     tiny = np.abs(left) <= 1e-12 * np.abs(pull).max(initial=0.0)
     return along / h, np.where(tiny, 0.0, left) * h, not bool(noise.all())
+
+
+def _solved(D: Array, g: Array) -> Array | None:
+    """Return D⁻¹g by Cramer's rule where every tensor of two or three axes is far from degenerate, else nothing.
+
+    The least eigenvalue is at least det D/(tr D)^(d−1): above `FIRM` of the trace determinants lose few digits.
+    """
+    rows = np.moveaxis(D, (-2, -1), (0, 1))
+    if len(rows) == 2:
+        (a, b), (_, c) = rows
+        det, trace = a * c - b * b, a + c
+        if np.all(det > FIRM * trace**2):
+            return np.stack(((c * g[..., 0] - b * g[..., 1]) / det, (a * g[..., 1] - b * g[..., 0]) / det), axis=-1)
+        return None
+    (a, b, c), (_, e, f), (_, _, i) = rows
+    A, B, C = e * i - f * f, c * f - b * i, b * f - c * e
+    E, F, G = a * i - c * c, b * c - a * f, a * e - b * b
+    det = a * A + b * B + c * C
+    if not np.all(det > FIRM * (a + e + i) ** 3):
+        return None
+    x, y, z = np.moveaxis(g, -1, 0)
+    return (
+        np.stack(((A * x + B * y + C * z), (B * x + E * y + F * z), (C * x + F * y + G * z)), axis=-1) / det[..., None]
+    )
 
 
 def _weights(D: Array, grid: CartesianGrid) -> tuple[NDArray[np.int64], Array, NDArray[np.bool_]]:
