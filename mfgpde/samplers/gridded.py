@@ -72,6 +72,12 @@ class Gridded:
         return CartesianGrid(tuple(low - CLEAR * width), tuple(high + CLEAR * width), self.grid.cells)
 
     @property
+    def box(self) -> tuple[Array, Array]:
+        """The least box that holds all cells with a density that counts."""
+        seen = self.grid.points[self.density > SEEN * self.density.max()]
+        return seen.min(axis=0), seen.max(axis=0)
+
+    @property
     def mass(self) -> float:
         """The sum, one if nothing was lost."""
         return float(self.grid.integrate(self.density))

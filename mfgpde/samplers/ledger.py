@@ -20,7 +20,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.densities import GaussianMixture
 from mfgpde.samplers.contract import Model, Sampler, checked_times
-from mfgpde.samplers.generated import Generated, generated_law, prior
+from mfgpde.samplers.generated import Generated, line_law, prior, split
 from mfgpde.samplers.heun import Heun
 from mfgpde.samplers.line import REACH, Line, Quantiles
 from mfgpde.samplers.predictor_corrector import PredictorCorrector
@@ -162,8 +162,8 @@ def ledgers(
     found = []
     for times in lists:
         tell(f"{len(times) - 1} steps")
-        plain = _Law.read(generated_law(sampler, exact, times, right))
-        whole = _Law.read(generated_law(sampler, model, times, start))
+        plain = _Law.read(line_law(sampler, exact, times, right))
+        whole = _Law.read(line_law(sampler, model, times, start))
         found.append(
             Ledger(
                 steps=len(times) - 1,
@@ -252,7 +252,7 @@ def _limit(sampler: Sampler, model: Model, times: Array, start: GaussianMixture,
     row: list[Array] = []
     gaps, radii = [], []
     while True:
-        law = _Law.read(generated_law(scheme, model, _split(times, k), start))
+        law = _Law.read(line_law(scheme, model, split(times, k), start))
         radii.append(law.radius)
         before, row = row, [law.points]
         for share, coarser in zip(shares, before, strict=False):
@@ -268,9 +268,3 @@ def _limit(sampler: Sampler, model: Model, times: Array, start: GaussianMixture,
                 left = gaps[-1] / max(min(ratio - 1, 1.0), 1e-2)
                 return _Law(row[-1], left + grids, f"{k * (len(times) - 1)} steps, extrapolated")
         k *= 2
-
-
-def _split(times: Array, parts: int) -> Array:
-    """Return times with each interval in so many equal parts."""
-    n = len(times) - 1
-    return np.interp(np.arange(n * parts + 1) / parts, np.arange(n + 1), times)
