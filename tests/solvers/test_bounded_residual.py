@@ -39,13 +39,13 @@ def test_both_orders_are_bounded_within_a_factor_of_four(name, order):
     assert true < bound.value < 4 * true
 
 
-def test_in_the_plane_volumes_are_bounded_within_a_factor_of_two_and_expansions_to_a_millionth():
-    grid, truth = mfg.CartesianGrid.cube(6.5, 72, 2), mfg.marginal(TURNING, PLANE, 1.0)
-    for space in (mfg.FiniteVolume(grid), mfg.FiniteVolume(grid, order=4), mfg.Spectral(grid)):
+def test_in_the_plane_volumes_are_bounded_within_a_factor_of_two():
+    grid, truth = mfg.CartesianGrid.cube(6.5, 60, 2), mfg.marginal(TURNING, PLANE, 1.0)
+    for space in (mfg.FiniteVolume(grid), mfg.FiniteVolume(grid, order=4)):
         solution = mfg.solve(mfg.FokkerPlanck.of(TURNING), space, PLANE, (0.0, 1.0), rtol=1e-8)
         bound, true = solution.error_bound(), far_off(solution, truth)
         assert bound.kind is Kind.BOUND
-        assert true < bound.value < max(2 * true, 1e-6)
+        assert true < bound.value < 2 * true
 
 
 @pytest.mark.parametrize("space", [mfg.FiniteVolume, mfg.Spectral])

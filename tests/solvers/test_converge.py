@@ -22,21 +22,21 @@ def random_case(rng):
 @pytest.mark.parametrize("order", [2, 4])
 def test_error_bars_are_calibrated(order):
     rng, inside, tight = np.random.default_rng(7), 0, 0
-    for _ in range(100):
+    for _ in range(60):
         data, k, a, truth = random_case(rng)
 
         def quantity(space, data=data, k=k, a=a):
             field = mfg.solve(FP, space, data, (0.0, 0.3), rtol=1e-6).at(0.3)
             return field.expectation(lambda x: np.cos(k * x[..., 0] + a))
 
-        space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 48, 1), order=order)
+        space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 32 if order == 4 else 48, 1), order=order)
         limit = mfg.converge(quantity, space, floor=FLOOR).limit
         inside += truth in limit
         tight += (
             limit.half_width <= 10 * abs(limit.value - truth) + 3 * FLOOR
         )  # an error may vanish by luck; the floor stays
-    assert inside >= 95
-    assert tight >= 95
+    assert inside >= 57  # 95 of 100
+    assert tight >= 57
 
 
 def test_ladders_on_synthetic_sequences(rng):

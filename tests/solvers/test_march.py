@@ -70,13 +70,9 @@ def test_error_estimates_are_calibrated():
     for _ in range(100):
         means, variances = rng.uniform(-1.5, 1.5, (3, 1)), rng.uniform(0.1, 0.5, 3)
         data = mfg.GaussianMixture(rng.dirichlet(np.ones(3)), means, variances)
-        estimate = mfg.solve_with_error(FP, mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 96, 1)), data, (0.0, 0.3)).l1(
-            0.3
-        )
-        grid = mfg.CartesianGrid.cube(6.0, 96, 1)
-        truth = mfg.l1_distance(
-            mfg.solve(FP, mfg.FiniteVolume(grid), data, (0.0, 0.3)).at(0.3), mfg.marginal(PROCESS, data, 0.3)
-        )
+        space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 96, 1))
+        found = mfg.solve_with_error(FP, space, data, (0.0, 0.3))
+        estimate, truth = found.l1(0.3), mfg.l1_distance(found.solution.at(0.3), mfg.marginal(PROCESS, data, 0.3))
         inside, tight = inside + (truth in estimate), tight + (estimate.upper <= 10 * truth)
     assert inside >= 95
     assert tight >= 95
