@@ -71,6 +71,11 @@ def prepare(asked: Asked) -> Trial:
     else:
         arguments = dict(_option(text) for text in asked.option)
         forward = member(PROCESSES, {"name": asked.process, **arguments})
+    if not forward.alike:
+        raise ValueError(
+            f"{asked.process}: a certificate is of noise that is alike along all axes; of noise on velocities "
+            "mfg.score_residual says how far a score in all coordinates is from its equation, and ForwardKolmogorov.reverse what it generates"
+        )
     stop, network = asked.stop, asked.network
     if not 0 <= stop < forward.horizon:
         raise ValueError(f"stop must lie in [0, {forward.horizon:g}), got {stop}")

@@ -12,6 +12,7 @@ from mfgpde.equations.kolmogorov import FeynmanKac, ForwardKolmogorov, Kolmogoro
 from mfgpde.equations.log_density import LogDensity
 from mfgpde.equations.mckean_vlasov import McKeanVlasov
 from mfgpde.equations.score_fokker_planck import ScoreFokkerPlanck
+from mfgpde.equations.score_kolmogorov import ScoreKolmogorov
 
 __all__ = [
     "BackwardKolmogorov",
@@ -27,6 +28,7 @@ __all__ = [
     "McKeanVlasov",
     "Resetting",
     "ScoreFokkerPlanck",
+    "ScoreKolmogorov",
     "Unknown",
     "ViscousHamiltonJacobi",
 ]

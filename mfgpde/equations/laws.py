@@ -26,10 +26,11 @@ from mfgpde.equations import (
     HamiltonJacobiBellman,
     LogDensity,
     ScoreFokkerPlanck,
+    ScoreKolmogorov,
 )
 from mfgpde.equations.contract import ScalarField
 from mfgpde.processes import ForwardProcess, LinearProcess, OverdampedLangevin
-from mfgpde.processes.places import between, dimension, length, points, times
+from mfgpde.processes.places import between, dimension, length, points, tensor, times
 from mfgpde.scores import ExactScore
 
 SOLVED = 1e-8
@@ -63,11 +64,21 @@ class Gibbs:
 
 
 def exact_score(process: ForwardProcess) -> ExactScore | Gibbs | None:
-    """Return the score of an exact solution: two Gaussians noised, or the law that stays; of other processes none."""
+    """Return the score of an exact solution: two Gaussians noised, or the law that stays; of other processes none.
+
+    Of a process whose noise differs by direction, which has equations of its own, none here.
+    """
+    if not process.alike:
+        return None
     if isinstance(process, OverdampedLangevin):
         return Gibbs(process)
     if not isinstance(process, LinearProcess):
         return None
+    return noised(process)
+
+
+def noised(process: LinearProcess) -> ExactScore:
+    """Return the score of two Gaussians under a linear process."""
     d, size = dimension(process), length(process)
     means = size * np.stack((np.linspace(-1.0, 0.5, d), np.linspace(1.2, 0.7, d)))
     return ExactScore(process, GaussianMixture([0.4, 0.6], means, size**2 * np.array([0.3, 0.5])))
@@ -179,12 +190,34 @@ def scores_solve_their_equation(process: ForwardProcess, rng: Generator) -> Iter
         yield _vanishes(where, [-score.time_derivative(x, t), spreading, moving], first + second)
 
 
+def tensors_move_densities_and_scores(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """With a tensor D: ∂_tφ + ∇·f + f·s = tr(DJ) + s·Ds, and ∂_t s is the gradient of `ScoreKolmogorov`'s bracket."""
+    if process.alike or not isinstance(process, LinearProcess):
+        return
+    score, x, equation = noised(process), points(process, rng), ScoreKolmogorov.of(process)
+    for t in times(process):
+        where, s, D = f"t = {t:.3g}", score(x, t), tensor(process, t)
+        yield agree(f"D, {where}", equation.tensor(t), D)
+        terms = [score.potential_time_derivative(x, t), process.divergence(x, t), dot(process.drift(x, t), s)]
+        spread = np.einsum("ij,nij->n", D, score.jacobian(x, t))
+        yield _vanishes(f"density, {where}", [*terms, -spread, -dot(s, s @ D)])
+
+        def spreading(y: Array, t: float = t, D: Array = D) -> Array:
+            return np.einsum("ij,...ij->...", D, score.jacobian(y, t))
+
+        spread, first = gradient(spreading, x, 0.1 * length(process))
+        moved, second = gradient(lambda y, t=t: equation.transport(y, score(y, t), t), x, 0.1 * length(process))
+        size = max(float(np.abs(part).max()) for part in (spread, moved, process.drift_vjp(x, t, s)))
+        rate = score.time_derivative(x, t)
+        yield agree(f"score, {where}", rate, spread + moved, first + second + SOLVED * size, size=size)
+
+
 def expectations_solve_the_backward_equation(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
     """The expectation u(x, τ) of cos k·X_T, X_{T−τ} = x given, solves ∂_τ u = f·∇u + DΔu of `BackwardKolmogorov.of`.
 
     E cos k·X = e^{−½kᵀQk} cos k·(Fx + b); its derivatives in x by hand, in τ by differences.
     """
-    if not isinstance(process, LinearProcess):
+    if not isinstance(process, LinearProcess) or not process.alike:
         return
     d, x, end = dimension(process), points(process, rng), process.horizon
     equation, k = BackwardKolmogorov.of(process), np.linspace(1.0, 0.5, d) / length(process)
@@ -226,6 +259,7 @@ LAWS: tuple[Law[ForwardProcess], ...] = (
     logarithms_solve_their_equation,
     scores_solve_their_equation,
     expectations_solve_the_backward_equation,
+    tensors_move_densities_and_scores,
     equations_come_back_from_a_pickle,
 )
 """all laws of equations; of a process without exact solutions they say nothing"""

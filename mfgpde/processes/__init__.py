@@ -16,6 +16,7 @@ from mfgpde.processes.discrete import (
 from mfgpde.processes.edm import EDM
 from mfgpde.processes.gaussian_path import GaussianPath
 from mfgpde.processes.generator import MarkovGenerator, clock
+from mfgpde.processes.kinetic import critically_damped, underdamped
 from mfgpde.processes.langevin import OverdampedLangevin, double_well
 from mfgpde.processes.linear import Linear
 from mfgpde.processes.ornstein_uhlenbeck import OrnsteinUhlenbeck
@@ -49,6 +50,7 @@ __all__ = [
     "VarianceExploding",
     "VariancePreserving",
     "clock",
+    "critically_damped",
     "cumulative",
     "double_well",
     "flow_matching",
@@ -57,6 +59,7 @@ __all__ = [
     "scaled_linear_betas",
     "schedule_of",
     "squared_cosine_betas",
+    "underdamped",
 ]
 
 PROCESSES = Register(__name__, ForwardProcess, "process")

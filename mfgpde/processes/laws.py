@@ -26,7 +26,7 @@ from mfgpde.core.differences import gradient, slope
 from mfgpde.core.laws import Check, Kind, Law, agree, numbers, pointwise, refuses, small
 from mfgpde.core.units import powers, remade
 from mfgpde.processes import ForwardProcess, IsotropicProcess, LinearProcess, OverdampedLangevin
-from mfgpde.processes.places import between, dimension, length, points, times
+from mfgpde.processes.places import between, dimension, length, points, strength, tensor, times
 
 SOLVED = 1e-10
 """what transition laws may be off by, of their size, where they are integrated numerically"""
@@ -57,7 +57,8 @@ def takes_points_and_times_of_any_leading_shape(process: ForwardProcess, rng: Ge
     yield agree("drift at 12 times", process.drift(flat, t), alone)
     alone = np.stack([process.divergence(flat[i : i + 1], float(t[i]))[0] for i in range(12)])
     yield agree("divergence at 12 times", process.divergence(flat, t), alone)
-    yield agree("diffusion at 12 times", process.diffusion(t), [float(process.diffusion(float(u))) for u in t])
+    if process.alike:
+        yield agree("diffusion at 12 times", process.diffusion(t), [float(process.diffusion(float(u))) for u in t])
 
 
 def divergence_is_the_trace_of_the_jacobian(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
@@ -94,9 +95,27 @@ def derivatives_of_the_drift_are_those_of_its_values(process: ForwardProcess, rn
 
 
 def diffusivity_is_half_the_square_of_the_diffusion(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
-    """D = g²/2, at one time and at many, g finite and positive after t = 0; as a tensor it is D times the identity."""
+    """D = g²/2, at one time and at many, g finite and positive after t = 0; as a tensor it is D times the identity.
+
+    Of noise that differs by direction the tensor is symmetric and has no eigenvalue below zero; there is no one number g.
+    """
     x = points(process, rng)
     t = process.horizon * np.linspace(0.01, 1.0, 12)
+    if not process.alike:
+        for u in t:
+            D = tensor(process, float(u))
+            yield agree(f"Dᵀ, {_at(u)}", D.T, D)
+            yield small(f"least eigenvalue, {_at(u)}", -float(np.linalg.eigvalsh(D)[0]), 1e-14 * float(np.trace(D)))
+            yield agree(
+                f"everywhere, {_at(u)}", process.diffusion_tensor(x, float(u)), np.broadcast_to(D, (*x.shape, len(D)))
+            )
+        try:
+            process.diffusion(0.0)
+        except TypeError:
+            yield small("g is refused", 0.0, 0.0)
+        else:
+            yield small("g is refused", 1.0, 0.0)
+        return
     g = np.array([float(process.diffusion(float(u))) for u in t])
     yield small("g is finite and positive", float(not (numbers(g) and g.min() > 0)), 0.0)
     yield agree("at 12 times", process.diffusivity(t), 0.5 * g**2)
@@ -114,7 +133,7 @@ def autonomous_processes_do_not_change(process: ForwardProcess, rng: Generator) 
     x, first = points(process, rng), 0.01 * process.horizon
     for t in times(process):
         yield agree(f"drift, {_at(t)}", process.drift(x, t), process.drift(x, first))
-        yield agree(f"diffusion, {_at(t)}", float(process.diffusion(t)), float(process.diffusion(first)))
+        yield agree(f"D, {_at(t)}", tensor(process, t), tensor(process, first))
 
 
 def linear_drifts_are_affine(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
@@ -140,7 +159,7 @@ def transitions_solve_the_moment_equations(process: ForwardProcess, rng: Generat
         t, reach = between(process, t, 0.2 * min(t - s, process.horizon - t))
         A, c = _affine(process, t, d, size)
         F, b, Q = process.transition(s, t).in_dimension(d)
-        noise = float(process.diffusion(t)) ** 2 * np.eye(d)
+        noise = 2 * tensor(process, t)
         rates = {"F": A @ F, "b": A @ b + c, "Q": A @ Q + Q @ A.T + noise}
         terms = {"F": A @ F, "b": np.append(A @ b, c), "Q": np.append(A @ Q, noise)}
         for k, (name, rate) in enumerate(rates.items()):
@@ -256,7 +275,7 @@ def comes_back_from_a_pickle(process: ForwardProcess, rng: Generator) -> Iterato
     yield agree("horizon", again.horizon, process.horizon, roundings=0)
     for t in times(process):
         yield agree(f"drift, {_at(t)}", again.drift(x, t), process.drift(x, t), roundings=0)
-        yield agree(f"diffusion, {_at(t)}", again.diffusion(t), process.diffusion(t), roundings=0)
+        yield agree(f"D, {_at(t)}", tensor(again, t), tensor(process, t), roundings=0)
     if isinstance(process, LinearProcess):
         for name, got, want in zip("FbQ", *(_law(p, x.shape[-1]) for p in (again, process)), strict=True):
             yield agree(name, got, want, roundings=0)
@@ -282,10 +301,10 @@ def _off(process: ForwardProcess, x: Array, unit: str, again: ForwardProcess, fa
     length, time = (factor, 1.0) if unit == "lengths" else (1.0, factor)
     worst = abs(again.horizon / time - process.horizon) / process.horizon
     for t in times(process):
-        drift, noise = process.drift(x, t), float(process.diffusion(t))
+        drift, noise = process.drift(x, t), np.sqrt(2 * strength(process, t))
         moved = again.drift(length * x, time * t) * (time / length)
         worst = max(worst, float(np.abs(moved - drift).max()) / max(float(np.abs(drift).max()), 1e-300))
-        worst = max(worst, abs(float(again.diffusion(time * t)) * time**0.5 / length - noise) / noise)
+        worst = max(worst, abs(np.sqrt(2 * strength(again, time * t)) * time**0.5 / length - noise) / noise)
     return worst
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import expm  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from mfgpde.core.arrays import Array, beside
 from mfgpde.core.initial_value import integrated
@@ -23,8 +24,9 @@ class Linear(LinearProcess):
     than full rank. Then D = ½ggᵀ is a tensor, and the equation `ForwardKolmogorov.of(process)`; what needs one number D
     refuses such a process.
 
-    Transition laws integrate Φ̇ = AΦ, ḃ = Ab + c, Σ̇ = AΣ + ΣAᵀ + ggᵀ to a relative 1e-12 (Dormand–Prince 8), steps
-    ending where a coefficient jumps.
+    Transition laws solve Φ̇ = AΦ, ḃ = Ab + c, Σ̇ = AΣ + ΣAᵀ + ggᵀ: of still coefficients by exponentials of a short time,
+    doubled (Van Loan, IEEE TAC 23, 1978), to roundings of each; else to a relative 1e-12 (Dormand–Prince 8), steps ending
+    where a coefficient jumps.
 
     >>> turning = mfg.Linear(np.array([[0.0, -1.0], [1.0, 0.0]]), horizon=2.0)
     >>> (turning.transition(0.0, np.pi / 2).factor.round(6) + 0.0).tolist()  # a quarter of a turn
@@ -54,36 +56,6 @@ class Linear(LinearProcess):
                 f"scale must be a number, one for each of {len(matrix)} axes, or a matrix with as many rows, or a "
                 f"function of time that returns such, got shape {scale.shape}"
             )
-
-    @classmethod
-    def underdamped(
-        cls, stiffness: float = 1.0, friction: float = 1.0, temperature: float = 1.0, horizon: float = 1.0
-    ) -> Linear:
-        """Return underdamped Langevin dynamics in a harmonic well, (x, v): dx = v dt, dv = −(kx + γv)dt + √(2γT) dW.
-
-        >>> mfg.Linear.underdamped(horizon=40.0).prior().covariance.round(6).tolist()  # T/k and T
-        [[1.0, 0.0], [0.0, 1.0]]
-        """
-        positive(stiffness=stiffness, friction=friction, temperature=temperature)
-        pull = np.array([[0.0, 1.0], [-stiffness, -friction]])
-        return cls(pull, np.array([0.0, np.sqrt(2 * friction * temperature)]), horizon=horizon)
-
-    @classmethod
-    def critically_damped(
-        cls, rate: float = 4.0, mass: float = 0.25, dimension: int = 1, horizon: float = 1.0
-    ) -> Linear:
-        """Return critically damped Langevin noising of (x, v): dx = βv/M dt, dv = −β(x + Γv/M)dt + √(2Γβ) dW, Γ² = 4M.
-
-        The first `dimension` coordinates are x, the others v; the noise is on v alone. — arXiv:2112.07068, eqs. (5), (6).
-
-        >>> process = mfg.Linear.critically_damped()
-        >>> process.diffusion_tensor(np.zeros((1, 2)), 0.0).round(12).tolist()
-        [[[0.0, 0.0], [0.0, 4.0]]]
-        """
-        positive(rate=rate, mass=mass)
-        I, O, damping = np.eye(dimension), np.zeros((dimension, dimension)), 2 * np.sqrt(mass)
-        matrix = rate * np.block([[O, I / mass], [-I, -damping / mass * I]])
-        return cls(matrix, np.vstack((O, np.sqrt(2 * damping * rate) * I)), horizon=horizon)
 
     def drift(self, x: Array, t: ArrayLike) -> Array:
         """Return A(t) x + c(t)."""
@@ -168,6 +140,8 @@ def _coefficients(process: Linear, t: float) -> Array:
 
 @lru_cache(maxsize=256)
 def _transition(process: Linear, s: float, t: float) -> Transition:
+    if not any(map(callable, (process.matrix, process.scale, process.offset))):
+        return _doubled(process, t - s)
     d = np.asarray(_at(process.matrix, s)).shape[0]
 
     def rate(u: float, y: Array) -> Array:
@@ -185,12 +159,34 @@ def _transition(process: Linear, s: float, t: float) -> Transition:
     start = np.hstack((np.eye(d), np.zeros((d, d + 1))))
     unit = _length(process, s, t)
     least = 1e-14 * np.hstack((np.ones((d, d)), np.full((d, 1), unit), np.full((d, d), unit**2)))
-    end, varies = start.ravel(), any(map(callable, (process.matrix, process.scale, process.offset)))
-    for a, b in pieces(breaks(partial(_coefficients, process), s, t) if varies and t > s else [], s, t):
+    end = start.ravel()
+    for a, b in pieces(breaks(partial(_coefficients, process), s, t) if t > s else [], s, t):
         end = integrated(rate, a, b, end, 1e-12, least.ravel())
     end = end.reshape(start.shape)
     covariance = end[:, d + 1 :]
     return Transition(end[:, :d], end[:, d], 0.5 * (covariance + covariance.T))
+
+
+def _doubled(process: Linear, time: float) -> Transition:
+    """Return the law over a time: over 2^−k of it by exponentials, then Σ ← FΣFᵀ + Σ, b ← Fb + b, F ← F², k times."""
+    matrix, noise = _at(process.matrix, 0.0), process.noise_covariance(0.0)
+    d = len(matrix)
+    constant = np.broadcast_to(_at(process.offset, 0.0), (d,))
+    size = float(np.abs(matrix).sum(axis=1).max()) * time
+    halvings = max(0, int(np.ceil(np.log2(2 * size)))) if size > 0 else 0
+    short = time / 2**halvings
+    moved = _exponential(short * np.block([[matrix, constant[:, None]], [np.zeros((1, d + 1))]]))
+    factor, offset = moved[:d, :d], moved[:d, d]
+    pair = _exponential(short * np.block([[matrix, noise], [np.zeros((d, d)), -matrix.T]]))
+    covariance = pair[:d, d:] @ factor.T
+    for _ in range(halvings):
+        offset, covariance = factor @ offset + offset, factor @ covariance @ factor.T + covariance
+        factor = factor @ factor
+    return Transition(factor, offset, 0.5 * (covariance + covariance.T))
+
+
+def _exponential(matrix: Array) -> Array:
+    return np.asarray(expm(matrix), dtype=float)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def examples() -> Iterator[Linear]:

@@ -36,11 +36,21 @@ def dimension(process: ForwardProcess) -> int:
 def length(process: ForwardProcess) -> float:
     """Return the process's own length: √(∫g²) over the horizon, or that of its prior where this is shorter."""
     times = process.horizon * (np.arange(16) + 0.5) / 16
-    spread = float(np.sqrt(np.mean([float(process.diffusion(t)) ** 2 for t in times]) * process.horizon))
+    spread = float(np.sqrt(np.mean([2 * strength(process, t) for t in times]) * process.horizon))
     if not isinstance(process, LinearProcess):
         return spread
     prior = np.trace(process.prior().in_dimension(dimension(process))[2]) / dimension(process)
     return min(spread, float(np.sqrt(prior))) if prior > 0 else spread
+
+
+def tensor(process: ForwardProcess, t: float) -> Array:
+    """Return D(t) (d, d)."""
+    return process.diffusion_tensor(np.zeros((1, dimension(process))), t)[0]
+
+
+def strength(process: ForwardProcess, t: float) -> float:
+    """Return D(t), or the mean of it over the directions."""
+    return float(process.diffusivity(t)) if process.alike else float(np.trace(tensor(process, t)) / dimension(process))
 
 
 def points(process: ForwardProcess, rng: Generator, n: int = 12) -> Array:

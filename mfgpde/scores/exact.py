@@ -77,7 +77,7 @@ class ExactScore:
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇Δlog p_t(x)."""
-        return np.sum([self.at(float(t)).directional_derivatives(x, e)[1] for e in np.eye(self.dimension)], axis=0)
+        return _bending(self.at(float(t)), x, np.eye(self.dimension))
 
     def potential_time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t log p_t(x)."""
@@ -87,36 +87,52 @@ class ExactScore:
         """Return φ, ∂_tφ, ∇φ and Δφ in one pass."""
         phi, slope, laplacian = self.at(float(t)).pieces(x)
         A, c, D = motion(self.process, float(t), self.dimension)
-        rate = D * (laplacian + dot(slope, slope)) - dot(slope, x @ A.T + c) - np.trace(A)
+        spread = np.trace(D) / len(D) * laplacian
+        if not self.process.alike:
+            spread = np.einsum("ij,...ij->...", D, self.at(float(t)).hessian(x))
+        rate = spread + dot(slope, slope @ D - x @ A.T - c) - np.trace(A)
         return phi, rate, slope, laplacian
 
     def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
         law, (A, c, D) = self.at(float(t)), motion(self.process, float(t), self.dimension)
         s, drift = law.score(x), x @ A.T + c
-        return D * self.divergence_gradient(x, t) + law.directional_derivatives(x, 2 * D * s - drift)[0] - s @ A
+        return _bending(law, x, D) + law.directional_derivatives(x, 2 * s @ D - drift)[0] - s @ A
 
 
-def motion(process: LinearProcess, t: float, dimension: int) -> tuple[Array, Array, float]:
-    """Return A, c, D with ṁ = A m + c, Ċ = AC + CAᵀ + 2D I for means and covariances, from the transition laws alone.
+def _bending(law: GaussianMixture, x: Array, D: Array) -> Array:
+    """Return ∇(tr D∇²log p) of a symmetric D (d, d), direction by direction of its noise."""
+    values, vectors = np.linalg.eigh(D)
+    parts = [k * law.directional_derivatives(x, v)[1] for k, v in zip(values, vectors.T, strict=True)]
+    return np.sum(parts, axis=0)
 
-    With X_t = F X_0 + b + N(0, Q): A = ḞF⁻¹, c = ḃ − Ab, 2D I = Q̇ − AQ − QAᵀ; derivatives by nine equidistant times, at
+
+def motion(process: LinearProcess, t: float, dimension: int) -> tuple[Array, Array, Array]:
+    """Return A, c, D with ṁ = A m + c, Ċ = AC + CAᵀ + 2D for means and covariances, from the transition laws alone.
+
+    With X_t = F X_0 + b + N(0, Q): A = ḞF⁻¹, c = ḃ − Ab, 2D = Q̇ − AQ − QAᵀ, its mean over the
+    axes where noise is alike; derivatives by nine equidistant times, at
     first 3e-3 of the horizon apart, an eighth of that while the formula without its last two times says another thing.
     """
-    found: list[tuple[float, list[Array]]] = []
+    found: list[tuple[float, float, list[Array]]] = []
     for share in (3e-3, 3e-3 / 8, 3e-3 / 64):
         found.append(_rates(process, t, dimension, share * process.horizon))
         if found[-1][0] <= 1e-8:
             break
-    F_, b_, Q_ = min(found, key=lambda one: one[0])[1]
-    F, b, Q = process.transition(0.0, t).in_dimension(dimension)
+    since, (F_, b_, Q_) = min(found, key=lambda one: one[0])[1:]
+    F, b, Q = process.transition(since, t).in_dimension(dimension)
     A = np.linalg.solve(F.T, F_.T).T
     noise = Q_ - A @ Q - Q @ A.T
-    return A, b_ - A @ b, float(np.trace(noise)) / (2 * dimension)
+    D = np.trace(noise) / dimension * np.eye(dimension) if process.alike else 0.5 * (noise + noise.T)
+    return A, b_ - A @ b, 0.5 * D
 
 
-def _rates(process: LinearProcess, t: float, dimension: int, h: float) -> tuple[float, list[Array]]:
-    """Return Ḟ, ḃ, Q̇ by nine times h apart, and by how much of their size seven of these say otherwise."""
+def _rates(process: LinearProcess, t: float, dimension: int, h: float) -> tuple[float, float, list[Array]]:
+    """Return by how much of their size seven of nine times h apart say otherwise, the start of laws, and their Ḟ, ḃ, Q̇.
+
+    Laws are those since 0; where noise differs by direction, since the first of the nine: matrices F that forget places and
+    velocities at different rates are soon of no rank in numbers.
+    """
     lower, upper = _smooth(process, t)
     h = min(h, (upper - lower) / 8)
     middle = min(max(t, lower + 4 * h), upper - 4 * h)
@@ -125,7 +141,9 @@ def _rates(process: LinearProcess, t: float, dimension: int, h: float) -> tuple[
     weights, fewer = np.zeros(9), np.zeros(9)
     weights[:] = np.linalg.solve(powers, np.eye(9)[1]) / h
     fewer[1:-1] = np.linalg.solve(powers[:7, 1:-1], np.eye(7)[1]) / h
-    parts = [process.transition(0.0, min(max(middle + u, 0.0), process.horizon)).in_dimension(dimension) for u in nodes]
+    times = [min(max(middle + u, 0.0), process.horizon) for u in nodes.tolist()]
+    since = 0.0 if process.alike else min(times[0], t)
+    parts = [process.transition(since, u).in_dimension(dimension) for u in times]
     columns = [np.stack(column) for column in zip(*parts, strict=True)]
     rates = [np.tensordot(weights, column, axes=1) for column in columns]
     worst = 0.0
@@ -133,7 +151,7 @@ def _rates(process: LinearProcess, t: float, dimension: int, h: float) -> tuple[
         size = max(float(np.abs(rate).max()), float(np.abs(column).max()) / process.horizon)
         gap = float(np.abs(np.tensordot(fewer, column, axes=1) - rate).max())
         worst = max(worst, gap / size if size > 0 else 0.0)
-    return worst, rates
+    return worst, since, rates
 
 
 def _smooth(process: LinearProcess, t: float) -> tuple[float, float]:

@@ -143,14 +143,14 @@ def test_obtuse_pairs_of_tensor_and_mesh_get_a_word_and_no_noise_a_refusal():
     with pytest.warns(RuntimeWarning, match="D and the angles of the mesh do not fit"):
         box(4, 1, "fitted").semidiscretise(ForwardKolmogorov(turned)).at(0.0)
     with pytest.raises(ValueError, match="needs noise along all directions"):
-        box(4, 1, "fitted").semidiscretise(ForwardKolmogorov.of(mfg.Linear.underdamped())).at(0.0)
+        box(4, 1, "fitted").semidiscretise(ForwardKolmogorov.of(mfg.processes.underdamped())).at(0.0)
     with pytest.raises(ValueError, match="not positive semidefinite at x"):
         line(-3.0, 3.0, 8).semidiscretise(ForwardKolmogorov(Diffusion(lambda x, t: x, lambda x, t: 1 - x**2))).at(0.0)
 
 
 @pytest.mark.filterwarnings("ignore:the initial density is narrower")
 def test_klein_kramers_by_elements():
-    process = mfg.Linear.underdamped(stiffness=1.3, friction=0.8, horizon=2.0)
+    process = mfg.processes.underdamped(stiffness=1.3, friction=0.8, horizon=2.0)
     start = mfg.gaussian(np.array([1.0, -0.5]), 0.4 * np.eye(2))
     truth, equation = mfg.marginal(process, start, 0.5), ForwardKolmogorov.of(process)
     for degree, cells, order in ((1, (20, 40), 2), (2, (20, 40), 2)):  # even degrees lose one where nothing diffuses

@@ -80,7 +80,7 @@ def test_time_and_three_dimensions():
 
 
 def test_kinetic_noise():
-    process = mfg.Linear.underdamped(stiffness=1.3, friction=0.8, horizon=2.0)
+    process = mfg.processes.underdamped(stiffness=1.3, friction=0.8, horizon=2.0)
     start = mfg.gaussian(np.array([1.0, -0.5]), 0.4 * np.eye(2))
     truth = mfg.marginal(process, start, 0.7)
     assert error(ForwardKolmogorov.of(process), box(6.5, 64), start, 0.7, truth.density, 1e-8) < 1e-5

@@ -53,12 +53,17 @@ def without_divergence(self, x, p, t):
     return np.sum(self.drift(x, t) * p, axis=-1) - self.quadratic_coefficient(t) * np.sum(p * p, axis=-1)
 
 
+def without_drift(self, x, s, t):
+    return np.sum(s * (s @ self.tensor(t)), axis=-1) - self.divergence(x, t)
+
+
 FALSE = {
     laws.marginals_solve_fokker_planck: ("FokkerPlanck", "of", half_noise(mfg.FokkerPlanck)),
     laws.generation_brings_marginals_back: ("FokkerPlanck", "reverse", classmethod(one_score)),
     laws.marginals_are_carried_by_the_probability_flow: ("Continuity", "probability_flow", classmethod(whole_score)),
     laws.logarithms_solve_their_equation: ("LogDensity", "hamiltonian", without_divergence),
     laws.scores_solve_their_equation: ("ScoreFokkerPlanck", "transport", plus_divergence),
+    laws.tensors_move_densities_and_scores: ("ScoreKolmogorov", "transport", without_drift),
     laws.equations_come_back_from_a_pickle: ("Continuity", "probability_flow", classmethod(whole_score)),
     laws.expectations_solve_the_backward_equation: ("BackwardKolmogorov", "of", half_noise(mfg.BackwardKolmogorov)),
 }
@@ -69,6 +74,7 @@ def test_every_law_refutes_a_false_equation(law, monkeypatch):
     kind, name, false = FALSE[law]
     monkeypatch.setattr(getattr(laws, kind), name, false)
     process = mfg.OrnsteinUhlenbeck() if "backward" in law.__name__ else WELL
+    process = mfg.processes.critically_damped() if "tensors" in law.__name__ else process
     (outcome,) = examine(process, (law,))
     assert not outcome.kept
     assert bool(outcome.trouble) == ("pickle" in law.__name__)

@@ -128,9 +128,9 @@ def test_damped_motion_stays_in_its_law(stiffness, friction, temperature, mass, 
     """In a harmonic well e^{−(½k|x|² + ½M|v|²)/T} stays; so it does for critically damped noising, N(0, I)⊗N(0, MI)."""
     law = np.repeat([temperature / stiffness, temperature / mass], d)
     assert stays(Diffusion.underdamped(lambda x: stiffness * x, friction, temperature, mass), *law) < 1e-12
-    line = mfg.Linear.underdamped(stiffness, friction, temperature)
+    line = mfg.processes.underdamped(stiffness, friction, temperature)
     assert stays(line, temperature / stiffness, temperature) < 1e-12
-    noising = mfg.Linear.critically_damped(friction, mass, d)
+    noising = mfg.processes.critically_damped(friction, mass, d)
     assert stays(noising, *np.repeat([1.0, mass], d)) < 1e-12
     matrix = drift_matrix(noising, 2 * d)
     both = matrix + friction / np.sqrt(mass) * np.eye(2 * d)  # one eigenvalue −β/√M, twice: nilpotent of order two

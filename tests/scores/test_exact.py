@@ -42,7 +42,7 @@ def test_the_motion_of_the_laws_is_that_of_the_process(name):
         tight = {"rtol": 1e-9, "atol": 1e-9}
         np.testing.assert_allclose(A, (process.drift(np.eye(2), t) - origin).T, **tight)
         np.testing.assert_allclose(c, origin, **tight)
-        np.testing.assert_allclose(D, process.diffusivity(t), **tight)
+        np.testing.assert_allclose(D, process.diffusivity(t) * np.eye(2), **tight)
 
 
 def test_laws_that_do_not_belong_to_the_drift_leave_a_residual(rng):

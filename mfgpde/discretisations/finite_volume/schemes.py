@@ -24,6 +24,7 @@ from mfgpde.equations import (
     Kolmogorov,
     McKeanVlasov,
     ScoreFokkerPlanck,
+    ScoreKolmogorov,
     ViscousHamiltonJacobi,
 )
 from mfgpde.grids import CartesianGrid
@@ -39,6 +40,7 @@ SCHEMES: Mapping[type, Mapping[int, Scheme]] = {
     Kolmogorov: {2: lambda equation, grid, sides, xp: JumpChain(equation, grid, sides, xp)},
     McKeanVlasov: {2: lambda equation, grid, sides, xp: InteractingChain(equation, grid, sides, xp)},
     ScoreFokkerPlanck: {2: lambda equation, grid, sides, xp: StaggeredScore(equation, grid, sides.plain or "far", xp)},
+    ScoreKolmogorov: {2: lambda equation, grid, sides, xp: StaggeredScore(equation, grid, sides.plain or "far", xp)},
     ViscousHamiltonJacobi: {
         2: lambda equation, grid, sides, xp: CentralDifferences(equation, grid, sides.plain or "far", xp),
         5: lambda equation, grid, sides, xp: EssentiallyNonOscillatory(equation, grid, sides.plain or "far", xp),

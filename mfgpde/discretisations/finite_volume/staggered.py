@@ -17,7 +17,7 @@ from mfgpde.core.recent import Recent
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import Evaluating
 from mfgpde.discretisations.finite_volume.differences import Walls, along
-from mfgpde.equations import ScoreFokkerPlanck
+from mfgpde.equations import ScoreFokkerPlanck, ScoreKolmogorov
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, RungeKuttaChebyshev
 from mfgpde.kernels import stencils
@@ -25,9 +25,12 @@ from mfgpde.kernels import stencils
 
 @dataclass(eq=False)
 class StaggeredScore(Evaluating):
-    """∂_t s = ∇[D∇·s + Q|s|² − f·s − ∇·f]; the unknown is one flat vector of all face components."""
+    """∂_t s = ∇[Σ_i D_i ∂_i s_i + Q_i s_i² − f·s − ∇·f]; the unknown is one flat vector of all face components.
 
-    equation: ScoreFokkerPlanck
+    Raises TypeError for a tensor D with cross terms: ∂_j s_i has no place on such a grid.
+    """
+
+    equation: ScoreFokkerPlanck | ScoreKolmogorov
     grid: CartesianGrid
     walls: Walls
     xp: Any = np
@@ -35,6 +38,21 @@ class StaggeredScore(Evaluating):
     default_integrator: Integrator = field(default_factory=lambda: RungeKuttaChebyshev(damping=2.0))
 
     _recent: Recent[tuple[list[Array], Array]] = field(default_factory=lambda: Recent(2), repr=False)
+
+    def noise(self, t: float) -> list[tuple[float, float]]:
+        """Return D_i and Q_i along each axis."""
+        if isinstance(self.equation, ScoreFokkerPlanck):
+            equation = self.equation
+            return [(float(equation.diffusivity(t)), float(equation.quadratic_coefficient(t)))] * self.grid.dimension
+        D, d = np.asarray(self.equation.tensor(t), dtype=float), self.grid.dimension
+        if D.shape != (d, d) or not np.isfinite(D).all() or np.any(np.diag(D) < 0):
+            raise ValueError(f"D(t) must be a finite tensor of shape {(d, d)}, none of it below zero, got {D.tolist()}")
+        if np.any(D - np.diag(np.diag(D))):
+            raise TypeError(
+                f"the score equation is solved with noise along the axes, got D = {D.tolist()} with cross terms: turn the "
+                "coordinates, or solve ForwardKolmogorov and take ∇log p"
+            )
+        return [(D[i, i], D[i, i]) for i in range(d)]
 
     def drift(self, t: float) -> tuple[list[Array], Array]:
         """Return f_i and ∇·f at cell centres, computed once per instant."""
@@ -56,14 +74,10 @@ class StaggeredScore(Evaluating):
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return the gradient of the bracket on all faces."""
         out, kernels = np.empty_like(u) if out is None else out, stencils.of(u)
-        drift, divergence = self.drift(t)
-        D, Q, far = (
-            float(self.equation.diffusivity(t)),
-            float(self.equation.quadratic_coefficient(t)),
-            self.walls == "far",
-        )
+        (drift, divergence), far = self.drift(t), self.walls == "far"
         bracket = contiguous(-divergence)
-        for axis, (s, f, h) in enumerate(zip(self.components(u), drift, self.grid.spacing, strict=True)):
+        parts = zip(self.components(u), drift, self.grid.spacing, self.noise(t), strict=True)
+        for axis, (s, f, h, (D, Q)) in enumerate(parts):
             lines = self._lines(axis)
             kernels.score_axis(s.reshape(self._lines(axis, 1)), f.reshape(lines), D / h, Q, bracket.reshape(lines))
         for axis, (part, h) in enumerate(zip(self.components(out), self.grid.spacing, strict=True)):
@@ -76,13 +90,9 @@ class StaggeredScore(Evaluating):
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return Σ 4D/h² + Σ max|2Q s_i − f_i|/h_i, with a margin of 10 %."""
-        D, Q, drift = (
-            float(self.equation.diffusivity(t)),
-            float(self.equation.quadratic_coefficient(t)),
-            self.drift(t)[0],
-        )
         total = 0.0
-        for axis, (s, f, h) in enumerate(zip(self.components(u), drift, self.grid.spacing, strict=True)):
+        parts = zip(self.components(u), self.drift(t)[0], self.grid.spacing, self.noise(t), strict=True)
+        for axis, (s, f, h, (D, Q)) in enumerate(parts):
             twice = along(s, axis, 0, -1) + along(s, axis, 1, None)
             total += 4 * D / h**2 + float(np.abs(Q * twice - f).max()) / h
         return 1.1 * total
