@@ -73,8 +73,8 @@ def prepare(asked: Asked) -> Trial:
         forward = member(PROCESSES, {"name": asked.process, **arguments})
     if not forward.alike:
         raise ValueError(
-            f"{asked.process}: a certificate is of noise that is alike along all axes; of noise on velocities "
-            "mfg.score_residual says how far a score in all coordinates is from its equation, and ForwardKolmogorov.reverse what it generates"
+            f"{asked.process}: a certificate is of noise that is alike along all axes; where it is not, mfg.score_residual "
+            "says how far a score in all coordinates is from its equation, ForwardKolmogorov.reverse what it generates"
         )
     stop, network = asked.stop, asked.network
     if not 0 <= stop < forward.horizon:

@@ -19,7 +19,7 @@ def score_residual(process: ForwardProcess, score: DifferentiableScore, x: Array
     """Return ε(x, t), shape (..., d), per length and time.
 
     Written out: ε = ∂_t s − D∇(∇·s) + Jᵀ(f − 2D s) + (∇f)ᵀs + ∇(∇·f), J the Jacobian of s. Where noise
-    differs by direction, D is a tensor and its term −∇tr(DJ): the score is that in all coordinates, of places and velocities.
+    differs by direction, D is a tensor and its term −∇tr(DJ); the score is that in all coordinates.
 
     Zero for ∇log p_t of any law that the process noises. — arXiv:2210.04296, proposition 3.1.
     Raises TypeError for a score without these derivatives.
