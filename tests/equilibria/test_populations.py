@@ -1,0 +1,112 @@
+"""Two populations: linear-quadratic ones follow coupled Riccati equations at order two; regrets, tori, what is wrong."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import mfgpde as mfg
+from mfgpde.equilibria import populations
+
+PULL, GOAL, WANT = np.array([0.8, 1.5]), np.array([0.6, -0.8]), np.array([2.0, 1.0])
+START, SPREAD, KAPPA, T = np.array([-0.7, 0.5]), np.array([0.2, 0.3]), np.array([0.3, 0.4]), 1.0
+
+
+def riccati(pull=PULL):
+    """Return means and variances at T: each pays ½c|x − m_other|² per time and ½q|x − goal|² at the end.
+
+    U_i = ½P_i x² + r_i x + …: −Ṗ = c − P², −ṙ = −P r − c m_other, ṁ = −P m − r, σ̇² = −2Pσ² + 2κ; linear in (m, r), shot at.
+    """
+    P = solve_ivp(lambda s, p: pull - p * p, (0, T), WANT, rtol=1e-11, atol=1e-12, dense_output=True).sol
+
+    def rate(t, y):
+        p = P(T - t)
+        return np.concatenate((-p * y[:2] - y[2:], p * y[2:] + pull * y[1::-1]))
+
+    def end(r):
+        return solve_ivp(rate, (0, T), np.concatenate((START, r)), rtol=1e-11, atol=1e-12).y[:, -1]
+
+    base = end(np.zeros(2))
+    slope = np.stack([end(e)[2:] - base[2:] for e in np.eye(2)], axis=1)
+    means = end(np.linalg.solve(slope, -WANT * GOAL - base[2:]))[:2]
+    return means, solve_ivp(lambda t, v: -2 * P(T - t) * v + 2 * KAPPA, (0, T), SPREAD, rtol=1e-11).y[:, -1]
+
+
+GAMES = [
+    mfg.MeanFieldGame(
+        mfg.gaussian(START[i], SPREAD[i]),
+        mfg.games.Potential(lambda x, t, i=i: 0.5 * WANT[i] * (x[..., 0] - GOAL[i]) ** 2),
+        T,
+        KAPPA[i],
+    )
+    for i in (0, 1)
+]
+
+
+def towards(i):
+    def charge(x, t, laws):
+        return 0.5 * PULL[i] * (x[..., 0] - laws[1 - i].expectation(lambda y: y[..., 0])) ** 2
+
+    return charge
+
+
+@pytest.mark.parametrize(
+    ("method", "cells", "tolerance"),
+    [("entropic", (48, 96, 192), 1e-7), ("newton", (96, 192), 1e-7), ("primal-dual", (48, 96), 1e-3)],
+)
+def test_coupled_riccati_equations_at_order_two(method, cells, tolerance):
+    means, variances = riccati()
+    errors = []
+    for n in cells:
+        options = {"iterations": 3000} if method == "primal-dual" else {}
+        found = populations(
+            GAMES, [towards(0), towards(1)], mfg.CartesianGrid.cube(5.0, n, 1), steps=n // 6, method=method,
+            tolerance=tolerance, **options,
+        )  # fmt: skip
+        assert found.converged
+        assert found.residual <= tolerance
+        assert len(found.history) < 12
+        laws = [one.density() for one in found.equilibria]
+        m = np.array([law.expectation(lambda y: y[..., 0]) for law in laws])
+        v = np.array([law.expectation(lambda y: y[..., 0] ** 2) for law in laws]) - m**2
+        errors.append(float(np.abs(np.concatenate((m - means, v - variances))).max()))
+        assert max(one.upper for one in found.regrets) < (1e-6 if tolerance < 1e-6 else 1e-3)
+    assert errors[-1] < (4e-3 if method == "primal-dual" else 1e-3)
+    assert np.log2(errors[-2] / errors[-1]) == pytest.approx(2.0, abs=0.15), errors
+    assert abs(riccati(0 * PULL)[0] - means).max() > 8 * errors[-1]  # strangers end elsewhere
+
+
+def test_far_from_rest_regrets_are_large_and_it_is_said():
+    with pytest.warns(UserWarning, match="not at rest after 1 rounds"):
+        found = populations(GAMES, [towards(0), towards(1)], mfg.CartesianGrid.cube(5.0, 48, 1), steps=8, rounds=1)
+    assert not found.converged
+    assert found.residual > 0.1
+    assert min(one.upper for one in found.regrets) > 0.1
+    assert "converged no" in repr(found)
+
+
+def test_populations_on_a_circle_see_each_other_round_the_corner():
+    """Mirror images of each other: what is turned by π is the same equilibrium."""
+    grid = mfg.CartesianGrid((0.0,), (2 * np.pi,), (48,), (True,))
+    laws = [mfg.gaussian(0.3, 0.2), mfg.gaussian(0.3 + np.pi, 0.2)]
+    still = mfg.games.Potential(lambda x, t: 0 * x[..., 0])
+    games = [mfg.MeanFieldGame(law, still, 0.8, 0.3) for law in laws]
+
+    def company(k):
+        return lambda x, t, laws: 2.0 * np.fft.irfft(
+            np.fft.rfft(laws[1 - k].values) * np.fft.rfft(np.exp(np.cos(grid.axes[0] - grid.axes[0][0])))
+        ) * grid.spacing[0]  # fmt: skip
+
+    found = populations(games, [company(0), company(1)], grid, steps=8, tolerance=1e-8)
+    first, second = (one.densities for one in found.equilibria)
+    np.testing.assert_allclose(np.roll(first, 24, axis=-1), second, atol=1e-7)
+    assert found.converged
+
+
+def test_what_populations_need_is_said():
+    grid, other = mfg.CartesianGrid.cube(3.0, 16, 1), mfg.MeanFieldGame(GAMES[0].initial, GAMES[0].terminal, 2.0, 0.3)
+    with pytest.raises(ValueError, match="two games or more, a charge for each"):
+        populations(GAMES, [towards(0)], grid)
+    with pytest.raises(ValueError, match="over one horizon, got 1, 2"):
+        populations([GAMES[0], other], [towards(0), towards(1)], grid)
+    with pytest.raises(ValueError, match="charge 1 must return finite values of shape"):
+        populations(GAMES, [towards(0), lambda x, t, laws: np.full(3, np.nan)], grid)
