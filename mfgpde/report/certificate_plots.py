@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mfgpde.report import shares
+from mfgpde.report.notation import mathtext
 from mfgpde.report.plotting import COLOURS, DOUBLE, MARKERS, SINGLE, Figure, style
 
 RESIDUALS = {
@@ -52,7 +53,7 @@ def _top(fields: Mapping[str, Any]) -> float:
 
 def _line_densities(panel: Any, fields: Mapping[str, Any]) -> None:
     for k, (name, field) in enumerate(fields.items()):
-        panel.plot(field.grid.axes[0], field.values, label=name, ls=("-", "--", "-.", ":")[k % 4])
+        panel.plot(field.grid.axes[0], field.values, label=mathtext(name), ls=("-", "--", "-.", ":")[k % 4])
     panel.set(xlabel="x", ylabel="density")
     panel.legend()
 
@@ -62,7 +63,7 @@ def _density(panel: Any, field: Any, name: str, top: float) -> None:
     extent = (grid.lower[0], grid.upper[0], grid.lower[1], grid.upper[1])
     look = {"extent": extent, "vmin": 0, "vmax": top, "cmap": "viridis", "interpolation": "nearest"}
     image = panel.imshow(_map(field).T, origin="lower", **look)
-    panel.set(title=name, xlabel="x", ylabel="y")
+    panel.set(title=mathtext(name), xlabel="x", ylabel="y")
     panel.figure.colorbar(image, ax=panel, shrink=0.85, extend="max", label="density")
 
 
@@ -72,15 +73,15 @@ def _residuals(panel: Any, result: Mapping[str, Any]) -> None:
     for k, (name, label) in enumerate(RESIDUALS.items()):
         values = [row.get(name) for row in rows]
         if all(v is not None and v > 1e-12 for v in values):
-            panel.plot(t, values, marker=MARKERS[k], label=label)
-    panel.set(xlabel="t", ylabel="rms over q^SDE", xscale="log", yscale="log")
+            panel.plot(t, values, marker=MARKERS[k], label=mathtext(label))
+    panel.set(xlabel="t", ylabel=mathtext("rms over q^SDE"), xscale="log", yscale="log")
     panel.legend()
 
 
 def _gap(panel: Any, result: Mapping[str, Any]) -> None:
     bound = result["bound"]
     panel.plot(bound["times"], bound["score gap"], marker="o")
-    panel.set(xlabel="t", ylabel="‖s − ∇log q^SDE‖", xscale="log", yscale="log")
+    panel.set(xlabel="t", ylabel=mathtext("‖s − ∇log q^SDE‖"), xscale="log", yscale="log")
 
 
 def _lipschitz(panel: Any, result: Mapping[str, Any]) -> None:
@@ -98,7 +99,7 @@ def _squares(panel: Any, result: Mapping[str, Any]) -> None:
         rows = [(t, value, error) for t, value, error in rows if value > 1e-20 and value > error]
         if rows:
             t, value, error = zip(*rows, strict=True)
-            panel.errorbar(t, value, error, marker=MARKERS[k], label=f"{RESIDUALS[name]}²", elinewidth=0.6)
+            panel.errorbar(t, value, error, marker=MARKERS[k], label=f"{mathtext(RESIDUALS[name])}²", elinewidth=0.6)
     panel.set(xlabel="t", ylabel="mean square along trajectories", xscale="log", yscale="log")
     panel.legend()
 
@@ -122,6 +123,6 @@ def _shares(panel: Any, result: Mapping[str, Any]) -> None:
         panel.plot([low, low * 100 if open_ended else high], [y, y], color=COLOURS[0], lw=1.4)
         at, mark = (low * 100, ">") if open_ended else (100 * one.value, "o")
         panel.plot(at, y, mark, color=COLOURS[0], ms=3.5)
-    panel.set_yticks(range(len(rows)), [one.label for one in rows])
+    panel.set_yticks(range(len(rows)), [mathtext(one.label) for one in rows])
     panel.set(xscale="log", xlabel=f"W₂, % of the {result['spread']['of']}'s spread", ylim=(len(rows) - 0.5, -0.5))
     panel.axvline(100, color="0.6", lw=0.6, ls=":")

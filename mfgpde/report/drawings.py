@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from mfgpde.report.notation import notation
+
 LEFT, RIGHT = -6.0, 3.0  # decades of (excess / δ) that the strip shows
 WIDTH, ROOM = 180.0, 4.0  # of pictures, and what is free at their ends
 
@@ -151,7 +153,7 @@ def _line(row: Mapping[str, Any], place: Callable[[float], float], grid: str) ->
         mark = f'<svg x="{at:.1f}%" y="11" overflow="visible"><path d="M-6 -7h6v14h-6" class="bound"/></svg>'
     words = row.get("words", number(row["value"]))
     return (
-        f'<div class="line"><span>{escape(row["label"])} <b>{escape(words)}</b></span>'
+        f'<div class="line"><span>{notation(row["label"])} <b>{escape(words)}</b></span>'
         f'<svg width="100%" height="22" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>{grid}'
         f'<line x1="{low:.1f}%" x2="{high:.1f}%" y1="11" y2="11" class="reach"/>{mark}</svg></div>'
     )

@@ -8,10 +8,12 @@ from typing import Any
 
 import jinja2
 
+from mfgpde.report.notation import notation
+
 
 def template(name: str, **filters: Callable[..., Any]) -> jinja2.Template:
     """Return a page's template, with filters of its own."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(filters)
+    environment.filters.update(filters, notation=notation)
     return environment.get_template(name)

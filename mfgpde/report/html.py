@@ -12,7 +12,6 @@ from mfgpde.report import drawings, table
 from mfgpde.report.environment import template
 from mfgpde.report.formulas import mathml
 from mfgpde.report.inline import inline
-from mfgpde.report.notation import notation
 
 
 def render(
@@ -29,7 +28,6 @@ def render(
     page = template(
         "report.html",
         mathml=mathml,
-        notation=notation,
         margin=table.margin,
         sharpness=table.sharpness,
         notices=table.notices,

@@ -22,7 +22,23 @@ def notation(text: str) -> Markup:
     >>> print(notation("E_q|e|² ≤ W2(q^ODE, p_T), e^{−λt} and my_name"))
     E<sub>q</sub>|e|² ≤ W<sub>2</sub>(q<sup>ODE</sup>, p<sub>T</sub>), e<sup>−λt</sup> and my_name
     """
-    found = SLOPE.sub(r"\1<sub>\2</sub>", str(escape(text)))
-    found = INDEX.sub(lambda m: f"{m['base']}<sub>{m['bare'] or m['braced']}</sub>", found)
-    found = POWER.sub(lambda m: f"{m['base']}<sup>{m['bare'] or m['round'] or m['braced']}</sup>", found)
-    return Markup(ORDER.sub(lambda m: f"{m['letter']}<sub>{m['order']}</sub>", found))
+    found = _indexed(str(escape(text)), "{0}<sub>{1}</sub>", "{0}<sup>{1}</sup>")
+    return Markup(ORDER.sub(lambda m: "{}<{tag}>{}</{tag}>".format(*m.groups(), tag=TAGS[m["letter"]]), found))
+
+
+def mathtext(text: str) -> str:
+    r"""Return a label for a plot.
+
+    >>> print(mathtext("q^SDE"))
+    $q^{\mathrm{SDE}}$
+    """
+    return _indexed(text, r"${0}_{{\mathrm{{{1}}}}}$", r"${0}^{{\mathrm{{{1}}}}}$")
+
+
+TAGS = {"W": "sub", "L": "sup"}
+
+
+def _indexed(text: str, index: str, power: str) -> str:
+    found = SLOPE.sub(lambda m: index.format(m[1], m[2]), text)
+    found = INDEX.sub(lambda m: index.format(m["base"], m["bare"] or m["braced"]), found)
+    return POWER.sub(lambda m: power.format(m["base"], m["bare"] or m["round"] or m["braced"]), found)
