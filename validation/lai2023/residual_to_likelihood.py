@@ -193,7 +193,7 @@ def enters(level, rng, epsilon=1.0, turning=True, share=1.0):
         found = mfg.Estimate(float(value), bar, mfg.Kind.EXTRAPOLATED, "half of the nodes in time; cells 1.4 as wide")
         # δ: paths to 1e-8, logarithms of q to 1e-9, weighed by losses of up to one, and what nodes in time leave
         label = f"{name}: left − right (gap {gap:.4f}, loss {loss:.4f})"
-        findings.append(equal(label, found, zero, resolution=2e-6))
+        findings.append(equal(label, found, zero, resolution=8e-7))
         left, right = (mfg.Estimate(float(v), bar, mfg.Kind.EXTRAPOLATED, "as above") for v in (gap, share * bound))
         findings.append(at_most(f"{name}: gap ≤ J + √(J∫D E|w|²)", left, right, resolution=1e-4))
         tightness.append((gap, bound))
