@@ -72,7 +72,7 @@ def test_a_step_of_weno(fake, counts):
 
 
 def test_an_iteration_of_transport(fake, counts):
-    grid = mfg.CartesianGrid.cube(3.0, 40, 2)
+    grid = mfg.CartesianGrid.cube(3.0, 32, 2)
     p, q = (mfg.gaussian(m, v, 2).density(grid.points) for m, v in ((-0.4, 0.3), (0.5, 0.5)))
 
     def solve(end):
