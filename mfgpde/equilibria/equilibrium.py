@@ -14,7 +14,6 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
-from mfgpde.core.files import room, written
 from mfgpde.core.renamed import renamed
 from mfgpde.core.shown import Shown, box
 from mfgpde.densities import cell_means
@@ -22,7 +21,7 @@ from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.equilibria import paths
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
-from mfgpde.solvers.labelled import read_labelled
+from mfgpde.solvers.labelled import read_labelled, write_labelled
 
 if TYPE_CHECKING:
     import xarray
@@ -167,12 +166,8 @@ class Equilibrium(Shown):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write NetCDF 4 through a temporary file beside `path`; return the path."""
-        path = Path(path)
-        found = self.to_xarray()
-        with written(path) as part:
-            room(part, found.nbytes)
-            found.to_netcdf(part, engine="h5netcdf")
-        return path
+        write_labelled(self.to_xarray(), Path(path))
+        return Path(path)
 
 
 def load_equilibrium(path: str | os.PathLike[str]) -> xarray.Dataset:

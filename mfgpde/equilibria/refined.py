@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mfgpde.core.estimate import Estimate, Kind
-from mfgpde.core.files import room, written
 from mfgpde.core.shown import Shown
 from mfgpde.equilibria.equilibrium import Equilibrium, start_resolved
 from mfgpde.equilibria.noisy_steps import most_steps, sampled_off
 from mfgpde.equilibria.solve import Method, equilibrium
 from mfgpde.games import MeanFieldGame
 from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.labelled import write_labelled
 
 if TYPE_CHECKING:
     import xarray
@@ -89,12 +89,8 @@ class RefinedEquilibrium(Shown):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write NetCDF 4 through a temporary file beside `path`; return the path."""
-        path = Path(path)
-        found = self.to_xarray()
-        with written(path) as part:
-            room(part, found.nbytes)
-            found.to_netcdf(part, engine="h5netcdf")
-        return path
+        write_labelled(self.to_xarray(), Path(path))
+        return Path(path)
 
 
 def optimal_cost(

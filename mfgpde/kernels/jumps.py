@@ -109,7 +109,7 @@ def wall_rates(
 
 @region(1, lambda p, offsets, up, *_: up.size)
 def jump(p: Array, offsets: Integers, up: Array, down: Array, leave: Array, out: Array) -> None:
-    """Fill out = Ap, `leave` the total rate of leaving each cell."""
+    """Fill out = Ap, `leave` the total rate of leaving each cell; Aᵀp with `up` and `down` exchanged."""
     n0, n1, n2 = p.shape
     for ij in prange(n0 * n1):
         i, j = ij // n1, ij % n1
@@ -132,33 +132,6 @@ def jump(p: Array, offsets: Integers, up: Array, down: Array, leave: Array, out:
             for k in range(max(n2 - d, d), n2):
                 behind, ahead = (k - dk) % n2, (k + dk) % n2
                 o[k] += u[behind] * b[behind] + e[k] * f[ahead]
-
-
-@region(1, lambda u, offsets, up, *_: up.size)
-def expect(u: Array, offsets: Integers, up: Array, down: Array, leave: Array, out: Array) -> None:
-    """Fill out = Aᵀu, the rate of change of an expectation."""
-    n0, n1, n2 = u.shape
-    for ij in prange(n0 * n1):
-        i, j = ij // n1, ij % n1
-        o, here, l = out[i, j], u[i, j], leave[i, j]
-        for k in range(n2):
-            o[k] = -l[k] * here[k]
-        for m in range(offsets.shape[0]):
-            di, dj, dk = offsets[m, 0], offsets[m, 1], offsets[m, 2]
-            fi, fj, bi, bj = (i + di) % n0, (j + dj) % n1, (i - di) % n0, (j - dj) % n1
-            d = abs(dk)
-            inner = n2 - 2 * d
-            r, e, f, b = up[m, i, j], down[m, bi, bj], u[fi, fj], u[bi, bj]
-            if inner > 0:
-                es, bs, rs, fs, os = e[d - dk :], b[d - dk :], r[d:], f[d + dk :], o[d:]
-                for k in range(inner):
-                    os[k] += rs[k] * fs[k] + es[k] * bs[k]
-            for k in range(min(d, n2)):
-                behind, ahead = (k - dk) % n2, (k + dk) % n2
-                o[k] += r[k] * f[ahead] + e[behind] * b[behind]
-            for k in range(max(n2 - d, d), n2):
-                behind, ahead = (k - dk) % n2, (k + dk) % n2
-                o[k] += r[k] * f[ahead] + e[behind] * b[behind]
 
 
 @region(3, lambda up, *_: up.size)

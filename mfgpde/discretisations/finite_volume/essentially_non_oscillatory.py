@@ -7,43 +7,27 @@ Jiang, Peng, SIAM J. Sci. Comput. 21 (2000); Crandall, Lions, Math. Comp. 43 (19
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from mfgpde.core.arrays import Array, contiguous, to_host
-from mfgpde.discretisations.checks import checked, computing
-from mfgpde.discretisations.finite_volume.differences import Walls
-from mfgpde.discretisations.finite_volume.hamilton_jacobi import largest_slopes
-from mfgpde.equations import ViscousHamiltonJacobi
-from mfgpde.grids import CartesianGrid
+from mfgpde.discretisations.finite_volume.hamilton_jacobi import AtCentres, largest_slopes
 from mfgpde.integrators import SSPRK43, Integrator
 from mfgpde.kernels import stencils
 from mfgpde.kernels.weno import FAR, MIRRORED, PERIODIC
 
 
 @dataclass(eq=False)
-class EssentiallyNonOscillatory:
+class EssentiallyNonOscillatory(AtCentres):
     """∂_t u = DΔu − H(x, ∇u, t) at cell centres; explicit, best where D does not rule the time step."""
 
-    equation: ViscousHamiltonJacobi
-    grid: CartesianGrid
-    walls: Walls
-    xp: Any = np
-    """the namespace whose arrays hold the solution"""
     default_integrator: Integrator = field(default_factory=SSPRK43)
     inviscid: ClassVar[bool] = True
     """D = 0 is allowed: the viscosity solution needs none"""
     limited: ClassVar[bool] = True
     """its order is one at kinks"""
-
-    @cached_property
-    def points(self) -> Array:
-        """The cell centres where H is evaluated, once it is known to compute there."""
-        return computing(self.equation.hamiltonian, "the Hamiltonian", self.grid, self.xp)
 
     def _slopes(self, u: Array) -> tuple[Array, Array, Array]:
         """Return p⁻, p⁺ (*cells, d) and Δu: one pass an axis."""
@@ -76,19 +60,3 @@ class EssentiallyNonOscillatory:
         fastest = to_host(self._fastest(low, high, t))
         advective = sum(2 * float(a) / h for a, h in zip(fastest, spacing, strict=True))
         return 1.1 * (advective + sum(16 * D / (3 * h**2) for h in spacing))
-
-    def frozen(self, t0: float, t1: float) -> EssentiallyNonOscillatory:
-        """Return itself: the stages evaluate the coefficients at their own times."""
-        return self
-
-    def mass(self, u: Array) -> float:
-        """Return ∫u."""
-        return float(self.grid.integrate(u))
-
-    def start(self, initial: Callable[[Array], Array]) -> Array:
-        """Return the values of the initial condition at cell centres."""
-        return self.xp.asarray(checked(initial(self.grid.points), self.grid.cells, "the initial condition"))
-
-    def values(self, u: Array) -> Array:
-        """Return the values at cell centres, on the host."""
-        return to_host(u)

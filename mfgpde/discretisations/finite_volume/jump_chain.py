@@ -56,9 +56,9 @@ class Instant:
         """Return Au + b."""
         u = contiguous(u)
         out = np.empty_like(u) if out is None else out
-        kernel = kernels.expect if self.transposed else kernels.jump
-        three = self.jumps.shape
-        kernel(u.reshape(three), self.jumps.offsets, self.jumps.up, self.jumps.down, self.leaving, out.reshape(three))
+        three, rates = self.jumps.shape, (self.jumps.up, self.jumps.down)
+        rates = rates[::-1] if self.transposed else rates
+        kernels.jump(u.reshape(three), self.jumps.offsets, *rates, self.leaving, out.reshape(three))
         if self.transport is not None:
             self._carried(u, out)
         if self.reset is not None:
