@@ -13,13 +13,20 @@ from mfgpde.app.complaints import Complaints
 
 if TYPE_CHECKING:
     from mfgpde.samplers import Sampler
+    from mfgpde.samplers.adapters.perfect import AtLevel
     from mfgpde.samplers.black_box import Begin
 
 PACKAGE = Path(__file__).parents[1]
 
 
 def sampler(
-    source: Annotated[str, typer.Argument(help="diffusers:NAME, my_file.py:step, a sampler of ours; or diffusers.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="diffusers:NAME, k_diffusion:sample_NAME, flow_matching:ODESolver, torchcfm:NeuralODE, "
+            "my_file.py:step, a sampler of ours; or diffusers."
+        ),
+    ],
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the scheduler or sampler.")] = None,
     steps: Annotated[str, typer.Option(help="FIRST:LAST, doubled in between, or a list 10,20,50.")] = "10:640",
     data: Annotated[str, typer.Option(help="A mixture on the line whose exact score is used.")] = "bimodal",
@@ -62,10 +69,8 @@ def sampler(
         unused = [f"--{name}" for name, value in asked.items() if value is not None and name != "stop"]
         if unused:
             raise ValueError(f"{', '.join(unused)}: for --ledger; without it the score is exact")
-        if stop is not None and source.partition(":")[0] == "diffusers":
-            raise ValueError(
-                "--stop is for samplers and steps of your own and ours; a library's schedulers have their own end"
-            )
+        if stop is not None and source.partition(":")[0] in ("diffusers", *LOOPS):
+            raise ValueError("--stop is for samplers and steps of your own and ours; a library's have their own end")
         if all_ or source == "diffusers":
             from mfgpde.core.progress import meter
             from mfgpde.samplers.adapters.survey import survey
@@ -142,8 +147,25 @@ def tried_source(
         if row["verdict"] == "not tried":
             raise ValueError(f"{name} cannot be tried: {row['said'] or survey.NOT_TRIED.get(name, '')}")
         return row
+    if library in LOOPS and name:
+        return survey.row(source, options, _loop(source, options, data), steps, data)
     begin, law = _own(source, options, data, process, levels, stop)
     return survey.row(source, options, begin, steps, law)
+
+
+LOOPS = ("k_diffusion", "flow_matching", "torchcfm")
+"""libraries that offer whole loops"""
+
+
+def _loop(source: str, options: Mapping[str, Any], data: Any, score: AtLevel | None = None) -> Begin:
+    library, _, name = source.partition(":")
+    if library == "k_diffusion":
+        from mfgpde.samplers.adapters.k_diffusion import begin
+
+        return lambda n: begin(name, options, n, data, score)
+    from mfgpde.samplers.adapters.straight_loops import begin as straight
+
+    return lambda n: straight(source, options, n, data, score)
 
 
 def _own(

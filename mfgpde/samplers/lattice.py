@@ -32,8 +32,8 @@ class Lattice:
 
     >>> start = mfg.gaussian(0.0, 1.0, 2)
     >>> law = mfg.samplers.Lattice.of(start, lambda x: 2 * x, 48)
-    >>> print(f"{law.covariance[0, 0]:.6f}, {law.divergences(mfg.gaussian(0.0, 4.0, 2))[1]:.1e}")  # 4, and no divergence
-    4.000000, 0.0e+00
+    >>> print(f"{law.covariance[0, 0]:.6f}, {abs(law.divergences(mfg.gaussian(0.0, 4.0, 2))[1]) < 1e-8}")  # 4, no KL
+    4.000000, True
     """
 
     start: GaussianMixture

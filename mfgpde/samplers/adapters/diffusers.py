@@ -14,9 +14,10 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.register import nearest
-from mfgpde.densities import GaussianMixture
+from mfgpde.densities import GaussianMixture, gaussian
 from mfgpde.processes import Transition
 from mfgpde.samplers.adapters.intercepted import intercepted, state_of
+from mfgpde.samplers.adapters.perfect import AtLevel, Exact
 from mfgpde.samplers.black_box import Standing
 
 TRAINED = "num_train_timesteps"
@@ -25,16 +26,17 @@ TRAINED = "num_train_timesteps"
 class Prediction:
     """What a perfect network returns, given x = α x₀ + σ ε: E[ε], E[x₀], E[αε − σx₀] or E[ε − x₀]."""
 
-    def __init__(self, scheduler: Any, data: GaussianMixture) -> None:
+    def __init__(self, scheduler: Any, data: GaussianMixture, score: AtLevel | None = None) -> None:
         config = scheduler.config
         self.data, self.kind = data, config.get("prediction_type", "epsilon")
+        self.exact = Exact(data)
+        self.score = score or self.exact
         self.trained = config.get(TRAINED, 1000)
         bars = getattr(scheduler, "alphas_cumprod", None)
         self.table = None if bars is None else np.asarray(bars, dtype=float)
         self.data_deviation = config.get("sigma_data") if self.table is None else None
         if self.table is None and self.data_deviation is None:
             self.kind = "flow_prediction"
-        self._laws: dict[tuple[float, float], GaussianMixture] = {}
 
     def level(self, t: float) -> tuple[float, float]:
         """Return α and σ of the network's input at its time t; between integers log(σ/α) is linear, as it is there."""
@@ -50,17 +52,12 @@ class Prediction:
 
     def law(self, t: float) -> GaussianMixture:
         """Return the law of the network's input."""
-        alpha, sigma = self.level(t)
-        key = alpha, sigma
-        if key not in self._laws:
-            self._laws.clear()
-            self._laws[key] = self.data.after(Transition(alpha, 0.0, sigma**2))
-        return self._laws[key]
+        return self.exact.law(*self.level(t))
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return the prediction for (n,) inputs."""
         alpha, sigma = self.level(t)
-        noise = -sigma * self.law(t).score(x[:, None])[:, 0]
+        noise = -sigma * self.score(x, alpha, sigma)
         if self.kind == "epsilon" and self.table is not None:
             return noise
         data = (
@@ -85,19 +82,26 @@ class SchedulerRun:
     """One run of a scheduler over its list of times, states as 64-bit numbers wherever it takes them."""
 
     def __init__(
-        self, make: Any, options: dict[str, Any], steps: int, data: GaussianMixture, double: bool = True
+        self,
+        make: Any,
+        options: dict[str, Any],
+        steps: int,
+        data: GaussianMixture,
+        double: bool = True,
+        score: AtLevel | None = None,
     ) -> None:
         import torch  # pyright: ignore[reportMissingImports]
 
         self.torch, self.real = torch, torch.float64 if double else torch.float32
         self.scheduler = make(**options)
-        self.network = Prediction(self.scheduler, data)
+        self.network = Prediction(self.scheduler, data, score)
         self.scheduler.set_timesteps(steps)
         self.times = [t for t in self.scheduler.timesteps]
         self.calls, self.place, self.data = len(self.times), 0, data
         self.takes = inspect.signature(self.scheduler.step).parameters
         factor, law = self._scaled(make(**options), steps)
         self.start = law.after(Transition(1 / factor, 0.0, 0.0 * factor)) if factor != 1 else law
+        self.prior = gaussian(0.0, float(getattr(self.scheduler, "init_noise_sigma", 1.0)) ** 2)
 
     def _scaled(self, twin: Any, steps: int) -> tuple[float, GaussianMixture]:
         """Return how the first state is scaled for the network, and the law of its input there; a twin is asked."""
