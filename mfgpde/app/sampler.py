@@ -36,7 +36,7 @@ def sampler(
     all_: Annotated[bool, typer.Option("--all", help="Every scheduler of the library.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes for --all.")] = 2,
     ledger: Annotated[
-        bool, typer.Option("--ledger", help="Of ours: what the law owes to stop, score, prior and steps.")
+        bool, typer.Option("--ledger", help="What the law owes to stop, score, prior and steps.")
     ] = False,
     score: Annotated[str | None, typer.Option(help="For --ledger: your model, as `mfgpde check` takes it.")] = None,
     predicts: Annotated[str | None, typer.Option(help="Of the model: score, noise, data, v, flow, edm.")] = None,
@@ -148,7 +148,7 @@ def tried_source(
             raise ValueError(f"{name} cannot be tried: {row['said'] or survey.NOT_TRIED.get(name, '')}")
         return row
     if library in LOOPS and name:
-        return survey.row(source, options, _loop(source, options, data), steps, data)
+        return survey.row(source, options, loop(source, options, data), steps, data)
     begin, law = _own(source, options, data, process, levels, stop)
     return survey.row(source, options, begin, steps, law)
 
@@ -157,7 +157,8 @@ LOOPS = ("k_diffusion", "flow_matching", "torchcfm")
 """libraries that offer whole loops"""
 
 
-def _loop(source: str, options: Mapping[str, Any], data: Any, score: AtLevel | None = None) -> Begin:
+def loop(source: str, options: Mapping[str, Any], data: Any, score: AtLevel | None = None) -> Begin:
+    """Return the runs of a library's loop, with the exact score or another."""
     library, _, name = source.partition(":")
     if library == "k_diffusion":
         from mfgpde.samplers.adapters.k_diffusion import begin

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfgpde.app.sampler import PACKAGE, ours
+from mfgpde.app.sampler import LOOPS, PACKAGE, loop, ours
 from mfgpde.core.estimate import Estimate
 from mfgpde.core.progress import meter
 from mfgpde.processes import PROCESSES, IsotropicProcess
 from mfgpde.report import sampler_ledger_table as report
-from mfgpde.samplers import LEVELS, Model
+from mfgpde.samplers import LEVELS, Levels, Model
 from mfgpde.samplers.ledger import Ledger, ledgers
 from mfgpde.scores import ExactScore, Score
 from mfgpde.verify import record
@@ -40,25 +40,72 @@ def kept(
 ) -> bool:
     """Make the ledgers of a sampler, print and write them; say whether no whole exceeds its sum in turn.
 
-    Raises ValueError for a sampler that is not ours, and for whatever does not fit together.
+    Raises ValueError for whatever does not fit together.
     """
-    if ":" in source:
-        raise ValueError(f"--ledger is for samplers of ours, whose dynamics are known, got {source!r}")
-    sampler, rule = ours(source, options), LEVELS.named(levels)()
+    rule, own = LEVELS.named(levels)(), source.partition(":")[0].endswith(".py") or ":" not in source
+    if not own and asked["stop"] is not None:
+        raise ValueError("--stop is for samplers and steps of your own and ours; a library's have their own end")
     stop = STOP if asked["stop"] is None else asked["stop"]
     model = _model(process, law, data, asked, stop)
-    lists = [rule.times(model.process, n, stop) for n in counts]
+    sampler = source if ":" in source else ours(source, options)
     with meter("ledger") as bar:
-        parts = iter(range(1, len(lists) + 4))
-        found = ledgers(sampler, model, lists, law, tell=lambda text: bar(next(parts) / (len(lists) + 4), text))
+        parts = iter(range(1, len(counts) + 4))
+
+        def tell(text: str) -> None:
+            bar(next(parts) / (len(counts) + 4), text)
+
+        if isinstance(sampler, str):
+            found = _boxed(sampler, options, counts, law, model, rule, stop, tell, exact=asked["score"] is None)
+        else:
+            found = ledgers(sampler, model, [rule.times(model.process, n, stop) for n in counts], law, tell=tell)
+    if not own:
+        stop, levels = None, "its own"
     rows = [_row(one) for one in found]
     about = {"sampler": repr(sampler), "score": asked["score"] or "exact", "process": repr(model.process)}
-    about |= {"data": data, "levels": repr(rule), "stop": stop}
+    about |= {"data": data, "levels": repr(rule) if own else levels, "stop": stop}
     record.write(out / "ledger.json", {"about": about, "rows": rows, "provenance": record.provenance(PACKAGE)})
     console.print(report.ledger_table(f"{source}, {levels} levels, score: {about['score']}", found))
     console.print(report.advice(found), highlight=False)
     console.print(f"Data: {out / 'ledger.json'}", highlight=False)
     return all(one.holds for one in found)
+
+
+def _boxed(
+    source: str,
+    options: Mapping[str, Any],
+    counts: Sequence[int],
+    law: GaussianMixture,
+    model: Model,
+    rule: Levels,
+    stop: float,
+    tell: Callable[[str], None],
+    *,
+    exact: bool,
+) -> list[Ledger]:
+    """Return ledgers of a library's sampler or of a step function."""
+    from mfgpde.samplers.adapters.perfect import Learned
+    from mfgpde.samplers.black_box_ledger import box_ledgers
+
+    library, _, name = source.partition(":")
+    score, most = None if exact else Learned(model), max(800, *counts)
+    if library == "diffusers":
+        from mfgpde.samplers.adapters.diffusers import SchedulerRun, accepted, scheduler_class
+
+        make, given = scheduler_class(name), accepted(name, options)
+        begins = [lambda n, s=s: SchedulerRun(make, dict(given), n, law, score=s) for s in (None, score)]
+    elif library in LOOPS:
+        begins = [loop(source, options, law, s) for s in (None, score)]
+    else:
+        from mfgpde.app.laws import named
+        from mfgpde.samplers.adapters.step_function import StepRun
+
+        if options:
+            raise ValueError("a step function takes no options; fix them with functools.partial in the file")
+        step: Any = named(source)
+        laws = ExactScore(model.process, law)
+        models = (Model(model.process, laws), model)
+        begins = [lambda n, one=one: StepRun(step, one, rule, n, stop, laws) for one in models]
+    return box_ledgers(begins[0], begins[1], None if exact else model, counts, law, most=most, tell=tell)
 
 
 def _model(name: str, law: GaussianMixture, data: str, asked: Mapping[str, Any], stop: float) -> Model:

@@ -140,7 +140,7 @@ def tried(begin: Begin, steps: int, data: GaussianMixture, kind: Nature, points:
     if not kind.stochastic:
         return _by_quantiles(begin(steps), steps, data, points)
     if kind.computed:
-        fine, coarse = (_on_cells(begin(steps), n).line() for n in (points, points // 2))
+        fine, coarse = (on_cells(begin(steps), n).line() for n in (points, points // 2))
         return Tried(steps, on_the_line(fine, coarse, data, f"push-forward and blur on {points} cells"), law=fine)
     return _sampled(begin(steps), steps, data)
 
@@ -195,8 +195,10 @@ class OwnRun:
         return Standing(1.0, self.laws.at(t), self.model.alpha(t), self.model.sigma(t))
 
 
-def _on_cells(run: Run, cells: int) -> Gridded:
-    law = Gridded.of(run.start, start_grid(run.start, cells))
+def on_cells(run: Run, cells: int, start: GaussianMixture | None = None) -> Gridded:
+    """Return the law of the last state of a run with noise, from its own first law or another."""
+    start = start or run.start
+    law = Gridded.of(start, start_grid(start, cells))
     for _ in range(run.calls):
         law = law.moved(lambda x: _probed(run, x[:, 0]))
     return law

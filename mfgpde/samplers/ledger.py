@@ -14,21 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from mfgpde.core.arrays import Array
-from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.estimate import Estimate
 from mfgpde.densities import GaussianMixture
 from mfgpde.samplers.contract import Model, Sampler, checked_times
-from mfgpde.samplers.generated import Generated, line_law, prior, split
+from mfgpde.samplers.generated import line_law, prior, split
 from mfgpde.samplers.heun import Heun
-from mfgpde.samplers.line import REACH, Line, Quantiles
+from mfgpde.samplers.limits import Law, extrapolated
+from mfgpde.samplers.line import Line
 from mfgpde.samplers.predictor_corrector import PredictorCorrector
 from mfgpde.scores import ExactScore
 
-LEVELS = np.linspace(-REACH, REACH, 2049)
-"""of N(0, 1), at which all laws are known"""
-MASSES = np.exp(-0.5 * LEVELS**2) / np.exp(-0.5 * LEVELS**2).sum()
 NEAR = 1e-6
 """of the data's deviation: limits closer than this are not refined"""
 MOST_STEPS, MOST_MOVES = 4096, 1024
@@ -146,24 +143,24 @@ def ledgers(
     exact = Model(model.process, ExactScore(model.process, data))
     first, last = float(lists[0][0]), float(lists[0][-1])
     laws = exact.score
-    right, stopped = laws.at(first), _Law.of(laws.at(last))  # pyright: ignore[reportAttributeAccessIssue]
+    right, stopped = laws.at(first), Law.of(laws.at(last))  # pyright: ignore[reportAttributeAccessIssue]
     near = NEAR * float(np.sqrt(Line.of(data).variance))
     base = min(lists, key=len)
 
-    def limit(what: Model, law: GaussianMixture, word: str) -> _Law:
+    def limit(what: Model, law: GaussianMixture, word: str) -> Law:
         tell(word)
         return _limit(sampler, what, base, law, near)
 
     ideal = limit(exact, start, "prior")
     learned, ours = limit(model, right, "score"), limit(model, start, "score and prior")
-    truth = _Law.of(data)
+    truth = Law.of(data)
     stop, score = truth.to(stopped, exponent), stopped.to(learned, exponent)
     alone, turn = stopped.to(ideal, exponent), learned.to(ours, exponent)
     found = []
     for times in lists:
         tell(f"{len(times) - 1} steps")
-        plain = _Law.read(line_law(sampler, exact, times, right))
-        whole = _Law.read(line_law(sampler, model, times, start))
+        plain = Law.read(line_law(sampler, exact, times, right))
+        whole = Law.read(line_law(sampler, model, times, start))
         found.append(
             Ledger(
                 steps=len(times) - 1,
@@ -194,77 +191,12 @@ def _refuse(sampler: Sampler, lists: Sequence[Array], data: GaussianMixture, exp
         raise ValueError(f"lists must begin and end at the same times, got {sorted(ends)}")
 
 
-@dataclass(frozen=True, eq=False)
-class _Law:
-    """A law by its quantiles at `LEVELS`, and how far in L²(N(0, 1)) the true ones may be.
-
-    Extrapolated quantiles may fail to increase in far tails. They are left so: to put them in order would move the rest.
-    """
-
-    points: Array
-    radius: float
-    method: str
-
-    @classmethod
-    def of(cls, law: GaussianMixture) -> _Law:
-        return cls(Quantiles(law)(LEVELS), 0.0, "quantiles")
-
-    @classmethod
-    def read(cls, law: Generated) -> _Law:
-        fine = _at_levels(law.fine)
-        if np.array_equal(law.fine.levels, LEVELS):
-            return cls(fine, 0.0, law.method)
-        return cls(fine, _distance(fine, _at_levels(law.coarse), 2), law.method)
-
-    def to(self, other: _Law, exponent: int) -> Estimate:
-        """Return W: a radius of W₂ is one of W₁ too; half the levels tell what quadrature leaves."""
-        value = _distance(self.points, other.points, exponent)
-        half = _distance(self.points, other.points, exponent, 2)
-        bar = self.radius + other.radius + abs(value - half) + 1e-13 * float(np.abs(self.points).max())
-        return Estimate(value, bar, Kind.EXTRAPOLATED, other.method)
-
-
-def _at_levels(line: Line) -> Array:
-    """Return the quantiles of a law known at other levels."""
-    if np.array_equal(line.levels, LEVELS):
-        return line.points
-    rising = np.concatenate(([True], np.diff(np.maximum.accumulate(line.levels)) > 1e-12))
-    z = line.levels[rising]
-    return PchipInterpolator(z, line.points[rising])(np.clip(LEVELS, z[0], z[-1]))
-
-
-def _distance(a: Array, b: Array, exponent: int, stride: int = 1) -> float:
-    gap, masses = np.abs(a - b)[::stride], MASSES[::stride]
-    return float((masses @ gap**exponent / masses.sum()) ** (1 / exponent))
-
-
-def _limit(sampler: Sampler, model: Model, times: Array, start: GaussianMixture, near: float) -> _Law:
-    """Return the law of ever finer lists, each interval halved in turn, extrapolated by the order stated and the next.
-
-    The radius is how far the last two extrapolations are apart, more where they approach each other more slowly than by
-    halves: so it holds for schemes whose order is not the one stated, too.
-    """
+def _limit(sampler: Sampler, model: Model, times: Array, start: GaussianMixture, near: float) -> Law:
+    """Return the law of ever finer lists, each interval halved in turn, extrapolated by the order stated and the next."""
     scheme: Any = sampler if sampler.stochastic else Heun()
     most = MOST_MOVES if sampler.stochastic else MOST_STEPS
-    first, second = shares = [1 / (2 ** (scheme.order + j) - 1) for j in (0, 1)]
-    carried = np.array([(1 + first) * (1 + second), first + second + 2 * first * second, first * second])
-    k = 1
-    row: list[Array] = []
-    gaps, radii = [], []
-    while True:
-        law = _Law.read(line_law(scheme, model, split(times, k), start))
-        radii.append(law.radius)
-        before, row = row, [law.points]
-        for share, coarser in zip(shares, before, strict=False):
-            row.append(row[-1] + share * (row[-1] - coarser))
-        if len(row) == len(before):
-            gaps.append(_distance(row[-1], before[-1], 2))
-        if len(gaps) > 1:
-            grids = float(carried @ radii[:-4:-1])
-            falling = grids > near and radii[-1] < 0.5 * radii[-2]
-            steady = gaps[-1] <= near + 2 * grids and not falling
-            if steady or 2 * k * (len(times) - 1) > most:
-                ratio = 2.0 if steady else gaps[-2] / gaps[-1]
-                left = gaps[-1] / max(min(ratio - 1, 1.0), 1e-2)
-                return _Law(row[-1], left + grids, f"{k * (len(times) - 1)} steps, extrapolated")
-        k *= 2
+
+    def refined(k: int) -> Law:
+        return Law.read(line_law(scheme, model, split(times, k), start))
+
+    return extrapolated(refined, scheme.order, len(times) - 1, most, near)

@@ -218,7 +218,8 @@ def test_the_command_line_reads_a_model_and_says_what_more_steps_buy(asked):
     ("words", "said"),
     [
         (("heun", "--score", "model.py:steep"), "for --ledger"),
-        (("model.py:steep", "--ledger"), "samplers of ours"),
+        (("diffusers:DDIMScheduler", "--ledger", "--stop", "0.1"), "their own end"),
+        (("model.py:steep", "--ledger", "--option", "eta=1"), "takes no options"),
         (("heun", "--ledger", "--predicts", "noise"), "give --score"),
         (("heun", "--ledger", "--score", "model.py:broken"), "not all finite"),
         (("heun", "--ledger", "--score", "model.py:steeper"), "has no 'steeper'"),

@@ -44,10 +44,22 @@ class Learned:
 
     def __call__(self, x: Array, alpha: float, sigma: float) -> Array:
         """Return the score."""
-        with np.errstate(divide="ignore"):
-            t = self.model.time_at(float(np.log(alpha) - np.log(sigma)))
+        t = time_of(self.model, alpha, sigma)
         own = self.model.sigma(t) / sigma
         return own * self.model.score(own * x[:, None], t)[:, 0]
+
+
+def time_of(model: Model, alpha: float, sigma: float) -> float:
+    """Return the time of a model's process at which α/σ is that of a level. Raises ValueError where there is none."""
+    with np.errstate(divide="ignore"):
+        wanted = float(np.log(alpha) - np.log(sigma))
+    try:
+        return model.time_at(wanted)
+    except ValueError:
+        raise ValueError(
+            f"the sampler asks for the score where log(α/σ) is {wanted:.4g}, which {model.process!r} does not reach; "
+            "give the process on which the model was trained, such as --process linear-betas"
+        ) from None
 
 
 def denoised(score: AtLevel, x: Array, alpha: float, sigma: float, mean: float) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.samplers.adapters.intercepted import state_of
 from mfgpde.samplers.black_box import Standing
 from mfgpde.samplers.contract import Levels, Model, checked_times
+from mfgpde.samplers.generated import prior
 from mfgpde.scores import ExactScore
 
 GIVEN = ("x", "t", "s", "score", "rng", "k")
@@ -44,7 +45,15 @@ class StepRun:
     Raises ValueError for a function that asks for another name than `GIVEN`, or does not return a state of the same shape.
     """
 
-    def __init__(self, step: Callable[..., Any], model: Model, levels: Levels, steps: int, stop: float = 0.0) -> None:
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        model: Model,
+        levels: Levels,
+        steps: int,
+        stop: float = 0.0,
+        laws: ExactScore | None = None,
+    ) -> None:
         if not callable(step):
             raise ValueError(f"a step is a function of x, t, s, score, this is {type(step).__name__}")
         names = list(inspect.signature(step).parameters)
@@ -53,12 +62,13 @@ class StepRun:
             raise ValueError(
                 f"a step function takes x and any of {', '.join(GIVEN[1:])}, this one takes {', '.join(names)}"
             )
-        if not isinstance(model.score, ExactScore):
-            raise ValueError("a step function is tried with the exact score of a mixture")
+        laws = laws or (model.score if isinstance(model.score, ExactScore) else None)
+        if laws is None:
+            raise ValueError("a step function is tried with the exact score of a mixture, or beside its laws")
         self.step, self.model, self.names = step, model, names
         self.times = checked_times(levels.times(model.process, steps, stop), model.process)
-        self.laws, self.place, self.calls = model.score, 0, steps
-        self.start = self.laws.at(float(self.times[0]))
+        self.laws, self.place, self.calls = laws, 0, steps
+        self.start, self.prior = self.laws.at(float(self.times[0])), prior(model)
 
     def call(self, x: Array, noise: Array | None) -> Array:
         """Return the next states."""
