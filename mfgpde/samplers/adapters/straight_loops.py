@@ -37,7 +37,7 @@ def begin(
     import torch  # pyright: ignore[reportMissingImports]
 
     if source not in METHODS:
-        raise ValueError(f"there is no loop {source!r}; {nearest(source, METHODS)}")
+        raise ValueError(f"there is no loop {source!r}; {nearest(source, list(METHODS))}")
     word, method, methods = METHODS[source]
     for one in options:
         if one != word:
