@@ -102,3 +102,94 @@ def test_slips_are_told():
     )
     with pytest.raises(ValueError, match="not finite at the difference"):
         system.rate(np.ones(16), 0.0)
+
+
+A, B, NOISE, END = 0.3, 1.2, 0.4, 0.6
+
+
+def gaussian_at_the_end():
+    settled = NOISE / (A + B)
+    return mfg.gaussian(np.exp(-A * END), settled + (0.5 - settled) * np.exp(-2 * (A + B) * END))
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_elements_keep_the_gaussian_at_their_order(degree):
+    errors, truth = [], gaussian_at_the_end()
+    for cells in (40, 80):
+        space = mfg.FiniteElement(mfg.meshes.interval(-6.0, 6.0, cells), degree)
+        run = mfg.solve(pulled(A, B, NOISE), space, mfg.gaussian(1.0, 0.5), (0.0, END), rtol=1e-8)
+        assert abs(run.conserved["mass"][-1] - run.conserved["mass"][0]) < 1e-11
+        errors.append(float(space.grid.integrate(np.abs(run.fields[-1].values - truth.density(space.grid.points)))))
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(degree + 1, abs=0.2), errors
+
+
+def test_spectra_know_both_to_ten_digits():
+    space = mfg.Spectral(mfg.CartesianGrid.cube(6.0, 48, 1))
+    run = mfg.solve(pulled(A, B, NOISE), space, mfg.gaussian(1.0, 0.5), (0.0, END), rtol=1e-10)
+    assert np.abs(run.fields[-1].values - gaussian_at_the_end().density(space.grid.points)).max() < 1e-9
+    assert abs(run.conserved["mass"][-1] - 1) < 1e-12
+    grid = mfg.CartesianGrid((0.0,), (2 * np.pi,), (32,), (True,))
+    equation = McKeanVlasov(Diffusion(lambda x, t: 0 * x, lambda x, t: 0.5), lambda z: -1.6 * np.sin(z))
+    law = mfg.solve(
+        equation, mfg.Spectral(grid), lambda x: (1 + 0.5 * np.cos(x[..., 0])) / (2 * np.pi), (0.0, 60.0), rtol=1e-8
+    ).fields[-1]
+    r = abs(grid.integrate(law.values * np.exp(1j * grid.points[..., 0])))
+    assert r == pytest.approx(brentq(lambda r: i1(3.2 * r) / i0(3.2 * r) - r, 0.05, 1.0), abs=1e-8)
+
+
+def test_an_attracted_crowd_in_the_plane_is_one_by_three_methods():
+    """Volumes, elements and waves agree on a drift that turns, and a pull that saturates; no closed form."""
+    diffusion = Diffusion(lambda x, t: np.stack((-x[..., 1], x[..., 0]), axis=-1) - 0.5 * x, lambda x, t: 0.4)
+    equation = McKeanVlasov(diffusion, lambda z: -z * np.exp(-0.5 * np.sum(z * z, axis=-1, keepdims=True)))
+    start = mfg.GaussianMixture([0.5, 0.5], [[-0.8, 0.0], [0.9, 0.3]], np.stack([0.4 * np.eye(2)] * 2))
+    wave = mfg.solve(equation, mfg.Spectral(mfg.CartesianGrid.cube(5.0, 40, 2)), start, (0.0, 0.4), rtol=1e-7).fields[
+        -1
+    ]
+    x = np.random.default_rng(0).normal(size=(30, 2)) * 0.8
+    spaces = [
+        mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 80, 2)),
+        mfg.FiniteElement(mfg.meshes.box([-4, -4], [4, 4], 12), 2),
+    ]
+    for space, off in zip(spaces, (1e-3, 6e-3), strict=True):
+        law = mfg.solve(equation, space, start, (0.0, 0.4), rtol=1e-5, largest_wall_mass=1e-3).fields[-1]
+        assert np.abs(law(x) - wave(x)).max() < off
+
+
+def test_it_is_a_games_limit():
+    """Who pays ½v² + ½c E|x − y|² walks at v = −√c (x − m): the game's law is McKean's with K = −√c z, at order two."""
+    c, kappa, errors = 1.44, 0.4, []
+    pull = np.sqrt(c)
+    alike = McKeanVlasov(Diffusion(lambda x, t: 0 * x, lambda x, t: kappa), lambda z: -pull * z)
+    for cells in (64, 128):
+        grid, start = mfg.CartesianGrid.cube(5.0, cells, 1), mfg.gaussian(0.5, 0.6)
+        game = mfg.MeanFieldGame(
+            start,
+            mfg.games.Nonlocal(lambda z: 0.5 * pull * np.sum(z * z, axis=-1)),
+            1.0,
+            kappa,
+            interaction=mfg.games.Nonlocal(lambda z: 0.5 * c * np.sum(z * z, axis=-1)),
+        )
+        with pytest.warns(UserWarning, match="not monotone"):  # shifts of all together cost nothing
+            found = mfg.equilibrium(game, grid, steps=cells // 5, method="newton")
+        law = mfg.solve(alike, mfg.FiniteVolume(grid), start, (0.0, 1.0), rtol=1e-7).fields[-1]
+        inside = found.densities[0] > 0.01
+        assert np.abs(found.control(0)[..., 0] + pull * (grid.axes[0] - 0.5))[inside].max() < 5e-3
+        errors.append(float(grid.integrate(np.abs(found.densities[-1] - law.values))))
+    assert errors[1] < 2e-3
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.3), errors
+
+
+def test_what_interacting_elements_cannot_is_said():
+    equation, wide = pulled(A, B, NOISE), mfg.meshes.interval(-6.0, 6.0, 4000)
+    with pytest.raises(ValueError, match="quadrature points interacts"):
+        mfg.FiniteElement(wide).semidiscretise(equation)
+    small = mfg.meshes.interval(-6.0, 6.0, 20)
+    with pytest.raises(TypeError, match="closed domains"):
+        mfg.FiniteElement(small, walls="absorbing").semidiscretise(equation)
+    with pytest.raises(TypeError, match="are Galerkin's"):
+        mfg.FiniteElement(small, scheme="fitted").semidiscretise(equation)
+    hard = pulled(A, 1e5, NOISE)
+    system = mfg.FiniteElement(small).semidiscretise(hard)
+    u = system.start(mfg.gaussian(1.0, 0.5).density)
+    with pytest.raises(RuntimeError, match="give a shorter max_step"):
+        system.solve(u, 0.0, 1.0)

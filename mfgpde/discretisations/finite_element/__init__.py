@@ -18,6 +18,7 @@ from mfgpde.discretisations.finite_element.adaptation import Adaptation, adapt_e
 from mfgpde.discretisations.finite_element.eigenbasis import FiniteElementBasis
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs
 from mfgpde.discretisations.finite_element.hamilton_jacobi import HamiltonJacobiSystem
+from mfgpde.discretisations.finite_element.interacting import ElementInteraction
 from mfgpde.discretisations.finite_element.kolmogorov import KolmogorovSystem
 from mfgpde.discretisations.finite_element.meshes import Mesh
 from mfgpde.discretisations.finite_element.sides import ElementSides, On
@@ -32,6 +33,7 @@ from mfgpde.equations import (
     FokkerPlanck,
     ForwardKolmogorov,
     Kolmogorov,
+    McKeanVlasov,
     ViscousHamiltonJacobi,
 )
 
@@ -134,6 +136,12 @@ class FiniteElement:
             equation = kind.of(equation)
         if isinstance(equation, Kolmogorov):
             return KolmogorovSystem(equation, self.space, self.scheme == "fitted", sides=self.sides)
+        if isinstance(equation, McKeanVlasov):
+            if self.scheme == "fitted":
+                raise TypeError(
+                    "interacting particles on elements are Galerkin's: take scheme='galerkin', or FiniteVolume"
+                )
+            return ElementInteraction(equation, self.space, self.sides)
         if self.sides.plain is None:
             raise TypeError(
                 f"{type(equation).__name__} has one wall all round; walls by side are for Fokker–Planck and Kolmogorov's "

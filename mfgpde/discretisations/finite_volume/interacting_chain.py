@@ -13,11 +13,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import fft
 
 from mfgpde.core.arrays import Array, contiguous
 from mfgpde.densities import cell_means
 from mfgpde.discretisations.checks import checked
+from mfgpde.discretisations.convolution import Force
 from mfgpde.discretisations.finite_volume.jump_rates import Jumps, jumps, with_slope
 from mfgpde.discretisations.finite_volume.walls import Sides
 from mfgpde.equations import ForwardKolmogorov
@@ -57,33 +57,9 @@ class InteractingChain:
         return np.linalg.inv(self.equation.diffusion.diffusion_tensor(self.grid.points, 0.0))
 
     @cached_property
-    def _kernel(self) -> tuple[Array, tuple[int, ...]]:
-        """The transform of K at differences of centres, on a box twice as wide where axes are not periodic."""
-        grid = self.grid
-        sizes = tuple(n if p else 2 * n for n, p in zip(grid.cells, grid.periodic, strict=True))
-        along = [h * ((np.arange(m) + m // 2) % m - m // 2) for m, h in zip(sizes, grid.spacing, strict=True)]
-        z = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1)
-        with np.errstate(all="ignore"):
-            K = np.array(np.broadcast_to(self.equation.interaction(np.asarray(z, dtype=float)), z.shape), dtype=float)
-        K[(0,) * grid.dimension] = 0.0  # a particle does not act on itself
-        if not np.isfinite(K).all():
-            where = z[tuple(np.argwhere(~np.isfinite(K))[0][:-1])]
-            raise ValueError(f"the interaction is not finite at the difference {where.tolist()}")
-        for axis, (m, periodic) in enumerate(zip(sizes, grid.periodic, strict=True)):
-            if periodic and m % 2 == 0:  # half way round both ways are as short
-                opposite: list[Any] = [slice(None)] * grid.dimension
-                opposite[axis] = m // 2
-                K[(*opposite, axis)] = 0.0
-        transform: Any = fft.rfftn(K, axes=range(grid.dimension))
-        return transform, sizes
-
-    def force(self, u: Array) -> Array:
-        """Return ∫K(x − y) u(y) dy at cell centres, (*cells, d)."""
-        transform, sizes = self._kernel
-        axes = tuple(range(self.grid.dimension))
-        law = fft.rfftn(u, s=sizes, axes=axes)[..., None]
-        found = fft.irfftn(transform * law, s=sizes, axes=axes) * self.grid.volume
-        return found[tuple(slice(0, n) for n in self.grid.cells)]
+    def force(self) -> Force:
+        """∫K(x − y) u(y) dy at cell centres, (*cells, d), of means u."""
+        return Force(self.equation.interaction, self.grid)
 
     def chain(self, u: Array) -> Jumps:
         """Return the chain in the force of a law."""

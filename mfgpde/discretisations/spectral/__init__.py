@@ -12,6 +12,7 @@ import numpy as np
 from mfgpde.core.arrays import Array, Backend, check_backend, namespace, require_memory
 from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.spectral.bases import Basis, Cosine, CosineThere, Fourier
+from mfgpde.discretisations.spectral.interacting import SpectralInteraction
 from mfgpde.discretisations.spectral.kolmogorov import SpectralKolmogorov
 from mfgpde.discretisations.spectral.mehler import propagate
 from mfgpde.discretisations.spectral.systems import (
@@ -26,6 +27,7 @@ from mfgpde.equations import (
     Equation,
     FokkerPlanck,
     Kolmogorov,
+    McKeanVlasov,
     ScoreFokkerPlanck,
     ViscousHamiltonJacobi,
 )
@@ -87,6 +89,8 @@ class Spectral:
             return SpectralDensity(equation, basis, Diffusive(basis.laplacian, lambda t: 0.0))
         if isinstance(equation, Kolmogorov):
             return SpectralKolmogorov(equation, basis)
+        if isinstance(equation, McKeanVlasov):
+            return SpectralInteraction(equation, basis)
         if not isinstance(equation, Diffusing):
             raise TypeError(f"Spectral has no scheme for {type(equation).__name__}")
         diffusion = Diffusive(basis.laplacian, equation.diffusivity)
