@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from mfgpde.core.register import opened
 from mfgpde.transport.back_and_forth import Transport, back_and_forth
+from mfgpde.transport.cells import wasserstein_cells
 from mfgpde.transport.dual_certificate import dual_certificate, write_certificate
 from mfgpde.transport.gaussian import wasserstein_gaussian
 from mfgpde.transport.gradient_part import GradientPart, gradient_part
@@ -19,6 +20,7 @@ __all__ = [
     "gradient_part",
     "wasserstein",
     "wasserstein_by_blocks",
+    "wasserstein_cells",
     "wasserstein_gaussian",
     "wasserstein_points",
     "write_certificate",

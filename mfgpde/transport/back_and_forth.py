@@ -80,7 +80,10 @@ def back_and_forth(
     d = grid.dimension
     h = grid.spacing[0]
     if d not in (2, 3) or any(grid.periodic) or not np.allclose(grid.spacing, h, rtol=1e-9):
-        raise ValueError(f"the back-and-forth method needs square cells in 2D or 3D, with walls; got {grid}")
+        raise ValueError(
+            f"the back-and-forth method needs square cells in 2D or 3D, with walls; got {grid}; on circles take "
+            "wasserstein, on tori and other cells transport.wasserstein_cells"
+        )
     mu, nu = (_masses(density, grid) for density in (p, q))
     origin = 0.5 * (np.asarray(grid.lower) + np.asarray(grid.upper))
     grid = CartesianGrid(tuple(-0.5 * h * n for n in grid.cells), tuple(0.5 * h * n for n in grid.cells), grid.cells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -20,33 +20,44 @@ MOST_POINTS = 50_000
 
 
 def wasserstein_points(
-    x: Array, y: Array, p: Array | None = None, q: Array | None = None, *, periods: Sequence[float] | None = None
+    x: Array,
+    y: Array,
+    p: Array | None = None,
+    q: Array | None = None,
+    *,
+    periods: Sequence[float] | None = None,
+    order: Literal[1, 2] = 2,
 ) -> float:
-    """Return W₂ of Σp_iδ_{x_i} and Σq_jδ_{y_j}, points (n, d) and (m, d), exact to rounding; equal weights by default.
+    """Return W₂ or W₁ of Σp_iδ_{x_i} and Σq_jδ_{y_j}, points (n, d) and (m, d), exact to rounding; equal weights if none.
 
     Costs are those of differences in units of the largest distance, so that neither origin nor unit matters: the simplex
     has tolerances of its own. On a torus `periods` has one length an axis, infinite along axes that do not close; distances
-    go the shortest way. Raises ValueError for points of different dimensions or not finite, for bad weights or periods, and
-    beyond 50 000 points a side (6000 on a torus).
+    go the shortest way. Raises ValueError for points of different dimensions or not finite, for bad weights, periods or
+    orders, and beyond 50 000 points a side (6000 on a torus, and for W₁).
 
     >>> print(f"{mfg.transport.wasserstein_points(np.array([[0.0], [1.0]]), np.array([[3.0], [2.0]])):.6f}")
     2.000000
     """
     x, y, *weights = _checked(x, y, p, q)
     i, j = (w > 0 for w in weights)
-    if periods is not None:
-        return _round_a_torus(x[i], y[j], weights[0][i], weights[1][j], np.asarray(periods, dtype=float))
+    if order not in (1, 2):
+        raise ValueError(f"the order is 1 or 2, got {order!r}")
+    if periods is not None or order == 1:
+        lengths = np.full(x.shape[1], np.inf) if periods is None else np.asarray(periods, dtype=float)
+        return _shortest(x[i], y[j], weights[0][i], weights[1][j], lengths, order)
     middle = x[i].mean(axis=0)
     x, y = x[i] - middle, y[j] - middle
     unit = float(np.max(np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))))
     return unit * _transported(x / unit, y / unit, weights[0][i], weights[1][j]) if unit > 0 else 0.0
 
 
-def _round_a_torus(x: Array, y: Array, p: Array, q: Array, periods: Array) -> float:
+def _shortest(x: Array, y: Array, p: Array, q: Array, periods: Array, order: int) -> float:
     if periods.shape != (x.shape[1],) or not (periods > 0).all():
         raise ValueError(f"periods are one length > 0 for each of {x.shape[1]} axes, got {periods.tolist()}")
     if max(len(x), len(y)) > MOST_STORED:
-        raise ValueError(f"on a torus transport takes at most {MOST_STORED} points a side, got {len(x)} and {len(y)}")
+        raise ValueError(
+            f"on a torus, and for W₁, transport takes at most {MOST_STORED} points a side, got {len(x)} and {len(y)}"
+        )
     costs = np.zeros((len(x), len(y)))
     for k, period in enumerate(periods):
         apart = np.abs(x[:, None, k] - y[None, :, k])
@@ -54,8 +65,9 @@ def _round_a_torus(x: Array, y: Array, p: Array, q: Array, periods: Array) -> fl
             apart = np.mod(apart, period)
             apart = np.minimum(apart, period - apart)
         costs += apart**2
+    costs **= order / 2
     unit = float(costs.max())
-    return float(np.sqrt(unit * max(simplex(p, q, costs / unit), 0.0))) if unit > 0 else 0.0
+    return float((unit * max(simplex(p, q, costs / unit), 0.0)) ** (1 / order)) if unit > 0 else 0.0
 
 
 def simplex(p: Array, q: Array, costs: Array) -> float:
