@@ -143,7 +143,9 @@ def calibrate(
             if len(tried) >= cases and not draws:
                 break
             if k > 20 and not tried:
-                raise ValueError(f"no case of the kind {kind.name.lower() if kind else 'any'} in {', '.join(families)}")
+                raise ValueError(
+                    f"no case of the kind {'any' if kind is None else kind.name.lower()} in {', '.join(families)}"
+                )
     if not tried and not missing:
         raise ValueError(f"no case was drawn from {', '.join(families)}: {(refused or broken or ['nothing left'])[0]}")
     return Calibration(tried, refused, broken, seed, missing)
