@@ -81,6 +81,10 @@ class DeviceStencils:
         """Add −∂(v p) along the middle axis of p (outer, n, inner), van Leer's limiter; velocity = v/h on faces."""
         self._flat("limited_flux", p.size, p, velocity, periodic, out, *p.shape)
 
+    def jump(self, p: Any, offsets: Any, up: Any, down: Any, leave: Any, out: Any) -> None:
+        """Fill out = Ap for jumps along `offsets` (m, 3), int32, rates (m, a, b, c); Aᵀp with up and down exchanged."""
+        self._flat("jump", p.size, p, offsets, up, down, leave, out, len(offsets), *p.shape)
+
     def score_axis(self, s: Any, drift: Any, spread: float, square: float, out: Any) -> None:
         """Add D(s₊ − s₋)/h + m(Qm − f) along the middle axis of s (outer, n + 1, inner)."""
         self._flat("score_axis", out.size, s, drift, spread, square, out, *out.shape)

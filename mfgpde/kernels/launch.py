@@ -20,7 +20,16 @@ PRELUDE = """
 #define INFINITY __longlong_as_double(0x7ff0000000000000LL)
 #endif
 """
-PARTS = ("transport.cuh", "corrected.cuh", "weno.cuh", "reductions.cuh", "lines.cuh", "carry.cuh", "tables.cuh")
+PARTS = (
+    "transport.cuh",
+    "corrected.cuh",
+    "weno.cuh",
+    "reductions.cuh",
+    "lines.cuh",
+    "carry.cuh",
+    "tables.cuh",
+    "jumps.cuh",
+)
 THREADS = 128
 TILE = 32, 4
 """threads of a block along the two faster axes in three dimensions: what neighbours share is read once"""

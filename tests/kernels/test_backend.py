@@ -13,8 +13,28 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.core import arrays
+from mfgpde.processes import Diffusion
 
 TURNING = mfg.Linear(np.array([[-0.5, 1.0], [-1.0, -0.5]]), 0.8)
+
+
+def wide_tensor(x, t):
+    d, size = x.shape[-1], 0.3 + 0.1 * np.sin(x[..., 0])
+    return size[..., None, None] * (0.6 * np.eye(d) + 0.4 * np.ones((d, d)))
+
+
+def growing_tensor(x, t):
+    return (1 + t) * wide_tensor(x, t)
+
+
+TENSOR = mfg.equations.ForwardKolmogorov(
+    Diffusion(lambda x, t: -x, wide_tensor), killing=lambda x, t: 0.2 + 0 * x[..., 0], source=lambda x, t: 0.01 + 0 * t
+)
+MOVING = mfg.equations.ForwardKolmogorov(Diffusion(lambda x, t: -x, growing_tensor, time_dependent=True))
+RESET = mfg.equations.ForwardKolmogorov(
+    Diffusion(lambda x, t: -x, wide_tensor),
+    resetting=mfg.equations.Resetting(lambda x, t: 0.5 + 0 * x[..., 0], mfg.gaussian([0.4, 0.2], 0.2, 2)),
+)
 CASES = {
     "2D, on the fly": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 2, 48, 2, "fitted_stage_2d"),
     "2D, stored": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 2, 12, 2, "stage_2d"),
@@ -27,6 +47,11 @@ CASES = {
     "3D, stored": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 3, 12, 2, "stage_3d"),
     "1D": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 1, 60, 2, "stage_1d"),
     "2D, driven in time": (mfg.FokkerPlanck.of(mfg.VariancePreserving()), 2, 24, 2, "fitted_stage_2d"),
+    "tensor": (TENSOR, 2, 40, 2, "jump"),
+    "tensor in time": (MOVING, 2, 16, 2, "jump"),
+    "tensor in space": (mfg.equations.ForwardKolmogorov(Diffusion(lambda x, t: -x, wide_tensor)), 3, 12, 2, "jump"),
+    "noise on velocities": (mfg.equations.ForwardKolmogorov.of(mfg.processes.underdamped()), 2, 24, 2, "limited_flux"),
+    "resetting": (RESET, 2, 24, 2, "jump"),
     "continuity": (mfg.Continuity(lambda x, t: -x, time_dependent=False), 2, 24, 2, "limited_flux"),
 }
 

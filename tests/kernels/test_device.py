@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from mfgpde.kernels import cpu, transport
+from mfgpde.kernels import cpu, jumps, transport
 from mfgpde.kernels.launch import PRELUDE, signatures, source
 
 GUARD = 1024
@@ -186,6 +186,30 @@ def test_fluxes_along_an_axis(shape, periodic, rng, on_host):
         getattr(device, name)(*held, ours)
         np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-13, err_msg=name)
         assert unharmed(ours), name
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 67), (1, 9, 33), (1, 40, 5), (5, 4, 6), (7, 3, 130)], ids=str)
+def test_jumps_along_lattice_vectors(shape, periodic, rng, on_host):
+    """Rates by Numba's own kernel, walls among them; forward, and its transpose; offsets reach up to two cells."""
+    moves = [(0, 0, 1), (0, 1, 0), (0, 1, -1), (0, 2, 1), (1, 0, 0), (1, -1, 2)]
+    fits = [m for m in moves if all(2 * abs(step) < n for step, n in zip(m, shape, strict=True))]
+    offsets, count = np.array(fits, dtype=np.int64), len(fits)
+    weight, slope = rng.random((count, *shape)), rng.normal(size=(*shape, 3))
+    up, down = np.empty((2, count, *shape))
+    closed = np.array([periodic] * 3)
+    jumps.edge_rates(weight, slope, rng.normal(size=weight.shape), np.zeros((0, 0, 0)), offsets, closed, up, down)
+    p, leave, want = rng.random(shape), rng.random(shape), np.empty(shape)
+    jumps.departures(up, down, offsets, leave)
+    device = on_host()
+    for pair in ((up, down), (down, up)):
+        ours = guarded(np.full(shape, np.nan))
+        jumps.jump(p, offsets, *pair, leave, want)
+        device.jump(guarded(p), offsets.astype(np.int32), *map(guarded, pair), guarded(leave), ours)
+        np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-13)
+        assert unharmed(ours)
+    with pytest.raises(TypeError, match="keeps places as int32"):
+        device.jump(p, offsets, up, down, leave, want)
 
 
 @pytest.mark.parametrize("walls", ["periodic", "mirror", "far"])

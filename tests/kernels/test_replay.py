@@ -15,6 +15,14 @@ TURNING = mfg.FokkerPlanck(TURNED.drift, lambda t: 0.32, time_dependent=False)
 SPACES = {
     "order 2": (OU, mfg.FiniteVolume, {}, False),
     "order 2, stored": (TURNING, mfg.FiniteVolume, {}, False),
+    "tensor": (
+        mfg.equations.ForwardKolmogorov(
+            mfg.processes.Diffusion(lambda x, t: -x, lambda x, t: np.array([[0.5, 0.2], [0.2, 0.4]]) + 0 * x[..., None])
+        ),
+        mfg.FiniteVolume,
+        {},
+        False,
+    ),
     "order 4": (OU, mfg.FiniteVolume, {"order": 4}, False),
     "cosines": (OU, mfg.Spectral, {}, False),
     "Fourier": (

@@ -18,11 +18,12 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from mfgpde.core.arrays import Array, contiguous
+from mfgpde.core.arrays import Array, contiguous, elsewhere, to_host
 from mfgpde.core.recent import Recent
 from mfgpde.densities import Density, cell_means
 from mfgpde.discretisations.checks import checked
-from mfgpde.discretisations.coefficients import Evaluating
+from mfgpde.discretisations.coefficients import Coefficients, Evaluating
+from mfgpde.discretisations.finite_volume.chain_there import ChainThere
 from mfgpde.discretisations.finite_volume.jump_rates import Jumps, jumps
 from mfgpde.discretisations.finite_volume.walls import Held, Inflow, Sides, given, on_wall
 from mfgpde.equations.kolmogorov import Kolmogorov
@@ -152,22 +153,45 @@ class Instant:
 
 @dataclass(eq=False)
 class JumpChain(Evaluating):
-    """The same with coefficients that may depend on time; each instant is computed once."""
+    """The same with coefficients that may depend on time; each instant is computed once, on the host.
+
+    On a device rates are sent there once an instant, and steps are explicit.
+    """
 
     equation: Kolmogorov
     grid: CartesianGrid
     sides: Sides
     xp: Any = np
+    """the namespace whose arrays hold the unknowns"""
     default_integrator: Integrator = field(default_factory=RungeKuttaChebyshev)
     """stabilised steps; where there is transport without noise, those that keep densities positive"""
     _recent: Recent[Instant] = field(default_factory=lambda: Recent(3), repr=False)
 
     def __post_init__(self) -> None:
-        if self.xp is not np:
-            raise TypeError("tensors and walls by side are computed on the host: use backend='numpy'")
         inside = min(1.0, 0.5 * self.equation.horizon) if self.equation.time_dependent else 0.0
         if self.at(inside).transport is not None:
             self.default_integrator = SSPRK43()
+
+    @cached_property
+    def coefficients(self) -> Coefficients:
+        """What evaluates coefficients, on the host."""
+        return Coefficients(self.grid)
+
+    @property
+    def still(self) -> bool:
+        """Whether rates do not depend on time."""
+        return not (self.equation.time_dependent or self._given_in_time)
+
+    @cached_property
+    def _there(self) -> Recent[ChainThere]:
+        return Recent(3)
+
+    def _placed(self, instant: Instant) -> ChainThere | Instant:
+        """Return an instant where the unknowns are; one that was sent stays."""
+        if self.xp is np:
+            return instant
+        key: Any = instant
+        return self._there(key, lambda: ChainThere(instant, self.xp))
 
     @property
     def inviscid(self) -> bool:
@@ -259,20 +283,24 @@ class JumpChain(Evaluating):
             spread -= np.diff(v, axis=1).reshape(grid.cells)
         return tuple(parts), spread
 
-    def frozen(self, t0: float, t1: float) -> Instant:
+    def frozen(self, t0: float, t1: float) -> ChainThere | Instant:
         """Return the chain with the mean of the rates at both ends: second-order accurate over the step."""
-        return self.at(t0).mean(self.at(t1))
+        return self._placed(self.at(t0).mean(self.at(t1)))
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return A(t)u + b(t)."""
-        return self.at(t).rate(u, t, out)
+        return self._placed(self.at(t)).rate(u, t, out)
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return a bound at time t, with room for growth over one step."""
         return self.at(t).spectral_radius(u, t) * (1.1 if self.equation.time_dependent else 1.0)
 
     def solve(self, rhs: Array, t: float, shift: float) -> Array:
-        """Return v with v − shift(A(t)v + b) = rhs."""
+        """Return v with v − shift(A(t)v + b) = rhs. Raises TypeError on a device: its steps are explicit."""
+        if elsewhere(rhs):
+            raise TypeError(
+                "implicit steps of tensors are solved on the host: use backend='numpy', or an explicit integrator"
+            )
         return self.at(t).solve(rhs, t, shift)
 
     def filtered(self, rhs: Array, t: float, shift: float) -> Array:
@@ -281,13 +309,13 @@ class JumpChain(Evaluating):
 
     def mass(self, u: Array) -> float:
         """Return ∫u."""
-        return float(self.grid.integrate(u))
+        return float(np.sum(u)) * self.grid.volume if elsewhere(u) else float(self.grid.integrate(u))
 
     def start(self, initial: Callable[[Array], Array]) -> Array:
         """Return the means of a density over cells, the values of an expectation at their centres."""
         values = checked(initial(self.grid.points), self.grid.cells, "the initial condition")
-        return values if self.equation.backward else cell_means(initial, self.grid)
+        return self.xp.asarray(values if self.equation.backward else cell_means(initial, self.grid))
 
     def values(self, u: Array) -> Array:
-        """Return the unknowns."""
-        return u
+        """Return the unknowns, on the host."""
+        return to_host(u)
