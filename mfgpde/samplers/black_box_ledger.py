@@ -20,8 +20,8 @@ from mfgpde.samplers.contract import Model
 from mfgpde.samplers.generated import Generated, carried, flat, split
 from mfgpde.samplers.heun import Heun
 from mfgpde.samplers.ledger import Ledger
-from mfgpde.samplers.limits import LEVELS, Law, extrapolated
-from mfgpde.samplers.line import Line, Quantiles
+from mfgpde.samplers.limits import LEVELS, MASSES, Law, extrapolated
+from mfgpde.samplers.line import REACH, Line, Quantiles
 
 CELLS = 1024
 """of a law with noise"""
@@ -68,7 +68,7 @@ def box_ledgers(
             base = min(counts)
             return extrapolated(lambda k: _law(begin, k * base, start, kind), 1, base, most, near)
         if own is None:
-            return Law(Quantiles(goal)(Quantiles(right).level(Quantiles(start)(LEVELS))), 0.0, "increasing map")
+            return _increasing(start, right, goal)
         return _flow(own, start, (first, lowest, last), near)
 
     ideal = limit(exact, prior, None, "prior")
@@ -91,6 +91,16 @@ def box_ledgers(
             )
         )
     return found
+
+
+def _increasing(start: GaussianMixture, first: GaussianMixture, last: GaussianMixture) -> Law:
+    """Return where the increasing map between two laws takes a third; levels that double precision does not have are known
+    to nothing.
+    """
+    levels = Quantiles(first).level(Quantiles(start)(LEVELS))
+    points = Quantiles(last)(levels)
+    beyond = np.abs(levels) > REACH
+    return Law(points, float(np.sqrt(MASSES[beyond] @ points[beyond] ** 2)), "increasing map")
 
 
 def _ends(begin: Begin, steps: int) -> tuple[Standing | None, Standing | None, Standing | None]:

@@ -89,11 +89,12 @@ class SchedulerRun:
         data: GaussianMixture,
         double: bool = True,
         score: AtLevel | None = None,
+        seed: int = 0,
     ) -> None:
         import torch  # pyright: ignore[reportMissingImports]
 
         self.torch, self.real = torch, torch.float64 if double else torch.float32
-        self.scheduler = make(**options)
+        self.scheduler, self.seed = make(**options), seed
         self.network = Prediction(self.scheduler, data, score)
         self.scheduler.set_timesteps(steps)
         self.times = [t for t in self.scheduler.timesteps]
@@ -122,7 +123,7 @@ class SchedulerRun:
         said = self.network(np.asarray(seen.reshape(-1), dtype=float), float(t))
         output = self.torch.as_tensor(said, dtype=self.real).reshape(-1, 1, 1, 1)
         if noise is None:
-            self.torch.manual_seed(self.place)
+            self.torch.manual_seed(self.seed + self.place)
             found = state_of(self.scheduler.step(output, t, state))
         else:
             drawn = self.torch.as_tensor(noise, dtype=self.real).reshape(-1, 1, 1, 1)
