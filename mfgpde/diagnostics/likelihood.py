@@ -21,6 +21,7 @@ from mfgpde.core.kept import Kept
 from mfgpde.diagnostics.data import Data, Named, Sampled, noised
 from mfgpde.diagnostics.intervals import mean_interval
 from mfgpde.diagnostics.ledger import Entry
+from mfgpde.diagnostics.signal_clock import stretches
 from mfgpde.equations import Continuity
 from mfgpde.processes import IsotropicProcess, LinearProcess, ScheduledProcess, schedule_of
 from mfgpde.scores import DirectionalScore, FlowFormScore, Score, offers, with_form
@@ -81,8 +82,12 @@ def flow_log_density(
         return at(y, t)[0] if len(y) == len(x) else alone(y, t)  # of a few points, where jumps in time are looked for
 
     equation = Continuity(velocity, lambda y, t: at(y, t)[1])
-    end, grown = flow(equation, x, stop, _end(process, both, x), rtol=rtol)
-    return prior_of(process, d).log_density(end) + grown
+    grown: Array = np.zeros(len(x))
+    own = getattr(score, "predicts", None) == "flow"
+    for one, begin, end in stretches(process, equation, stop, _end(process, both, x), of_velocities=own):
+        x, more = flow(one, x, begin, end, rtol=rtol)
+        grown = grown + more
+    return prior_of(process, d).log_density(x) + grown
 
 
 def _end(process: LinearProcess, both: Pair, x: Array) -> float:

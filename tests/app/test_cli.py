@@ -28,7 +28,7 @@ def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
     assert result.exit_code == 0, result.output
     assert json.loads(stored.read_text()).keys() == {
         path.stem.replace("_", "-") for path in (ROOT / "figures").glob("[!_]*.py")
-    } - {"verdicts", "main-findings", "each-paper", "wider-field"}
+    } - {"verdicts", "main-findings", "each-paper", "wider-field", "samplers"}
     commit = record.read(BASELINE)["provenance"]["commit"]
     for name in names:
         pdf, png = (tmp_path / f"{name}{suffix}" for suffix in (".pdf", ".png"))
