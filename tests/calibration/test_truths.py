@@ -155,7 +155,7 @@ def test_distances_of_gaussians_on_a_line_are_integrals(m, s, n, r):
     gap = (m - n) + (s - r) * levels
     assert found["w1"] == pytest.approx(np.mean(np.abs(gap)), abs=1e-3)
     assert found["w2"] == pytest.approx(np.sqrt(np.mean(gap**2)), abs=5e-3)
-    x = np.linspace(-12, 12, 20_001)
+    x = np.linspace(-20, 20, 30_001)
     apart = np.abs(norm.cdf(x, m, s) - norm.cdf(x, n, r))
     assert found["ks"] == pytest.approx(apart.max(), abs=1e-5)
     p, q = norm.pdf(x, m, s), norm.pdf(x, n, r)
