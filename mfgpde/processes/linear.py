@@ -138,11 +138,29 @@ def _coefficients(process: Linear, t: float) -> Array:
     return np.concatenate([_at(part, t).ravel() for part in (process.matrix, process.offset, process.scale)])
 
 
+def _check_finite(process: Linear, t: float) -> None:
+    """Raise ValueError where a coefficient is infinite, or cannot be computed: a law at that time is a limit."""
+    try:
+        with np.errstate(all="ignore"):
+            found = _coefficients(process, t)
+    except ArithmeticError as problem:
+        found, reason = np.array([np.nan]), f" ({problem})"
+    else:
+        reason = ""
+    if not np.isfinite(found).all():
+        raise ValueError(
+            f"matrix, offset or scale is not finite at t = {t:g}{reason}, so that no law there can be integrated; end before "
+            f"(horizon={0.999 * t:g}), or say the path itself, x_t = α x₀ + σ ε: processes.GaussianPath(α, σ), Straight()"
+        )
+
+
 @lru_cache(maxsize=256)
 def _transition(process: Linear, s: float, t: float) -> Transition:
     if not any(map(callable, (process.matrix, process.scale, process.offset))):
         return _doubled(process, t - s)
-    d = np.asarray(_at(process.matrix, s)).shape[0]
+    d = np.asarray(_at(process.matrix, 0.0)).shape[0]
+    for u in {s, t}:
+        _check_finite(process, u)
 
     def rate(u: float, y: Array) -> Array:
         A = _at(process.matrix, u)

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,30 @@ def test_high_barriers_have_the_gibbs_density_of_their_potential(barrier):
     if barrier > 20:
         with pytest.raises(RuntimeError, match=r"relaxation is slower than .* scheme='fitted' .* has no such limit"):
             stationary(plain, mfg.FiniteElement(mfg.meshes.interval(-2.0, 2.0, 400), 2))
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_what_rounding_decides_of_wells_is_small_or_refused(degree):
+    """Shares of two wells by Galerkin's elements, which lose ε‖K‖/λ₁: with finer cells refused at lower barriers."""
+    kept = 0
+    for barrier, cells in product((12.0, 16.0, 19.0, 22.0, 24.0), (200, 1600)):
+        y = np.linspace(-1.6, 1.6, 40_001)
+        gibbs = np.exp(-barrier * (y**2 - 1) ** 2 - y)
+        tilted = mfg.FokkerPlanck(
+            lambda x, t, B=barrier: -(4 * B * x * (x**2 - 1) + 1), lambda t: 1.0, time_dependent=False
+        )
+        space = mfg.FiniteElement(mfg.meshes.interval(-1.6, 1.6, cells), degree, walls="reflecting")
+        try:
+            found = stationary(tilted, space).expectation(lambda x: 1.0 * (x[..., 0] > 0))
+        except RuntimeError as problem:
+            assert "rounding decides" in str(problem)
+            assert "scheme='fitted'" in str(problem)
+            continue
+        kept += 1
+        order = 2 if degree == 1 else 4  # of means, with the slopes of the drift to that power
+        cell = {2: 1e3, 4: 1e5}[order] * (barrier / 12) ** order / cells**order
+        assert abs(found * gibbs.sum() / gibbs[y > 0].sum() - 1) < 2e-4 + cell, (barrier, cells)
+    assert 3 <= kept < 10
 
 
 def test_no_density_is_stationary_at_absorbing_walls():

@@ -149,7 +149,8 @@ def _warn_of_noise(found: Spectrum, absorbing: bool) -> None:
         n = int(lost[0])
         warnings.warn(
             f"{lost.size} eigenvalues are below what rounding leaves, the first λ_{n} = {found.values[n]:.1e} ± "
-            f"{found.rounding[n]:.1e}: relaxation is slower than the numbers can tell, or the mesh is in several pieces",
+            f"{found.rounding[n]:.1e}: relaxation is slower than the numbers can tell, or the mesh is in several pieces; "
+            "rates behind such barriers are 1/solvers.mean_first_passage_time with scheme='fitted' or FiniteVolume",
             RuntimeWarning,
             stacklevel=3,
         )
