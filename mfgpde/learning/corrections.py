@@ -42,17 +42,17 @@ def corrected(
     """
     steps = LOOK * max(1, round(steps / LOOK))
     judge, rest = folds[0][: 2 * BATCH], folds[1:]
-    first = _Training(whole, rest, choice, parameters, seed)
-    history = first.run(steps, partial(first.loss_at, np.concatenate(rest), judge))
+    first = Corrector(whole, rest, choice, parameters, seed)
+    history = first.run(steps, partial(first.loss_at, np.concatenate(rest), whole.centres[judge]))
     count = LOOK * int(np.argmin([cautious(now - history[0]) if np.isfinite(now @ now) else np.inf for now in history]))
     if count == 0:
         return whole.kernels(*choice), loss, 0
-    last = _Training(whole, folds, choice, parameters, seed)
+    last = Corrector(whole, folds, choice, parameters, seed)
     last.run(count)
     return last.mixture(), held_out(history[count // LOOK] / last.unit), count
 
 
-class _Training:
+class Corrector:
     """Adam on the cross-fitted loss: kernels of all folds but one, judged at points of that one, in turn by chance."""
 
     def __init__(self, whole: Placed, folds: list[Any], choice: tuple[int, float, float], parameters: str, seed: int):
@@ -139,12 +139,12 @@ class _Training:
         mean = jnp.einsum("bn,bni->bi", share, pull)
         return (square - 0.5 * jnp.sum(mean**2, axis=1)) * self.unit / self.width**2
 
-    def loss_at(self, placed: Any, judge: Any, state: Any) -> Any:
-        """Return the loss of kernels on samples `placed` at each of the samples `judge`."""
+    def loss_at(self, placed: Any, points: Array, state: Any) -> Any:
+        """Return the loss of kernels on samples `placed` at each of some points (n, d)."""
         whole = self.whole
         kernels = Placed(whole.centres[placed], whole.weights[placed], whole.precision, whole.rank, whole.floor)
         numbers = self._numbers(kernels.kernels(*self.choice))
-        return jax.jit(self._pointwise)(state, placed, numbers, self.centres[judge])
+        return jax.jit(self._pointwise)(state, placed, numbers, jnp.asarray(self._scaled(points), jnp.float32))
 
     def run(self, steps: int, judged: Any = None) -> list[Array]:
         """Train, and return what the judge said before and after each bout of steps, the state kept being the last."""

@@ -149,8 +149,8 @@ def _check_finite(process: Linear, t: float) -> None:
         reason = ""
     if not np.isfinite(found).all():
         raise ValueError(
-            f"matrix, offset or scale is not finite at t = {t:g}{reason}, so that no law there can be integrated; end before "
-            f"(horizon={0.999 * t:g}), or say the path itself, x_t = α x₀ + σ ε: processes.GaussianPath(α, σ), Straight()"
+            f"matrix, offset or scale is not finite at t = {t:g}{reason}, so that no law there can be integrated; end "
+            f"before (horizon={0.999 * t:g}), or say the path itself, x_t = α x₀ + σ ε: processes.GaussianPath(α, σ), Straight()"
         )
 
 

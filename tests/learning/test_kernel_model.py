@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
-from mfgpde.learning.corrections import _Training
+from mfgpde.learning.corrections import Corrector
 from mfgpde.learning.held_out import cautious, held_out
 from mfgpde.learning.placed_kernels import Placed
 
@@ -62,7 +62,7 @@ def test_the_training_loss_is_that_of_the_mixture(precision, parameters, rng):
     x = LAW.sample(60, rng)
     whole = Placed(x, np.full(60, 1 / 60), precision, 1, 1e-4)
     folds = np.array_split(np.random.default_rng(0).permutation(60), 4)
-    training = _Training(whole, folds, (8, 0.1, 0.8), parameters, 0)
+    training = Corrector(whole, folds, (8, 0.1, 0.8), parameters, 0)
     training.state = jax.tree.map(lambda a: a + 0.1 * jax.random.normal(jax.random.key(1), a.shape), training.state)
     judge = x + 0.1 * rng.normal(size=x.shape)
     mixture = training.mixture()

@@ -135,8 +135,8 @@ def stationary(equation: FokkerPlanck, discretisation: Any) -> Field:
     if changes[-1] <= 1e-11 and lost <= LOST:
         return Field(discretisation, system.values(u))
     raise RuntimeError(
-        f"rounding decides {min(lost, 1.0):.1e} of how mass is shared out between wells (allowed {LOST:g}; the last changes "
-        f"of inverse iteration are {changes[-2]:.1e}, {changes[-1]:.1e}): relaxation is slower than "
+        f"rounding decides {min(lost, 1.0):.1e} of how mass is shared out between wells (allowed {LOST:g}; the last "
+        f"changes of inverse iteration are {changes[-2]:.1e}, {changes[-1]:.1e}): relaxation is slower than "
         f"{LOST / (np.finfo(float).eps * norm):.1e} units of time, as behind barriers of twenty kT, "
         "or the mesh is in several pieces; scheme='fitted' (degree 1, one rank) has no such limit, and with the equation's "
         "potential the Gibbs density itself"
