@@ -110,7 +110,7 @@ def crowded(m: float, s: float, weight: float, horizon: float, aversion: float) 
     times = np.linspace(0, horizon, 41)
     guess = np.array([s * (1 - 0.3 * times / horizon), np.full(41, -0.1), 0 * times])
 
-    def slope(t: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def slope(_: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.array([y[1], -aversion / y[0], 0.5 * y[1] ** 2 - aversion * np.log(y[0])])
 
     def ends(a: np.ndarray, b: np.ndarray) -> np.ndarray:

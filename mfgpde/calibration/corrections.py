@@ -16,7 +16,8 @@ NEW = 4000
 class Corrections:
     """The implicit loss of corrected kernels at a mixture's samples, against the same kernels at new ones.
 
-    They begin as kernels that are too narrow or too wide, so that there is something to correct. The number of steps is the best on the fold held out: the loss there is that of the luckiest of several states.
+    They begin as kernels that are too narrow or too wide, so that there is something to correct. The number of steps is
+    the best on the fold held out: the loss there is that of the luckiest of several states.
     """
 
     covers = ("learning.corrected",)

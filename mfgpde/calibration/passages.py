@@ -22,7 +22,7 @@ CELLS, FINE = (16, 56), 4001
 
 
 class Passages:
-    """−LT = 1 between a wall that reflects and one that absorbs, ∂(fp − Dp′) = 0 between walls: integrals in one dimension."""
+    """−LT = 1 from a wall that reflects to one that absorbs, fp − Dp′ = 0 between walls: integrals on a line."""
 
     covers = ("solvers.Ladder.limit", "solvers.converge")
     remembered = ()

@@ -12,6 +12,8 @@ from mfgpde.core.arrays import Array
 
 SAMPLES = 2000
 """a pulse as wide as 1e-3 of the interval holds two of them"""
+DENSER, QUICK = 10, 0.3e-3
+"""times as many, where a coefficient gives all samples at once in so many seconds"""
 SHARP = 0.02
 """of its range, by which a coefficient may change between two samples, unless it does so everywhere"""
 DEAR = 50e-6
@@ -26,34 +28,47 @@ Break = tuple[float, float]
 def breaks(
     coefficient: Callable[[float], Array], start: float, end: float, many: Callable[[Array], Array] | None = None
 ) -> list[Break]:
-    """Return where a vector of coefficients, of any units, jumps or changes sharply between two times.
+    """Return where a vector of coefficients, of any units, jumps or changes sharply between two times; see `scanned`."""
+    return scanned(coefficient, start, end, many)[0]
 
-    Sampled at 2001 times; a change of more than 2 % of its range, eight times the usual one, is halved down: to
-    neighbouring numbers if it is a jump, else to its own width. `many` may give all samples at once, and is believed if it
-    does so at four of them; without it a coefficient that takes more than 50 µs is sampled ten times less often.
+
+def scanned(
+    coefficient: Callable[[float], Array], start: float, end: float, many: Callable[[Array], Array] | None = None
+) -> tuple[list[Break], float]:
+    """Return where a vector of coefficients jumps or changes sharply, and how far apart the times are at which it was read.
+
+    What lasts less than that may lie between two of them. Sampled at 2001 times; a change of more than 2 % of its range,
+    eight times the usual one, is halved down: to neighbouring numbers if it is a jump, else to its own width. `many` may
+    give all samples at once, and is believed if it does so at four of them: then ten times as many are looked at, if that
+    is quick. Without it a coefficient that takes more than 50 µs is sampled ten times less often.
     """
     times = np.linspace(start, end, SAMPLES + 1)
-    values = _sampled(coefficient, many, times)
+    values, quick = _sampled(coefficient, many, times)
     times = times[:: SAMPLES // (len(values) - 1)]
     if not np.isfinite(values).all():
-        return []
-    size = np.maximum(np.ptp(values, axis=0), 1e-9 * np.abs(values).max(axis=0))
-    size[size == 0] = 1.0
-    changes = (np.abs(np.diff(values, axis=0)) / size).max(axis=1)
-    sharp = np.flatnonzero(changes > max(SHARP, 8 * float(np.median(changes))))
-    sharp = np.sort(sharp[np.argsort(-changes[sharp], kind="stable")][:MOST])
-    found = []
-    for k in sharp:
-        found += _narrowed(coefficient, float(times[k]), float(times[k + 1]), size, 1e-13 * (end - start))
-    return merged(found)
+        return [], float(times[1] - times[0])
+    size, found = _size(values), _sharp(times, values)
+    if quick and many is not None:
+        known, times = found, np.linspace(start, end, DENSER * SAMPLES + 1)
+        finer = np.asarray(many(times), dtype=float)
+        size = np.maximum(size, _size(finer))
+        found = known + [(a, b) for a, b in _sharp(times, finer) if not any(c <= a < d for c, d in known)]
+    width = 1e-13 * (end - start)
+    places = [place for a, b in found for place in _narrowed(coefficient, a, b, size, width)]
+    return merged(places), float(times[1] - times[0])
 
 
-def _sampled(coefficient: Callable[[float], Array], many: Callable[[Array], Array] | None, times: Array) -> Array:
+def _sampled(
+    coefficient: Callable[[float], Array], many: Callable[[Array], Array] | None, times: Array
+) -> tuple[Array, bool]:
+    """Return the samples, and whether ten times as many are to be had at once and quickly."""
     if many is not None:
         try:
+            clock = perf_counter()
             values, few = np.asarray(many(times), dtype=float), np.linspace(0, len(times) - 1, 4).astype(int)
+            took = perf_counter() - clock
             if np.array_equal(values[few], np.array([coefficient(float(times[k])) for k in few])):
-                return values
+                return values, took < QUICK
         except Exception:  # whatever a function of one time does with many
             pass
     taken = []
@@ -61,7 +76,22 @@ def _sampled(coefficient: Callable[[float], Array], many: Callable[[Array], Arra
         clock = perf_counter()
         coefficient(float(t))
         taken.append(perf_counter() - clock)
-    return np.array([coefficient(float(t)) for t in times[:: 1 if min(taken) <= DEAR else 10]])
+    return np.array([coefficient(float(t)) for t in times[:: 1 if min(taken) <= DEAR else 10]]), False
+
+
+def _size(values: Array) -> Array:
+    """Return the range of each coefficient, the unit of its changes."""
+    size = np.maximum(np.ptp(values, axis=0), 1e-9 * np.abs(values).max(axis=0))
+    size[size == 0] = 1.0
+    return size
+
+
+def _sharp(times: Array, values: Array) -> list[Break]:
+    """Return between which two times a coefficient changes sharply, the sharpest 64."""
+    changes = (np.abs(np.diff(values, axis=0)) / _size(values)).max(axis=1)
+    sharp = np.flatnonzero(changes > max(SHARP, 8 * float(np.median(changes))))
+    kept = np.sort(sharp[np.argsort(-changes[sharp], kind="stable")][:MOST])
+    return [(float(times[k]), float(times[k + 1])) for k in kept]
 
 
 def _narrowed(coefficient: Callable[[float], Array], a: float, b: float, size: Array, width: float) -> list[Break]:

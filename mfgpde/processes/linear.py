@@ -150,7 +150,7 @@ def _check_finite(process: Linear, t: float) -> None:
     if not np.isfinite(found).all():
         raise ValueError(
             f"matrix, offset or scale is not finite at t = {t:g}{reason}, so that no law there can be integrated; end "
-            f"before (horizon={0.999 * t:g}), or say the path itself, x_t = α x₀ + σ ε: processes.GaussianPath(α, σ), Straight()"
+            f"before (horizon={0.999 * t:g}), or say the path itself, x_t = α x₀ + σ ε: processes.GaussianPath(α, σ)"
         )
 
 

@@ -142,7 +142,7 @@ def _breaks(process: LinearProcess, grid: CartesianGrid, stop: float) -> list[fl
     """Return the generation times at which the process's coefficients jump; scores are smooth, and dear to ask."""
     x, end = np.array([grid.lower, grid.upper]), process.horizon
     noise = breaks(lambda t: np.ravel(process.diffusivity(t)), stop, end)
-    return [end - t for a, b in (*noise, *drift_at(process.drift, x).breaks(stop, end)) for t in {a, b}]
+    return [end - t for a, b in (*noise, *drift_at(process.drift, x).scanned(stop, end)[0]) for t in {a, b}]
 
 
 def _stored(process: LinearProcess, stop: float, times: Sequence[float]) -> tuple[float, ...]:

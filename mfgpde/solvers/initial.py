@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,10 @@ from mfgpde.grids import CartesianGrid
 Initial = Density | Field | Callable[[Array], Array]
 LARGEST_LOSS = 1e-4
 """by how much the mass of a start may differ from the one expected, relative"""
+FAINT = 1e-10
+"""of the mass: what is less is not spoken of"""
+SEEN = 1.5
+"""times the box: beyond it no ladder looks, which widens boxes by half"""
 GROWTH = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0, 64.0)
 
 
@@ -72,6 +77,15 @@ def initial_function(equation: Equation, initial: Initial, grid: Domain) -> Call
     return initial
 
 
+def what_may_be_missed(equation: Equation, initial: Initial, discretisation: Discretisation) -> str:
+    """Return how finely a start that is given as a function is read, in a sentence; of a Density or a Field nothing."""
+    if isinstance(initial, Density | Field):
+        return ""
+    share, grid = 0.5 if holds_means(equation, discretisation) else 1.0, discretisation.grid
+    apart = f"({corner(share * _widths(grid))}) apart" if isinstance(grid, CartesianGrid) else "of quadrature"
+    return f"a function, read at points {apart}: a spike between them may be missed, of a Density none is"
+
+
 @dataclass(frozen=True, eq=False)
 class _Known:
     """A field as a start: its own values where it is known, else what lies between."""
@@ -116,6 +130,7 @@ class Start:
         share = wall_share(self.discretisation, self.values) if reaches_infinity(self.discretisation) else 0.0
         off = 0.0 if expected is None else abs(self.mass - expected) / expected
         if share <= largest and off <= LARGEST_LOSS:
+            self._warn_of_what_is_far(off)
             return
         cut = self._sticks_out()
         if cut or share > largest:
@@ -127,6 +142,23 @@ class Start:
         raise ValueError(
             f"the initial density has mass {self.mass:.4g} on {grid.cells} cells, expected {expected:g}; "
             + self._cure(expected or 1.0)
+        )
+
+    def _warn_of_what_is_far(self, off: float) -> None:
+        """Warn of mass so far outside that a ladder, which looks into a box half as wide again, cannot see it."""
+        grid = self.discretisation.grid
+        if not isinstance(self.initial, Density) or not isinstance(grid, CartesianGrid) or off < FAINT:
+            return
+        lower, upper = map(np.asarray, self.initial.box(1 - 1e-6))
+        if not _beyond(lower, upper, _widened(grid, SEEN)):
+            return
+        middle = 0.5 * (np.asarray(grid.lower) + np.asarray(grid.upper))
+        far = float(np.sqrt(np.sum(np.where(grid.periodic, 0, np.maximum(middle - lower, upper - middle)) ** 2)))
+        warnings.warn(
+            f"{off:.1e} of the law lies outside the box, as far as from ({corner(lower)}) to ({corner(upper)}): it is in "
+            f"`leak` and in no mean, of |x|² up to {off * far**2:.1e}; take a box that holds it",
+            UserWarning,
+            stacklevel=4,
         )
 
     def _sticks_out(self) -> bool:

@@ -31,6 +31,7 @@ from mfgpde.solvers.initial import (
     is_open,
     reaches_infinity,
     wall_share,
+    what_may_be_missed,
 )
 from mfgpde.solvers.posed import check_coefficients, check_diffusivity, check_steps, checked_times
 from mfgpde.solvers.solution import Solution
@@ -248,7 +249,8 @@ def solve(
         largest_wall_mass: share of a density's mass allowed in the outermost cells of far walls.
         mass: the mass that the start of a density must have, to 1e-4; None for an unknown that is no probability.
         breaks: times at which coefficients jump; those that a scan finds need not be named.
-        scan: look for them at 2001 times before the first step.
+        scan: look for them before the first step, at 2001 times, or at 20 001 where a coefficient gives all at once and
+            quickly; how far apart the looks were is in the solution's summary.
         keep_steps: keep the length of a step that could be longer by less than a quarter at once, since what was computed
             for it serves again; False where the coefficients change, and cost more than that.
         max_step: the longest step, in the equation's time.
@@ -300,6 +302,7 @@ def solve(
         # a subclass may do more in its steps than the class whose constants it inherits
         own = isinstance(chosen, Replayable) and "constants" in vars(type(chosen))
         march.replayed = Replayed() if own else None
+    missed = {"start": what_may_be_missed(equation, initial, discretisation), "coefficients": structure.said}
     clock = time.perf_counter()
     deciding = {"equation": equation, "discretisation": discretisation, "initial": initial, "times": instants}
     deciding |= {"integrator": chosen, "rtol": rtol, "atol": atol, "mass": mass, "largest_wall_mass": largest}
@@ -355,6 +358,7 @@ def solve(
             "discretisation": repr(discretisation),
             "integrator": repr(chosen),
             "rtol": rtol,
+            **{name: said for name, said in missed.items() if said},
         },
         initial,
         partial(

@@ -60,7 +60,7 @@ class Solution(Shown):
         return error_bound(self, t, pieces=pieces, by=by)
 
     def summary(self) -> tuple[str, dict[str, str]]:
-        """Return equation, domain, times, status, what was conserved, and the work."""
+        """Return equation, domain, times, status, what was conserved, what may have been missed, and the work."""
         t, mass = self.times, self.conserved["mass"]
         facts = {
             "by": type(self.discretisation).__name__,
@@ -70,6 +70,7 @@ class Solution(Shown):
             "integral": f"{mass[-1]:.6g}, moved by {abs(mass[-1] - mass[0]):.1e}",
             "least value": f"{self.conserved['minimum'][-1]:.3g}",
             **self._peclet(),
+            **{name: str(self.provenance[name]) for name in ("start", "coefficients") if name in self.provenance},
             "work": f"{self.cost['steps']:g} steps in {self.cost['seconds']:.3g} s",
         }
         return f"solution of {type(self.equation).__name__}", facts

@@ -10,7 +10,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
-from mfgpde.core.time_structure import Break, breaks, merged, named
+from mfgpde.core.time_structure import Break, merged, named, scanned
 from mfgpde.discretisations.contract import Distributed, Domain
 from mfgpde.equations import Continuity, Diffusing, Equation
 from mfgpde.equations.contract import VectorField
@@ -41,9 +41,9 @@ class Coefficient:
     at: Callable[[float], Array]
     many: Callable[[Array], Array]
 
-    def breaks(self, start: float, end: float) -> list[Break]:
-        """Return where they jump or change sharply."""
-        return breaks(self.at, start, end, self.many)
+    def scanned(self, start: float, end: float) -> tuple[list[Break], float]:
+        """Return where they jump or change sharply, and how far apart the times are at which they were read."""
+        return scanned(self.at, start, end, self.many)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,8 @@ class Structure:
     coefficients: tuple[Coefficient, ...] = ()
     """diffusivity and drift, each in a unit of its own"""
     breaks: list[Break] = field(default_factory=list)
+    gap: float = 0.0
+    """between two times at which the coefficients were read before the run; zero where they do not depend on time"""
     _recent: Recent[list[Array]] = field(default_factory=lambda: Recent(8), repr=False)
 
     @classmethod
@@ -64,8 +66,16 @@ class Structure:
         if not equation.time_dependent:
             return cls(breaks=known)
         parts = tuple(_coefficients(equation, domain))
-        found = [place for part in parts for place in part.breaks(start, end)] if scan else []
-        return cls(parts, merged([*known, *found]))
+        looks = [part.scanned(start, end) for part in parts] if scan else []
+        gap = max((gap for _, gap in looks), default=end - start)
+        return cls(parts, merged([*known, *(place for found, _ in looks for place in found)]), gap)
+
+    @property
+    def said(self) -> str:
+        """What may be missed, in a sentence; nothing where nothing can be."""
+        if not self.gap:
+            return ""
+        return f"read every {self.gap:.1e} of time: a pulse that is shorter may be missed unless breaks= names it"
 
     def unseen(self, t: float, dt: float, order: int) -> float:
         """Return by which share the integrals of the coefficients over a step differ from what the step makes of them.

@@ -43,7 +43,7 @@ def test_a_matrix_process_is_right_in_any_unit():
 
 
 def test_coefficients_that_are_infinite_at_the_end_are_named():
-    """x = (1 − t)x₀ + tε as a linear process: laws before its end are right, the one at the end is a limit."""
+    """Of x = (1 − t)x₀ + tε as a linear process laws before its end are right, the one at the end is a limit."""
     straight = mfg.Linear(lambda t: np.array([[-1 / (1 - t)]]), lambda t: np.sqrt(2 * t / (1 - t)))
     assert straight.transition(0.0, 0.5).factor[0, 0] == pytest.approx(0.5, rel=1e-12)
     assert straight.transition(0.0, 0.5).covariance[0, 0] == pytest.approx(0.25, rel=1e-11)

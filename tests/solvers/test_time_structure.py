@@ -95,3 +95,21 @@ def test_characteristics_know_no_unit_of_length_and_no_origin(length):
     end, divergence = flow(pull, points + shift, 0.0, 1.0)
     np.testing.assert_allclose(end - shift, points * np.exp(-1), rtol=1e-8 if shift == 0 else 1e-7)
     np.testing.assert_allclose(divergence, -1.0, rtol=1e-9)
+
+
+def test_what_a_scan_may_miss_is_said_and_what_gives_all_samples_at_once_is_read_ten_times_as_often():
+    """A pulse of 1e-4 of the run: found where D takes an array of times; else the summary says how short it would be."""
+    w, still = 1e-4, lambda x, t: np.zeros_like(x)
+    once = mfg.FokkerPlanck(still, lambda t: 0.01 + 0.5 / w * (np.abs(t - 0.6180339) < w / 2))
+    found = mfg.solve(once, SCHEMES["two"], START, (0.0, 1.0), rtol=1e-4)
+    assert variance(found) == pytest.approx(1.07, abs=2e-4)
+    one_by_one = mfg.FokkerPlanck(still, lambda t: 0.01 + (0.5 / w if abs(t - 0.6180339) < w / 2 else 0.0))
+    missed = mfg.solve(one_by_one, SCHEMES["two"], START, (0.0, 1.0), rtol=1e-4)
+    for solution, gap in ((found, "5.0e-05"), (missed, "5.0e-04")):
+        said = solution.summary()[1]["coefficients"]
+        assert f"read every {gap} of time" in said
+        assert "breaks=" in said
+    without = mfg.solve(one_by_one, SCHEMES["two"], START, (0.0, 1.0), rtol=1e-4, scan=False)
+    assert "read every 1.0e+00 of time" in without.summary()[1]["coefficients"]
+    constant = mfg.FokkerPlanck(still, lambda t: 0.01, time_dependent=False)
+    assert "coefficients" not in mfg.solve(constant, SCHEMES["two"], START, (0.0, 1.0)).summary()[1]
