@@ -42,6 +42,11 @@ def kernels(samples: Array, new: Array) -> tuple[Estimate, float, float]:
     n, d = samples.shape
     search = Search(samples, np.full(n, 1 / n), "full" if d > 1 else "isotropic", d - 1, 0.0, 0)
     choice, found = search.best()
+    return found, *left(search, choice, new)
+
+
+def left(search: Search, choice: tuple[int, float, float], new: Array) -> tuple[float, float]:
+    """Return what the fits of a search leave at new samples in the mean, and how well that is known."""
     fits: list[Any] = [placed.kernels(*choice) for placed, _ in search.pairs]
     mean = np.mean([implicit_losses(fit, new) for fit in fits], axis=0)
-    return found, float(mean.mean()), 3 * float(mean.std()) / np.sqrt(len(new))
+    return float(mean.mean()), 3 * float(mean.std()) / np.sqrt(len(new))
