@@ -16,7 +16,7 @@ from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.core.time_structure import pieces
-from mfgpde.discretisations import Discretisation, Distributed, Field, Inviscid, Limited, Semidiscrete, Working
+from mfgpde.discretisations import Discretisation, Field, Inviscid, Limited, Semidiscrete, Working
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.integrators.contract import Normed, Replayable, Still
@@ -33,7 +33,7 @@ from mfgpde.solvers.initial import (
     wall_share,
     what_may_be_missed,
 )
-from mfgpde.solvers.posed import check_coefficients, check_diffusivity, check_steps, checked_times
+from mfgpde.solvers.posed import check_coefficients, check_diffusivity, check_steps, checked_times, of_one_process
 from mfgpde.solvers.solution import Solution
 from mfgpde.solvers.structure import Structure
 
@@ -307,7 +307,7 @@ def solve(
     deciding = {"equation": equation, "discretisation": discretisation, "initial": initial, "times": instants}
     deciding |= {"integrator": chosen, "rtol": rtol, "atol": atol, "mass": mass, "largest_wall_mass": largest}
     deciding |= {"breaks": structure.breaks, "max_step": max_step, "keep_steps": keep_steps}
-    kept = Checkpoint(_of_one_process(checkpoint, discretisation), deciding)
+    kept = Checkpoint(of_one_process(checkpoint, discretisation), deciding)
     status, t = Status.DONE, float(instants[0])
     record.add(t, values, system.mass(u))
     span = float(instants[-1] - instants[0])
@@ -354,8 +354,10 @@ def solve(
             **(system.work if isinstance(system, Working) else {}),
         },
         {
-            **{"equation": type(equation).__name__, "discretisation": repr(discretisation)},
-            **{"integrator": repr(chosen), "rtol": rtol},
+            "equation": type(equation).__name__,
+            "discretisation": repr(discretisation),
+            "integrator": repr(chosen),
+            "rtol": rtol,
             **{name: said for name, said in missed.items() if said},
         },
         initial,
@@ -363,7 +365,11 @@ def solve(
             solve,
             rtol=rtol,
             atol=atol,
-            **{"largest_wall_mass": np.inf, "mass": None, "breaks": breaks, "max_step": max_step, "scan": scan},
+            largest_wall_mass=np.inf,
+            mass=None,
+            breaks=breaks,
+            max_step=max_step,
+            scan=scan,
             keep_steps=keep_steps,
             max_steps=max_steps,
         ),
@@ -371,16 +377,6 @@ def solve(
     if throw and status is not Status.DONE:
         raise NotConverged(advice(solution, max(t, march.reached), march.trouble), solution)
     return solution
-
-
-def _of_one_process(path: Path | None, discretisation: Discretisation) -> Path | None:
-    """Return where a checkpoint is kept. Raises ValueError where the unknowns are not of this process alone."""
-    grid = discretisation.grid
-    if path is not None and isinstance(grid, Distributed) and grid.comm.size > 1:
-        raise ValueError(
-            f"a checkpoint holds the state of one process, these unknowns are spread over {grid.comm.size}; leave it away"
-        )
-    return path
 
 
 def _keep(kept: Checkpoint, march: _March, record: _Record, u: Array, t: float) -> None:

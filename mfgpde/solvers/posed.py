@@ -1,14 +1,16 @@
-"""Whether a problem is posed: times, diffusivity, drift and potential, for all schemes alike, before the first step."""
+"""Whether a problem is posed: times, checkpoint, diffusivity, drift and potential, for all schemes alike, before the first step."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.discretisations.contract import Domain
+from mfgpde.discretisations import Discretisation
+from mfgpde.discretisations.contract import Distributed, Domain
 from mfgpde.equations import (
     BackwardKolmogorov,
     Continuity,
@@ -211,3 +213,13 @@ def _segments(domain: Domain) -> Iterator[tuple[Array, Array]]:
             middle = lower + share * (upper - lower)
             step = np.where(np.arange(len(lower)) == axis, 0.5 * length, 0.0)
             yield middle - step, middle + step
+
+
+def of_one_process(path: Path | None, discretisation: Discretisation) -> Path | None:
+    """Return where a checkpoint is kept. Raises ValueError where the unknowns are not of this process alone."""
+    grid = discretisation.grid
+    if path is not None and isinstance(grid, Distributed) and grid.comm.size > 1:
+        raise ValueError(
+            f"a checkpoint holds the state of one process, these unknowns are spread over {grid.comm.size}; leave it away"
+        )
+    return path
