@@ -1,4 +1,4 @@
-"""Whether a problem is posed: times, checkpoint, diffusivity, drift and potential, alike for all schemes, before any step."""
+"""Whether a problem is posed: times, checkpoint, diffusivity, drift and potential, for all schemes, before any step."""
 
 from __future__ import annotations
 
