@@ -13,6 +13,9 @@ from mfgpde.verify import Level
 
 PROCESS, DATA, STOP = mfg.OrnsteinUhlenbeck(horizon=5.0), mfg.densities.two_rings(), 1e-3
 STEPS, SEEDS = {200: 4000, 1000: 8000, 5000: 16000}, range(8)
+FEW = {"few": {12: 4000, 25: 4000}, "few_long": {25: 16000}}
+"""of samples, for as many steps as 200 have and for four times as many"""
+FEW_SEEDS = range(4)
 
 
 def samples(n, seed):
@@ -20,17 +23,17 @@ def samples(n, seed):
     return DATA.sample(n, np.random.default_rng((7, seed, n)))
 
 
-def trained(n, seed):
+def trained(n, seed, kind="equal_time"):
     """Return a network of two layers of 64, by denoising alone."""
-    objective = mfg.Objective(start=STOP)
-    return mfg.train(PROCESS, samples(n, seed), objective, widths=(64, 64), steps=STEPS[n], seed=seed)
+    objective, steps = mfg.Objective(start=STOP), FEW.get(kind, STEPS)[n]
+    return mfg.train(PROCESS, samples(n, seed), objective, widths=(64, 64), steps=steps, seed=seed)
 
 
-def network(n, seed, level):
+def network(n, seed, level, kind="equal_time"):
     """Return the score of one network, trained anew at the highest level."""
     if Level(level) is Level.FULL:
-        return trained(n, seed).score
-    return mfg.load_score(str(Path(__file__).with_name(f"equal_time_{n}_{seed}.safetensors")))
+        return trained(n, seed, kind).score
+    return mfg.load_score(str(Path(__file__).with_name(f"{kind}_{n}_{seed}.safetensors")))
 
 
 if __name__ == "__main__":
@@ -42,3 +45,7 @@ if __name__ == "__main__":
             fitted = mfg.fit_kernel_model(samples(size, number), seed=number).seconds
             path = found.save(Path(__file__).with_name(f"equal_time_{size}_{number}.safetensors"))
             print(f"{path.name}: network {spent:.1f} s, kernels {fitted:.1f} s", flush=True)
+    for name, sizes in FEW.items():
+        for size in sizes:
+            for number in FEW_SEEDS:
+                trained(size, number, name).save(Path(__file__).with_name(f"{name}_{size}_{number}.safetensors"))
