@@ -8,7 +8,8 @@ from contextlib import contextmanager
 LEARNING = "learned scores, their derivatives and training", "pip install jax optax safetensors"
 ELEMENTS = (
     "finite elements",
-    "`pip install dolfinx-solver-real meshio` (Linux x86-64), `conda install -c conda-forge fenics-dolfinx meshio`",
+    "`pip install dolfinx-solver-real meshio` (Linux x86-64), `conda install -c conda-forge fenics-dolfinx meshio` "
+    "(macOS and others)",
 )
 LIBRARIES: dict[str, tuple[str, str]] = {
     "jax": LEARNING,
