@@ -110,6 +110,29 @@ def test_noise_keeps_mass_has_its_variance_and_knows_no_unit(n, h, width, period
     assert pytest.approx(transition(n, h, 2 * v, periodic), abs=2e-3) == K @ K
 
 
+@settings(max_examples=20)
+@given(SEEDS, st.integers(1, 3), st.sampled_from([30.0, 1500.0, 1e5]), st.floats(-900, 900), st.booleans())
+def test_noised_logarithms_are_sums_over_all_cells_at_any_range(seed, d, spread, shift, hole):
+    """Against the dense sum in logarithms; what is added to a logarithm comes out, and what is nowhere may be so."""
+    rng = np.random.default_rng(seed)
+    grid = mfg.CartesianGrid((0.0,) * d, (1.0,) * d, (9, 6, 4)[:d], (False, True, False)[:d])
+    heat, logs = Heat.on(grid, (RESOLVED * max(grid.spacing)) ** 2 * 1.5), rng.uniform(-spread, 0, (9, 6, 4)[:d])
+    if hole:
+        logs.flat[rng.integers(logs.size)] = -np.inf
+    K = np.ones((1, 1))
+    for matrix in heat.matrices:
+        K = np.kron(K, matrix)
+    with np.errstate(divide="ignore"):
+        terms = np.log(K) + logs.ravel()
+    top = terms.max(axis=1, keepdims=True)
+    told = (top[:, 0] + np.log(np.exp(terms - top).sum(axis=1))).reshape(logs.shape)
+    seen = told > told.max() - 500  # below, where the range fits into double precision, is as good as nothing
+    assert heat(logs)[seen] == pytest.approx(told[seen], abs=1e-9 * (1 + spread))
+    if spread > 600:
+        assert heat(logs) == pytest.approx(told, abs=1e-9 * (1 + spread))
+    assert heat(logs + shift)[seen] == pytest.approx(heat(logs)[seen] + shift, abs=1e-9 * (1 + spread))
+
+
 def test_noise_narrower_than_cells_bear_says_how_many_cells_would_do():
     grid = mfg.CartesianGrid.cube(3.0, 20, 1)
     least = (RESOLVED * 0.3) ** 2

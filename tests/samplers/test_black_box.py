@@ -11,7 +11,7 @@ import mfgpde as mfg
 from mfgpde.app.cli import app
 from mfgpde.app.sampler import numbers, settings
 from mfgpde.samplers.adapters.step_function import StepRun
-from mfgpde.samplers.black_box import nature, tried
+from mfgpde.samplers.black_box import OwnRun, nature, tried
 from mfgpde.samplers.convergence import read
 
 PROCESS, DATA = mfg.VariancePreserving(), mfg.densities.bimodal()
@@ -114,3 +114,31 @@ def test_a_sampler_that_needs_a_stop_says_so_and_then_converges(tmp_path):
     assert "<svg" in page
     other = CliRunner().invoke(app, ["sampler", "diffusers:DDIMScheduler", "--stop", "0.1", *out])
     assert "their own end" in " ".join(other.output.split())
+
+
+@pytest.mark.parametrize("levels", [mfg.samplers.Uniform(), mfg.samplers.Rho()])
+def test_a_run_of_ours_starts_in_its_first_law_and_says_where_it_stands(levels):
+    """The levels of a step are those of its time, the laws those of the data there; noise that is given is used."""
+    run = OwnRun(mfg.samplers.Euler(), MODEL, levels, 6, 0.05)
+    assert run.calls == 6 and len(run.times) == 7
+    assert run.times[0] == pytest.approx(PROCESS.horizon) and run.times[-1] == pytest.approx(0.05)
+    first = MODEL.score.at(float(run.times[0]))
+    x = np.linspace(-1.5, 1.5, 7)
+    assert run.start.density(x[:, None]) == pytest.approx(first.density(x[:, None]))
+    for now, t in enumerate(run.times[:-1]):
+        place = run.standing()
+        assert run.place == now
+        assert place.alpha == pytest.approx(float(MODEL.alpha(float(t))))
+        assert place.sigma == pytest.approx(float(MODEL.sigma(float(t))))
+        assert place.law.density(x[:, None]) == pytest.approx(MODEL.score.at(float(t)).density(x[:, None]))
+        moved = run.call(x, np.zeros(7))
+        D, step = float(PROCESS.diffusivity(float(t))), float(t - run.times[now + 1])
+        if levels == mfg.samplers.Uniform():
+            told = x + step * (D * MODEL.score(x[:, None], float(t))[:, 0] - PROCESS.drift(x[:, None], float(t))[:, 0])
+            assert moved == pytest.approx(told, abs=1e-10)
+
+
+def test_only_exact_scores_and_single_moves_are_run():
+    learned = mfg.samplers.Model(PROCESS, lambda x, t: -x)
+    with pytest.raises(ValueError, match="exact score of a mixture"):
+        OwnRun(mfg.samplers.Euler(), learned, mfg.samplers.Uniform(), 4)
