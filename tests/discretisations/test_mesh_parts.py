@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("dolfinx_solver")
 
-from mfgpde.discretisations.finite_element.meshes import shapes, sound  # noqa: E402
+from mfgpde.discretisations.finite_element.meshes import shapes, sound
 
 SEEDS = st.integers(0, 10**6)
 
@@ -18,13 +18,15 @@ SEEDS = st.integers(0, 10**6)
 def test_an_icosahedron_is_regular_and_closed(n):
     """20n² equal triangles, 10n² + 2 vertices, every edge in two of them: Euler's number is that of a sphere."""
     x, cells = shapes._icosahedron(n)
-    assert len(cells) == 20 * n**2 and len(x) == 10 * n**2 + 2
+    assert len(cells) == 20 * n**2
+    assert len(x) == 10 * n**2 + 2
     corners = x[cells]
     lengths = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
     assert lengths == pytest.approx(2 / n)
     edges = np.sort(np.concatenate([cells[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0))]), axis=1)
     unique, count = np.unique(edges, axis=0, return_counts=True)
-    assert (count == 2).all() and len(x) - len(unique) + len(cells) == 2
+    assert (count == 2).all()
+    assert len(x) - len(unique) + len(cells) == 2
 
 
 @settings(max_examples=25)
@@ -34,7 +36,8 @@ def test_cut_triangles_cover_what_they_are_cut_from(seed, n, d, unit):
     first = unit * np.random.default_rng(seed).normal(size=(4, d))
     pair = first[[[0, 1, 2], [1, 2, 3]]]
     x, cells = shapes._subdivided(n, pair)
-    assert len(cells) == 2 * n**2 and len(x) == (n + 1) * (n + 2) - (n + 1)
+    assert len(cells) == 2 * n**2
+    assert len(x) == (n + 1) * (n + 2) - (n + 1)
 
     def areas(corners):
         a, b = (corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -141,8 +141,11 @@ def test_boxes_that_are_periodic_in_part_have_no_closed_form():
     box = mfg.CartesianGrid((0.0, 1.0), (7.0, 15.0), (8, 8), (True, False))
     assert problem(mfg.FiniteVolume(box)) is None
     found = problem(mfg.FiniteVolume(mfg.CartesianGrid((0.0, 1.0), (7.0, 15.0), (8, 8))), 3.0)
-    assert found.middle == pytest.approx([3.5, 8.0]) and found.sides == pytest.approx([7.0, 14.0])
-    assert found.width == 0.5 and found.unit == 3.0 and not found.periodic
+    assert found.middle == pytest.approx([3.5, 8.0])
+    assert found.sides == pytest.approx([7.0, 14.0])
+    assert found.width == 0.5
+    assert found.unit == 3.0
+    assert not found.periodic
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), SEEDS)

@@ -120,8 +120,10 @@ def test_a_sampler_that_needs_a_stop_says_so_and_then_converges(tmp_path):
 def test_a_run_of_ours_starts_in_its_first_law_and_says_where_it_stands(levels):
     """The levels of a step are those of its time, the laws those of the data there; noise that is given is used."""
     run = OwnRun(mfg.samplers.Euler(), MODEL, levels, 6, 0.05)
-    assert run.calls == 6 and len(run.times) == 7
-    assert run.times[0] == pytest.approx(PROCESS.horizon) and run.times[-1] == pytest.approx(0.05)
+    assert run.calls == 6
+    assert len(run.times) == 7
+    assert run.times[0] == pytest.approx(PROCESS.horizon)
+    assert run.times[-1] == pytest.approx(0.05)
     first = MODEL.score.at(float(run.times[0]))
     x = np.linspace(-1.5, 1.5, 7)
     assert run.start.density(x[:, None]) == pytest.approx(first.density(x[:, None]))
