@@ -26,6 +26,7 @@ from mfgpde.processes import Diffusion
 
 MU, SIGMA, END = 0.2, 0.5, 0.5
 A, S = np.array([[-1.0, 0.5], [-0.3, -0.8]]), np.array([[0.6, 0.35], [0.35, 0.3]])
+MIXED = "0.6*d2_dx2(p) + 0.3*d2_dy2(p) + 0.7*d_dx(d_dy(p)) - d_dx((-x + 0.5*y)*p) - d_dy((-0.3*x - 0.8*y)*p)"
 Law = Callable[[np.ndarray], np.ndarray]
 Result = tuple[np.ndarray, np.ndarray]
 """densities at the start and at the end, (*cells)"""
@@ -152,6 +153,7 @@ def cases() -> list[tuple[str, Any, tuple[int, int], Any, dict[str, Callable[[An
             {
                 "mfgpde, order 2": lambda g: volumes(tensor, g, correlated),
                 "mfgpde, spectral": lambda g: means(tensor, g, correlated),
+                "py-pde": lambda g: by_py_pde(g, correlated, MIXED),
                 "FiPy": lambda g: by_fipy(g, correlated, lambda x: A @ x, (((0.6, 0.35), (0.35, 0.3)),)),
             },
         ),
