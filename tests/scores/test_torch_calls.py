@@ -228,3 +228,33 @@ def test_points_go_together_and_are_what_they_are_alone(torch, monkeypatch):
             assert np.allclose(slope[:, k], (up - down) / (2 * h), rtol=0, atol=1e-6)
     # what is kept: both convolutions' and the normalisation's inputs and more, eight bytes a number
     assert 8 * (2 * 9 + 2 * 4 * 9) <= score.kept <= 8 * 20 * 9 * 4
+
+
+def test_guidance_of_real_modules_is_that_of_their_scores(torch):
+    """Two modules that predict the noise in N(m, ½ I) exactly, with and without a label: s + w(s_c − s) in closed form.
+
+    At t > 0 it is a Gaussian's score too, but of a mean that moves along no process: its residual is not zero.
+    """
+    process, weight = P.VariancePreserving(), 2.5
+
+    class Noise(torch.nn.Module):
+        def forward(self, x, t, mean):
+            t = t[:, None] if t.ndim == 1 else t
+            alpha = torch.exp(-0.5 * (0.1 * t + 0.5 * 19.9 * t**2))
+            variance = 1 - alpha**2
+            return variance.sqrt() * (x - alpha * mean) / (0.5 * alpha**2 + variance)
+
+    scores = [
+        Predicted(process, adapted(functools.partial(Noise(), mean=mean), "noise", 2), "noise") for mean in (1.0, -0.3)
+    ]
+    guided, t = mfg.scores.guided(*scores, weight=weight), 0.4
+    a, v = float(process.mean_coefficient(t)), float(process.variance(t))
+    s, c = (-(X - a * mean) / (0.5 * a**2 + v) for mean in (-0.3, 1.0))
+    np.testing.assert_allclose(guided(X, t), s + weight * (c - s), rtol=1e-10)
+    wrong = scores[1](X, t) + weight * (
+        scores[0](X, t) + scores[1](X, t)
+    )  # the control: a sum in place of a difference
+    assert np.abs(wrong - guided(X, t)).max() > 0.1
+    both = [mfg.GaussianMixture([1.0], [[m, m]], 0.5) for m in (1.0, -0.3)]
+    exact = mfg.scores.guided(*(mfg.ExactScore(process, law) for law in both), weight=weight)
+    np.testing.assert_allclose(guided(X, t), exact(X, t), rtol=1e-10)
