@@ -31,7 +31,10 @@ class Controller:
     def ratio(self, u: Array, error: Array) -> float:
         """Return the error in units of the tolerance; NaN or infinity mean that the step blew up."""
         scale, away = self.sizes(u, error)
-        return away / (self.atol + self.rtol * scale)
+        allowed = self.atol + self.rtol * scale
+        if allowed == 0:  # a state that is zero everywhere, as the value of a game without costs
+            return 0.0 if away == 0 else float("inf")
+        return away / allowed
 
     def factor(self, ratio: float) -> float:
         """Return by how much to change the step after one with this error ratio.

@@ -95,3 +95,8 @@ def test_only_steps_that_are_not_kept_grow_to_where_the_controller_rests():
             dt *= controller.factor(dt**3)
         ends.append(dt**3)
     assert ends == pytest.approx([0.05, 0.9**10], rel=1e-4)
+
+
+def test_a_state_that_stays_zero_is_no_error():
+    assert Controller(1e-6, 0.0, 2).ratio(np.zeros(3), np.zeros(3)) == 0.0
+    assert Controller(1e-6, 0.0, 2).ratio(np.zeros(3), np.ones(3)) == np.inf

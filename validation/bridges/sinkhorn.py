@@ -69,7 +69,7 @@ def contraction(level, rng, quarter=1.0):
     off = mfg.Estimate(max(sharp, key=abs), 3e-9, mfg.Kind.EXTRAPOLATED, "two starts 1e-6 apart")
     return Evidence(
         [
-            at_most("drawn kernels: contraction of a sweep over tanh², largest", largest, one, resolution=1e-9),
+            at_most("drawn kernels: contraction of a sweep over tanh², largest", largest, one, resolution=0.0),
             equal(
                 "two points: contraction at the fixed point over tanh², less one",
                 off,

@@ -64,7 +64,7 @@ def divergences(level, scale=1.0, learned="plain"):
     method = f"largest of six pairs on {grid.cells}, change from {rough.cells}"
     worst = mfg.Estimate(largest, abs(largest - other), mfg.Kind.EXTRAPOLATED, method)
     # the flow's cells are of second order: 1.1e-4 on 64², 2.9e-5 on 96²; the prior is e^{−2T} off
-    findings = [equal("exact score: largest J", worst, mfg.exact(0.0, "one law"), resolution=5e-4)]
+    findings = [equal("exact score: largest J", worst, mfg.exact(0.0, "one law"), resolution=2e-4)]
     if scale != 1.0:
         return Evidence(findings)
     members = networks.ensemble(learned, level) if learned else []

@@ -67,7 +67,7 @@ def gap(level, disturbance=0.0, score_factor=1.0, dimensions=(1, 2)):
         space = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.5, n, d), order=4)
         names = ("‖q^SDE − q^ODE‖₁", "‖q^SDE − e^φ‖₁", "‖q^ODE − e^φ‖₁")
         for name, ladder in zip(names, mfg.ladders(distances, space, floor=5e-5), strict=True):
-            findings.append(equal(f"{d}D: {name}", ladder.limit, zero, resolution=1e-3))
+            findings.append(equal(f"{d}D: {name}", ladder.limit, zero, resolution=6e-4))
             if "ODE − e" not in name:
                 series.append(Series(f"{d}D {name}", "cells per axis", ladder.cells, "L¹ distance", ladder.values))
     return Evidence(findings, series)

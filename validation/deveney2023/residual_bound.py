@@ -148,7 +148,7 @@ def bounded(level, rng, bound=1.0, root=1.0, constant=2.0, network=True, mild=Fa
         energy, limit, share = with_bars(pair, root)
         part = f"{name}: |E_q R − E_p̂ R| as a part of its bound"
         findings.append(at_most(f"{name}: energy and KL(q‖p̂)", energy, _times(limit, bound), resolution=1e-4))
-        findings.append(at_most(part, _times(share, 2 / constant), one, resolution=1e-2))
+        findings.append(at_most(part, _times(share, 2 / constant), one, resolution=0.0))
         left.append(energy.value)
         right.append(limit.value)
     if network:

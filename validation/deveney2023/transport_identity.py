@@ -50,7 +50,7 @@ def transport(level, rng, residual=1.0, along=1.0):
             )
             typical = float(np.abs(left).mean())
             label = f"{name} {d}D: largest defect (the log-densities differ by {typical:.2f} on average)"
-            findings.append(equal(label, worst, mfg.exact(0.0, "the claim"), resolution=1e-5))
+            findings.append(equal(label, worst, mfg.exact(0.0, "the claim"), resolution=1.2e-8))
     return Evidence(findings)
 
 

@@ -77,7 +77,7 @@ def fixed(level, shape=discs, gap=GAP, swapped=False):
             "its cost over that of exchanged discs, ≥ W₂²",
             mfg.exact(cost / other, "closed form"),
             mfg.exact(2.0, "twice: cared for"),
-            resolution=0.1,
+            resolution=0.0,
         ),
     ]
     gaps = [0.3, 0.4, 0.5, 0.6]

@@ -135,7 +135,7 @@ def rectified(level, rng, straightness=1.0, costs=None, laws=None, turn=0.6):
                 f"{d}D: the square's parts over the whole, less one",
                 defect,
                 mfg.exact(0.0, "claim"),
-                resolution={1: 8e-3, 2: 1.5e-2}[d],
+                resolution={1: 4e-3, 2: 1.5e-2}[d],
             )
         )
         series.append(
@@ -174,7 +174,7 @@ def gaussians(turn):
             "two Gaussians: cost of the straight coupling over W₂², less one",
             excess,
             mfg.exact(CARED, "cared for"),
-            resolution=1e-3,
+            resolution=0.0,
         ),
     ]
 

@@ -100,7 +100,7 @@ def near(level, rng, curvature=1.0, smeared=0.0):
             "numbers of large singular values − (D − k), largest",
             mfg.exact(max(counts), "counted"),
             zero,
-            resolution=0.5,
+            resolution=0.5,  # whole numbers
         )
     )
     findings.append(
@@ -108,7 +108,7 @@ def near(level, rng, curvature=1.0, smeared=0.0):
             "their distance to the rest, least factor",
             mfg.exact(min(gaps), "samples"),
             mfg.exact(2.0, "a gap that shows"),
-            resolution=0.1,
+            resolution=0.0,
         )
     )
     return Evidence(findings, series)

@@ -120,7 +120,7 @@ def broken(level, rng, time=1.0, clones=1.0, blobs=2):
     ratios = [clones * stated(1.0, t)[0] / stated(1.0, t)[1] for t in times]
     one = mfg.exact(1.0, "claim")
     findings.append(
-        at_most("P(same) − ½ over its bound, largest", mfg.exact(max(ratios), "quadrature"), one, resolution=1e-9)
+        at_most("P(same) − ½ over its bound, largest", mfg.exact(max(ratios), "quadrature"), one, resolution=0.0)
     )
     findings.append(at_least("the same at t = 6", mfg.exact(ratios[-1], "quadrature"), one, resolution=6e-5))
     series.append(Series("points ±1", "t", list(times), "P(same) − ½", [stated(1.0, t)[0] for t in times], "y"))

@@ -50,7 +50,7 @@ def inequalities(level, rng, entropy=1.0, talagrand=1.0, convexity=1.0):
         for k, name in enumerate(names):
             worst = max((one[k] for one in found), key=lambda e: e.value)
             # δ: what quadrature leaves
-            findings.append(at_most(f"{d}D, worst of {draws} laws: {name}", worst, one, resolution=1e-4))
+            findings.append(at_most(f"{d}D, worst of {draws} laws: {name}", worst, one, resolution=2e-4))
             ratios = [one[k].value for one in found]
             series.append(Series(f"{d}D: {name}", "draw", list(range(draws)), "left over right", ratios, ""))
     if mfg.proofs.available():
@@ -81,7 +81,7 @@ def proved(entropy, talagrand, convexity):
     for name, law in LAWS.items():
         kl, fisher = sides(law)
         ratio = said(kl / (0.5 * entropy * fisher))
-        findings.append(at_most(f"{name}: KL over ½ I, proved", ratio, 1.0, resolution=1e-12))
+        findings.append(at_most(f"{name}: KL over ½ I, proved", ratio, 1.0, resolution=0.0))
     kl, fisher = sides(mfg.gaussian(0.75, 1.0))
     w2 = mfg.proofs.ball(0.75) ** 2  # of a law and its shift: the square of the shift
     shifted = {
@@ -90,7 +90,7 @@ def proved(entropy, talagrand, convexity):
         "KL + ½W₂² over W₂√I": (kl + 0.5 * convexity * w2) / (w2 * fisher).sqrt(),
     }
     return findings + [
-        equal(f"a shift: {name}, proved", said(ratio), 1.0, resolution=1e-12) for name, ratio in shifted.items()
+        equal(f"a shift: {name}, proved", said(ratio), 1.0, resolution=3e-15) for name, ratio in shifted.items()
     ]
 
 

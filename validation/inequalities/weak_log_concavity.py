@@ -187,7 +187,7 @@ def propagated(level, rng, concavity=1.0, defect=1.0, beyond=False, pull=1.0):
             room = slopes(noised(law, t)) - profile(*constants(concavity * a, defect * M0, t))
             worst.append(-float(room.min()))
     lack = mfg.Estimate(max(worst), 1e-6, mfg.Kind.EXTRAPOLATED, "pairs with middles 0.02 apart")
-    findings.append(at_most("three blobs: bound − κ_t(r), largest", lack, zero, resolution=1e-4))
+    findings.append(at_most("three blobs: bound − κ_t(r), largest", lack, zero, resolution=5e-6))
     findings += beyond_the_line(level, rng, concavity, defect)
     ends = expanded(pair, np.array([-5e-7, 5e-7]), (0.0,))[-1]
     ratio = mfg.Estimate(

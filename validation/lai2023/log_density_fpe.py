@@ -62,13 +62,13 @@ def log_density_equation(level, rng, divergence=1.0, diffusivity=1.0, square=1.0
             )
             zero = mfg.exact(0.0, "the claim")
             # δ: ∂_t log p cancels terms up to 1e3 times larger near the start, and transition laws are
-            # differentiated to 1e-12: 1e-10 leaves them their roundings
+            # differentiated to 1e-12: 5e-11 leaves them their roundings
             findings.append(
                 equal(
                     f"{name} {d}D: largest relative residual of the exact log p",
                     rounding,
                     zero,
-                    resolution=1e-10,
+                    resolution=5e-11,
                 )
             )
             if name not in solved[d]:
@@ -114,7 +114,7 @@ def proved(name, process, divergence, diffusivity, square):
         f"{name} 1D: E_p|residual|² over E_p|∂_t log p|², proved",
         mfg.proofs.estimate(share, "balls"),
         0.0,
-        resolution=1e-15,
+        resolution=8e-22,
     )
 
 

@@ -71,7 +71,7 @@ def likelihood(level, diffusivity=1.0, cross=1.0, reach=1.0):
         n = Level(level).pick({1: 48, 2: 16}, {1: 64, 2: 24}, {1: 128, 2: 32})[d]
         space = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, n, d))
         defect, excess, mixed, loss = mfg.ladders(parts, space, floor=1e-5)
-        findings.append(equal(f"{d}D: left − right", defect.limit, zero, resolution=2e-4))
+        findings.append(equal(f"{d}D: left − right", defect.limit, zero, resolution=1e-4))
         findings.append(at_most(f"{d}D: |gap − loss| − √(loss·mismatch)", excess.limit, zero, resolution=1e-3))
         label = f"{d}D: left − right (gap {mixed.limit.value:.4f}, loss {loss.limit.value:.4f})"
         series.append(Series(label, "cells per axis", defect.cells, "|left − right|", [abs(v) for v in defect.values]))
@@ -100,8 +100,8 @@ def proved(diffusivity, cross):
     change = mfg.proofs.mean(law, log_p.speed * (log_p.value - carried.value) - speed)
     mixed = mfg.proofs.mean(law, (learned.slope - log_p.slope) * (carried.slope - log_p.slope))
     ratio = mfg.proofs.estimate(change / (-cross * diffusivity * now.diffusivity * mixed), "balls")
-    # δ: no quadrature is left
-    return equal("1D, an instant: left over right, proved", ratio, 1.0, resolution=1e-12)
+    # δ: no quadrature is left; seven roundings of a double
+    return equal("1D, an instant: left over right, proved", ratio, 1.0, resolution=1.5e-15)
 
 
 @claim.control("D replaced by g² = 2D")

@@ -73,11 +73,11 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
             n = Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d]
             space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d))
             case(
-                f"{name} {d}D", process, mfg.densities.bimodal(d), space, 3, 5e-3
+                f"{name} {d}D", process, mfg.densities.bimodal(d), space, 3, 1.5e-3
             )  # scores are of size 2 per length here
         if d == 1 and square > 0 and find_spec("dolfinx"):  # a negative square has no solution for long
             label, estimate = _of_a_potential(level, diffusivity, square, end)
-            findings.append(equal(label, estimate, zero, resolution=5e-3))
+            findings.append(equal(label, estimate, zero, resolution=1.5e-3))
         torus = mfg.Spectral(mfg.CartesianGrid.cube(3.0, 48, d, periodic=True))
         if end > SMOOTH:
             case(
@@ -112,7 +112,7 @@ def proved(name, process, diffusivity, square):
         f"{name} 1D: E_p|residual|² over E_p|∂_t s|², proved",
         mfg.proofs.estimate(share, "balls"),
         0.0,
-        resolution=1e-15,
+        resolution=2.5e-22,
     )
 
 

@@ -52,7 +52,7 @@ def formula(level, beta=1.0, longer=1.0):
         (a, b) = (row[k] for row in rows)
         # mass beyond the walls at 4.5: six deviations
         error = mfg.Estimate(b, abs(a - b) + 1e-8, mfg.Kind.EXTRAPOLATED, f"{rows[1][2]}² cells, {rows[0][2]}², walls")
-        findings.append(equal(f"bowl in the plane: {what}", error, mfg.exact(0.0, "closed form"), resolution=1e-6))
+        findings.append(equal(f"bowl in the plane: {what}", error, mfg.exact(0.0, "closed form"), resolution=1e-7))
     findings += _wells(level, beta)
     rates, series = _limit(level, beta, longer)
     return Evidence([*findings, *rates], series)
@@ -112,7 +112,7 @@ def _limit(level, beta, longer):
     last = mfg.Estimate(distances[-1], 1e-5, mfg.Kind.EXTRAPOLATED, "quantiles on 384 cells")
     findings = [
         equal("rate of W₂ to the proximal map's push-forward in β", rate, mfg.exact(1.0, "expansion"), resolution=0.1),
-        equal(f"W₂ at β = {betas[-1]:g}", last, mfg.exact(exact, "two Gaussians"), resolution=1e-4),
+        equal(f"W₂ at β = {betas[-1]:g}", last, mfg.exact(exact, "two Gaussians"), resolution=8e-5),
     ]
     return findings, [Series("bowl, 1D", "β", betas.tolist(), "W₂ to the unregularised operator", distances, "xy")]
 

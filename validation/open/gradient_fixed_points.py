@@ -70,7 +70,7 @@ def falls(level, exponent=1.0, gaps=(0.6, 0.8, 0.9, 1.0), shape=None, straighten
                 "gradients' part over straightening's",
                 mfg.exact(float(ratio), "faces"),
                 mfg.exact(3.0, "more"),
-                resolution=0.1,
+                resolution=0.0,
             ),
         ],
         [

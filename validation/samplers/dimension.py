@@ -52,7 +52,7 @@ def product(level, dimensions=2.0):
     found = mfg.Estimate(
         two[1], abs(two[1] - two[0]), mfg.Kind.EXTRAPOLATED, f"push-forward and blur on {cells}² cells"
     )
-    resolution = 0.02 * dimensions * one
+    resolution = 0.005 * dimensions * one
     return Evidence([equal("KL of two coordinates", found, mfg.exact(dimensions * one, "one"), resolution=resolution)])
 
 

@@ -106,7 +106,7 @@ def stopped(level, rng, bound=1.0, uniform=False, drop=1.0):
     )
     kl = made.against(exact.at(float(times[-1]))).kl
     paths = mfg.exact(drop * lost(law, np.array([snr(t) for t in times]), 60), "quadrature")
-    findings.append(at_most(f"two blobs, {n} ancestral steps: KL, and that of paths", kl, paths, resolution=1e-4))
+    findings.append(at_most(f"two blobs, {n} ancestral steps: KL, and that of paths", kl, paths, resolution=1e-7))
     for name, make in (("geometric", np.geomspace), ("equal in time", None)):
         values = []
         for stop in stops:

@@ -22,7 +22,7 @@ claim = Claim(
 
 MAJOR, MINOR = 2.0, 1.0
 REACH = 1.9  # the double well is cut where π is below 1e-4 of its height, and reflected there
-NOTICED = {1: 3e-3, 2: 1e-5, 3: 1e-7}  # relative errors that would matter, by degree
+NOTICED = {1: 3e-3, 2: 3e-6, 3: 1e-8}  # relative errors that would matter, by degree
 ROUNDING = 1e-10  # relative accuracy of an eigenvalue after shift-and-invert; ladders stop above it
 
 

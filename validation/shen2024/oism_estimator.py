@@ -115,7 +115,7 @@ def _gaussian(rng, decay):
     worst = max(float(np.abs(plain(y, t) - fitted(y, t)).max()) for t in (0.02, 0.2, 0.6))
     bar = mfg.Estimate(worst, 1e-9, mfg.Kind.BOUND, "three times, rounding")
     zero = mfg.exact(0.0, "closed form")
-    return equal("Gaussian data: off the score of their moments", bar, zero, resolution=1e-6)
+    return equal("Gaussian data: off the score of their moments", bar, zero, resolution=5e-9)
 
 
 def _rates(level, rng, decay, copies):

@@ -61,7 +61,7 @@ def _line(level, rng, rate):
                 f"200 points, t = {t:g}: L¹ of expansion and Mehler's kernel",
                 left,
                 zero,
-                resolution=5e-2 if t < 0.5 else 1e-4,
+                resolution=4e-3 if t < 0.5 else 5e-6,
             )
         )
         series.append(Series(f"t = {t:g}", "degree", list(degrees), "L¹ from Mehler's kernel", errors, "y"))
@@ -85,7 +85,7 @@ def _solved(rate):
     bar = mfg.Estimate(error, 1e-6, mfg.Kind.BOUND, "tolerance of the solve")
     return [
         equal(
-            "two blobs, t = 0.5: L¹ of expansion and spectral solve", bar, mfg.exact(0.0, "the claim"), resolution=1e-4
+            "two blobs, t = 0.5: L¹ of expansion and spectral solve", bar, mfg.exact(0.0, "the claim"), resolution=5e-6
         )
     ]
 
@@ -101,7 +101,7 @@ def _norm(points, rate):
             "‖embedding‖² and 1 + χ² at half the time",
             mfg.Estimate(pairs, np.exp(-61 * t) * pairs * 60, mfg.Kind.BOUND, "60 Hermite functions"),
             mfg.Estimate(chi, 1e-6 * chi, mfg.Kind.BOUND, "trapezoid rule"),
-            resolution=1e-3 * chi,
+            resolution=4e-6 * chi,
         )
     ]
 

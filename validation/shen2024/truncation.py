@@ -67,11 +67,11 @@ def truncated(level, eigenvalue=1.0, uniform=False):
         fall = mfg.exact((found[1] / found[-1]) ** 0.25, "from degree 4 to 12, a factor for two degrees")
         if t >= 0.5 or uniform:
             findings.append(
-                at_least(f"t = {t:g}: fall for two degrees", fall, mfg.exact(3.0, "geometric"), resolution=0.1)
+                at_least(f"t = {t:g}: fall for two degrees", fall, mfg.exact(3.0, "geometric"), resolution=0.0)
             )
         elif t < 0.1:
             findings.append(
-                at_most(f"t = {t:g}: fall for two degrees", fall, mfg.exact(2.0, "hopeless"), resolution=0.1)
+                at_most(f"t = {t:g}: fall for two degrees", fall, mfg.exact(2.0, "hopeless"), resolution=0.0)
             )
         series.append(Series(f"t = {t:g}", "degree N", list(DEGREES), "E|s̃ − s|²", found, "y"))
     return Evidence(findings, series)

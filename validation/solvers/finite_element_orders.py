@@ -55,7 +55,7 @@ def orders(level, shift=0.0, walls="far", reach=6.0, finest=3, least=0.0):
         findings.append(equal(f"{label}: order", mfg.observed_order(errors), theory, resolution=0.25))
         series.append(Series(label, "cells per side", cells[:finest], "L¹ error", tuple(errors)))
         lost = mfg.Estimate(drift, 2e-15, mfg.Kind.BOUND, "per step, ± what rounding changes from machine to machine")
-        findings.append(at_most(f"{label}: mass lost a step", lost, zero, resolution=1e-13))  # solves to ~100 roundings
+        findings.append(at_most(f"{label}: mass lost a step", lost, zero, resolution=1e-14))  # solves to ~50 roundings
     return Evidence(findings, series)
 
 

@@ -165,7 +165,7 @@ def _spectral(_level, shift, _still):
         errors = spatial_errors(mfg.FokkerPlanck.of(PROCESS), mfg.Spectral, d, cells, 1e-9, shift)
         series.append(Series(f"Fokker–Planck, spectral {d}D", "cells per axis", cells, "error", errors))
         reached = mfg.Estimate(errors[-1], 0.0, mfg.Kind.BOUND, "against the closed form, 64 cells per axis")
-        findings.append(at_most(f"Fokker–Planck, spectral, {d}D: L¹ error", reached, zero, resolution=1e-7))
+        findings.append(at_most(f"Fokker–Planck, spectral, {d}D: L¹ error", reached, zero, resolution=1e-10))
     return findings, series
 
 

@@ -73,7 +73,7 @@ def laws(level, shift=1.0, height=1.0, bend=1.0):
         found = mfg.converge(lambda s, m=meaning: moment(s, m), space, floor=1e-7).limit
         mean, variance = (MU + (share * shift - 0.5 * bend) * SIGMA**2) * END, BEFORE + SIGMA**2 * END
         truth = known(float(np.exp(0.5 * mean + variance / 8)), "lognormal")
-        findings.append(equal(rf"E\sqrt X, {meaning}", found, truth, resolution=1e-3))
+        findings.append(equal(rf"E\sqrt X, {meaning}", found, truth, resolution=3.5e-6))
     y = np.linspace(LOWER, 1.0, 280001)
     V = height * BARRIER * (y**2 - 1) ** 2
     k = int(np.argmin(np.abs(y + 1)))
@@ -84,12 +84,12 @@ def laws(level, shift=1.0, height=1.0, bend=1.0):
             "T e^{-40}",
             mfg.converge(waiting, space).limit,
             known(float(time), "quadrature"),
-            resolution=0.01 * float(time),
+            resolution=2.5e-5 * float(time),
         )
     )
     circle = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (2 * np.pi,), (n // 2,), (True,)))
     J = stratonovich(0.4, height, 0.25)
-    findings.append(equal("J", mfg.converge(current, circle).limit, known(J, "Stratonovich"), resolution=1e-2 * J))
+    findings.append(equal("J", mfg.converge(current, circle).limit, known(J, "Stratonovich"), resolution=4e-5 * J))
     return Evidence(findings)
 
 

@@ -48,7 +48,7 @@ def structure(level, rng, well_balanced=True, mass_factor=1.0, below=0.0, aside=
                 f"{name}: mass lost per unit time",
                 bound(drift, 100 * EPS, "sums of 1e4 cells over 1e3 stages"),
                 zero,
-                resolution=1e-12,
+                resolution=1.5e-13,
             )
         )
         if "Euler" in name or "RKC" in name:
@@ -68,7 +68,7 @@ def structure(level, rng, well_balanced=True, mass_factor=1.0, below=0.0, aside=
         speed = np.abs(system.rate(gibbs, 0.0)).max() / (system.spectral_radius(gibbs, 0.0) * gibbs.max())
         label = f"double well, order {order}: |A e^{{−V}}| over ‖A‖"
         findings.append(
-            equal(label, bound(speed, 4 * EPS, "max over cells"), zero, resolution=50 * EPS)
+            equal(label, bound(speed, 4 * EPS, "max over cells"), zero, resolution=20 * EPS)
         )  # 4 faces, ~10 roundings each
 
     for d, periodic in ((1, False), (2, True), (3, False)):
@@ -90,7 +90,7 @@ def structure(level, rng, well_balanced=True, mass_factor=1.0, below=0.0, aside=
                 f"{d}D{' torus' if periodic else ''}: |⟨Ap,u⟩ − ⟨p,Aᵀu⟩| relative",
                 gap,
                 zero,
-                resolution=100 * EPS,
+                resolution=20 * EPS,
             )
         )
     return Evidence(findings)

@@ -26,7 +26,7 @@ def distances(level, spread=1.0, shift=1.0, monotone=True):
             return mfg.wasserstein(first(x), second(x), space.grid, order=order)
 
         ladder = mfg.converge(measured, line, levels=4, floor=1e-6)  # sums over the 400 000 cells below
-        findings.append(equal(f"{name}: W{order}", ladder.limit, truth, resolution=1e-4))
+        findings.append(equal(f"{name}: W{order}", ladder.limit, truth, resolution=3e-5))
         series.append(
             Series(
                 name,

@@ -133,7 +133,7 @@ def step(level, rng, horizon=1.0, pull=0.0, loose=1.0, wide=1.0):
             "two blobs: gap",
             mfg.exact(found.discrete_primal - found.discrete_dual, "primal − dual"),
             mfg.exact(tolerance, "asked for"),
-            resolution=1e-9,
+            resolution=0.0,
         )
     )
     return Evidence(findings, series)

@@ -88,7 +88,7 @@ def riccati(level, viscosity=1.0, weight=1.0):
             strict=True,
         ):
             error = mfg.Estimate(off, bar, mfg.Kind.BOUND, f"{cells} cells a side: sums over cells, tails beyond walls")
-            findings.append(equal(f"{dimension}D, entropic: {name}", error, zero, resolution=1e-5))
+            findings.append(equal(f"{dimension}D, entropic: {name}", error, zero, resolution=2.5e-6))
     sizes = Level(level).pick((128, 256), (128, 256, 512), (128, 256, 512, 1024))
     table = [errors(1, n, n // 2, "newton", viscosity, weight)[0] for n in sizes]
     order = float(np.log2(table[-2] / table[-1]))

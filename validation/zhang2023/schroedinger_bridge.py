@@ -62,7 +62,7 @@ def bridge(level, viscosity=1.0, wider=1.0):
             exact_cost(kappa), 1e-7, mfg.Kind.BOUND, "Gaussian bridge on the line; mass beyond the walls"
         )
         # kernels are resolved to rounding; what remains is the gap, and mass beyond the walls, 1e-9
-        findings.append(equal(f"κ = {kappa:g}: cost", found.discrete_optimum, truth, resolution=1e-6))
+        findings.append(equal(f"κ = {kappa:g}: cost", found.discrete_optimum, truth, resolution=4e-7))
         end = mfg.gaussian([0.5 * SHIFT], [[B]]).density(found.grid.points)
         miss = mfg.exact(float(found.grid.integrate(np.abs(found.densities[-1] - end))), "as found")
         findings.append(

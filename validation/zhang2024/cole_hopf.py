@@ -102,7 +102,7 @@ def proved(heat, process, exponent, kinetic, divergence):
         share = mfg.proofs.mean(law, residual**2) / mfg.proofs.mean(law, value["speed"] ** 2)
         estimate = mfg.proofs.estimate(share, "balls")
         # δ: β = ½g² is rounded once in the exponent, and residuals enter by their squares
-        findings.append(equal(f"{name} 1D: E|residual|² over E|∂_s U|², proved", estimate, 0.0, resolution=1e-15))
+        findings.append(equal(f"{name} 1D: E|residual|² over E|∂_s U|², proved", estimate, 0.0, resolution=2e-22))
     return findings
 
 

@@ -76,9 +76,9 @@ def solved(level, rng, noise=1.0, frozen=False):
             x = mfg.marginal(process, data, t).sample(200, rng)
             found, bar = moved.residual(x, t)
             estimate = mfg.Estimate(found, bar, mfg.Kind.EXTRAPOLATED, "order eight less order six")
-            # δ: order eight with steps of t/50 is good to 1e-9 of ∂_t s; a wrong coefficient would show as its own relative size
+            # δ: order eight with steps of t/50 is good to 1e-9 of ∂_t s, order six to 5e-8; a wrong coefficient would show as its own relative size
             findings.append(
-                equal(f"{name}, t = {t:g}: |ε| over |∂_t s|", estimate, mfg.exact(0.0, "the claim"), resolution=1e-5)
+                equal(f"{name}, t = {t:g}: |ε| over |∂_t s|", estimate, mfg.exact(0.0, "the claim"), resolution=2.5e-7)
             )
     return Evidence(findings)
 

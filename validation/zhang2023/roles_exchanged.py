@@ -1,0 +1,275 @@
+"""The game weighs a wrong control by the law that it makes, score matching by the law of the data: one identity, roles exchanged.
+
+J − J* is KL(P^θ‖P*), of path laws from one start; implicit score matching is KL(P*‖P^θ) but for constants. Path laws are taken
+apart into transitions between ever more times, which know no score-matching loss: affine fields that turn, in one to three
+dimensions. The cost and the implicit objective also on mixtures. Processes, horizons, laws, starts and fields are drawn.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, at_least, equal, load_module
+
+claim = Claim(
+    statement=(
+        r"J(\rho^\theta)-J^*=\tfrac12\int g^2\,\mathbb E_{\rho^\theta}|s_\theta-s|^2dt=\mathrm{KL}(P^\theta\|P^*),\qquad "
+        r"\mathrm{KL}(P^*\|P^\theta)=\mathrm{KL}(p_T\|\rho_0)+\tfrac12\int g^2\,\mathbb E_{p_t}|s_\theta-s|^2dt,\qquad "
+        r"\tfrac12\int g^2\,\mathbb E_{p}|s_\theta-s|^2=\int g^2\,\mathbb E_{p}\big[\tfrac12|s_\theta|^2+\nabla\!\cdot s_\theta\big]+\tfrac12\int g^2\,\mathbb E_p|s|^2"
+    ),
+    source="after arXiv:2304.13534",
+    standing="derived",
+    assumes=("one start ρ_0 for J, P^θ and P*; P* from p_T in the second", "affine s_θ where paths are taken apart"),
+    coefficients=("half", "running", "matched"),
+)
+
+family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
+
+
+class Affine:
+    """s_θ = A(t)x + b(t), the exact score of a law plus an error of a given size, as functions of the time of generation."""
+
+    def __init__(self, rng, process, dimension, size, same_start):
+        d, self.process, self.T = dimension, process, process.horizon
+        root = 0.3 * rng.standard_normal((d, d))
+        self.data = mfg.gaussian(rng.uniform(-1, 1, d), root @ root.T + 0.15 * np.eye(d))
+        self.size, self.d = size, d
+        self.A, self.b = 0.4 * rng.standard_normal((2, d, d)), 0.6 * rng.standard_normal((2, d))
+        last, root = mfg.marginal(process, self.data, self.T), 0.2 * rng.standard_normal((d, d))
+        self.prior = last.means[0], last.covariances[0]
+        off = 0.0 if same_start else 1.0
+        scale = np.trace(self.prior[1]) / d
+        self.start = (
+            self.prior[0] + off * 0.3 * np.sqrt(scale) * rng.standard_normal(d),
+            self.prior[1] + off * scale * (root @ root.T),
+        )
+
+    def at(self, taus):
+        """Return drift coefficient, D, exact (A, b) and learned (A, b) at many times."""
+        rows = []
+        for tau in np.atleast_1d(taus):
+            t = max(self.T - tau, 0.0)  # rounding
+            law = mfg.marginal(self.process, self.data, t)
+            exact = -np.linalg.inv(law.covariances[0])
+            ones = np.ones((1, self.d))
+            rate = float((self.process.drift(ones, t) - self.process.drift(0 * ones, t))[0, 0])
+            wave = self.size * np.cos(3 * t / self.T + np.arange(2)) / law.covariances[0].trace() * self.d
+            rows.append(
+                (
+                    rate,
+                    float(self.process.diffusivity(t)),
+                    exact,
+                    -exact @ law.means[0],
+                    exact + np.tensordot(wave, self.A, 1),
+                    -exact @ law.means[0] + wave @ self.b,
+                )
+            )
+        return [np.array(column) for column in zip(*rows, strict=True)]
+
+    def transitions(self, count, pieces=2):
+        """Return Φ, β, Q of X' = Φ X + β + N(0, Q) over `count` equal steps, with the exact and the learned score: order four."""
+        h = self.T / count / pieces
+        found = [
+            (np.tile(np.eye(self.d), (count, 1, 1)), np.zeros((count, self.d)), np.zeros((count, self.d, self.d)))
+            for _ in (0, 1)
+        ]
+        begin = self.T * np.arange(count) / count
+        for k in range(pieces):
+            table = [self.at(begin + (k + c) * h) for c in (0.0, 0.5, 1.0)]
+            for which in (0, 1):
+
+                def rate(y, c, which=which, table=table):
+                    a, D, *fields = table[c]
+                    M = 2 * D[:, None, None] * fields[2 * which] - a[:, None, None] * np.eye(self.d)
+                    beta, Q = y[1], y[2]
+                    return (
+                        M @ y[0],
+                        np.einsum("nij,nj->ni", M, beta) + 2 * D[:, None] * fields[2 * which + 1],
+                        M @ Q + Q @ np.swapaxes(M, 1, 2) + 2 * D[:, None, None] * np.eye(self.d),
+                    )
+
+                def moved(y, slope, by):
+                    return tuple(u + by * v for u, v in zip(y, slope, strict=True))
+
+                y = found[which]
+                k1 = rate(y, 0)
+                k2 = rate(moved(y, k1, h / 2), 1)
+                k3 = rate(moved(y, k2, h / 2), 1)
+                k4 = rate(moved(y, k3, h), 2)
+                found[which] = tuple(
+                    u + h / 6 * (p + 2 * q + 2 * r + s) for u, p, q, r, s in zip(y, k1, k2, k3, k4, strict=True)
+                )
+        return found
+
+    def between_paths(self, count, learned_first):
+        """Return the divergence of one Markov chain at `count` times from the other, given where they begin."""
+        exact, learned = self.transitions(count)
+        (one, other), (m, C) = ((learned, exact), self.start) if learned_first else ((exact, learned), self.prior)
+        total = 0.0
+        for n in range(count):
+            (F, b, Q), (F2, b2, Q2) = ([part[n] for part in law] for law in (one, other))
+            near, off, bend = np.linalg.inv(Q2), (F - F2) @ m + b - b2, F - F2
+            total += 0.5 * (
+                np.trace(near @ Q) - self.d - np.linalg.slogdet(Q)[1] + np.linalg.slogdet(Q2)[1]
+                + off @ near @ off + np.trace(bend.T @ near @ bend @ C)
+            )  # fmt: skip
+            m, C = F @ m + b, F @ C @ F.T + Q
+        return total
+
+    def paths(self, count, learned_first):
+        """Return the divergence of the path laws: more and more times, two eliminations."""
+        a, b, c = (self.between_paths(n, learned_first) for n in (count, 2 * count, 4 * count))
+        first, second = 2 * b - a, 2 * c - b
+        limit = (4 * second - first) / 3
+        return mfg.Estimate(
+            limit, abs(limit - second), mfg.Kind.EXTRAPOLATED, f"{4 * count} times, from half and a quarter"
+        )
+
+    def loss(self, by_learned):
+        """Return ½∫g²E|s_θ − s|² under the law that s_θ makes from the start, or that of the data."""
+
+        def rate(tau, y):
+            a, D, exact, b0, A, b = (column[0] for column in self.at(tau))
+            m, C = y[: self.d], y[self.d : -1].reshape(self.d, self.d)
+            field, shift = (A, b) if by_learned else (exact, b0)
+            M = 2 * D * field - a * np.eye(self.d)
+            off, bend = (A - exact) @ m + b - b0, A - exact
+            grown = D * (off @ off + np.trace(bend.T @ bend @ C))
+            return np.concatenate((M @ m + 2 * D * shift, (M @ C + C @ M.T + 2 * D * np.eye(self.d)).ravel(), [grown]))
+
+        m, C = self.start if by_learned else self.prior
+        y = np.concatenate((m, C.ravel(), [0.0]))
+        return float(solve_ivp(rate, (0, self.T), y, rtol=1e-8, atol=1e-10, method="DOP853").y[-1, -1])
+
+
+def cost(case, start, gain, running, count, n):
+    """Return J − J* and ½∫g²E_ρ|s_θ − s|² of the control g(A x + b) on a mixture's game, one dimension: ρ is Gaussian."""
+    process, T = case.process, case.process.horizon
+    taus, weights = family.nodes(0.0, T - case.stop, count)
+
+    def control(tau):
+        t = T - tau
+        law = mfg.marginal(process, case.data, t)
+        mean = float(law.weights @ law.means[:, 0])
+        spread = float(law.weights @ (law.covariances[:, 0, 0] + law.means[:, 0] ** 2)) - mean**2
+        A = -(1 + gain * np.sin(3 * tau / T)) / spread
+        return A, -A * (mean + 0.4 * gain * np.sqrt(spread))
+
+    def drift(t):
+        return float((process.drift(np.ones((1, 1)), t) - process.drift(np.zeros((1, 1)), t))[0, 0])
+
+    def rate(tau, y):
+        (A, b), D, a = control(tau), float(process.diffusivity(T - tau)), drift(T - tau)
+        return [(2 * D * A - a) * y[0] + 2 * D * b, 2 * (2 * D * A - a) * y[1] + 2 * D]
+
+    laws = solve_ivp(rate, (0, T - case.stop), start, t_eval=taus, rtol=1e-10, atol=1e-12, method="DOP853").y.T
+    u = np.linspace(-9, 9, n)
+    density = np.exp(-0.5 * u**2) / np.exp(-0.5 * u**2).sum()
+    spent, missed = [], []
+    for tau, (m, v) in zip(taus, laws, strict=True):
+        t, (A, b) = T - tau, control(tau)
+        x, D = m + np.sqrt(v) * u, float(process.diffusivity(t))
+        exact = mfg.marginal(process, case.data, t).score(x[:, None])[:, 0]
+        spent.append(density @ (D * (A * x + b) ** 2) + running * drift(t))
+        missed.append(D * density @ (A * x + b - exact) ** 2)
+    ends = []
+    for (m, v), t in ((laws[-1], case.stop), (start, T)):
+        x = m + np.sqrt(v) * u
+        ends.append(-density @ mfg.marginal(process, case.data, t).log_density(x[:, None]))
+    return weights @ spent + ends[0] - ends[1], weights @ missed
+
+
+def implicit(case, n, count):
+    """Return ∫g²E of ½|s_θ|², ∇·s_θ, ½|s_θ − s|² and ½|s|² under the data's law, one dimension."""
+    process, T = case.process, case.process.horizon
+    times, weights = family.nodes(case.stop, T, count)
+    grid = mfg.CartesianGrid((-case.box,), (case.box,), (n,))
+    x, rows = grid.points, []
+    for t in times:
+        law = mfg.marginal(process, case.data, t)
+        p, D = np.exp(law.log_density(x)), float(process.diffusivity(t))
+        s, learned = law.score(x)[:, 0], case.score(x, t)[:, 0]
+        parts = (0.5 * learned**2, case.score.divergence(x, t), 0.5 * (learned - s) ** 2, 0.5 * s**2)
+        rows.append([2 * D * float(grid.integrate(p * part)) for part in parts])
+    return weights @ np.array(rows)
+
+
+@claim.measure
+def exchanged(level, rng, half=1.0, running=1.0, matched=1.0, size=1.0, same_start=False, swapped=False):
+    """`half` scales the loss, `running` ∇·f in the cost, `matched` ½|s_θ|² in the implicit objective; `size` is the fields' error.
+
+    `same_start` begins P^θ in p_T; `swapped` takes the loss under the other law.
+    """
+    zero, findings, far, points = mfg.exact(0.0, "claim"), [], [], []
+    kinds = {"KL(P^θ‖P*)": True, "KL(P*‖P^θ) less its start": False}
+    worst = {kind: [] for kind in kinds}
+    for _ in range(Level(level).pick(1, 4, 12)):
+        for k, (process, _) in enumerate(family.processes(rng).values()):
+            one, found = Affine(rng, process, k % 3 + 1, 0.5 * size, same_start), []
+            for kind, learned_first in kinds.items():
+                paths = one.paths(Level(level).pick(48, 64, 96), learned_first)
+                found.append(paths)
+                loss = half * one.loss(learned_first != swapped)
+                worst[kind].append(
+                    (paths - mfg.Estimate(loss, 1e-7 * (1 + loss), mfg.Kind.BOUND, "1e-8")) / (1e-3 + loss)
+                )
+            far.append(abs(np.log(found[0].value / found[1].value)))
+            points.append([one.value for one in found])
+    for kind, rows in worst.items():
+        furthest = max(rows, key=lambda e: abs(e.value) + e.half_width)
+        findings.append(equal(f"{kind} less the loss, over it, furthest from 0", furthest, zero, resolution=2e-3))
+    apart = mfg.Estimate(max(far), 1e-3, mfg.Kind.EXTRAPOLATED, "as above")
+    findings.append(
+        at_least("the two divergences: |log of the ratio|, largest", apart, mfg.exact(0.05, "5 %"), resolution=0.0)
+    )
+    costs, matching = [], []
+    n, count = Level(level).pick((801, 97), (801, 129), (801, 129))
+    for _ in range(Level(level).pick(1, 4, 12)):
+        for case in family.draw(rng):
+            last = mfg.marginal(case.process, case.data, case.process.horizon)
+            mean = float(last.weights @ last.means[:, 0])
+            spread = float(last.weights @ (last.covariances[:, 0, 0] + last.means[:, 0] ** 2)) - mean**2
+            start, gain = (mean + 0.2 * np.sqrt(spread), 1.2 * spread), float(rng.uniform(0.1, 0.3))
+            pairs = [
+                cost(case, start, gain, running, *of) for of in ((count, n), (3 * count // 4, n), (count, n // 2 + 1))
+            ]
+            costs.append(changed([a - half * b for a, b in pairs], 1 + pairs[0][1]))
+            cells = 2 * int(np.ceil(case.box / 0.05))
+            triples = [implicit(case, *of) for of in ((cells, count), (cells, 3 * count // 4), (cells // 2, count))]
+            # the box leaves out what lies beyond 6.5 deviations: 5e-9 of |s|²
+            values = [matched * a + slope - half * b + c for a, slope, b, c in triples]
+            matching.append(changed(values, 1 + triples[0][3], 5e-9))
+    for label, rows in (
+        ("mixtures: J − J* less the loss", costs),
+        ("mixtures: implicit objective less the loss", matching),
+    ):
+        furthest = max(rows, key=lambda e: abs(e.value) + e.half_width)
+        findings.append(equal(f"{label}, relative, furthest from 0", furthest, zero, resolution=2e-8))
+    points.sort()
+    series = Series("every draw", "KL(P^θ‖P*)", [a for a, _ in points], "KL(P*‖P^θ)", [b for _, b in points], "xy")
+    return Evidence(findings, [series])
+
+
+def changed(values, scale, least=1e-10):
+    """Return the first of three values over a scale, with twice the changes from the others and at least `least`."""
+    bar = 2 * (abs(values[0] - values[1]) + abs(values[0] - values[2])) + least * scale
+    return mfg.Estimate(
+        values[0] / scale, bar / scale, mfg.Kind.EXTRAPOLATED, "three quarters of the nodes, half of the cells"
+    )
+
+
+@claim.control("the loss taken under the other law")
+def other_law(level, rng):
+    return exchanged(level, rng, swapped=True)
+
+
+@claim.control("the sign of ∇·f in the running cost, and |s_θ|² for ½|s_θ|²")
+def other_sign(level, rng):
+    return exchanged(level, rng, running=-1.0, matched=2.0)
+
+
+@claim.control("nearly exact fields from one start: the two divergences agree")
+def nearly_exact(level, rng):
+    return exchanged(level, rng, size=0.02, same_start=True)
