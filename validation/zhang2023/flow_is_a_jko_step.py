@@ -5,12 +5,12 @@ deviation solves σ²(1/T + 1/s²) − σσ₀/T = 1. In 1D also two blobs, agai
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal
+from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal, load_module
 
 claim = Claim(
     statement=(
@@ -23,6 +23,7 @@ claim = Claim(
     coefficients=("horizon",),
 )
 
+line = load_module(Path(__file__).parents[1] / "networks" / "_quantiles.py")
 HORIZON = 1.0
 GAUSSIANS = {1: ((-0.6,), (0.2,), (0.7,), (0.4,)), 2: ((-0.5, 0.2), (0.25, 0.15), (0.6, -0.3), (0.3, 0.4))}
 
@@ -36,27 +37,6 @@ def gaussian_step(m0, v0, mu, v):
     transport = ((mean - m0) ** 2 + (sigma - s0) ** 2) / (2 * T)
     relative = 0.5 * ((sigma**2 + (mean - mu) ** 2) / v - 1 - np.log(sigma**2 / v))
     return mean, sigma**2, transport + relative
-
-
-def quantile_step(source, target, count):
-    """Return the step's cost in 1D by minimising over the quantiles q of ρ_T: Σ(q − q₀)²/2T + entropy of increments − log π."""
-    x = np.linspace(-6, 6, 24001)
-    distribution = np.cumsum(source.density(x[:, None])) * (x[1] - x[0])
-    levels = (np.arange(count) + 0.5) / count
-    start = np.interp(levels, distribution, x + 0.5 * (x[1] - x[0]))
-
-    def cost(z):  # the first quantile and the logarithms of the gaps
-        gaps = np.exp(z[1:])
-        q = z[0] + np.concatenate(([0.0], np.cumsum(gaps)))
-        entropy = -np.mean(np.log(count * gaps))  # of the density 1/(count·gap)
-        value = np.mean((q - start) ** 2) / (2 * HORIZON) - np.mean(target.log_density(q[:, None])) + entropy
-        slope = ((q - start) / HORIZON - target.score(q[:, None])[:, 0]) / count
-        after = np.cumsum(slope[::-1])[::-1]
-        return value, np.concatenate(([after[0]], after[1:] * gaps - 1 / (count - 1)))
-
-    guess = np.concatenate(([start[0]], np.log(np.diff(start))))
-    options = {"maxiter": 20000, "maxfun": 40000, "ftol": 1e-15, "gtol": 1e-9}
-    return float(minimize(cost, guess, jac=True, method="L-BFGS-B", options=options).fun)
 
 
 @claim.measure
@@ -122,11 +102,8 @@ def step(level, rng, horizon=1.0, pull=0.0, loose=1.0, wide=1.0):
         iterations=6000,
     )
     found = refined.finest
-    values = [quantile_step(spread, blobs, count) for count in (100, 200)]
-    # equally spaced levels lose half a gap at each end: first order in 1/count
-    reference = mfg.Estimate(
-        2 * values[1] - values[0], abs(values[1] - values[0]), mfg.Kind.EXTRAPOLATED, "200 quantiles, from 100"
-    )
+    value, change = line.limit(spread, blobs, HORIZON, 4000)
+    reference = mfg.Estimate(value, 2 * change, mfg.Kind.EXTRAPOLATED, "4000 quantiles, from 500 on")
     findings.append(equal("two blobs: cost, against quantiles", refined.optimal_cost, reference, resolution=3e-2))
     findings.append(
         at_most(

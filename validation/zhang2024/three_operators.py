@@ -4,13 +4,14 @@ Each is solved on the line with a certificate of its own, a dual value that no l
 the other two functionals. The data, where the flows start, horizon, noise and slope are drawn.
 """
 
+from pathlib import Path
+
 import numpy as np
-from scipy.linalg import solveh_banded
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, Series, at_least, equal
+from mfgpde.verify import Claim, Evidence, Level, Series, at_least, equal, load_module
 
 claim = Claim(
     statement=(
@@ -23,6 +24,7 @@ claim = Claim(
     assumes=("on the line", "ρ_0 Gaussian, π a mixture"),
 )
 
+line = load_module(Path(__file__).parents[1] / "networks" / "_quantiles.py")
 CARED = 1e-3
 NAMES = ("OT-flow", "Lipschitz GAN", "score-based model")
 
@@ -49,44 +51,11 @@ class Pair:
         return float(law[seen] @ (np.log(law[seen] / self.h) - self.log_pi[seen]))
 
     def flow(self, levels):
-        """Return the minimiser of J₁: Newton's method on its quantiles; their gaps are its density."""
-        u = (np.arange(levels) + 0.5) / levels
-        fine = np.linspace(self.x[0], self.x[-1], 40001)
-        distribution = np.cumsum(self.source.density(fine[:, None]))
-        first = np.interp(u, distribution / distribution[-1], fine)
-
-        def cost(q):
-            gaps = np.diff(q)
-            if gaps.min() <= 0:
-                return np.inf
-            kinetic = 0.5 * np.mean((q - first) ** 2) / self.T
-            return kinetic - np.mean(self.data.log_density(q[:, None])) - np.log(levels * gaps).mean()
-
-        q = first.copy()
-        for _ in range(200):
-            gaps, e = np.diff(q), 1e-5
-            inner = 1 / gaps / (levels - 1)
-            slope = ((q - first) / self.T - self.data.score(q[:, None])[:, 0]) / levels
-            slope[:-1] += inner
-            slope[1:] -= inner
-            bend = -(self.data.score(q[:, None] + e) - self.data.score(q[:, None] - e))[:, 0] / (2 * e)
-            diagonal, outer = (1 / self.T + np.maximum(bend, 0.0)) / levels, inner / gaps
-            diagonal[:-1] += outer
-            diagonal[1:] += outer
-            step = solveh_banded(np.stack((np.append(0.0, -outer), diagonal)), slope)
-            size, now = 1.0, cost(q)
-            while cost(q - size * step) > now and size > 1e-10:
-                size /= 2
-            q = q - size * step
-            if np.abs(step).max() < 1e-12:
-                break
-        log_density = -np.log(levels * np.diff(q))
-        law = np.exp(
-            np.interp(
-                self.x, 0.5 * (q[1:] + q[:-1]), log_density - self.data.log_density(0.5 * (q[1:] + q[:-1])[:, None])
-            )
-            + self.log_pi
-        )
+        """Return the minimiser of J₁ from its quantiles: their gaps are its density."""
+        _, q, _ = line.step(self.source, self.data, self.T, levels)
+        middle = 0.5 * (q[1:] + q[:-1])
+        ratio = -np.log(levels * np.diff(q)) - self.data.log_density(middle[:, None])
+        law = np.exp(np.interp(self.x, middle, ratio) + self.log_pi)
         return law / law.sum()
 
     def adversary(self):

@@ -1,0 +1,149 @@
+"""No residual and the right end do not identify the data, and a residual does not mean that they are wrong.
+
+On straight paths every Gaussian's score solves its equation and ends as that of the noise; under Ornstein–Uhlenbeck noise the end
+forgets like e^{−T}. Conversely a velocity that errs and makes up for it has a residual and the right law. Laws are drawn.
+"""
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, at_least, equal
+
+claim = Claim(
+    statement=(
+        r"x_t=(1-t)x_0+t\,\epsilon,\ s_\theta=\nabla\log p'_t:\ \varepsilon=0,\ s_\theta(t)-\nabla\log p_t\to0\ (t\to1),\ q_0=p'_0\ne p_0;\qquad "
+        r"v_\theta=v+e(t)(x-m_t),\ \smallint e=0:\ \varepsilon\ne0,\ q_0=p_0"
+    ),
+    source="after arXiv:2210.04296",
+    standing="derived",
+    assumes=("p, p' Gaussian on the line", "the ODE's law"),
+    coefficients=("power",),
+)
+
+STRAIGHT = mfg.processes.Straight()
+
+
+def moments(rng):
+    """Return mean and variance of the data and of the law that the score believes in."""
+    return (rng.uniform(-0.5, 0.5), rng.uniform(0.2, 0.5)), (rng.uniform(1.0, 1.6), rng.uniform(0.05, 0.15))
+
+
+def noised(moment, t):
+    """Return mean and variance on the straight path."""
+    return (1 - t) * moment[0], (1 - t) ** 2 * moment[1] + t**2
+
+
+def end_gap(a, b, t):
+    """Return (E_p|s − s′|²)^{½} on the straight path."""
+    (m, v), (m1, v1) = noised(a, t), noised(b, t)
+    slope = 1 / v - 1 / v1
+    return np.sqrt(slope**2 * v + ((m1 - m) / v1) ** 2)
+
+
+def generated(velocity, x):
+    """Return the images at t = 0 of points at t = 1 under dx/dt = velocity."""
+    return solve_ivp(lambda t, y: velocity(t, y), (1.0, 0.0), x, rtol=1e-11, atol=1e-12, method="DOP853").y[:, -1]
+
+
+def flow_of(moment, bend):
+    """Return the velocity E[ε − x₀|x_t] of a Gaussian on the straight path, plus e(t)(x − m_t)."""
+
+    def velocity(t, x):
+        (m, v), dm = noised(moment, t), -moment[0]
+        return dm + (t - (1 - t) * moment[1]) / v * (x - m) + bend(t) * (x - m)
+
+    return velocity
+
+
+def wave(t):
+    """Return e(t) = 60 t(1 − t)(1 − 2t): its integral is zero."""
+    return 60 * t * (1 - t) * (1 - 2 * t)
+
+
+class Erring:
+    """The score of a velocity on the straight path that errs by e(t)(x − m_t): s_θ = (f − v_θ)/D."""
+
+    dimension = 1
+
+    def __init__(self, moment, strength):
+        self.exact, self.moment, self.strength = mfg.ExactScore(STRAIGHT, mfg.gaussian(*moment)), moment, strength
+
+    def slope(self, t):
+        return -self.strength * wave(t) / float(STRAIGHT.diffusivity(t))
+
+    def __call__(self, x, t):
+        return self.exact(x, t) + self.slope(t) * (x - (1 - t) * self.moment[0])
+
+    def divergence(self, x, t):
+        return self.exact.divergence(x, t) + self.slope(t)
+
+    def jacobian(self, x, t):
+        return self.exact.jacobian(x, t) + self.slope(t)
+
+    def divergence_gradient(self, x, t):
+        return np.zeros_like(x)
+
+    def time_derivative(self, x, t, h=1e-3):
+        values = [self(x, t + k * h) for k in (-2, -1, 1, 2)]
+        return (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * h)
+
+
+@claim.measure
+def not_sufficient(level, rng, power=1.0, same=False, strength=1.0, through=STRAIGHT, uneven=0.0):
+    """`power` is of 1 − t; `same` lets the score believe in the data; `strength` of the error; `through` is whose equation is
+    asked for; `uneven` adds to e what is not made up for.
+    """
+    zero, findings = mfg.exact(0.0, "claim"), []
+    residuals, slopes, missed, apart, erring, returned, points = [], [], [], [], [], [], []
+    z = np.linspace(-3, 3, 61)
+    for _ in range(Level(level).pick(6, 30, 100)):
+        data, other = moments(rng)
+        believed = data if same else other
+        score = mfg.ExactScore(STRAIGHT, mfg.gaussian(*believed))
+        for t in (0.2, 0.5, 0.8):
+            (m, v) = noised(believed, t)
+            x = (m + np.sqrt(v) * z)[:, None]
+            size = np.abs(score.time_derivative(x, t)).max()
+            residuals.append(float(np.abs(mfg.score_residual(through, score, x, t)).max() / size))
+        gaps = [end_gap(data, other, 1 - h) for h in (1e-3, 1e-4)]
+        slopes.append(float(np.log10(gaps[0] / gaps[1])) - power)
+        made = generated(flow_of(believed, lambda t: uneven), z)
+        missed.append(float(np.abs(made - (believed[0] + np.sqrt(believed[1]) * z)).max()))
+        apart.append(float(np.hypot(believed[0] - data[0], np.sqrt(believed[1]) - np.sqrt(data[1]))))
+        wrong = Erring(data, strength)
+        x = (0.8 * data[0] + np.sqrt(noised(data, 0.2)[1]) * z)[:, None]
+        size = np.abs(wrong.time_derivative(x, 0.2)).max()
+        erring.append(float(np.abs(mfg.score_residual(STRAIGHT, wrong, x, 0.2)).max() / size))
+        back = generated(flow_of(data, lambda t: strength * wave(t) + uneven), z)
+        returned.append(float(np.abs(back - (data[0] + np.sqrt(data[1]) * z)).max()))
+        points.append((apart[-1], gaps[1]))
+    residual = mfg.Estimate(max(residuals), 1e-10, mfg.Kind.EXTRAPOLATED, "derivatives of order eight in time")
+    slope = mfg.Estimate(max(slopes, key=abs), 2e-3, mfg.Kind.EXTRAPOLATED, "1e-3 and 1e-4 before the end")
+    findings += [
+        equal("score of another law: |ε| over |∂_t s|, largest", residual, zero, resolution=5e-10),
+        equal("scores before the end: slope of their distance in 1 − t, less one, furthest", slope, zero, resolution=8e-3),
+        equal("flow by that score: off the other law, largest", _flow(missed), zero, resolution=5e-9),
+        at_least("W₂ of the generated law and the data, least", mfg.exact(min(apart), "Gaussians"), mfg.exact(0.3, "cared for"), resolution=0.0),
+        at_least("erring velocity: |ε| over |∂_t s|, least", mfg.Estimate(min(erring), 1e-6, mfg.Kind.EXTRAPOLATED, "differences of order four"), mfg.exact(0.1, "cared for"), resolution=0.0),
+        equal("its flow: off the data, largest", _flow(returned), zero, resolution=5e-9),
+    ]  # fmt: skip
+    points.sort()
+    series = Series(
+        "every draw", "W₂", [a for a, _ in points], "distance of scores at 1 − 1e-4", [b for _, b in points], "y"
+    )
+    return Evidence(findings, [series])
+
+
+def _flow(errors):
+    return mfg.Estimate(max(errors), 1e-9, mfg.Kind.BOUND, "integrations to 1e-11")
+
+
+@claim.control("scores of the data, a velocity without error, an order of two")
+def nothing_wrong(level, rng):
+    return not_sufficient(level, rng, same=True, strength=0.0, power=2.0)
+
+
+@claim.control("the equation of another process; an error that is not made up for")
+def another_equation(level, rng):
+    return not_sufficient(level, rng, through=mfg.processes.Cosine(), uneven=0.2)

@@ -1,0 +1,125 @@
+"""A normalizing flow is what is left of a game as its kinetic cost vanishes: the law is reached, the Hamiltonian has nothing to say.
+
+With εL in place of L = ½|v|² the terminal law tends to the data at rate ε, the cost is ε W₂²/2T, and ∇U = −εv tends to zero: at
+ε = 0 H(p) = sup(−p·v) is infinite unless p = 0, any flow to the data is optimal. Both divergences, KL(ρ‖π) and that of maximum
+likelihood KL(π‖ρ), for Gaussians; KL(ρ‖π) for two blobs, in quantiles. Laws and horizons are drawn.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import root
+
+import mfgpde as mfg
+from mfgpde.verify import Claim, Evidence, Level, Series, equal, load_module
+
+claim = Claim(
+    statement=(
+        r"\min\varepsilon\!\int\!\!\int\tfrac12|v|^2\rho+F(\rho_T),\ F\in\{\mathrm{KL}(\rho\|\pi),\mathrm{KL}(\pi\|\rho)\}:\quad "
+        r"W_2(\rho_T,\pi)=O(\varepsilon),\ \text{cost}=\varepsilon\,\tfrac{W_2^2(\rho_0,\pi)}{2T}+O(\varepsilon^2),\quad "
+        r"\mathbb E_{\rho_T}|\nabla U|^2=\varepsilon^2\,\tfrac{W_2^2(\rho_0,\rho_T)}{T^2}\to0"
+    ),
+    source="after arXiv:2304.13534, section 3.1",
+    standing="derived",
+    assumes=("no noise", "on the line; products of Gaussians"),
+    coefficients=("cost", "distance", "slope"),
+)
+
+line = load_module(Path(__file__).parents[1] / "networks" / "_quantiles.py")
+WEIGHTS = (1e-2, 1e-3, 1e-4)
+
+
+def gaussian_end(m0, s0, mu, s, T, weight, likelihood):
+    """Return mean and deviation of ρ_T: where both derivatives of the cost vanish."""
+
+    def slopes(z):
+        m, d = z
+        pull = (m - mu) / d**2 if likelihood else (m - mu) / s**2
+        widen = 1 / d - (s**2 + (m - mu) ** 2) / d**3 if likelihood else d / s**2 - 1 / d
+        return [weight * (m - m0) / T + pull, weight * (d - s0) / T + widen]
+
+    return root(slopes, [mu, s], tol=1e-14).x
+
+
+def divergence(m, d, mu, s):
+    """Return KL(N(m, d²)‖N(μ, s²))."""
+    return 0.5 * ((d**2 + (m - mu) ** 2) / s**2 - 1) - np.log(d / s)
+
+
+def gaussians(rng, dimension, likelihood):
+    """Return, as ε → 0, W₂(ρ_T, π)/ε over its limit and the cost over εW₂²/2T, extrapolated from two weights."""
+    T, axes = rng.uniform(0.4, 1.5), rng.uniform((-1, 0.3, -1, 0.3), (1, 1.2, 1, 1.2), (dimension, 4))
+    rows = []
+    for weight in WEIGHTS:
+        ends = [gaussian_end(*axis, T, weight, likelihood) for axis in axes]
+        moved = sum((m - a[0]) ** 2 + (d - a[1]) ** 2 for (m, d), a in zip(ends, axes, strict=True))
+        left = sum((m - a[2]) ** 2 + (d - a[3]) ** 2 for (m, d), a in zip(ends, axes, strict=True))
+        # of the curvature of F at the data: 1/s² in the mean, 2/s² in the deviation, for both divergences
+        known = sum((a[3] ** 2 * (a[2] - a[0]) / T) ** 2 + (a[3] ** 2 * (a[3] - a[1]) / (2 * T)) ** 2 for a in axes)
+        rest = sum(
+            divergence(a[2], a[3], m, d) if likelihood else divergence(m, d, a[2], a[3])
+            for (m, d), a in zip(ends, axes, strict=True)
+        )
+        whole = sum((a[2] - a[0]) ** 2 + (a[3] - a[1]) ** 2 for a in axes)
+        rows.append((np.sqrt(left / known) / weight, (weight * moved / (2 * T) + rest) / (weight * whole / (2 * T))))
+    first, second, third = np.array(rows)
+    limit, before = (10 * third - second) / 9, (10 * second - first) / 9
+    return [mfg.Estimate(float(a), float(abs(a - b)) + 1e-9, mfg.Kind.EXTRAPOLATED, "ε = 1e-2 to 1e-4") for a, b in zip(limit, before, strict=True)]  # fmt: skip
+
+
+def blobs(rng, levels):
+    """Return cost − KL's floor over εW₂²/2T as ε → 0, and E|∇log(ρ_T/π)|² over ε²W₂²/T² at ε = ½, of two blobs."""
+    T = float(rng.uniform(0.4, 1.0))
+    data = mfg.GaussianMixture(
+        rng.dirichlet([4.0, 4.0]), [[-rng.uniform(0.5, 0.8)], [rng.uniform(0.5, 0.8)]], rng.uniform(0.15, 0.3, 2)
+    )
+    source = mfg.gaussian(rng.uniform(-0.4, 0.4), rng.uniform(0.3, 0.6))
+    first, rest, floor = line.step(source, data, T, levels, kinetic=0.0, start=line.quantiles(data, levels))
+    whole, ratios = np.mean((rest - first) ** 2) / (2 * T), []
+    for weight in (2e-2, 1e-2):
+        ratios.append((line.step(source, data, T, levels, kinetic=weight, start=rest)[2] - floor) / (weight * whole))
+    cost = 2 * ratios[1] - ratios[0]
+    weight = 0.5
+    first, q, _ = line.step(source, data, T, levels, kinetic=weight)
+    middle, density = 0.5 * (q[1:] + q[:-1]), 1 / np.diff(q)
+    slope = np.diff(np.log(density)) / np.diff(middle) - data.score(q[1:-1, None])[:, 0]
+    inside = slice(levels // 50, -levels // 50)  # gaps at the ends know no density
+    wanted = weight * (first - q)[1:-1] / T
+    share = np.sum((slope * wanted)[inside]) / np.sum((wanted**2)[inside])
+    return cost, ratios[1] - 1, share
+
+
+@claim.measure
+def vanishing(level, rng, cost=1.0, distance=1.0, slope=1.0):
+    """`cost` and `distance` scale what both are claimed to be; `slope` scales ∇U."""
+    findings, one, rows = [], mfg.exact(1.0, "claim"), {}
+    for _ in range(Level(level).pick(4, 20, 60)):
+        for likelihood, name in ((False, "KL(ρ‖π)"), (True, "KL(π‖ρ)")):
+            for d in (1, 2, 3):
+                found = gaussians(rng, d, likelihood)
+                rows.setdefault(name, []).append((found[0] / distance, found[1] / cost))
+    for name, found in rows.items():
+        for what, which in (("W₂(ρ_T, π)/ε over its limit", 0), ("cost over εW₂²/2T", 1)):
+            worst = max((one[which] for one in found), key=lambda e: abs(e.value - 1) + e.half_width)
+            findings.append(equal(f"{name}, Gaussians: {what}, furthest from 1", worst, one, resolution=2e-3))
+    levels, seed = Level(level).pick(500, 1000, 2000), int(rng.integers(2**32))
+    draws = range(Level(level).pick(2, 6, 20))
+    fine, coarse = (
+        np.array([blobs(np.random.default_rng((seed, k)), n) for k in draws]) for n in (levels, levels // 2)
+    )
+    for k, (what, scale) in {0: ("cost over εW₂²/2T", cost), 2: ("∇log(ρ_T/π) over ε(x₀ − x)/T", 1 / slope)}.items():
+        far = int(np.argmax(np.abs(fine[:, k] - 1)))
+        # of second order in ε: a tenth of what one ε leaves
+        bar = abs(fine[far, k] - coarse[far, k]) + (0.1 * abs(fine[far, 1]) if k == 0 else 0.0)
+        found = mfg.Estimate(float(fine[far, k]), float(bar), mfg.Kind.EXTRAPOLATED, f"{levels} quantiles, and half")
+        findings.append(equal(f"two blobs: {what}, furthest from 1", found / scale, one, resolution=DELTA[k]))
+    series = Series("KL(ρ‖π), Gaussians", "draw", list(range(len(found_ := rows["KL(ρ‖π)"]))), "cost over εW₂²/2T", [b.value for _, b in found_], "")  # fmt: skip
+    return Evidence(findings, [series])
+
+
+DELTA = {0: 4e-3, 2: 3e-2}
+
+
+@claim.control("W₂² for half of it, half of the way to the data, a slope twice as large")
+def halves(level, rng):
+    return vanishing(level, rng, cost=2.0, distance=0.5, slope=2.0)
