@@ -49,15 +49,13 @@ def ratio(kappa, s, k, landscape, reversed_, n, rtol):
     if reversed_:
         waves = np.fft.fftfreq(n, 1 / n)
 
-        def back(density):
-            return np.fft.ifft(
-                np.fft.fft(density) * np.where(np.abs(waves) <= 8, np.exp(np.minimum(kappa * waves**2 * s, 50)), 0)
-            ).real
+        def carried(density, sign):
+            few = np.where(np.abs(waves) <= 8, np.exp(sign * np.minimum(kappa * waves**2 * s, 50)), 0)
+            return np.fft.ifft(np.fft.fft(density) * few).real
 
-        plain, changed = (back(np.exp(-base / (2 * kappa)) * one) for one in (1.0, wave))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found = np.nanmax(np.abs(np.log(np.abs(changed / plain))))
-        return float(found / np.abs(np.log(wave)).max())
+        noised = carried(np.exp(-base / (2 * kappa)), -1)
+        plain, changed = carried(noised, 1), carried(noised * wave, 1)
+        return float(np.abs(np.log(np.maximum(changed / plain, 1e-9))).max() / np.abs(np.log(wave)).max())
     plain, changed = (
         value(kappa, s, cost, n, rtol)
         for cost in (landscape, lambda y: landscape(y) - 2 * kappa * np.log(1 + DELTA * np.cos(k * y[..., 0])))
