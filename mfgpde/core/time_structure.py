@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from time import perf_counter
 
 import numpy as np
 
@@ -12,12 +11,10 @@ from mfgpde.core.arrays import Array
 
 SAMPLES = 2000
 """a pulse as wide as 1e-3 of the interval holds two of them"""
-DENSER, QUICK = 10, 0.3e-3
-"""times as many, where a coefficient gives all samples at once in so many seconds"""
+DENSER = 10
+"""times as many, where a coefficient gives all samples at once"""
 SHARP = 0.02
 """of its range, by which a coefficient may change between two samples, unless it does so everywhere"""
-DEAR = 50e-6
-"""seconds"""
 MOST = 64
 """places at which one march is broken; a coefficient with more is left to the steps"""
 
@@ -37,46 +34,39 @@ def scanned(
 ) -> tuple[list[Break], float]:
     """Return where a vector of coefficients jumps or changes sharply, and how far apart the times are at which it was read.
 
-    What lasts less than that may lie between two of them. Sampled at 2001 times; a change of more than 2 % of its range,
-    eight times the usual one, is halved down: to neighbouring numbers if it is a jump, else to its own width. `many` may
-    give all samples at once, and is believed if it does so at four of them: then ten times as many are looked at, if that
-    is quick. Without it a coefficient that takes more than 50 µs is sampled ten times less often.
+    What lasts less than that may lie between two of them. Sampled at 2001 times; where `many` gives all samples at once, as
+    four of them show, at ten times as many. No clock decides, so that a run finds the same on any machine. A change of more
+    than 2 % of its range, eight times the usual one, is halved down: to neighbouring numbers if it is a jump, else to its
+    own width.
     """
     times = np.linspace(start, end, SAMPLES + 1)
-    values, quick = _sampled(coefficient, many, times)
-    times = times[:: SAMPLES // (len(values) - 1)]
+    values = None if many is None else _at_once(coefficient, many, times)
+    if values is None:
+        values, denser = np.array([coefficient(float(t)) for t in times]), None
+    else:
+        denser = np.linspace(start, end, DENSER * SAMPLES + 1)
+    gap = float(times[1] - times[0])
     if not np.isfinite(values).all():
-        return [], float(times[1] - times[0])
+        return [], gap
     size, found = _size(values), _sharp(times, values)
-    if quick and many is not None:
-        known, times = found, np.linspace(start, end, DENSER * SAMPLES + 1)
-        finer = np.asarray(many(times), dtype=float)
+    if denser is not None and many is not None:
+        known, finer = found, np.asarray(many(denser), dtype=float)
         size = np.maximum(size, _size(finer))
-        found = known + [(a, b) for a, b in _sharp(times, finer) if not any(c <= a < d for c, d in known)]
+        found = known + [(a, b) for a, b in _sharp(denser, finer) if not any(c <= a < d for c, d in known)]
+        gap /= DENSER
     width = 1e-13 * (end - start)
     places = [place for a, b in found for place in _narrowed(coefficient, a, b, size, width)]
-    return merged(places), float(times[1] - times[0])
+    return merged(places), gap
 
 
-def _sampled(
-    coefficient: Callable[[float], Array], many: Callable[[Array], Array] | None, times: Array
-) -> tuple[Array, bool]:
-    """Return the samples, and whether ten times as many are to be had at once and quickly."""
-    if many is not None:
-        try:
-            clock = perf_counter()
-            values, few = np.asarray(many(times), dtype=float), np.linspace(0, len(times) - 1, 4).astype(int)
-            took = perf_counter() - clock
-            if np.array_equal(values[few], np.array([coefficient(float(times[k])) for k in few])):
-                return values, took < QUICK
-        except Exception:  # whatever a function of one time does with many
-            pass
-    taken = []
-    for t in times[:4]:
-        clock = perf_counter()
-        coefficient(float(t))
-        taken.append(perf_counter() - clock)
-    return np.array([coefficient(float(t)) for t in times[:: 1 if min(taken) <= DEAR else 10]]), False
+def _at_once(coefficient: Callable[[float], Array], many: Callable[[Array], Array], times: Array) -> Array | None:
+    """Return all samples from one call, or None where that is not what single calls give."""
+    try:
+        values, few = np.asarray(many(times), dtype=float), np.linspace(0, len(times) - 1, 4).astype(int)
+        same = np.array_equal(values[few], np.array([coefficient(float(times[k])) for k in few]))
+    except Exception:  # whatever a function of one time does with many
+        return None
+    return values if same else None
 
 
 def _size(values: Array) -> Array:

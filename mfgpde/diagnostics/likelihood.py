@@ -79,11 +79,16 @@ def flow_log_density(
         return last[2], last[3]
 
     def velocity(y: Array, t: float) -> Array:
-        return at(y, t)[0] if len(y) == len(x) else alone(y, t)  # of a few points, where jumps in time are looked for
+        return at(y, t)[0] if len(y) == len(x) else alone(y, t)
 
-    equation = Continuity(velocity, lambda y, t: at(y, t)[1])
-    grown: Array = np.zeros(len(x))
     own = getattr(score, "predicts", None) == "flow"
+
+    def rates(y: Array, t: float) -> Array:
+        """Return what of the velocity may jump in time: f and D, nothing where a network predicts it."""
+        return np.zeros(1) if own else np.append(process.drift(y, t), process.diffusivity(t))
+
+    equation = Continuity(velocity, lambda y, t: at(y, t)[1], rates=rates)
+    grown: Array = np.zeros(len(x))
     for one, begin, end in stretches(process, equation, stop, _end(process, both, x), of_velocities=own):
         x, more = flow(one, x, begin, end, rtol=rtol)
         grown = grown + more

@@ -50,4 +50,4 @@ def _in_signal(process: DiscreteSchedule, equation: Continuity, instants: Array,
         assert equation.divergence is not None
         return rate * equation.divergence(x, t)
 
-    return Continuity(velocity, divergence)
+    return Continuity(velocity, divergence, rates=lambda x, level: np.array([time(level)[0]]))

@@ -6,8 +6,11 @@ Exact solutions: along a characteristic, d/dt log p = −∇·v; for the probabi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.equations.contract import Equation, ScalarField, Unknown, VectorField
@@ -19,7 +22,8 @@ from mfgpde.scores import DivergenceScore, offers
 class Continuity(Equation):
     """∂_t p = −∇·(v p) with velocity v(x,t) and, where known, its divergence ∇·v.
 
-    v maps points (..., d) and a time to (..., d), length per time; ∇·v to (...), per time.
+    v maps points (..., d) and a time to (..., d), length per time; ∇·v to (...), per time. Where v is dear to ask,
+    and most of it smooth in time, `rates(x, t)` are what may jump: an array of any shape, of points (n, d) at one time.
 
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 256, 1))
     >>> law = mfg.solve(mfg.Continuity(lambda x, t: -x), space, mfg.gaussian(0.0, 1.0), (0.0, 0.5)).at(0.5)
@@ -31,6 +35,7 @@ class Continuity(Equation):
     divergence: ScalarField | None = None
     time_dependent: bool = True
     horizon: float = math.inf
+    rates: Callable[[Array, float], Array] | None = None
     unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
@@ -39,13 +44,14 @@ class Continuity(Equation):
         """Return the probability-flow equation in process time t: v = f − D s. — arXiv:2011.13456, eq. (13)."""
         flow = _ProbabilityFlow(process, score)
         known = flow.divergence if offers(score, DivergenceScore) else None
-        return cls(flow.velocity, known, horizon=process.horizon)
+        return cls(flow.velocity, known, horizon=process.horizon, rates=flow.rates)
 
     def reversed(self, horizon: float) -> Continuity:
         """Return the same flow run backwards, in generation time τ = horizon − t."""
         back = _Reversed(self.velocity, horizon)
         divergence = None if self.divergence is None else _Reversed(self.divergence, horizon)
-        return Continuity(back, divergence, self.time_dependent, horizon)
+        rates = None if self.rates is None else _Reversed(self.rates, horizon)
+        return Continuity(back, divergence, self.time_dependent, horizon, rates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +63,10 @@ class _ProbabilityFlow:
 
     def velocity(self, x: Array, t: float) -> Array:
         return self.process.drift(x, t) - float(self.process.diffusivity(t)) * self.score(x, t)
+
+    def rates(self, x: Array, t: float) -> Array:
+        """Return f and D: scores are smooth in time."""
+        return np.append(self.process.drift(x, t), self.process.diffusivity(t))
 
     def divergence(self, x: Array, t: float) -> Array:
         return self.process.divergence(x, t) - float(self.process.diffusivity(t)) * self.score.divergence(x, t)

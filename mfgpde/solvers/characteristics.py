@@ -55,7 +55,8 @@ def flow(
     )  # rms over all points below rtol/√n: each one below rtol
     few = origin[:: max(1, count // 3)][:3]
     low, high = min(start, end), max(start, end)
-    sharp = breaks(lambda t: np.ravel(equation.velocity(few, t)), low, high) if equation.time_dependent else []
+    jumping = equation.rates or equation.velocity
+    sharp = breaks(lambda t: np.ravel(jumping(few, t)), low, high) if equation.time_dependent else []
     speed = float(np.abs(equation.velocity(origin, start)).max(initial=0.0))
     length = max(float(np.ptp(origin, axis=0).max(initial=0.0)), speed * abs(end - start))
     atol = tolerance * np.concatenate((np.full(count * d, length or 1.0), np.ones(count)))

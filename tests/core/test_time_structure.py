@@ -1,11 +1,13 @@
 """Jumps are found where they are, sharp changes at their width; what is smooth, or rough everywhere, is left alone."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mfgpde.core.time_structure import breaks, merged, named, pieces
+from mfgpde.core.time_structure import breaks, merged, named, pieces, scanned
 
 QUICK = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 
@@ -58,3 +60,24 @@ def test_pieces_go_around_breaks_in_both_directions():
     assert [round(a, 9) for a, _ in named([0.25, 5.0], 0.0, 1.0)] == [0.25]
     with pytest.raises(ValueError, match="finite times"):
         named([np.nan], 0.0, 1.0)
+
+
+def test_no_clock_decides_where_a_coefficient_is_read():
+    """A slow one is read at the same times as a quick one."""
+    read = {"quick": [], "slow": []}
+
+    def coefficient(name):
+        def at(t):
+            read[name].append(t)
+            if name == "slow":
+                end = time.perf_counter() + 1e-4
+                while time.perf_counter() < end:
+                    pass
+            return np.array([np.tanh(t)])
+
+        return at
+
+    found = [scanned(coefficient(name), 0.0, 1.0) for name in read]
+    assert found[0] == found[1] == ([], 1 / 2000)
+    assert read["quick"] == read["slow"]
+    assert len(read["quick"]) == 2001
