@@ -165,6 +165,8 @@ def solve(
             draw(solution.fields[-1], picture, title=f"t = {solution.times[-1]:g}")
         if first:
             console.print(table.solution_table(solution))
+            for name, words in solution.depth().items():
+                console.print(f"{name}: {words}.", highlight=False)
             console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")
 
 

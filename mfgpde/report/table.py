@@ -123,13 +123,20 @@ def fields_table(found: Any) -> Table:
 def passage_table(found: Any) -> Table:
     """Return one row a stored time: what is left, the density of the time of exit, and that through each wall."""
     table = Table(title="first passage", title_justify="left", header_style="bold")
-    walls = [f"through {'lower' if side == 0 else 'upper'} wall of axis {axis}" for axis, side in found.through]
+    walls = [_wall(name) for name in found.through]
     for name in ("t", "survival", "density", *walls):
         table.add_column(name, justify="right")
     for k, t in enumerate(found.times):
         parts = (found.survival, found.density, *found.through.values())
         table.add_row(f"{t:g}", *(f"{part[k]:.6g}" for part in parts))
     return table
+
+
+def _wall(name: Any) -> str:
+    """Return a wall in words: (axis, side) of a box, or the number of a part of a mesh's boundary; None is all of it."""
+    if isinstance(name, tuple):
+        return f"through {'lower' if name[1] == 0 else 'upper'} wall of axis {name[0]}"
+    return "through the walls" if name is None else f"through part {name}"
 
 
 def equilibrium_table(found: Any, cost: Any) -> Table:

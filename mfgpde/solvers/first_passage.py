@@ -103,35 +103,38 @@ def committor(process: Any, space: Discretisation, target: Set, source: Set) -> 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FirstPassage(Shown):
-    """The time of exit of a law: at `times` its survival, the density of the time, and that through each open wall."""
+    """The time of exit of a law: at `times` its survival, the density of the time, and that through each open wall.
+
+    Walls are (axis, side), or the numbers of parts of a mesh's boundary.
+    """
 
     times: Array
     survival: Array
     density: Array
-    through: Mapping[tuple[int, int], Array]
+    through: Mapping[Any, Array]
 
     def summary(self) -> tuple[str, dict[str, str]]:
         """Return what is left, and through which walls it went."""
         left = f"{self.survival[-1]:.4g} at t = {self.times[-1]:g}"
-        return "first passage", {"survival": left, "walls (axis, side)": ", ".join(map(str, self.through))}
+        return "first passage", {"survival": left, "walls": ", ".join(map(str, self.through))}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write survival, density and the density through each wall over time as NetCDF 4; return the path."""
         import xarray
 
-        through = {f"through_{axis}_{side}": ("time", part) for (axis, side), part in self.through.items()}
+        through = {f"through_{'_'.join(map(str, np.atleast_1d(k)))}": ("time", v) for k, v in self.through.items()}
         parts = {"survival": ("time", self.survival), "density": ("time", self.density), **through}
         write_labelled(xarray.Dataset(parts, {"time": self.times}), Path(path))
         return Path(path)
 
 
 def first_passage(
-    process: Any, space: FiniteVolume, start: Initial, times: Sequence[float] | Array, **options: Any
+    process: Any, space: Discretisation, start: Initial, times: Sequence[float] | Array, **options: Any
 ) -> FirstPassage:
     """Return the law of the time at which a diffusion started from `start` leaves through absorbing walls.
 
     The density of the time is Σ over walls of the flux through them, whose own densities are in `through`; what is killed
-    inside is in neither. Options are those of `solve`.
+    inside is in neither. On elements fluxes are those of the weak form. Options are those of `solve`.
 
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (1.0,), (100,)), walls="absorbing")
     >>> law = mfg.solvers.first_passage(mfg.Brownian(scale=2**0.5), space, lambda x: 1 + 0 * x[..., 0], (0.0, 0.2))
@@ -140,6 +143,10 @@ def first_passage(
     """
     equation = _backward(process)
     forward = ForwardKolmogorov(equation.diffusion, equation.killing, potential=equation.potential)
+    if isinstance(space.grid, Distributed):
+        return _passage_on_elements(forward, space, start, times, options)
+    if not isinstance(space, FiniteVolume):
+        raise TypeError(f"first passages take finite volumes or elements, got {type(space).__name__}")
     solution = solve(forward, space, start, times, **options)
     chain, through = JumpChain(forward, space.grid, space.sides), {}
     for axis, side, wall in space.sides.each():
@@ -150,6 +157,21 @@ def first_passage(
     if not through:
         raise ValueError(f"no wall of {space.sides.pairs!r} is absorbing: nothing leaves")
     return FirstPassage(solution.times, solution.conserved["mass"], sum(through.values(), np.zeros(1)), through)
+
+
+def _passage_on_elements(
+    forward: ForwardKolmogorov, space: Any, start: Initial, times: Sequence[float] | Array, options: Mapping[str, Any]
+) -> FirstPassage:
+    from mfgpde.discretisations.finite_element.passages import Leaving
+
+    leaving = Leaving(forward, space)
+    if not leaving.parts:
+        raise ValueError(f"no wall of {space.sides.walls!r} is absorbing: nothing leaves")
+    solution = solve(forward, space, start, times, **options)
+    found = [leaving.at(f.values, t) for f, t in zip(solution.fields, solution.times.tolist(), strict=True)]
+    through = {part.name: np.array([one[part.name] for one in found]) for part in leaving.parts}
+    density = np.sum(list(through.values()), axis=0)
+    return FirstPassage(solution.times, solution.conserved["mass"], density, through)
 
 
 def _on_elements(process: Any, space: Any, target: Set | None) -> Any:

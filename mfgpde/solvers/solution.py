@@ -16,8 +16,9 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.errors import Status
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
+from mfgpde.discretisations.finite_volume.interacting_chain import InteractingChain
 from mfgpde.discretisations.finite_volume.jump_rates import pull_along_noise
-from mfgpde.equations import Equation, FokkerPlanck, ForwardKolmogorov
+from mfgpde.equations import Equation, FokkerPlanck, ForwardKolmogorov, McKeanVlasov
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.error_bound import ErrorBound, error_bound
 from mfgpde.solvers.labelled import places, read_labelled, write_labelled
@@ -69,7 +70,7 @@ class Solution(Shown):
             "status": str(self.status),
             "integral": f"{mass[-1]:.6g}, moved by {abs(mass[-1] - mass[0]):.1e}",
             "least value": f"{self.conserved['minimum'][-1]:.3g}",
-            **self._peclet(),
+            **self.depth(),
             **{name: str(self.provenance[name]) for name in ("start", "coefficients") if name in self.provenance},
             "work": f"{self.cost['steps']:g} steps in {self.cost['seconds']:.3g} s",
         }
@@ -90,6 +91,9 @@ class Solution(Shown):
             pull = np.abs(pull_along_noise(equation, grid, t)) * np.asarray(grid.spacing)
             total = float(mass.sum())
             return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / total if total > 0 else 0.0
+        if isinstance(equation, McKeanVlasov):
+            pull = np.abs(InteractingChain(equation, grid, self.discretisation.sides).pull(mass)) * grid.spacing
+            return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / float(mass.sum())
         if not isinstance(equation, FokkerPlanck):
             return 0.0
         D = float(equation.diffusivity(t))
@@ -97,8 +101,9 @@ class Solution(Shown):
         means = (mass[..., None] * speed).sum(axis=tuple(range(mass.ndim))) / float(mass.sum())
         return float(means.max()) / D if D > 0 else np.inf
 
-    def _peclet(self) -> dict[str, str]:
-        kinds = FokkerPlanck | ForwardKolmogorov
+    def depth(self) -> dict[str, str]:
+        """Return the cell Péclet number in words, and whether the scheme is out of its depth; of others nothing."""
+        kinds = FokkerPlanck | ForwardKolmogorov | McKeanVlasov
         if not isinstance(self.equation, kinds) or not isinstance(self.discretisation, FiniteVolume):
             return {}
         if int(np.prod(self.discretisation.grid.cells)) > 2**22:

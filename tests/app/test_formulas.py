@@ -294,3 +294,23 @@ def test_kramers_by_its_own_ode(tmp_path):
     mean, _ = moments(problem.read(path).solve().fields[-1])
     y = solve_ivp(lambda t, y: [y[1], -y[0] - 0.7 * y[1]], (0.0, 0.4), [-0.5, 0.3], rtol=1e-10).y[:, -1]
     np.testing.assert_allclose(mean, y, atol=1e-3)
+
+
+@pytest.mark.parametrize(("equation", "off"), [("forward-kolmogorov", 2e-2), ("score-kolmogorov", 1e-2)])
+def test_kinetic_processes_by_name_and_their_scores(equation, off, tmp_path):
+    path = tmp_path / "noising.toml"
+    path.write_text(
+        f'times = [0.0, 0.3]\nequation = "{equation}"\ncoordinates = ["x", "v"]\n'
+        '[process]\nname = "critically-damped"\nrate = 1.0\nmass = 1.0\n'
+        '[data]\nname = "gaussian"\nmean = [0.5, 0.0]\ncovariance = 0.6\ndimension = 2\n'
+        '[discretisation]\nname = "finite-volume"\nlower = [-6, -6]\nupper = [6, 6]\ncells = [64, 64]\n'
+    )
+    found = problem.read(path)
+    field = found.solve().fields[-1]
+    law = mfg.marginal(found.process, found.data, 0.3)
+    x = field.grid.points
+    if equation == "score-kolmogorov":
+        gap = np.sqrt(((field.values - law.score(x)) ** 2).sum(axis=-1)) * law.density(x)
+    else:
+        gap = np.abs(field.values - mfg.densities.cell_means(law.density, field.grid))
+    assert float(field.grid.integrate(gap)) < off

@@ -193,3 +193,15 @@ def test_what_interacting_elements_cannot_is_said():
     u = system.start(mfg.gaussian(1.0, 0.5).density)
     with pytest.raises(RuntimeError, match="give a shorter max_step"):
         system.solve(u, 0.0, 1.0)
+
+
+def test_the_summary_says_how_steep_the_force_is_where_the_mass_is():
+    """|f + K∗p|h/D by hand: (a|x| + b|x − m|)h/D where both pull the same way; deep is said."""
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 60, 1))
+    run = mfg.solve(pulled(A, B, NOISE), space, mfg.gaussian(0.0, 0.5), (0.0, 0.1))
+    law = run.fields[-1]
+    by_hand = (A + B) * law.expectation(lambda x: np.abs(x[..., 0])) * 0.2 / NOISE
+    assert run.peclet == pytest.approx(by_hand, rel=2e-2)
+    assert "order one" not in repr(run)
+    steep = mfg.solve(pulled(A, 40 * B, NOISE), space, mfg.gaussian(0.0, 0.5), (0.0, 1e-4))
+    assert "of order one until cells are as much finer" in repr(steep)

@@ -10,7 +10,7 @@ from mfgpde.discretisations import Held, Inflow
 from mfgpde.discretisations.finite_element import On
 from mfgpde.equations import FeynmanKac, ForwardKolmogorov, Resetting
 from mfgpde.processes import Diffusion
-from mfgpde.solvers import committor, exit_probability, mean_first_passage_time
+from mfgpde.solvers import committor, exit_probability, first_passage, mean_first_passage_time
 
 A, S = np.array([[-1.0, 0.5], [-0.3, -0.8]]), np.array([[0.6, 0.35], [0.35, 0.3]])
 WALK = Diffusion(lambda x, t: 0 * x, lambda x, t: 0.5, meaning="haenggi-klimontovich")
@@ -310,3 +310,41 @@ def test_diffusion_on_a_sphere_with_a_potential_keeps_its_law():
     assert law.expectation(lambda x: x[..., 2]) == pytest.approx(1 / np.tanh(kappa) - 1 / kappa, abs=1e-4)
     with pytest.raises(TypeError, match="on a surface"):
         space.semidiscretise(ForwardKolmogorov(Diffusion(diffusion.drift, lambda x, t: 1.0)))
+
+
+@pytest.mark.parametrize(("degree", "cells"), [(1, (20, 40)), (2, (4, 8))])
+def test_the_law_of_the_time_to_leave_an_interval_has_the_order_of_the_elements(degree, cells):
+    """D = 1 from the lowest mode: survival e^{−π²t}, its density π² times that, half through each end."""
+    walk, t, errors = mfg.Brownian(scale=2**0.5), 0.2, []
+    exact = np.exp(-(np.pi**2) * t)
+    for n in cells:
+        space = mfg.FiniteElement(mfg.meshes.interval(0.0, 1.0, n), degree, walls=(("absorbing", "absorbing"),))
+        law = first_passage(
+            walk, space, lambda x: np.pi / 2 * np.sin(np.pi * x[..., 0]), (0.0, t), rtol=1e-9, mass=None
+        )
+        errors.append(abs(law.density[-1] / (np.pi**2 * exact) - 1))
+        assert law.through[0, 0][-1] == pytest.approx(law.through[0, 1][-1], rel=1e-9)
+        assert law.survival[-1] == pytest.approx(exact, rel=5e-3)
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2 if degree == 1 else 4.5, abs=0.35 * degree), errors
+    assert errors[1] < 1e-3
+
+
+def test_sides_and_parts_share_the_flux_as_volumes_say(tmp_path):
+    """With drift 3 from the middle the ends' fluxes stand as e^{3/2}; on a disc, halves share alike what is lost."""
+    drifting, start = Diffusion(lambda x, t: 3 + 0 * x, lambda x, t: 1.0), mfg.gaussian(0.5, 0.003)
+    space = mfg.FiniteElement(mfg.meshes.interval(0.0, 1.0, 80), 2, walls=(("absorbing", "absorbing"),))
+    law = first_passage(drifting, space, start, (0.0, 0.1, 0.2), rtol=1e-7)
+    assert law.through[0, 1][1:] / law.through[0, 0][1:] == pytest.approx(np.exp(1.5), rel=1e-2)  # the start is wide
+    walls = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (1.0,), (400,)), walls="absorbing")
+    volumes = first_passage(drifting, walls, start, (0.0, 0.1, 0.2), rtol=1e-7)
+    assert law.density[1:] == pytest.approx(volumes.density[1:], rel=2e-3)
+    parts = (On(lambda x: x[..., 1] > 0, "absorbing"), On(lambda x: x[..., 1] <= 0, "absorbing"))
+    disc = mfg.FiniteElement(mfg.meshes.disc(1.0, 12), 2, walls=parts)
+    found = first_passage(mfg.Brownian(), disc, mfg.gaussian(0.0, 0.03, 2), (0.0, 0.3, 0.6), rtol=1e-6)
+    assert found.through[0][1:] == pytest.approx(found.through[1][1:], rel=2e-2)
+    rate = np.log(found.survival[1] / found.survival[2]) / 0.3  # ½ j₀₁² once the lowest mode is left
+    assert found.density[2] / found.survival[2] == pytest.approx(0.5 * 2.404825557695773**2, rel=5e-3)
+    assert rate == pytest.approx(0.5 * 2.404825557695773**2, rel=0.1)
+    assert found.save(tmp_path / "law.nc").stat().st_size > 1000
+    with pytest.raises(ValueError, match="is absorbing: nothing leaves"):
+        first_passage(mfg.Brownian(), mfg.FiniteElement(mfg.meshes.interval(0.0, 1.0, 8)), start, (0.0, 0.1))

@@ -11,12 +11,41 @@ from numpy.typing import NDArray
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import MPI, multiply
+from mfgpde.discretisations.finite_element.kolmogorov import KolmogorovSystem
 from mfgpde.discretisations.finite_element.pinned import Pinned
 from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+from mfgpde.discretisations.finite_element.sides import ElementSides
 from mfgpde.discretisations.finite_volume.walls import Held
-from mfgpde.equations import FeynmanKac
+from mfgpde.equations import FeynmanKac, ForwardKolmogorov
 
 Set = Callable[[Array], NDArray[np.bool_]]
+
+
+class Leaving:
+    """What leaves through each absorbing part of the boundary per time, of a density on elements. Collective.
+
+    By the rows that walls replace: with the weak form of closed walls, −Σ(M du/dt − Ku) over the unknowns of a part, which
+    is of the order of the solution, not of its slopes; all parts together are what the mass loses.
+    """
+
+    def __init__(self, equation: ForwardKolmogorov, discretisation: Any) -> None:
+        self.space = discretisation.space
+        self.system = discretisation.semidiscretise(equation)
+        closed = ElementSides("reflecting")
+        self.whole = KolmogorovSystem(equation, self.space, self.system.fitted, sides=closed)
+        self.parts = [part for part in self.system.parts if part.wall == "absorbing"]
+
+    def at(self, values: Array, t: float) -> dict[Any, float]:
+        """Return the flux through each part, by its name, of a density known at quadrature points."""
+        u = self.space.project(values)
+        u[self.system.held] = 0.0
+        weak = multiply(self.whole.at(t).M, self.system.rate(u, t)) - multiply(self.whole.at(t).K, u)
+        found, taken = {}, np.zeros(self.space.own, dtype=bool)
+        for part in self.parts:  # an unknown at which two parts meet belongs to the first
+            own = part.unknowns[~taken[part.unknowns]]
+            taken[own] = True
+            found[part.name] = -float(over_ranks(self.space.comm, float(weak[own].sum()), MPI.SUM))
+        return found
 
 
 class Passages:

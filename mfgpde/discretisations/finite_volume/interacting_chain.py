@@ -18,7 +18,7 @@ from mfgpde.core.arrays import Array, contiguous
 from mfgpde.densities import cell_means
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.convolution import Force
-from mfgpde.discretisations.finite_volume.jump_rates import Jumps, jumps, with_slope
+from mfgpde.discretisations.finite_volume.jump_rates import Jumps, jumps, pull_along_noise, with_slope
 from mfgpde.discretisations.finite_volume.walls import Sides
 from mfgpde.equations import ForwardKolmogorov
 from mfgpde.equations.mckean_vlasov import McKeanVlasov
@@ -60,6 +60,11 @@ class InteractingChain:
     def force(self) -> Force:
         """∫K(x − y) u(y) dy at cell centres, (*cells, d), of means u."""
         return Force(self.equation.interaction, self.grid)
+
+    def pull(self, u: Array) -> Array:
+        """Return D⁻¹ of the drift in the force of a law at cell centres, (*cells, d), per length."""
+        fixed = pull_along_noise(ForwardKolmogorov(self.equation.diffusion), self.grid, 0.0)
+        return fixed + np.einsum("...ij,...j->...i", self._inverse, self.force(u))
 
     def chain(self, u: Array) -> Jumps:
         """Return the chain in the force of a law."""
