@@ -40,6 +40,10 @@ def nodes(asked: int) -> int:
     return round(asked * MORE) if _sharp.get() else asked
 
 
+UPWIND = "cells that are steeper than their noise"
+"""what a solve calls itself where its order is between one and two"""
+
+
 @contextmanager
 def noting_limits() -> Iterator[list[str]]:
     """Collect the names of schemes whose error is no power of the cell width, as they are used."""
@@ -56,3 +60,8 @@ def limited(scheme: str) -> None:
     found = _limited.get()
     if found is not None and scheme not in found:
         found.append(scheme)
+
+
+def noting() -> bool:
+    """Say whether somebody collects such names."""
+    return _limited.get() is not None

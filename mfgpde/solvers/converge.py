@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfgpde.core.accuracy import noting_limits, sharpened
+from mfgpde.core.accuracy import UPWIND, noting_limits, sharpened
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.discretisations import Discretisation
 from mfgpde.solvers.beside import between, moved, widened
@@ -18,6 +18,8 @@ ROUGH = 2.0
 """the highest order at which what is off the power law, and what depends on the grid's place, is believed to fall"""
 LEAST = 0.02
 """of Richardson's correction: nobody knows it better"""
+UNSURE = 1.5
+"""of it, where part of the error is of first order and part of second: their mixture passes as a power"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Beside:
 
     `between` holds a number of cells between the third-last and the second-last rung, and the value on it; `moved` is the
     change of the second-last value when the grid moves by a part of a cell, `sharpened` and `widened` those of
-    the third-last with all tolerances divided by ten, and in a box half as wide again; `limited`: a scheme had a limiter.
+    the third-last with all tolerances divided by ten, and in a box half as wide again; `limited`: a scheme had a limiter;
+    `steep`: on some rung cells were upwind ones, of order one, where the mass was.
     """
 
     between: tuple[float, float] | None = None
@@ -34,6 +37,7 @@ class Beside:
     sharpened: float = 0.0
     widened: float = 0.0
     limited: bool = False
+    steep: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Ladder:
             bar = max(
                 2 * abs(value - coarse) / (2 * ratio - 1),
                 AITKEN * abs(aitken - value),
-                LEAST * abs(change) / (ratio - 1),
+                (UNSURE if beside.steep else LEAST) * abs(change) / (ratio - 1),
                 BETWEEN * self._off_the_power(value, seen),
             )
             own += MOVED * beside.moved / min(ratio, 2.0**ROUGH)
@@ -192,7 +196,9 @@ def ladders(
         point = (
             None if half is None or found is None else (_cells(half, spaces[coarse], cells[coarse]), float(found[k]))
         )
-        return Beside(point, float(off[k]), float(sharp[k]), float(wider[k]), bool(limits))
+        return Beside(
+            point, float(off[k]), float(sharp[k]), float(wider[k]), bool(set(limits) - {UPWIND}), UPWIND in limits
+        )
 
     theory = order or discretisation.order
     return tuple(Ladder(cells, tuple(values.tolist()), theory, floor, beside(k)) for k, values in enumerate(rungs.T))

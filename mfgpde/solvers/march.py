@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfgpde.core.accuracy import limited, tolerance
+from mfgpde.core.accuracy import UPWIND, limited, noting, tolerance
 from mfgpde.core.arrays import Array, elsewhere, memory_left, namespace_of, to_host
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.errors import NotConverged, Status
@@ -34,7 +34,7 @@ from mfgpde.solvers.initial import (
     what_may_be_missed,
 )
 from mfgpde.solvers.posed import check_coefficients, check_diffusivity, check_steps, checked_times, of_one_process
-from mfgpde.solvers.solution import Solution
+from mfgpde.solvers.solution import Solution, steep
 from mfgpde.solvers.structure import Structure
 
 SAME = 1e-12
@@ -374,6 +374,8 @@ def solve(
             max_steps=max_steps,
         ),
     )
+    if noting() and status is Status.DONE and steep(solution):
+        limited(UPWIND)
     if throw and status is not Status.DONE:
         raise NotConverged(advice(solution, max(t, march.reached), march.trouble), solution)
     return solution

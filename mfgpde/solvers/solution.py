@@ -83,23 +83,10 @@ class Solution(Shown):
         The largest of all axes with noise; zero for other equations. Above about four a scheme of order two is one of order
         one. Of a tensor it is |(D⁻¹g)_i|h_i, g the drift less ∇·D, along what has noise.
         """
-        grid, equation, t = self.discretisation.grid, self.equation, float(self.times[-1])
         if not isinstance(self.discretisation, FiniteVolume):
             return 0.0
-        mass = np.maximum(self.fields[-1].values, 0.0)
-        if isinstance(equation, ForwardKolmogorov):
-            pull = np.abs(pull_along_noise(equation, grid, t)) * np.asarray(grid.spacing)
-            total = float(mass.sum())
-            return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / total if total > 0 else 0.0
-        if isinstance(equation, McKeanVlasov):
-            pull = np.abs(InteractingChain(equation, grid, self.discretisation.sides).pull(mass)) * grid.spacing
-            return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / float(mass.sum())
-        if not isinstance(equation, FokkerPlanck):
-            return 0.0
-        D = float(equation.diffusivity(t))
-        speed = np.abs(np.asarray(equation.drift(grid.points, t), dtype=float)) * np.asarray(grid.spacing)
-        means = (mass[..., None] * speed).sum(axis=tuple(range(mass.ndim))) / float(mass.sum())
-        return float(means.max()) / D if D > 0 else np.inf
+        values, t = self.fields[-1].values, float(self.times[-1])
+        return cell_peclet(self.equation, self.discretisation, values, t)
 
     def depth(self) -> dict[str, str]:
         """Return the cell Péclet number in words, and whether the scheme is out of its depth; of others nothing."""
@@ -155,6 +142,39 @@ class Solution(Shown):
         if not isinstance(grid, Distributed) or grid.comm.rank == 0:
             write_labelled(array, path)
         return path
+
+
+def cell_peclet(equation: Equation, space: FiniteVolume, values: Array, t: float) -> float:
+    """Return |f_i|h_i/D of cell means at a time, its mean over the mass, the largest of all axes with noise."""
+    grid, mass = space.grid, np.maximum(values, 0.0)
+    total = float(mass.sum())
+    if isinstance(equation, McKeanVlasov):
+        pull = np.abs(InteractingChain(equation, grid, space.sides).pull(mass)) * grid.spacing
+        return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / total
+    if isinstance(equation, ForwardKolmogorov):
+        pull = np.abs(pull_along_noise(equation, grid, t)) * np.asarray(grid.spacing)
+        return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / total if total > 0 else 0.0
+    if not isinstance(equation, FokkerPlanck):
+        return 0.0
+    D = float(equation.diffusivity(t))
+    speed = np.abs(np.asarray(equation.drift(grid.points, t), dtype=float)) * np.asarray(grid.spacing)
+    means = (mass[..., None] * speed).sum(axis=tuple(range(mass.ndim))) / total
+    return float(means.max()) / D if D > 0 else np.inf
+
+
+def steep(solution: Solution) -> bool:
+    """Say whether cells are upwind ones where the mass is, a tenth into the run, half-way or at its end.
+
+    Not at its first moment, at which some processes have no noise yet.
+    """
+    space, (first, *_, last) = solution.discretisation, solution.times.tolist()
+    if not isinstance(space, FiniteVolume) or len(solution.times) < 2:
+        return False
+    looks = ((0.1, 0), (0.5, -1), (1.0, -1))
+    return any(
+        cell_peclet(solution.equation, space, solution.fields[k].values, first + share * (last - first)) > STEEP
+        for share, k in looks
+    )
 
 
 def load(path: str | os.PathLike[str]) -> xarray.DataArray:

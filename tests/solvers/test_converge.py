@@ -167,3 +167,20 @@ def test_nodes_in_time_are_exact_for_polynomials_on_any_interval(asked, start, e
     for degree in range(asked):
         share = (times - start) / (end - start)
         assert float(weights @ share**degree) == pytest.approx((end - start) / (degree + 1), rel=1e-7)
+
+
+def test_ladders_know_of_cells_that_are_steep_beside_their_noise():
+    """A drift, and a noise that coarse cells do not see: an order between one and two, and the truth inside."""
+    mean, law = 0.3 + 0.5, mfg.gaussian(0.3, 0.25)
+
+    def variance(space):
+        equation = mfg.FokkerPlanck(lambda x, t: np.full_like(x, 1.0), lambda t: 0.01, time_dependent=False)
+        found = mfg.solve(equation, space, law, (0.0, 0.5), rtol=1e-8).at(0.5)
+        return found.expectation(lambda x: (x[..., 0] - mean) ** 2)
+
+    space = mfg.FiniteVolume(mfg.CartesianGrid((-4.0,), (5.0,), (48,)))
+    ladder = mfg.converge(variance, space)
+    assert ladder.beside.steep
+    assert 0.25 + 2 * 0.01 * 0.5 in ladder.limit
+    wide = mfg.converge(lambda one: float(one.grid.integrate(one.grid.points[..., 0] ** 2)), space)
+    assert not wide.beside.steep
