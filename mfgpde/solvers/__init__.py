@@ -17,6 +17,7 @@ from mfgpde.solvers.first_passage import (
 )
 from mfgpde.solvers.induced import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of
 from mfgpde.solvers.march import solve
+from mfgpde.solvers.particles import Twist, particle_constants, particle_expectation
 from mfgpde.solvers.solution import Solution, grid_of, load
 from mfgpde.solvers.stationary import probability_current, stationary
 from mfgpde.solvers.time_rule import time_rule
@@ -32,6 +33,7 @@ __all__ = [
     "Ladder",
     "Solution",
     "SolutionError",
+    "Twist",
     "committor",
     "converge",
     "counted",
@@ -50,6 +52,8 @@ __all__ = [
     "mean_first_passage_time",
     "observed_order",
     "on_half_grid",
+    "particle_constants",
+    "particle_expectation",
     "prior_of",
     "probability_current",
     "solve",
