@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.densities import Density, Wrapped
+from mfgpde.densities import Density, Wrapped, cell_means
 from mfgpde.games import MeanFieldGame, Nonlocal
 from mfgpde.grids import CartesianGrid
 
@@ -41,6 +41,10 @@ class WrappedLaw:
         """Return points of the law, wrapped into the box along periodic axes."""
         x, lower = self.law.sample(n, rng), np.asarray(self.grid.lower)
         return np.where(self.grid.periodic, lower + np.mod(x - lower, np.asarray(self.grid.lengths)), x)
+
+    def cell_means(self, grid: CartesianGrid) -> Array:
+        """Return the means over cells: the law's own, which are wrapped along periodic axes."""
+        return cell_means(self.law, grid)
 
     def box(self, mass: float) -> tuple[Array, Array]:
         """Return the law's own box, cut to the torus along its axes."""

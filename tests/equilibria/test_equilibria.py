@@ -104,8 +104,9 @@ def test_both_equations_of_best_responses_are_adjoint(order, grid, rng):
 
 
 @pytest.mark.parametrize("cost", [mfg.games.PowerCost(2.0), mfg.games.PowerCost(1.6)], ids=["quadratic", "power"])
-def test_the_derivative_of_the_best_response_is_exact(cost, rng):
-    sweeps = Sweeps(replace(crowd(), cost=cost), GRID, 12, 2)
+@pytest.mark.parametrize("discount", [0.0, 1.7])
+def test_the_derivative_of_the_best_response_is_exact(cost, discount, rng):
+    sweeps = Sweeps(replace(crowd(), cost=cost, discount=discount), GRID, 12, 2)
     rho = sweeps.first_guess()
     bump = np.exp(-(GRID.axes[0] ** 2)) * np.linspace(0, 1, 13)[:, None]
     eps = 1e-5

@@ -282,6 +282,21 @@ def test_laws_wrapped_round_a_circle(mean, variance, turns):
     assert law.box(0.9)[0] == pytest.approx([0.0])
 
 
+@settings(max_examples=20)
+@given(st.integers(1, 2), st.floats(-1.9, 1.9), st.floats(1e-4, 0.3), st.booleans())
+def test_starts_narrower_than_cells_are_wrapped_once(d, mean, variance, second):
+    """Their means over cells are those of the law on the line, its images added: mass one on every torus."""
+    grid = mfg.CartesianGrid((-2.0,) * d, (2.0,) * d, (9,) * d, (True, second)[:d])
+    law = mfg.gaussian([mean, 0.1][:d], variance * np.eye(d))
+    end = mfg.games.Potential(lambda x, t: np.cos(0.5 * np.pi * x).sum(axis=-1))
+    game = on_torus(mfg.MeanFieldGame(law, end, 1.0, viscosity=0.3), grid)
+    assert game.initial.cell_means(grid) == pytest.approx(law.cell_means(grid))
+    start = initial_on(game, grid)
+    assert float(grid.integrate(start)) == pytest.approx(1.0)
+    if not start_resolved(game, grid):
+        assert start == pytest.approx(law.cell_means(grid), rel=2e-3)
+
+
 @settings(max_examples=40)
 @given(grids(), SEEDS)
 def test_points_folded_into_a_box_stay_and_see_its_images(grid, seed):
@@ -383,6 +398,26 @@ def test_flows_of_least_norm_carry_any_densities(hard, rng):
     assert problem.costs(carried, momenta)["kinetic"] > 0
     mixed, _ = problem.feasible(carried - 0.05, momenta)
     assert mixed.min() >= 0
+
+
+@pytest.mark.parametrize("cells", [(12,), (12, 9)], ids=["line", "plane"])
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("viscosity", [0.3, 1e-3])
+def test_steps_of_sweeps_solve_their_system(cells, periodic, viscosity, rng):
+    """(1 + ½dt(r + A))u = b, A transposed or not, with a rate of discount r, by a dense solve of numpy's."""
+    d = len(cells)
+    grid = mfg.CartesianGrid((-2.0,) * d, (2.0,) * d, cells, (periodic,) * d)
+    start, end = mfg.gaussian(0.2, 0.1, d), mfg.games.Potential(lambda x, t: np.cos(0.5 * np.pi * x).sum(axis=-1))
+    game = on_torus(mfg.MeanFieldGame(start, end, 1.3, viscosity=viscosity), grid)
+    sweeps = Sweeps(game, grid, 4, 2)
+    pull, _ = sweeps.pull(sweeps.slopes(rng.normal(size=cells)), 1)
+    A, right = sweeps.operator(pull, 1), rng.normal(size=int(np.prod(cells)))
+    for rate in (0.0, 2.5):
+        for transposed in (False, True):
+            dense = A.toarray().T if transposed else A.toarray()
+            whole = np.eye(len(right)) * (1 + 0.5 * sweeps.dt * rate) + 0.5 * sweeps.dt * dense
+            found = sweeps.solved(A, right, 1, rate, transposed=transposed)
+            assert found == pytest.approx(np.linalg.solve(whole, right), abs=1e-8)
 
 
 def test_a_solve_in_space_and_time_knows_both_tridiagonal_systems(rng):
