@@ -151,7 +151,15 @@ def _cut(density: Field) -> Field:
 
 
 def _of_flow(name: str, fine: Unfolded, rough: Unfolded, sharp: Unfolded) -> Law:
-    return Law(name, fine.density, rough.density, sharp.density, shifted=fine.reach, changed=2 * fine.folded)
+    return Law(
+        name,
+        fine.density,
+        rough.density,
+        sharp.density,
+        shifted=fine.reach,
+        changed=2 * fine.folded,
+        estimated=fine.estimated,
+    )
 
 
 def _mass(ledger: Ledger, grid: CartesianGrid, leaks: Mapping[str, float], ode: Field) -> None:
@@ -166,7 +174,8 @@ def _mass(ledger: Ledger, grid: CartesianGrid, leaks: Mapping[str, float], ode: 
     if folded > FOLDED:
         ledger.warnings.append(
             f"the flow bends within cells, whose images fold over: {folded:.2g} of mass was negative and was taken off the "
-            "nearest cells; what this can change is in the bars of the ODE's distances"
+            "nearest cells; what this can change is in the bars of the ODE's distances, of W2 as twice the cheapest "
+            "repair, which has held the truth wherever it is known but is no bound"
         )
 
 

@@ -47,7 +47,7 @@ class Law:
     """A law on a grid, as means over cells with what is missing outside, and two further solutions on half the cells.
 
     `rough` has the same tolerance of the steps, `sharp` a smaller one. `shifted` is what W₂ may be off at least, `changed`
-    L¹; of data known by samples, these.
+    L¹, `estimated` where the first of them is no bound; of data known by samples, these.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Law:
     samples: Sampled | None = None
     shifted: float = 0.0
     changed: float = 0.0
+    estimated: bool = False
 
     @classmethod
     def known(cls, name: str, fine: Field, samples: Sampled | None = None) -> Law:
@@ -258,7 +259,10 @@ def _kl_of_samples(law: Law, divergence: Callable[[Field], float], value: float)
 
 
 def w2_entry(a: Law, b: Law) -> Entry:
-    """Return W₂ of the laws in the box, normalised there: exact in 1D, else with a bracket that certainly holds it."""
+    """Return W₂ of the laws in the box, normalised there: exact in 1D, else with a bracket that certainly holds it.
+
+    Of laws whose folds were put right by estimate the bracket is not called certified.
+    """
     grid, p, q = a.fine.grid, normal(a.fine), normal(b.fine)
     parts = {"grid and time steps": a.own_w2 + b.own_w2, "samples": a.sampling_w2 + b.sampling_w2}
     if grid.dimension == 1:
@@ -274,6 +278,8 @@ def w2_entry(a: Law, b: Law) -> Entry:
     bar = sum(parts.values())
     lower, upper = max(0.0, lower - bar), upper + bar
     parts = {"bracket": max(value - lower, upper - value) - bar} | parts
+    if a.estimated or b.estimated:
+        how = f"{how.replace('certified bracket', 'bracket')}; folds put right by twice the cheapest repair, no bound"
     return Entry(value, max(upper - value, value - lower), _how(how, a, b), _shown(parts), lower, upper)
 
 

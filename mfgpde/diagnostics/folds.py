@@ -25,11 +25,15 @@ LEAST = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Unfolded:
-    """A density without negative cells, the mass that was below zero, and how far, in W₂, putting it right can reach."""
+    """A density without negative cells, the mass that was below zero, and how far, in W₂, putting it right can reach.
+
+    `estimated`: that is twice the cheapest repair, no bound.
+    """
 
     density: Field
     folded: float
     reach: float
+    estimated: bool = False
 
 
 def unfolded(density: Field) -> Unfolded:
@@ -42,7 +46,8 @@ def unfolded(density: Field) -> Unfolded:
         values, moved = _settled(values, size, last=size >= max(grid.cells))
         square += moved * grid.volume * size**2 * float(np.sum(widths**2))
     reach = float(np.sqrt(square))
-    return Unfolded(replace(density, values=values), folded, min(reach, _least(density)) if folded > 0 else reach)
+    cheapest = _least(density) if folded > 0 else np.inf
+    return Unfolded(replace(density, values=values), folded, min(reach, cheapest), cheapest < reach)
 
 
 def _least(density: Field) -> float:

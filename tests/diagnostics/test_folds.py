@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.diagnostics.compared import Law, halved, w2_entry
 from mfgpde.diagnostics.folds import unfolded
 from mfgpde.discretisations import Field, FiniteVolume, coarsened
 from mfgpde.solvers import image_masses
@@ -47,6 +48,20 @@ def test_what_putting_it_right_can_reach_holds_the_truth(case):
     found = unfolded(corners)
     apart = mfg.back_and_forth(found.density.values, truth.values, GRID)
     assert apart.lower <= found.reach < 0.2
+    assert found.estimated
+
+
+def test_a_repair_by_estimate_is_not_called_certified(case):
+    corners, truth = case
+    found = unfolded(corners)
+    law = Law("ode", found.density, *(halved(found.density),) * 2, shifted=found.reach, estimated=found.estimated)
+    how = w2_entry(law, Law.known("truth", truth)).method
+    assert "certified" not in how
+    assert "no bound" in how
+    known = Law.known("truth", truth)
+    assert (
+        "certified bracket" in w2_entry(known, Law.known("prior", replace(truth, values=PRIOR.cell_means(GRID)))).method
+    )
 
 
 def test_a_density_without_folds_is_left_alone():
