@@ -78,7 +78,7 @@ def conservativity(level, rng, rotation=1.0, dimensions=(2, 3)):
             largest = max(largest, float(np.abs(rate - driven).max()))
             rounding = max(rounding, float(np.abs(driven - rougher).max()))
         gap = mfg.Estimate(largest, rounding + 1e-9, mfg.Kind.EXTRAPOLATED, "differences over h and 2h, order four")
-        findings.append(equal(f"{d}D: largest |∂_t curl s − curl ε|", gap, zero, resolution=1e-4))
+        findings.append(equal(f"{d}D: largest |∂_t curl s − curl ε|", gap, zero, resolution=1e-6))
         nodes, weights = np.polynomial.legendre.leggauss(16)
         times = 0.5 + 0.5 * nodes
         grown = np.abs(curl(score.jacobian(x, 1.0)) - curl(score.jacobian(x, 0.0))).max(axis=(-2, -1))
@@ -91,7 +91,7 @@ def conservativity(level, rng, rotation=1.0, dimensions=(2, 3)):
             for t, w in zip(times, weights, strict=True)
         )
         excess = mfg.Estimate(float((grown - fed).max()), 1e-6, mfg.Kind.EXTRAPOLATED, "16 Gauss points in time")
-        findings.append(at_most(f"{d}D: |curl s(T) − curl s(0)| − ∫|curl ε|", excess, zero, resolution=1e-4))
+        findings.append(at_most(f"{d}D: |curl s(T) − curl s(0)| − ∫|curl ε|", excess, zero, resolution=5e-6))
     return Evidence(findings)
 
 
