@@ -45,6 +45,22 @@ def test_a_loop_without_memory_is_taken_apart_and_one_with_it_is_not():
     assert found.order.value == pytest.approx(1.0, abs=0.25)
 
 
+def test_a_loop_that_cannot_be_run_on_two_levels_is_taken_whole():
+    def begin(n):
+        plain = euler(levels(n))
+
+        def go(x, first, last, noise):
+            if last - first == 1:
+                raise UnboundLocalError("h")
+            return plain(x, first, last, noise)
+
+        return LoopRun(Loop(levels(n), go), DATA)
+
+    assert begin(12).calls == 1
+    law, taken = (tried(one, 20, DATA, nature(one)).distances.w2 for one in (run, begin))
+    assert abs(law.value - taken.value) < 1e-12
+
+
 def test_a_loop_that_adds_noise_and_remembers_is_sampled():
     def begin(n):
         plain = euler(levels(n), memory=True)
