@@ -13,7 +13,7 @@ import numpy as np
 
 from mfgpde.app.asked import Asked
 from mfgpde.app.tables import member
-from mfgpde.core.identity import identity
+from mfgpde.core.identity import digest_of, identity
 from mfgpde.core.stored import read_array, read_arrays
 from mfgpde.densities import DENSITIES
 from mfgpde.diagnostics.by_sampling import certify_by_sampling
@@ -180,12 +180,14 @@ def _measured(trial: Trial, tell: Callable[[str], None], out: Path | None) -> Le
 
 def _checkpoint(trial: Trial, out: Path, tell: Callable[[str], None]) -> Path | None:
     """Return where laws are kept; nowhere if a score cannot be told from another one, and then it is said."""
+    asked = trial.asked
     try:
-        identity(process=trial.process, score=trial.score)
+        work = identity(process=trial.process, score=trial.score, grid=trial.grid, data=trial.data, stop=asked.stop)
     except ValueError as trouble:
         tell(f"nothing is kept on the way: {trouble}")
         return None
-    return out / "certificate.checkpoint.npz"
+    work |= identity(dimension=trial.dimension, trajectories=asked.trajectories, seed=asked.seed)
+    return out / f"certificate.{digest_of(work)[:8]}.checkpoint.npz"  # another trial finds no file of this one
 
 
 def _grid(asked: Asked, process: LinearProcess, data: Data | None, dimension: int) -> CartesianGrid:

@@ -92,11 +92,9 @@ def certify_by_sampling(
     require_score(score, DirectionalScore)
     work = {"process": process, "score": score, "dimension": dimension, "data": data, "stop": stop, "seed": seed}
     work |= {"trajectories": trajectories, "steps": (STEPS, FLOW_STEPS)}
-    kept = Checkpoint(checkpoint, work if checkpoint is not None else {})
-    with kept.held():
-        found = _by_sampling(process, score, dimension, data, stop, training, trajectories, seed, kept, tell)
-        kept.done()
-    return found
+    kept = _KeptCosts(Checkpoint(checkpoint, work if checkpoint is not None else {}), counted_directions(score))
+    with kept.working():
+        return _by_sampling(process, score, dimension, data, stop, training, trajectories, seed, kept, tell)
 
 
 def _by_sampling(
@@ -108,12 +106,11 @@ def _by_sampling(
     training: Array | None,
     trajectories: int,
     seed: int,
-    checkpoint: Checkpoint,
+    kept: _KeptCosts,
     tell: Callable[[str], None],
 ) -> Ledger:
     clock, ledger = time.perf_counter(), Ledger()
-    counted, rng = counted_directions(score), np.random.default_rng(seed)
-    kept = _KeptCosts(checkpoint, counted)
+    counted, rng = kept.counted, np.random.default_rng(seed)
     start = prior_of(process, dimension).sample(trajectories, rng)
     probe(counted, start[:PROBES], process, stop)
     slip = likely_slip(process, score, data, dimension, stop, np.random.default_rng(0))

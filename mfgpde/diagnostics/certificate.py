@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -41,6 +41,8 @@ which tolerances set like their third root; a flow's steps are of fifth order"""
 LEAK = 1e-3
 GONE = 0.5
 """of the mass: a law that is elsewhere has no certificate here"""
+NOTHING = 1e-6
+"""of the mass: there is no law to compare"""
 FOLDED = 1e-2
 PAIRED = ("ode", "sde", "e^φ", "data")
 NAMES = {"sde": "q^SDE", "ode": "q^ODE", "data": "data", "e^φ": "e^φ"}
@@ -72,11 +74,9 @@ def certify(
     require(process, LinearProcess, "the process")
     require_score(score, DifferentiableScore)
     work = {"process": process, "score": score, "grid": grid, "stop": stop, "tolerances": RTOL}
-    kept = Checkpoint(checkpoint, work if checkpoint is not None else {})
-    with kept.held():
-        found = _certified(process, score, grid, data, stop, elements, Kept(kept), tell)
-        kept.done()
-    return found
+    kept = Kept(Checkpoint(checkpoint, work if checkpoint is not None else {}))
+    with kept.working():
+        return _certified(process, score, grid, data, stop, elements, kept, tell)
 
 
 def _certified(
@@ -107,6 +107,7 @@ def _certified(
     sharp = kept_law(kept, "sharp sde", half, lambda: by_sde(half, rtol=SHARP * RTOL["sde"]))
     sharp_ode = kept_law(kept, "sharp ode", half, lambda: by_ode(half, times=times[:1], rtol=SHARP * RTOL["ode"]))
     sdes, odes = (sde, rough, sharp), (ode, on_half_grid(process, ode), sharp_ode)
+    _something_left(process, grid, {"SDE": sdes, "ODE": odes}, slip)
     laws = {
         "sde": Law("sde", _cut(sde.density), _cut(rough.density), _cut(sharp.density)),
         "ode": _of_flow("ode", *(unfolded(one.density) for one in odes)),
@@ -160,6 +161,18 @@ def _of_flow(name: str, fine: Unfolded, rough: Unfolded, sharp: Unfolded) -> Law
         changed=2 * fine.folded,
         estimated=fine.estimated,
     )
+
+
+def _something_left(
+    process: LinearProcess, grid: CartesianGrid, laws: Mapping[str, Sequence[Induced]], slip: str | None
+) -> None:
+    """Raise ValueError where nothing of a law is in the box, of which there is nothing to compare."""
+    for name, ones in laws.items():
+        if any(not float(one.density.integral()) >= NOTHING for one in ones):
+            raise ValueError(
+                f"the {name} of this score under {process!r} leaves nothing in the box {_box(grid)}, so that there is "
+                f"nothing to judge: {slip or 'look whether the process and the sign are those it was trained with'}"
+            )
 
 
 def _mass(ledger: Ledger, grid: CartesianGrid, leaks: Mapping[str, float], ode: Field) -> None:

@@ -1,6 +1,7 @@
 """What would help a score most, read off its certificate: the first of these whose numbers say that it weighs most.
 
-Mass that leaves the box; data that are missing; a distance smaller than its bar, by the largest part of the bar; the prior;
+What is no score but looks like something else; mass that leaves the box; data that are missing; the prior, where it is
+farther off than the samples are; a distance smaller than its bar, by the largest part of the bar; the prior;
 the noise left at the stop; the choice of ODE or SDE; the score itself, where its residual is largest.
 """
 
@@ -15,6 +16,9 @@ LEAKS = 1e-2
 """of the mass: more of it elsewhere is the first thing to look at"""
 FINE = 1e-2
 """share of the spread below which nothing is advised"""
+PRIOR = "a longer horizon or a larger last noise, since the prior weighs more than the score"
+NARROWER = "pip install pot"
+"""what the method of a bracket says where POT would narrow it"""
 BARS = {
     "samples": "more data, whose number decides the bar of the distance",
     "bracket": "more --cells: the distance is smaller than its bracket",
@@ -26,6 +30,9 @@ BARS = {
 
 def advised(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
     """Return the one thing to do."""
+    slip = next((text for text in result.get("warnings", ()) if text.startswith("what was given")), "")
+    if slip:
+        return f"looking at what was given: it {slip.removeprefix('what was given ')}"
     if max(result.get("leak", {"": 0.0}).values()) > LEAKS:
         return "a wider --half-width, or a score that holds its mass together further out"
     if "sde–data" not in known or "ode–data" not in known:
@@ -34,6 +41,8 @@ def advised(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
     best = min((sde, ode), key=lambda one: one.value)
     if best.high < FINE and known["stop"].low < FINE:
         return "nothing that this certificate sees"
+    if known["prior"].low > best.value:
+        return PRIOR
     return _unresolved(result, known, best) or _elsewhere(known, best) or _of_the_score(result, sde, ode)
 
 
@@ -42,7 +51,10 @@ def _unresolved(result: Mapping[str, Any], known: Mapping[str, Share], best: Sha
     if "grid" not in result or best.high - best.low <= max(best.value, FINE):
         return ""
     pair = "sde–data" if best is known["sde–data"] else "ode–data"
-    parts: Mapping[str, float] = result["distances"][pair]["W2"].get("parts", {})
+    distance = result["distances"][pair]["W2"]
+    parts: Mapping[str, float] = distance.get("parts", {})
+    if NARROWER in distance["method"]:
+        return "POT (pip install pot), which narrows the bracket of the distance; then more --cells"
     if not parts:
         return ""
     largest = max(parts, key=lambda name: parts[name])
@@ -53,7 +65,7 @@ def _elsewhere(known: Mapping[str, Share], best: Share) -> str:
     """Return what weighs more than the score: prior or stop."""
     score, ode = known.get("score"), known["ode–data"]
     if (score is not None and score.high < 0.5 * ode.low) or known["prior"].low > best.high:
-        return "a longer horizon or a larger last noise, since the prior weighs more than the score"
+        return PRIOR
     if known["stop"].low > best.high:
         return f"a smaller --stop, whose noise ({known['stop'].words}) weighs more than all else"
     return ""

@@ -114,7 +114,7 @@ def _sources(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
     if "samples" in known:
         parts.append(f"the number of data leaves {known['samples'].words} open")
     steps = "a sampler's steps come on top (`mfgpde sampler`)"
-    return f"Of this, in the same unit: {'; '.join(parts)}; {steps}."
+    return f"Behind it, in the same unit: {'; '.join(parts)}; {steps}."
 
 
 def _equation(result: Mapping[str, Any]) -> str:

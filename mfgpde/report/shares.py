@@ -44,9 +44,13 @@ class Share:
 
     @property
     def grade(self) -> str:
-        """The word for it, or the first and the last where the interval meets several."""
+        """The word for it, or two, or that it is undecided, where the interval meets several."""
         first, last = _grade(self.low), _grade(self.high)
-        return first if first == last else f"between {first} and {last}"
+        if first == last:
+            return first
+        words = [word for _, word in GRADES]
+        near = words.index(last) == words.index(first) + 1
+        return f"{first} or {last}" if near else f"anything from {first} to {last} (undecided)"
 
     def row(self) -> dict[str, Any]:
         """Return it as a picture of intervals takes it, in per cent."""

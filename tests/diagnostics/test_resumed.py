@@ -107,3 +107,28 @@ def test_trajectories_of_another_trial_are_refused(tmp_path, monkeypatch):
             certify_by_sampling(process, score, 5, trajectories=64, checkpoint=place)
     with pytest.raises(ValueError, match=r"belongs to another problem, by its seed \(0.0 there, 1.0 here\)"):
         certify_by_sampling(process, score, 5, trajectories=64, seed=1, checkpoint=place)
+
+
+@pytest.mark.parametrize("trouble", [RuntimeError("it fails"), OSError("no room")], ids=["fails", "no room"])
+def test_what_failed_by_itself_leaves_nothing_behind(tmp_path, monkeypatch, trouble):
+    """A trial that failed would fail again: nothing of it stands in the way of the next. One without room can go on."""
+    monkeypatch.setattr(checkpoint, "PAUSE", 0.0)
+    process, law, place = mfg.OrnsteinUhlenbeck(), mfg.gaussian(np.zeros(5), 0.3 * np.eye(5)), tmp_path / "state.npz"
+
+    def failing(*given):
+        raise trouble
+
+    monkeypatch.setattr(by_sampling, "_squares", failing)
+    with pytest.raises(type(trouble)):
+        certify_by_sampling(process, mfg.ExactScore(process, law), 5, trajectories=64, checkpoint=place)
+    assert place.exists() == isinstance(trouble, OSError)
+
+
+def test_a_law_that_is_gone_is_refused_in_a_sentence(tmp_path):
+    """Under a drift that pushes outwards nothing of the ODE's law is left in the box."""
+    process, grid = mfg.VariancePreserving(beta_max=40.0), mfg.CartesianGrid.cube(3.0, 32, 1)
+    score = mfg.scores.Differenced(lambda x, t: x, 1)
+    words = r"leaves nothing in the box \[-3, 3\], so that there is nothing to judge: what was given has the wrong sign"
+    with pytest.raises(ValueError, match=words):
+        certificate.certify(process, score, grid, stop=0.05, checkpoint=tmp_path / "state.npz")
+    assert not (tmp_path / "state.npz").exists()

@@ -13,6 +13,7 @@ from mfgpde.app.cli import app
 from mfgpde.diagnostics.data import Named, Sampled
 from mfgpde.diagnostics.scales import spread, stopped_early
 from mfgpde.report import comparison, shares
+from mfgpde.report.advice import advised
 from mfgpde.report.judgement import judged
 
 SCHEMA = json.loads((Path(shares.__file__).with_name("certificate.schema.json")).read_text(encoding="utf-8"))
@@ -53,7 +54,7 @@ def certificate(sde=(0.02, 0.004), ode=(0.5, 0.01), after=(0.48, 0.01), **more):
 def test_every_number_is_said_beside_its_scale():
     text = judged(certificate()).text
     assert text.startswith("net.npz is a score in 1 dimension under Cosine, judged by the data bimodal.")
-    assert "SDE are between very close and close: W₂ to the data is 0.8 to 1.2 % of the data's spread" in text
+    assert "SDE are very close or close: W₂ to the data is 0.8 to 1.2 % of the data's spread" in text
     assert "ODE are far, 24 to 26 %" in text  # 0.49/2 and 0.51/2, two digits
     assert "the prior is 0.1 % off" in text
     assert "stopping at t = 0.01 leaves noise of 0.25 to 0.75 %" in text
@@ -199,3 +200,21 @@ def test_certificates_are_compared_and_drawn_from_the_command_line(tmp_path):
     wrong = CliRunner().invoke(app, ["figures", str(place), "--width", "85 furlongs"])
     assert wrong.exit_code == 1
     assert "a width is a number with mm, cm, in or pt" in wrong.output
+
+
+def test_a_likely_slip_and_a_prior_far_off_come_before_bars():
+    """What the page warns of most is what it advises first."""
+    found = {
+        "warnings": ["what was given has the wrong sign: it looks like the negative of a score"],
+        "leak": {"sde": 0.9},
+    }
+    assert advised(found, {}) == (
+        "looking at what was given: it has the wrong sign: it looks like the negative of a score"
+    )
+    known = {
+        "sde–data": shares.Share("", 0.13, 0.55, 0.3),
+        "ode–data": shares.Share("", 0.13, 0.55, 0.3),
+        "prior": shares.Share("", 0.53, 0.65, 0.6),
+        "stop": shares.Share("", 0.0, 0.01, 0.005),
+    }
+    assert advised({"grid": {}, "leak": {"sde": 0.0}}, known).startswith("a longer horizon or a larger last noise")
