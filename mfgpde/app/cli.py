@@ -87,7 +87,7 @@ def validate(
     list_: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
 ) -> None:
     """Verify claims and write a report; exit code 1: refuted or broken, 2: undecided, 3: moved since the stored run."""
-    from mfgpde.app import court
+    from mfgpde.app import court, outputs
     from mfgpde.verify import discover, run
     from mfgpde.verify.claim import Level
 
@@ -99,6 +99,7 @@ def validate(
         court.flaws(entries, console)
         if list_:
             return court.listed(entries, console)
+        outputs.folder(out)
         terms = run.Terms(seed, seeds, twice, strict, limit, executor, jobs)
         raise typer.Exit(court.judged(entries, Level(level.value), out, terms, against, targets or [], console, output))
 
@@ -136,6 +137,8 @@ def solve(
         from mfgpde.discretisations import Distributed
         from mfgpde.grids import CartesianGrid
 
+        if picture is not None:
+            outputs.ready(picture)
         if game_problem.is_game(problem):
             game = game_problem.read(problem)
             return _play(game, outputs.ready(out or game.output, (".nc",)), picture, console)
@@ -218,7 +221,7 @@ def bench(
     list_: Annotated[bool, typer.Option("--list", help="List the benchmarks and stop.")] = False,
 ) -> None:
     """Measure accuracy, time and bandwidth, peers beside us in the same call; report ratios, as JSON and as Markdown."""
-    from mfgpde.app import bundled
+    from mfgpde.app import bundled, outputs
     from mfgpde.core.files import write_text
     from mfgpde.report import table
     from mfgpde.verify import discover, record
@@ -229,6 +232,7 @@ def bench(
         if list_:
             return bundled.describe(scripts, console)
         chosen = {name: bundled.pick(name, scripts, "benchmark") for name in names or scripts}
+        outputs.folder(out)
         for name, path in chosen.items():
             result = discover.load_module(path).run(peers)
             record.write(out / f"{name}.json", {**result, "provenance": record.provenance(PACKAGE)})
@@ -251,10 +255,11 @@ def calibrate(
 ) -> None:
     """Put error bars on trial on random problems with known answers; exit code 1 if a promise is broken."""
     with Complaints():
-        from mfgpde.app import calibrated
+        from mfgpde.app import calibrated, outputs
 
         if list_:
             return calibrated.describe(_console())
+        outputs.folder(out)
         kept = calibrated.run(families or [], cases, kind, seed, out, PACKAGE, _console())
     raise typer.Exit(0 if kept else 1)
 

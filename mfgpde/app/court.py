@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from mfgpde.app import outputs
 from mfgpde.app.terminal import Terminal
 from mfgpde.core.files import write_text
 from mfgpde.core.printable import printable
@@ -108,9 +109,25 @@ def show(
     write_text(page, html.render(result, movements, history.runs(folder)))
     console.print(table.seen_to_fail(result))
     if folder.name == run.PART:
-        console.print(f"The run of more claims in {folder.parent} is kept; this one is beside it.", highlight=False)
+        console.print(_kept(folder, result), highlight=False)
     count, seconds = len(result["claims"]), result.get("seconds", 0.0)
     console.print(f"{count} claim(s) in {seconds:.0f} s. Report: {page}   Data: {folder / 'run.json'}", highlight=False)
+
+
+def _kept(folder: Path, result: RunForm) -> str:
+    """Say which run was kept where, why, and where this one is."""
+    earlier, now = run.held(folder.parent), {one["id"].partition("[")[0] for one in result["claims"]}
+    left = sorted(earlier - now)
+    named = ", ".join(left) if len(left) < 3 else f"{len(left)} claims"
+    return (
+        f"{folder.parent} keeps its earlier run of {_counted(earlier)}, as {named} of it "
+        f"{'was' if len(left) == 1 else 'were'} not asked for; this run of {_counted(now)} is in {folder}, where the next "
+        "such run replaces it."
+    )
+
+
+def _counted(claims: Collection[str]) -> str:
+    return "1 claim" if len(claims) == 1 else f"{len(claims)} claims"
 
 
 def _compared(movements: Sequence[law.Movement], console: Terminal) -> None:
@@ -137,6 +154,8 @@ def cited(name: str, place: Path, package: Path, console: Terminal, *, latex: bo
     """
     if badge is not None and badge.suffix != ".svg":
         raise ValueError(f"a badge is an SVG: {badge} must end in .svg")
+    if badge is not None:
+        outputs.ready(badge)
     stored = record.read_complete(place)
     found = [one for one in stored["claims"] if name in (one["id"], one["id"].rpartition("/")[2])]
     if len(found) != 1:

@@ -52,6 +52,8 @@ def figures(
         chosen = {name: bundled.pick(name, scripts, "figure") for name in names or scripts}
         stored = figure_data.read(against) if against else {}
         outputs.folder(out)
+        if store:
+            outputs.ready(store)
         recorded, found = record.read_complete(run), {}
         if recorded["provenance"] != record.provenance(PACKAGE):
             console.print(f"The run was recorded at commit {recorded['provenance']['commit']}; what it holds is drawn.")

@@ -22,18 +22,31 @@ def stated(file: Path, table: dict[str, object]) -> Path:
     return file.parent / name
 
 
-def ready(path: Path, suffixes: Collection[str]) -> Path:
-    """Return the path of a result if it can be written there. Raises ValueError for its suffix, OSError for its folder."""
-    if path.suffix not in suffixes:
+def ready(path: Path, suffixes: Collection[str] = ()) -> Path:
+    """Return the path of a result, of one of these suffixes if any are named, if it can be written there.
+
+    Raises ValueError for its suffix, and where it is a folder or would lie in a file; OSError for its folder.
+    """
+    if suffixes and path.suffix not in suffixes:
         raise ValueError(f"{path} must end in {' or '.join(suffixes)}, which say what is written")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
+    if path.parent.is_file():
+        raise ValueError(f"{path.parent} is a file, so there is no place {path}; name another with --out")
     folder(path.parent)
     return path
 
 
 def folder(path: Path) -> Path:
-    """Return a folder in which results can be written, made if it is missing. Raises OSError with its name if it cannot."""
+    """Return a folder in which results can be written, made if it is missing.
+
+    Raises ValueError where it or what it should lie in is a file, OSError with its name where it cannot be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; --out names a folder")
+    for above in path.parents:
+        if above.exists() and not above.is_dir():
+            raise ValueError(f"{above} is a file, so there is no folder {path}; name another place with --out")
     try:
         path.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path, prefix=".mfgpde.")

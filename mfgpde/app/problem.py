@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 from mfgpde.app import coefficients, sought
 from mfgpde.app.formulas import Words
 from mfgpde.app.outputs import stated
-from mfgpde.app.tables import called, member, one_of
+from mfgpde.app.tables import called, member, one_of, only
 from mfgpde.core.register import Register
 from mfgpde.densities import DENSITIES, marginal
 from mfgpde.discretisations import DISCRETISATIONS
@@ -184,6 +184,7 @@ def _domain(table: dict[str, Any], folder: Path) -> Domain:
         table["mesh"] = read(folder / shape) if isinstance(shape, str) else member(MESHES, shape)
         return Domain(kind, make, table, walls, table["mesh"].gdim, True)
     keys = inspect.signature(CartesianGrid).parameters
+    only(table, [*keys, *(name for name in parameters if name != "grid")], f"discretisation {kind!r}")
     grid = {key: table.pop(key) for key in keys if key in table}
     table["grid"] = called(CartesianGrid, grid, "the grid of the discretisation")
     return Domain(kind, make, table, walls, table["grid"].dimension, False)

@@ -199,10 +199,7 @@ def _own(
 
 def ours(name: str, options: Mapping[str, Any]) -> Sampler:
     """Return a sampler of ours by its name. Raises ValueError for a name that there is not, or options it does not take."""
+    from mfgpde.app.tables import called
     from mfgpde.samplers import SAMPLERS
 
-    make = SAMPLERS.named(name)
-    try:
-        return make(**options)
-    except TypeError as problem:
-        raise ValueError(f"{name}: {problem}") from None
+    return called(SAMPLERS.named(name), options, f"sampler {name!r}")

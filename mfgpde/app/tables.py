@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mfgpde.core.register import Register, nearest
@@ -37,18 +38,41 @@ def member(register: Register[Any], table: object) -> Any:
 
 
 def called(make: Callable[..., Any], arguments: Table, what: str) -> Any:
-    """Call with keywords; an unknown or missing one is named together with those expected."""
+    """Call with keywords; an unknown or missing one is named together with those expected.
+
+    >>> from mfgpde.processes import Cosine
+    >>> called(Cosine, {"horizn": 2.0}, "process 'cosine'")
+    Traceback (most recent call last):
+    ValueError: process 'cosine' does not take 'horizn'; did you mean 'horizon'? It takes horizon
+    """
     parameters = inspect.signature(make).parameters
+    if all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
+        only(arguments, parameters, what)
     try:
         inspect.signature(make).bind(**arguments)
     except TypeError as problem:
-        expected = ", ".join(parameters)
-        raise ValueError(f"{what} does not take {dict(arguments)}: {problem} (arguments: {expected})") from problem
+        raise ValueError(f"{what}: {problem}; it takes {', '.join(parameters)}") from problem
     read = {key: _argument(parameters[key].annotation, value) for key, value in arguments.items()}
     try:
         return make(**read)
     except TypeError as problem:
-        raise ValueError(f"{what} does not take {dict(arguments)}: {problem}") from problem
+        raise ValueError(f"{what} cannot be made of {_shown(arguments)}: {problem}") from problem
+
+
+def only(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raise ValueError for the first name that is not known; it names the nearest one and all."""
+    known = list(known)
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"; did you mean {near[0]!r}? It takes" if near else "; it takes"
+            raise ValueError(f"{what} does not take {key!r}{hint} {', '.join(known) or 'no arguments'}")
+
+
+def _shown(arguments: Table) -> str:
+    """Return arguments as they were given, formulas and members of rooms by their names alone."""
+    plain = str | int | float | list | tuple
+    return ", ".join(f"{key} = {value!r:.60}" if isinstance(value, plain) else key for key, value in arguments.items())
 
 
 def _argument(annotation: object, value: Any) -> Any:

@@ -101,8 +101,8 @@ class Claim:
     """
 
     statement: str
-    source: str
-    standing: str
+    source: str = ""
+    standing: str = ""
     assumes: tuple[str, ...] = ()
     coefficients: tuple[str, ...] = ()
     repeatable: bool = True
@@ -119,6 +119,8 @@ class Claim:
             raise ValueError(
                 f"a claim says where it comes from, as in 'arXiv:2210.04296, eq. (3)'; got source={self.source!r}"
             )
+        if self.standing not in list(Standing):
+            raise ValueError(f"a claim's standing is one of {', '.join(Standing)}; got standing={self.standing!r}")
         self.standing = Standing(self.standing)
         if isinstance(self.assumes, str) or isinstance(self.coefficients, str):
             raise TypeError("assumes and coefficients are tuples of strings: ('p_0 > 0',)")

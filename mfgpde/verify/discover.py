@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,6 +85,7 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
     Raises ValueError for a name that fits nothing; the message suggests the nearest id.
     """
     suite = entries_in(default_root)
+    topics = {entry.id.split("/")[0] for entry in suite}
     if not targets:
         return suite
     chosen: list[Entry] = []
@@ -101,7 +102,7 @@ def select(targets: Sequence[str], default_root: Path) -> list[Entry]:
             same = [e for e in suite if e.path.resolve() == path.resolve()]
             found = same or [Entry(path.stem.replace("_", "-"), path)]
         elif not found:
-            raise ValueError(_unknown(target, [e.id for e in suite]))
+            raise ValueError(_missing(target, topics) or _unknown(target, [e.id for e in suite]))
         chosen += found
     return _distinct(chosen)
 
@@ -127,6 +128,18 @@ def companions(paths: Iterable[Path]) -> list[Path]:
     return sorted(found)
 
 
+def _missing(target: str, topics: Container[str]) -> str:
+    """Say what is not there where a word is a place: by its look, or as it begins with a folder and no topic."""
+    path = Path(target)
+    if path.is_file():
+        return f"{target} is no file of claims: their names end in .py"
+    if path.suffix == ".py":
+        return f"there is no file {target}"
+    place = target.startswith((".", "/", "~")) or target.endswith("/") or "\\" in target
+    within = len(path.parts) > 1 and path.parts[0] not in topics and Path(path.parts[0]).is_dir()
+    return f"there is no folder {target}" if place or within else ""
+
+
 def _unknown(target: str, ids: list[str]) -> str:
     shorts = {name.split("/")[-1]: name for name in ids}
     near = difflib.get_close_matches(target, ids, 1, 0.3) or [
@@ -146,11 +159,28 @@ def load(entry: Entry) -> Claim:
     module = load_module(entry.path)
     claim = vars(module).get("claim")
     if not isinstance(claim, Claim):
-        raise ValueError(f"{entry.path} defines no `claim = Claim(…)`")
+        raise ValueError(f"{entry.path}: {_unnamed(vars(module))}")
     if not claim.measured:
         raise ValueError(f"{entry.path}: the claim has no measure; decorate one with @claim.measure")
     if not claim.controls:
-        raise ValueError(f"{entry.path}: the claim has no control; add a false variant with @claim.control(…)")
+        raise ValueError(
+            f"{entry.path}: the claim has no control, a false variant that the same code must refute; add one with "
+            "@claim.control(…)"
+        )
     claim.id = entry.id.removesuffix(f"[{entry.case}]") if entry.case else entry.id
     claim.title = claim.title or (module.__doc__ or "").strip().split("\n")[0]
     return claim
+
+
+def _unnamed(found: Mapping[str, object]) -> str:
+    """Say of a module without a claim of that name what it has instead, and what to write."""
+    others = [name for name, one in found.items() if isinstance(one, Claim)]
+    if others:
+        return (
+            f"the claim is called {' and '.join(others)} there; call it `claim`, one in a file: the function under "
+            "@states(…), or what Claim(…) is assigned to"
+        )
+    forms = "write @states(statement, source, wrong={…}) above `def claim(level)`, or claim = Claim(…)"
+    if "claim" in found:
+        return f"its `claim` is a {type(found['claim']).__name__} and no claim; {forms}"
+    return f"it defines no claim; {forms}"

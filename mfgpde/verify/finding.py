@@ -134,10 +134,23 @@ def _estimate(label: str, side: Side, measured: bool) -> Estimate:
         return side
     if measured and _is_number(side):
         return Estimate(float(side), 0.0, Kind.BOUND, "as claimed")
+    if _is_number(side):
+        shown = f"{float(side):.4g}"
+        raise TypeError(
+            f"{label}: {shown} is a plain number, which does not say how wrong it may be: write Estimate({shown}, "
+            f'half_width, Kind.BOUND, "how it was found"), the ladder that converge returned, or exact({shown}, "why") for '
+            "a closed form; beside one of these with a bar the other side may be a plain number"
+        )
     raise TypeError(
-        f"{label}: both sides are estimates with error bars, got {side!r:.80}; "
+        f"{label}: both sides are estimates with error bars, got {_spoken(side)}; "
         "the ladder itself, Estimate(…), or exact(value, why); beside a ladder a plain number will do"
     )
+
+
+def _spoken(side: object) -> str:
+    if isinstance(side, np.ndarray):
+        return f"an array of shape {side.shape}"
+    return f"{side!r:.80}"
 
 
 def _is_number(side: object) -> bool:

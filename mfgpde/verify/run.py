@@ -28,7 +28,7 @@ from mfgpde.verify.task import LIMITS, Task
 SAME = ("key", "level", "seed", "seeds", "twice", "strict")
 """what an interrupted run and each of its results share with the run that goes on"""
 PART = "part"
-"""the folder of a run of some claims, beside a run of them all"""
+"""the folder of a run that leaves out claims of the run in the folder above"""
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,18 @@ class Terms:
 
 
 def where(out: Path, entries: Sequence[discover.Entry]) -> Path:
-    """Return the folder for a run of these claims: `out`, or one inside it where `out` holds a run of more."""
+    """Return the folder for a run of these claims: `out`, or one inside it where `out` holds a run of others, too."""
+    return out if held(out) <= {entry.id for entry in entries} else out / PART
+
+
+def held(out: Path) -> set[str]:
+    """Return the ids of the claims of the run that a folder holds, cases left away; none where it holds no run."""
     try:
         found = record.read(out / "run.json")
     except ValueError:
-        return out
+        return set()
     ids = found.get("ids") or [claim["id"] for claim in found["claims"]]
-    return out if {name.partition("[")[0] for name in ids} <= {entry.id for entry in entries} else out / PART
+    return {name.partition("[")[0] for name in ids}
 
 
 def run_suite(

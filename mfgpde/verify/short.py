@@ -13,9 +13,9 @@ Findings = Finding | Iterable[Finding] | Evidence
 
 def states(
     statement: str,
-    source: str,
+    source: str = "",
     *,
-    wrong: Mapping[str, Mapping[str, object]],
+    wrong: Mapping[str, Mapping[str, object]] | None = None,
     standing: str = "theorem",
     assumes: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Findings]], Claim]:
@@ -25,7 +25,7 @@ def states(
     Arguments with default 1.0 are coefficients, whose smallest change that would be noticed is reported. `rng` and cases
     are for the longer form.
 
-    Raises ValueError without a false variant, and for one whose arguments the function has not.
+    Raises ValueError without a statement, a source or a false variant, and for one whose arguments the function has not.
 
     >>> @mfg.verify.states(r"1+1=2", "arithmetic", wrong={"three": {"factor": 1.5}})
     ... def claim(level, factor=1.0):
@@ -34,8 +34,16 @@ def states(
     >>> claim.controls, claim.coefficients
     (('three',), ('factor',))
     """
-    if not wrong:
-        raise ValueError("a claim needs a false variant that it refutes: wrong={'half of it': {'factor': 0.5}}")
+    if not isinstance(statement, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # @states without brackets
+        raise ValueError(
+            "@states takes the statement in LaTeX, its source, and its controls: "
+            "@states(r'x = 2y', 'my2026, eq. (1)', wrong={'half of it': {'factor': 0.5}})"
+        )
+    if not isinstance(wrong, Mapping) or not all(isinstance(one, Mapping) for one in wrong.values()) or not wrong:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(
+            "the claim needs a control, a false variant that the same function must refute, named with the arguments that "
+            f"make it false: wrong={{'half of it': {{'factor': 0.5}}}}; got wrong={wrong!r}"
+        )
 
     def made(function: Callable[..., Findings]) -> Claim:
         parameters = inspect.signature(function).parameters

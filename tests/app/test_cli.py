@@ -19,6 +19,19 @@ def invoke(*words):
     return CliRunner().invoke(app, [*map(str, words)])
 
 
+PROBLEM = """
+times = [0.0, 0.01]
+start = "exp(-x**2)"
+[process]
+name = "ornstein-uhlenbeck"
+[discretisation]
+name = "finite-volume"
+lower = [-6]
+upper = [6]
+cells = [16]
+"""
+
+
 def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
     """A few of them; `make figures` draws all, and compares all with the stored digests."""
     names = ("verdicts", "noised_mixture", "solver_convergence", "game_rates")
@@ -105,6 +118,46 @@ def test_bad_names_get_a_sentence(words, message):
     assert result.exit_code == 1
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+FOLDERS = [
+    ("validate", "solvers/order-of-accuracy"),
+    ("check", "net.py:score"),
+    ("sampler", "ddim"),
+    ("figures", "verdicts", "--run", BASELINE),
+    ("calibrate", "means"),
+    ("bench", "stencil-bandwidth"),
+]
+FILES = [
+    ("solve", "p.toml", "--out", "{}.nc"),
+    ("solve", "p.toml", "--picture", "{}.png"),
+    ("compare", "c.json", "--out", "{}.html"),
+    ("verdict", "order-of-accuracy", "--run", BASELINE, "--badge", "{}.svg"),
+    ("figures", "verdicts", "--run", BASELINE, "--store", "{}.json"),
+]
+
+
+@pytest.mark.parametrize("words", FOLDERS, ids=lambda words: words[0])
+def test_a_file_where_a_folder_is_meant_is_named(words, tmp_path):
+    (tmp_path / "afile").touch()
+    result = invoke(*words, "--out", tmp_path / "afile")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'afile'} is a file; --out names a folder" in result.output
+    result = invoke(*words, "--out", tmp_path / "afile" / "below")
+    assert f"{tmp_path / 'afile'} is a file, so there is no folder {tmp_path / 'afile/below'}" in result.output
+
+
+@pytest.mark.parametrize("words", FILES, ids=lambda words: f"{words[0]} {words[-2]}")
+def test_a_folder_where_a_file_is_meant_is_named(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("p.toml").write_text(PROBLEM)
+    place = words[-1].format("afolder")
+    Path(place).mkdir()
+    more = ("--out", "drawn") if words[0] == "figures" else ()
+    result = invoke(*words[:-1], place, *more)
+    assert result.exit_code == 1
+    assert f"{place} is a folder; name a file in it" in result.output
+    assert not list(tmp_path.glob("p.*nc"))
 
 
 def test_unfinished_runs_and_missing_claims_are_named(tmp_path):

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import mfgpde
 from mfgpde.app.cli import app
-from mfgpde.verify import record, states
+from mfgpde.verify import discover, record, states
+
+PACKAGE = Path(mfgpde.__file__).parent
 
 CLAIM = '''"""A toy."""
 import os, sys, time
@@ -162,8 +165,8 @@ def test_a_vacuous_finding_is_seen(judged, standing, strict, outcome):
         ("[1.0]", "an object of type list"),
         ('equal("x", exact(off, "t"), exact(0.0, "z"), resolution=0.1)', "an object of type Finding"),
         ('Evidence([equal("x", exact(float("nan"), "t"), exact(0.0, "z"), resolution=0.1)])', "got NaN"),
-        ('Evidence([equal("x", off, exact(0.0, "z"), resolution=0.1)])', "both sides are estimates"),
-        ('Evidence([equal("x", off, 0.0, resolution=0.1)])', "both sides are estimates"),
+        ('Evidence([equal("x", off, exact(0.0, "z"), resolution=0.1)])', "x: 0 is a plain number"),
+        ('Evidence([equal("x", off, 0.0, resolution=0.1)])', "x: 0 is a plain number"),
         ('Evidence(equal("x", exact(off, "t"), exact(0.0, "z"), resolution=0.1))', "a list of findings"),
         ("law(mfg.FokkerPlanck(lambda x, t: 0 * x, 0.5))", "the diffusivity must be a function of time, got 0.5"),
         ("law(mfg.FokkerPlanck(0.0, lambda t: 0.5))", "the drift must be a function of place and time, got 0.0"),
@@ -208,7 +211,9 @@ def test_a_claim_may_be_one_function(judged, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({}, "needs a false variant"),
+        ({}, "needs a control, a false variant that the same function must refute"),
+        (None, "needs a control"),
+        ({"x": 0.5}, "named with the arguments that make it false"),
         ({"x": {"faktor": 0.5}}, "is made by arguments of claim"),
         ({"x": {}}, "is made by"),
     ],
@@ -219,6 +224,53 @@ def test_the_short_form_needs_a_false_variant(wrong, words):
         @states("x = 2", "mfgpde", wrong=wrong)
         def claim(level, factor=1.0):
             yield None
+
+
+def test_the_short_form_without_its_words_is_one_sentence():
+    with pytest.raises(ValueError, match=r"needs a control, .* wrong={'half of it'"):
+        states("x = 2", "mfgpde")
+    with pytest.raises(ValueError, match="says where it comes from"):
+        states("x = 2", wrong={"x": {"factor": 0.5}})(lambda level, factor=1.0: None)
+    with pytest.raises(ValueError, match="takes the statement in LaTeX, its source, and its controls"):
+
+        @states
+        def claim(level, factor=1.0):
+            yield None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SHORT.replace("def claim", "def variance"), "the claim is called variance there; call it `claim`"),
+        (SHORT.replace("@states", "# @states"), "its `claim` is a function and no claim; write @states("),
+        ("x = 1", "it defines no claim; write @states(statement, source, wrong={…}) above `def claim(level)`"),
+        (CLAIM.replace(', standing="{standing}"', ""), "standing is one of theorem, derived, conjecture, experiment"),
+    ],
+)
+def test_a_file_without_its_claim_says_what_to_write(tmp_path, text, words):
+    path = tmp_path / "slip.py"
+    path.write_text(text.format(top="", measure="pass", evidence=TRUE, control="pass") if "{top}" in text else text)
+    with pytest.raises(ValueError, match=re.escape(words)):
+        discover.load(discover.Entry("slip", path))
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("nowhere/", "there is no folder nowhere/"),
+        ("./nowhere", "there is no folder ./nowhere"),
+        ("here/nowhere", "there is no folder here/nowhere"),
+        ("nowhere.py", "there is no file nowhere.py"),
+        ("notes.txt", "notes.txt is no file of claims: their names end in .py"),
+        ("lai2023/score-fp", "unknown claim 'lai2023/score-fp'; did you mean"),
+    ],
+)
+def test_places_that_are_not_there_are_no_unknown_claims(tmp_path, monkeypatch, target, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match=re.escape(words)):
+        discover.select([target], discover.suite_root(PACKAGE))
 
 
 def test_odd_files_are_claims_or_a_sentence(judged, tmp_path):
@@ -305,8 +357,19 @@ def test_a_part_does_not_take_the_place_of_the_whole(tmp_path):
     validate(tmp_path / "suite", out)
     result, claims = validate(tmp_path / "suite/a.py", out)
     assert [claim["id"] for claim in claims] == ["a", "b"]
-    assert "is kept" in result.output
+    said, kept = " ".join(result.output.split()), out / "quick"
+    assert f"{kept} keeps its earlier run of 2 claims, as b of it was not asked for; this run of 1 claim is in" in said
+    assert "replaces it" in said
     assert [claim["id"] for claim in record.read(out / "quick/part/run.json")["claims"]] == ["a"]
+
+
+def test_a_run_of_another_claim_is_kept_by_name(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / "suite", name)
+    validate(tmp_path / "suite/a.py", tmp_path / "out")
+    result, claims = validate(tmp_path / "suite/b.py", tmp_path / "out")
+    assert [claim["id"] for claim in claims] == ["a"]
+    assert "keeps its earlier run of 1 claim, as a of it was not asked for" in " ".join(result.output.split())
 
 
 def test_an_interrupted_run_leaves_no_process(tmp_path):
