@@ -71,14 +71,18 @@ def _at_once(coefficient: Callable[[float], Array], many: Callable[[Array], Arra
 
 def _size(values: Array) -> Array:
     """Return the range of each coefficient, the unit of its changes."""
-    size = np.maximum(np.ptp(values, axis=0), 1e-9 * np.abs(values).max(axis=0))
+    rows = np.ascontiguousarray(values.T)
+    highest, lowest = rows.max(axis=1), rows.min(axis=1)
+    size = np.maximum(highest - lowest, 1e-9 * np.maximum(highest, -lowest))
     size[size == 0] = 1.0
     return size
 
 
 def _sharp(times: Array, values: Array) -> list[Break]:
     """Return between which two times a coefficient changes sharply, the sharpest 64."""
-    changes = (np.abs(np.diff(values, axis=0)) / _size(values)).max(axis=1)
+    rows = np.abs(np.diff(np.ascontiguousarray(values.T), axis=1))
+    rows /= _size(values)[:, None]
+    changes = rows.max(axis=0)
     sharp = np.flatnonzero(changes > max(SHARP, 8 * float(np.median(changes))))
     kept = np.sort(sharp[np.argsort(-changes[sharp], kind="stable")][:MOST])
     return [(float(times[k]), float(times[k + 1])) for k in kept]
