@@ -210,7 +210,7 @@ def _kernels(rate):
         coarse, fine, loose = errors
         left = abs(coarse - fine) / 3 + abs(loose - fine)  # of order two at least in the mesh, three in the limit
         bar = mfg.Estimate(fine, left, mfg.Kind.EXTRAPOLATED, "half the mesh, a hundredfold tolerance")
-        findings.append(equal(f"{name}: L¹ of the kernel from its series, τ = 0.08", bar, zero, resolution=0.01))
+        findings.append(equal(f"{name}: L¹ of the kernel from its series, τ = 0.08", bar, zero, resolution=2e-3))
     return findings
 
 
