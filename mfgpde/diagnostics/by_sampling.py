@@ -36,7 +36,8 @@ from mfgpde.diagnostics.scales import spread, stopped_early
 from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.processes import ForwardProcess, LinearProcess, ScheduledProcess
 from mfgpde.scores import DirectionalScore, Score, Uncertain, require_score
-from mfgpde.solvers import Counted, counted_directions, prior_of
+from mfgpde.solvers import counted_directions, prior_of
+from mfgpde.solvers.counted import CountedDirections
 from mfgpde.transport import wasserstein_gaussian
 
 GROUPS = 16
@@ -165,7 +166,7 @@ def _by_sampling(
 class _KeptCosts(Kept):
     """Parts with what they cost; of those that were taken up, the sums: score evaluations, seconds in them, all seconds."""
 
-    def __init__(self, checkpoint: Checkpoint, counted: Counted) -> None:
+    def __init__(self, checkpoint: Checkpoint, counted: CountedDirections) -> None:
         super().__init__(checkpoint)
         self.counted = counted
         self.points, self.score_seconds, self.seconds = 0, 0.0, 0.0
