@@ -37,6 +37,7 @@ from mfgpde.scores import (
 from mfgpde.scores.adapters import adapted
 from mfgpde.scores.contract import InDimension
 from mfgpde.scores.diffusers_folder import Folder, folder
+from mfgpde.scores.other_dimension import misfit, other_dimension
 from mfgpde.scores.torch_calls import Called
 from mfgpde.scores.torch_score import TorchScore
 
@@ -98,7 +99,11 @@ def prepare(asked: Asked) -> Trial:
     own = score.dimension if isinstance(score, InDimension) else dimension
     if own is None:
         raise ValueError(f"{asked.score} does not say its dimension; give --dimension, or data")
-    dimension = _same(dimension, own, asked.score)
+    if dimension not in (None, own):
+        raise ValueError(f"{asked.score} {misfit(own, dimension)}")
+    dimension = own
+    if not isinstance(score, InDimension):
+        _check_points(score, forward, dimension, asked.score)
     if isinstance(score, ExactScore) and not _alike(score.process, forward, dimension):
         raise ValueError(
             f"{asked.score} holds kernels that {score.process!r} carries, on trial as a score of {forward!r}; "
@@ -284,6 +289,21 @@ def _same(dimension: int | None, found: int, where: str) -> int:
     if dimension not in (None, found):
         raise ValueError(f"{where} has dimension {found}, but {dimension} was given or found before")
     return found
+
+
+def _check_points(score: Any, process: LinearProcess, dimension: int, source: str) -> None:
+    """Raise ValueError where a score that does not say its dimension cannot be called on points of this one."""
+    t = 0.5 * process.horizon
+
+    def takes(d: int) -> bool:
+        return np.shape(score(np.random.default_rng(0).normal(size=(5, d)), t)) == (5, d)
+
+    try:
+        fits, words = takes(dimension), f"gives no vector of dimension {dimension} to a point of it"
+    except Exception as problem:  # a user's code
+        fits, words = False, f"cannot be called on points of dimension {dimension}: {problem}"
+    if not fits:
+        raise ValueError(f"{source} {other_dimension(takes, dimension) or words}")
 
 
 def _read_as(score: object, dimension: int) -> str:

@@ -18,6 +18,7 @@ from mfgpde.core.modules import load_module
 from mfgpde.core.stored import read_arrays
 from mfgpde.scores.adapters import adapted
 from mfgpde.scores.contract import DifferentiableScore
+from mfgpde.scores.other_dimension import misfit
 from mfgpde.scores.tensor_files import read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def network_score(
     layers = _layers(arrays, source)
     width = layers[0][0].shape[1] - 1
     if dimension not in (None, width):
-        raise ValueError(f"{source}: W0 takes {width + 1} inputs, that is dimension {width}, expected {dimension}")
+        raise ValueError(f"{source}: W0 takes {width + 1} inputs, one of them the time; it {misfit(width, dimension)}")
     outputs = layers[-1][0].shape[0]
     if outputs != (1 if network.output == "potential" else width):
         raise ValueError(

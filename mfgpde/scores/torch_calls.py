@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any, Protocol, cast
 
+from mfgpde.scores.other_dimension import other_dimension
 from mfgpde.scores.torch_score import Tensor
 
 MANY = 3
@@ -129,7 +131,17 @@ def call_of(module: Uncalled, dimension: int, source: str, shapes: Sequence[tupl
                 )
             else:
                 return call
-    raise ValueError(f"{source} {_why(troubles, dimension)}")
+    other = other_dimension(lambda d: _takes(module, torch.randn(MANY, d, dtype=x.dtype).to(device), t), dimension)
+    raise ValueError(f"{source} {_why(troubles, dimension, other)}")
+
+
+def _takes(module: Uncalled, x: Tensor, t: Tensor) -> bool:
+    """Say whether a module can be called on flat states in one of the ways."""
+    for way in WAYS:
+        with suppress(Exception):  # a user's code
+            if tuple(Called(module, way, (x.shape[1],))(x, t).shape) in (tuple(x.shape), (x.shape[0], 1)):
+                return True
+    return False
 
 
 def ways(module: Callable[..., object]) -> list[str]:
@@ -176,7 +188,7 @@ def _check_weights(module: Uncalled, source: str) -> None:
             raise ValueError(f"{source}: {int(bad.sum())} of {bad.numel()} weights of {name} are not finite")
 
 
-def _why(troubles: Sequence[str], dimension: int) -> str:
+def _why(troubles: Sequence[str], dimension: int, other: str) -> str:
     missing = [text for text in troubles if "missing" in text and "argument" in text and "'t'" not in text]
     device = [text for text in troubles if any(word in text for word in DEVICES)]
     whole = [text for text in troubles if "indices" in text or "Long" in text or "index" in text]
@@ -196,4 +208,6 @@ def _why(troubles: Sequence[str], dimension: int) -> str:
             f"takes whole steps of time ({whole[0]}): an index of an embedding has no derivative; name a module that "
             "embeds a real number, or one that interpolates its embedding"
         )
+    if other:
+        return other
     return f"cannot be called on points of dimension {dimension}: {troubles[0] if troubles else 'no way'}; {tried}"

@@ -148,9 +148,8 @@ def _estimate(label: str, side: Side, measured: bool) -> Estimate:
 
 
 def _spoken(side: object) -> str:
-    if isinstance(side, np.ndarray):
-        return f"an array of shape {side.shape}"
-    return f"{side!r:.80}"
+    shape: object = getattr(side, "shape", None)
+    return f"{side!r:.80}" if shape in (None, ()) else f"an array of shape {shape}"
 
 
 def _is_number(side: object) -> bool:

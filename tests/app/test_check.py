@@ -29,6 +29,10 @@ def turned(x, t):
 def noise(x, t): return -np.sqrt(process.transition(0.0, t).covariance) * _exact(x, t)
 def shrunk(x, t): return 0.9 * _eight(x, t)
 whole = _exact
+class Fixed:
+    def __call__(self, x, t): return x @ np.eye(1)
+    divergence = jacobian = time_derivative = divergence_gradient = directional_derivatives = with_form = __call__
+fixed = Fixed()
 net = mfg.load_score("validation/networks/plain_0.safetensors")
 """
 
@@ -287,6 +291,10 @@ def test_bad_input_gets_a_sentence(source, tmp_path):
         ((exact, "--data", tmp_path / "none.csv"), "no file"),
         ((exact, "--data", "bimodel"), "did you mean 'bimodal'"),
         ((exact, "--data", tmp_path / "two.npy", "--dimension", "1"), "has dimension 2, but 1"),
+        ((exact, "--data", tmp_path / "two.npy"), "takes points of dimension 1, but the data (or --dimension) are 2-"),
+        ((f"{source}:whole", "--dimension", "3"), "takes points of dimension 1, but the data (or --dimension) are 3-"),
+        ((f"{source}:fixed", "--dimension", "3"), "takes points of dimension 1, but the data (or --dimension) are 3-"),
+        ((exact, "--dimension", "1", "--option", "horizn=2"), "does not take 'horizn'; did you mean 'horizon'?"),
         ((exact, "--dimension", "1", "--cells", "30"), "multiple of 4"),
         ((exact, "--dimension", "1", "--stop", "7"), "stop must lie in"),
     ):

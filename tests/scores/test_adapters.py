@@ -1,5 +1,6 @@
 """What people bring becomes a score by the first adapter that takes it."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -36,6 +37,42 @@ def test_functions_become_scores_with_derivatives(function, kind):
 def test_what_is_a_score_already_stays(rng):
     score = mfg.ExactScore(mfg.OrnsteinUhlenbeck(), mfg.gaussian([0.0, 0.0], np.eye(2)))
     assert adapted(score, "mine.py:s", None) is score
+
+
+WIDTHS = np.array([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, t: np.asarray(-np.array(x, copy=True) / WIDTHS),
+        lambda x, t: -x / WIDTHS,
+        lambda x, t: -x @ np.diag(WIDTHS),
+        lambda x, t: -x[..., :2] / WIDTHS,
+    ],
+)
+def test_a_score_of_other_data_says_its_dimension(function):
+    said = r"mine.py:s.*takes points of dimension 2, but the data \(or --dimension\) are 3-dimensional"
+    with pytest.raises(ValueError, match=said):
+        adapted(function, "mine.py:s", 3)
+
+
+def test_a_module_of_other_data_says_its_dimension():
+    from mfgpde.scores.torch_calls import _why
+
+    words = _why(["mat1 and mat2 shapes cannot be multiplied"], 3, "takes points of dimension 2")
+    assert words == "takes points of dimension 2"
+    equinox = pytest.importorskip("equinox")
+    net = equinox.nn.MLP(2, 2, 4, 1, key=jax.random.key(0))
+
+    class Mine(equinox.Module):
+        net: equinox.nn.MLP
+
+        def __call__(self, x, t):
+            return self.net(x) * t
+
+    with pytest.raises(ValueError, match="takes points of dimension 2, but the data"):
+        adapted(Mine(net), "mine.py:s", 3)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_bad_files_are_refused(tmp_path, rng):
         with pytest.raises(ValueError, match=message):
             mfg.load_score(str(source), 2)
     whole = save_weights(tmp_path / "w.safetensors", weights(rng, 2), mfg.scores.Network())
-    with pytest.raises(ValueError, match="dimension 2, expected 3"):
+    with pytest.raises(ValueError, match=r"takes points of dimension 2, but the data .* are 3-dimensional"):
         mfg.load_score(str(whole), 3)
     with pytest.raises(ValueError, match="no potential in dimension 2"):
         mfg.load_score(str(whole), 2, mfg.scores.Network(output="potential"))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from mfgpde.scores.adapters.contract import Adapter, Brought
 from mfgpde.scores.contract import DifferentiableScore
 from mfgpde.scores.jax_score import JaxScore
+from mfgpde.scores.other_dimension import other_dimension
 from mfgpde.scores.transformations import output
 
 
@@ -24,7 +25,11 @@ class JaxFunction(Adapter):
         return "equinox" in family or traceable(found, dimension)
 
     def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
-        """Return the function as a score."""
+        """Return the function as a score. Raises ValueError for one of points of another dimension."""
+        if not traceable(found, dimension):
+            other = other_dimension(lambda d: traceable(found, d), dimension)
+            if other:
+                raise ValueError(f"{source} {other}")
         return JaxScore(found, dimension)
 
 
