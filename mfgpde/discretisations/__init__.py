@@ -3,7 +3,15 @@
 from typing import TYPE_CHECKING
 
 from mfgpde.core.register import Register, opened
-from mfgpde.discretisations.contract import Discretisation, Distributed, Inviscid, Limited, Semidiscrete, Working
+from mfgpde.discretisations.contract import (
+    Celled,
+    Discretisation,
+    Distributed,
+    Inviscid,
+    Limited,
+    Semidiscrete,
+    Working,
+)
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_volume import FiniteVolume, Held, Inflow
 from mfgpde.discretisations.means import centres_of, coarsened, means_of
@@ -12,6 +20,7 @@ from mfgpde.discretisations.spectral import Spectral, propagate
 
 __all__ = [
     "DISCRETISATIONS",
+    "Celled",
     "Discretisation",
     "Distributed",
     "Field",

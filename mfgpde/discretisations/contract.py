@@ -134,6 +134,21 @@ class Distributed(Protocol):
 
 
 @runtime_checkable
+class Celled(Protocol):
+    """What has cells whose width tells how steep a drift it sees between neighbours."""
+
+    @property
+    def widths(self) -> Array:
+        """Widths of the cells along each axis (d,), or at each of the grid's points (n, 1)."""
+        ...
+
+    @property
+    def steepest(self) -> tuple[float, str]:
+        """The cell Péclet number beyond which it is out of its depth, and what it is then, in words."""
+        ...
+
+
+@runtime_checkable
 class Discretisation(Protocol):
     """A domain and a way to write equations on it."""
 

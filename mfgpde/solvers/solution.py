@@ -15,7 +15,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.errors import Status
 from mfgpde.core.shown import Shown, box
-from mfgpde.discretisations import Discretisation, Distributed, Field, FiniteVolume
+from mfgpde.discretisations import Celled, Discretisation, Distributed, Field, FiniteVolume
 from mfgpde.discretisations.finite_volume.interacting_chain import InteractingChain
 from mfgpde.discretisations.finite_volume.jump_rates import pull_along_noise
 from mfgpde.equations import Equation, FokkerPlanck, ForwardKolmogorov, McKeanVlasov
@@ -25,10 +25,6 @@ from mfgpde.solvers.labelled import places, read_labelled, write_labelled
 
 if TYPE_CHECKING:
     import xarray
-
-
-STEEP = 4.0
-"""cell Péclet number beyond which exponential fitting is an upwind scheme"""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,24 +74,26 @@ class Solution(Shown):
 
     @cached_property
     def peclet(self) -> float:
-        """The cell Péclet number |f_i|h_i/D of a density on finite volumes at the last time, its mean over the mass.
+        """The cell Péclet number |f_i|h_i/D of a density at the last time, its mean over the mass.
 
-        The largest of all axes with noise; zero for other equations. Above about four a scheme of order two is one of order
-        one. Of a tensor it is |(D⁻¹g)_i|h_i, g the drift less ∇·D, along what has noise.
+        The largest of all axes with noise; zero for other equations, and for tensors and crowds on elements. How large it
+        may be is the discretisation's to say (`steepest`). Of a tensor it is |(D⁻¹g)_i|h_i, g the drift less ∇·D, along
+        what has noise.
         """
-        if not isinstance(self.discretisation, FiniteVolume):
+        if not isinstance(self.discretisation, Celled):
             return 0.0
         values, t = self.fields[-1].values, float(self.times[-1])
         return cell_peclet(self.equation, self.discretisation, values, t)
 
     def depth(self) -> dict[str, str]:
         """Return the cell Péclet number in words, and whether the scheme is out of its depth; of others nothing."""
-        kinds = FokkerPlanck | ForwardKolmogorov | McKeanVlasov
-        if not isinstance(self.equation, kinds) or not isinstance(self.discretisation, FiniteVolume):
+        space = self.discretisation
+        if not isinstance(space, Celled) or not _has_peclet(self.equation, space):
             return {}
-        if int(np.prod(self.discretisation.grid.cells)) > 2**22:
+        if int(np.prod(space.grid.cells)) > 2**22:
             return {}
-        depth = ": of order one until cells are as much finer" if self.peclet > STEEP else ""
+        most, words = space.steepest
+        depth = f": {words}" if self.peclet > most else ""
         return {"cell Péclet number": f"{self.peclet:.3g} where the mass is{depth}"}
 
     def at(self, t: float) -> Field:
@@ -144,11 +142,21 @@ class Solution(Shown):
         return path
 
 
-def cell_peclet(equation: Equation, space: FiniteVolume, values: Array, t: float) -> float:
-    """Return |f_i|h_i/D of cell means at a time, its mean over the mass, the largest of all axes with noise."""
+def _has_peclet(equation: Equation, space: Discretisation) -> bool:
+    """Say whether the drift that a cell sees is known: of tensors where cells are boxes, of crowds on volumes."""
+    if isinstance(equation, McKeanVlasov):
+        return isinstance(space, FiniteVolume)
+    boxes = isinstance(space.grid, CartesianGrid)
+    return isinstance(equation, FokkerPlanck) or (isinstance(equation, ForwardKolmogorov) and boxes)
+
+
+def cell_peclet(equation: Equation, space: Discretisation, values: Array, t: float) -> float:
+    """Return |f_i|h_i/D at a time, its mean over the mass, the largest of all axes with noise."""
+    if not isinstance(space, Celled) or not _has_peclet(equation, space):
+        return 0.0
     grid, mass = space.grid, np.maximum(values, 0.0)
     total = float(mass.sum())
-    if isinstance(equation, McKeanVlasov):
+    if isinstance(equation, McKeanVlasov) and isinstance(space, FiniteVolume):
         pull = np.abs(InteractingChain(equation, grid, space.sides).pull(mass)) * grid.spacing
         return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / total
     if isinstance(equation, ForwardKolmogorov):
@@ -156,10 +164,10 @@ def cell_peclet(equation: Equation, space: FiniteVolume, values: Array, t: float
         return float((mass[..., None] * pull).sum(axis=tuple(range(mass.ndim))).max()) / total if total > 0 else 0.0
     if not isinstance(equation, FokkerPlanck):
         return 0.0
-    D = float(equation.diffusivity(t))
-    speed = np.abs(np.asarray(equation.drift(grid.points, t), dtype=float)) * np.asarray(grid.spacing)
-    means = (mass[..., None] * speed).sum(axis=tuple(range(mass.ndim))) / total
-    return float(means.max()) / D if D > 0 else np.inf
+    D, whole = float(equation.diffusivity(t)), float(grid.integrate(mass))
+    speed = np.abs(np.asarray(equation.drift(grid.points, t), dtype=float)) * space.widths
+    largest = max(float(grid.integrate(mass * speed[..., i])) for i in range(speed.shape[-1])) / whole
+    return largest / D if D > 0 else np.inf
 
 
 def steep(solution: Solution) -> bool:
@@ -172,7 +180,8 @@ def steep(solution: Solution) -> bool:
         return False
     looks = ((0.1, 0), (0.5, -1), (1.0, -1))
     return any(
-        cell_peclet(solution.equation, space, solution.fields[k].values, first + share * (last - first)) > STEEP
+        cell_peclet(solution.equation, space, solution.fields[k].values, first + share * (last - first))
+        > space.steepest[0]
         for share, k in looks
     )
 

@@ -1,5 +1,7 @@
 """What is no problem is refused before the first step, whatever the scheme and the units, with the right cure."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -153,3 +155,23 @@ def test_a_drift_that_writes_into_its_argument_is_stopped():
     space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1))
     with pytest.raises(ValueError, match="writes into the points"):
         mfg.solve(mfg.FokkerPlanck(drift, lambda t: 0.5), space, mfg.gaussian(0.0, 0.5), (0.0, 1.0))
+
+
+def test_every_discretisation_says_how_steep_a_drift_its_cells_see():
+    """Volumes, spectral nodes and elements of one width have one number, E|f| h/D; Galerkin's may oscillate, and says so."""
+    mean, D, cells, half = 1.0, 0.02, 64, 4.0
+    equation = mfg.FokkerPlanck(lambda x, t: 0 * x - 1.0, lambda t: D, time_dependent=False)
+    law, h = mfg.gaussian(np.zeros(1), np.array([[0.3]])), 2 * half / cells
+    grid = mfg.CartesianGrid.cube(half, cells, 1)
+    spaces = [mfg.FiniteVolume(grid), mfg.Spectral(grid)]
+    if find_spec("dolfinx"):
+        line = mfg.meshes.interval(-half, half, cells)
+        spaces += [mfg.FiniteElement(line), mfg.FiniteElement(line, scheme="fitted"), mfg.FiniteElement(line, degree=2)]
+    for space in spaces:
+        run = mfg.solve(equation, space, law, (0.0, 0.5))
+        degree = getattr(space, "degree", 1)
+        assert run.peclet == pytest.approx(mean * h / (D * degree), rel=1e-6)
+        words = run.depth()["cell Péclet number"]
+        galerkin = isinstance(space, mfg.FiniteElement) and space.scheme == "galerkin"
+        assert ("may oscillate" in words) == galerkin
+        assert ("of order one" in words) == (not galerkin and not isinstance(space, mfg.Spectral))

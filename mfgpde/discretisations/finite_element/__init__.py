@@ -102,6 +102,18 @@ class FiniteElement:
         return LagrangeSpace(self.mesh.build(geometry), self.degree, self.mesh.resolution, self.mesh.slack)
 
     @property
+    def widths(self) -> Array:
+        """The longest edge of the cell of every quadrature point over the degree (n, 1)."""
+        return self.space.widths[:, None] / self.degree
+
+    @property
+    def steepest(self) -> tuple[float, str]:
+        """Beyond two Galerkin's method oscillates where a solution bends; fitted, it is an upwind scheme beyond four."""
+        if self.scheme == "fitted":
+            return 4.0, "of order one until cells are as much finer"
+        return 2.0, 'it may oscillate where it bends, until cells are as much finer, or with scheme="fitted"'
+
+    @property
     def grid(self) -> MeshPoints:
         """The quadrature points."""
         return self.space.grid

@@ -83,6 +83,12 @@ class LagrangeSpace:
         self._function = fem.Function(self.V)
         self._sampler = fem.Expression(self._function, self.reference)
 
+    @cached_property
+    def widths(self) -> Array:
+        """The longest edge of the cell that a quadrature point lies in, shape (n,)."""
+        longest = np.asarray(self.domain.h(self.domain.topology.dim, self.own_cells), dtype=float)
+        return np.repeat(longest, len(self.grid.points) // max(len(longest), 1))
+
     def _evaluate(self, expression: Any) -> Array:
         return fem.Expression(expression, self.reference).eval(self.domain, self.own_cells)
 

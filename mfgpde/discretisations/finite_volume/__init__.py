@@ -86,6 +86,16 @@ class FiniteVolume:
         return 4 if any(float(equation.diffusivity(share * end)) > 0 for share in (0.0, 0.5, 1.0)) else 5
 
     @property
+    def widths(self) -> Array:
+        """The widths of a cell (d,)."""
+        return np.asarray(self.grid.spacing)
+
+    @property
+    def steepest(self) -> tuple[float, str]:
+        """Exponential fitting is an upwind scheme beyond a cell Péclet number of four."""
+        return 4.0, "of order one until cells are as much finer"
+
+    @property
     def sides(self) -> Sides:
         """The walls, side by side."""
         return Sides.of(self.walls, self.grid)

@@ -69,6 +69,16 @@ class Spectral:
     def __reduce__(self) -> tuple[type[Spectral], tuple[CartesianGrid, Backend]]:
         return type(self), (self.grid, self.backend)  # the basis holds a module, and follows from these
 
+    @property
+    def widths(self) -> Array:
+        """How far nodes are apart along each axis (d,)."""
+        return np.asarray(self.grid.spacing)
+
+    @property
+    def steepest(self) -> tuple[float, str]:
+        """No number: what it cannot resolve are ripples, which end a run."""
+        return np.inf, ""
+
     @cached_property
     def basis(self) -> Basis:
         """The expansion that fits the walls."""
