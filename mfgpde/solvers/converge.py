@@ -82,7 +82,6 @@ class Ladder:
             value, coarse = last + change / (ratio - 1), before + earlier / (ratio - 1)
             aitken = last + change**2 / (earlier - change)
             bar = max(
-                2 * abs(value - coarse) / (2 * ratio - 1),
                 AITKEN * abs(aitken - value),
                 (UNSURE if beside.steep else LEAST) * abs(change) / (ratio - 1),
                 BETWEEN * self._off_the_power(value, seen),

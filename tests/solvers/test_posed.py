@@ -158,7 +158,7 @@ def test_a_drift_that_writes_into_its_argument_is_stopped():
 
 
 def test_every_discretisation_says_how_steep_a_drift_its_cells_see():
-    """Volumes, spectral nodes and elements of one width have one number, E|f| h/D; Galerkin's may oscillate, and says so."""
+    """Volumes, spectral nodes and elements have one number, E|f| h/D; Galerkin's says that it may oscillate."""
     mean, D, cells, half = 1.0, 0.02, 64, 4.0
     equation = mfg.FokkerPlanck(lambda x, t: 0 * x - 1.0, lambda t: D, time_dependent=False)
     law, h = mfg.gaussian(np.zeros(1), np.array([[0.3]])), 2 * half / cells
