@@ -79,7 +79,7 @@ class Ladder:
         earlier, ratio = before - self.values[-3], 2.0**self.theory
         seen = _log2(earlier, change) if earlier * change > 0 else np.inf
         if abs(seen - self.theory) < 0.5 and not beside.limited:
-            value, coarse = last + change / (ratio - 1), before + earlier / (ratio - 1)
+            value = last + change / (ratio - 1)
             aitken = last + change**2 / (earlier - change)
             bar = max(
                 AITKEN * abs(aitken - value),
