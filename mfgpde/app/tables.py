@@ -43,7 +43,7 @@ def called(make: Callable[..., Any], arguments: Table, what: str) -> Any:
     >>> from mfgpde.processes import Cosine
     >>> called(Cosine, {"horizn": 2.0}, "process 'cosine'")
     Traceback (most recent call last):
-    ValueError: process 'cosine' does not take 'horizn'; did you mean 'horizon'? It takes horizon
+    ValueError: process 'cosine' does not take 'horizn'; did you mean 'horizon'? It takes offset, horizon
     """
     parameters = inspect.signature(make).parameters
     if all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):

@@ -14,6 +14,7 @@ import numpy as np
 from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array
 from mfgpde.core.checkpoint import Checkpoint
+from mfgpde.core.digits import digits
 from mfgpde.core.kept import Kept
 from mfgpde.densities import cell_means
 from mfgpde.diagnostics.compared import Law, compared, normal, w2_entry
@@ -178,7 +179,7 @@ def _something_left(
 def _mass(ledger: Ledger, grid: CartesianGrid, leaks: Mapping[str, float], ode: Field) -> None:
     """Enter what is missing in the box, and what folds in it."""
     for name, leak in leaks.items():
-        words = f"the {name} sends {100 * leak:.2g} % of its mass out of the box {_box(grid)}"
+        words = f"the {name} sends {digits(100 * leak)} % of its mass out of the box {_box(grid)}"
         if leak > GONE:
             ledger.failures.append(f"{words}: what is left says nothing about the score; give a larger --half-width")
         elif leak > LEAK:

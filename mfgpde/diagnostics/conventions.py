@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
+from mfgpde.core.digits import digits
 from mfgpde.diagnostics.data import Data, Sampled
 from mfgpde.diagnostics.slips import CLOSE, FAR, law_at
 from mfgpde.processes import (
@@ -112,15 +113,15 @@ def wrong_convention(
     scaled, moved = _best_scale(network, data, predicts, process, clock, sigma_data)
     if scaled <= min(CLOSE, own / 9, best.misfit):
         return (
-            f"the network does not fit these data, off by {own:.2g} of its mean square, but fits them {moved}, off by "
+            f"the network does not fit these data, off by {digits(own)} of its mean square, but fits them {moved}, off by "
             f"{scaled:.2g}: give data at the scale that it was trained on"
         )
     if best.misfit > min(CLOSE, own / 9):
         return None
     near = [one for one in found if one.misfit <= max(NEAR * best.misfit, 1e-6)]
     return (
-        f"as a prediction of {predicts} on {process!r} the network is off by {own:.2g} of its mean square; it looks like "
-        f"{' or '.join(map(str, near))}, off by {best.misfit:.2g}: say so"
+        f"as a prediction of {predicts} on {process!r} the network is off by {digits(own)} of its mean square; it "
+        f"looks like {' or '.join(map(str, near))}, off by {best.misfit:.2g}: say so"
     )
 
 

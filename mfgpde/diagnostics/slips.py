@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
+from mfgpde.core.digits import digits
 from mfgpde.densities import Density, GaussianMixture, marginal
 from mfgpde.diagnostics.data import Data, Named, noised
 from mfgpde.processes import LinearProcess
@@ -55,7 +56,9 @@ def likely_slip(
         if abs(c + 1) < 0.1:
             return "what was given has the wrong sign: it looks like the negative of a score"
         if data is not None:
-            return f"what was given looks like {c:.3g} times the score of the data at all times: its scale is wrong"
+            return (
+                f"what was given looks like {digits(c, 3)} times the score of the data at all times: its scale is wrong"
+            )
     if worst[name] <= min(CLOSE, own / 9):
         return f"what was given is no score but looks like {name}"
     return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mfgpde.core.digits import digits
 from mfgpde.report import certificate_plots, drawings, table
 from mfgpde.report.environment import template
 from mfgpde.report.formulas import mathml
@@ -30,7 +31,7 @@ def render(result: Mapping[str, Any], fields: Mapping[str, Any], history: Sequen
     trends = {name: _trend(name, history) for name in numbers}
     page = template(
         "certificate.html",
-        short=lambda x: "–" if x is None else f"{x:.4g}",
+        short=lambda x: "–" if x is None else digits(x, 4),
         tightness=table.tightness,
         mathml=mathml,
         scale=drawings.scale,

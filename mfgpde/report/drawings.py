@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from mfgpde.core.digits import digits
 from mfgpde.report.notation import notation
 
 LEFT, RIGHT = -6.0, 3.0  # decades of (excess / δ) that the strip shows
@@ -16,12 +17,12 @@ WIDTH, ROOM = 180.0, 4.0  # of pictures, and what is free at their ends
 
 def number(value: float | None) -> str:
     """Return a number with few digits; null is no finite number."""
-    return "∞" if value is None else f"{value:.4g}"
+    return "∞" if value is None else digits(value, 4)
 
 
 def bar(value: float | None) -> str:
     """Return an error bar with two digits: more say nothing."""
-    return "∞" if value is None else f"{value:.2g}"
+    return "∞" if value is None else digits(value)
 
 
 def intervals(finding: Mapping[str, Any]) -> Markup:

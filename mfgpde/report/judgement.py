@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mfgpde.core.digits import digits
 from mfgpde.report.advice import advised
 from mfgpde.report.shares import Share, percent, residual_share, shares
 
@@ -81,7 +82,9 @@ def _distance(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
         short = result.get("likelihood", {}).get("data", {}).get("KL(p‖q^ODE)")
         if short is not None:
             each = short["value"] / result["dimension"]
-            words += f", but the ODE falls {short['value']:.2g} nats short in likelihood, {each:.2g} a dimension"
+            words += (
+                f", but the ODE falls {digits(short['value'])} nats short in likelihood, {digits(each)} a dimension"
+            )
     return words + " (100 %: all mass at the data's mean)."
 
 
@@ -122,7 +125,7 @@ def _equation(result: Mapping[str, Any]) -> str:
     if found is None:
         last = result["residuals"][-1]["score residual"]
         size = math.sqrt(max(last["value"], 0.0)) if isinstance(last, Mapping) else last
-        return f"The score does not move in time; what its equation asks of it is {size:.3g} (rms) at the end."
+        return f"The score does not move in time; what its equation asks of it is {digits(size, 3)} (rms) at the end."
     verdict = "does not solve" if found.overall > BROKEN else "solves"
     words = f"The score {verdict} its own equation: the residual is {percent(found.overall)} of |∂_t s| over all times"
     return f"{words}, {percent(found.last)} at the end, and largest at t = {found.largest_at:.3g}."

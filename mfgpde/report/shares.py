@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mfgpde.core.digits import digits
+
 GRADES = ((0.01, "very close"), (0.05, "close"), (0.2, "off"), (math.inf, "far"))
 LABELS = {
     "sde–data": "SDE – data",
@@ -127,18 +129,16 @@ def _rms(row: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def percent(share: float) -> str:
-    """Return a share in per cent with two digits, what is next to nothing as such, and large ones as multiples.
+    """Return a share in per cent, with two digits or from 100 % on three, and what is next to nothing as such.
 
     >>> from mfgpde.report.shares import percent
-    >>> percent(0.1234), percent(1e-7), percent(1.19), percent(40.0)
-    ('12 %', 'less than 0.01 %', '119 %', '40 times')
+    >>> percent(0.1234), percent(1e-7), percent(0.997), percent(1.19), percent(40.0)
+    ('12 %', 'less than 0.01 %', '100 %', '119 %', '4000 %')
     """
     if not math.isfinite(share):
         return "∞"
-    if share >= 10:
-        return f"{share:.2g} times"
     if share == 0 or 100 * share >= 0.01:
-        return f"{100 * share:.3g} %" if share >= 1 else f"{100 * share:.2g} %"
+        return f"{digits(100 * share, 3 if share >= 1 else 2)} %"
     return "less than 0.01 %"
 
 

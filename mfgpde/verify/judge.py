@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mfgpde.core.digits import digits
 from mfgpde.core.estimate import Kind
 from mfgpde.verify.claim import Evidence
 from mfgpde.verify.finding import Finding, Outcome
@@ -86,12 +87,13 @@ def reason(finding: Finding) -> str:
     if finding.infinite:
         return f"{finding.infinite}, which decides nothing: {finding.label}"
     reach = finding.excess + finding.bar
-    proved, size = finding.kind is Kind.PROVED, f"{finding.excess:.2g} ± {finding.bar:.1g}"
+    proved, size = finding.kind is Kind.PROVED, f"{digits(finding.excess)} ± {digits(finding.bar, 1)}"
+    delta = digits(finding.resolution)
     if finding.outcome is Outcome.HOLDS:
-        return f"{'proved' if proved else 'holds'} to {reach:.2g} (δ {finding.resolution:.2g}): {finding.label}"
+        return f"{'proved' if proved else 'holds'} to {digits(reach)} (δ {delta}): {finding.label}"
     if finding.outcome is Outcome.REFUTED:
-        return f"{'proved to be ' if proved else ''}off by {size} (δ {finding.resolution:.2g}): {finding.label}"
-    return f"off by {size}, δ {finding.resolution:.2g} in between: {finding.label}"
+        return f"{'proved to be ' if proved else ''}off by {size} (δ {delta}): {finding.label}"
+    return f"off by {size}, δ {delta} in between: {finding.label}"
 
 
 def _complaint(name: str, outcome: Evidence | Exception, evidence: Evidence) -> str:
@@ -106,7 +108,7 @@ def _complaint(name: str, outcome: Evidence | Exception, evidence: Evidence) -> 
     if refuted:
         return ""
     closest = max(outcome.findings, key=lambda finding: finding.excess - finding.bar - finding.resolution)
-    return f"control “{name}” was not refuted ({closest.label}: {reason(closest)})"
+    return f"control “{name}” was not refuted ({reason(closest)})"
 
 
 def smallest_changes(evidence: Evidence, changed: Evidence, step: float) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """A certificate's paragraph, its shares and its schema: numbers known beforehand must be said, and nothing else."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from mfgpde.app import certificates
 from mfgpde.app.cli import app
 from mfgpde.diagnostics.data import Named, Sampled
 from mfgpde.diagnostics.scales import spread, stopped_early
-from mfgpde.report import comparison, shares
+from mfgpde.report import comparison, shares, table
 from mfgpde.report.advice import advised
 from mfgpde.report.judgement import judged
 
@@ -218,3 +219,31 @@ def test_a_likely_slip_and_a_prior_far_off_come_before_bars():
         "stop": shares.Share("", 0.0, 0.01, 0.005),
     }
     assert advised({"grid": {}, "leak": {"sde": 0.0}}, known).startswith("a longer horizon or a larger last noise")
+
+
+@pytest.mark.parametrize("residual", [1.0, 41.3, 300.0])
+def test_a_sentence_has_one_unit(residual):
+    """The residual over |∂_t s| = 4 in per cent, whatever its size: never as multiples, never with an exponent."""
+    row = {"score": 3.0, "time derivative": 4.0, "score residual": residual, "rotation": 0.0}
+    rows = [{"t": t, **row} for t in (1.0, 0.5)] + [{"t": 0.01, **row, "score residual": 4.4 * residual}]
+    text = judged(certificate(residuals=rows, leak={"sde": 0.997, "ode": 0.0})).text
+    (sentence,) = re.findall(r"The score (?:does not )?solves? its own equation.*?largest", text)
+    assert sentence.count(" %") == 2
+    assert "times of" not in text
+    assert not re.search(r"\de[+-]\d", text)
+    assert "100 % of the mass of its SDE leaves the box" in text
+
+
+def test_numbers_of_the_table_of_verdicts_can_be_read():
+    assert table.margin(-2.4e12) == "< -1000"
+    assert table.tightness({"tightness": 412.3}) == "410 ×"
+    assert table.notices({"factor": 0.0, "rate": 0.998}) == "factor any amount, rate 100 %"
+
+
+@pytest.mark.parametrize(("outcome", "seen"), [("refuted", (1, 1)), ("holds", (0, 1)), ("broken", (0, 1))])
+def test_changed_coefficients_do_not_stand_in_for_a_control(outcome, seen):
+    claim = {"findings": [{"refuted_by": ["factor 5 % off"]}], "controls": [{"description": "c", "outcome": outcome}]}
+    assert table.seen_of(claim) == seen
+    claim["findings"][0]["refuted_by"] = ["d"]
+    claim["controls"].append({"description": "d", "outcome": "refuted"})
+    assert table.seen_of(claim) == (1, 1)

@@ -102,6 +102,17 @@ def test_evidence_needs_distinct_findings():
         Evidence([equal("f", ZERO, ZERO, resolution=1.0)] * 2)
 
 
+def test_a_control_that_is_not_refuted_is_named_once():
+    verdict = judge(evidence(0.0, 0.0), {"c": evidence(0.0, 0.0)})
+    assert verdict.outcome is Outcome.BROKEN
+    assert verdict.reason.count("f0") == 1
+
+
+def test_reasons_are_written_without_exponents_where_they_can_be_read():
+    far = equal("f", Estimate(412.3, 96.0, Kind.BOUND, "by hand"), ZERO, resolution=120.0)
+    assert judge(Evidence([far]), {"c": REFUTED}).reason == "off by 410 ± 100 (δ 120): f"
+
+
 def test_margins_are_counted_in_error_bars():
     """δ − excess is 0.3, or −0.7, and the bars together 0.1."""
     left, right = Estimate(1.0, 0.06, Kind.BOUND, "by hand"), Estimate(1.2, 0.04, Kind.BOUND, "by hand")
