@@ -39,14 +39,13 @@ class Estimators:
             found = OperatorInformed(basis, process, samples, ridge=ridge)
             value, error = (part.ravel()[0] for part in (found(x, t), found.standard_error(x, t)))
             bar = Estimate(float(value), QUANTILE * float(error), Kind.CONFIDENCE, "standard error, sandwich")
-            truth = best(found, law, x, t)
+            truth = best(found, basis, law, x, t)
             yield Case(f"score at t = {t:.2g}, degree {degree} in {d}D, {n} samples, {name} ridge", bar, truth, 1e-10)
 
 
-def best(found: OperatorInformed, law: GaussianMixture, x: Array, t: float) -> float:
+def best(found: OperatorInformed, basis: HermiteBasis, law: GaussianMixture, x: Array, t: float) -> float:
     """Return the first component at x (1, d) of the score of the span that is closest to that of the noised law."""
-    basis, tau = found.basis, found.clock(t)
-    B, c = found.system(tau, moments(basis, law))
+    B, c = found.system(found.clock(t), moments(basis, law))
     alpha = np.concatenate(([0.0], np.linalg.solve(B, c) / np.sqrt(basis.eigenvalues[1:])))
     slope = basis.differentiate(alpha, x, 1)[1]
     return float((slope + basis.stationary(x, 1)[1]).ravel()[0])

@@ -29,7 +29,8 @@ class Passages:
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a well of one to three waves and a slope, an interval, a noise, cells and a discretisation."""
-        well = Well(*rng.uniform([0.2, -2.5, -2.5, -1.0], [2.5, 2.5, 2.5, 1.0]), float(rng.uniform(1.0, 4.0)))
+        sizes: list[float] = rng.uniform([0.2, -2.5, -2.5, -1.0], [2.5, 2.5, 2.5, 1.0]).tolist()
+        well = Well(sizes[0], sizes[1], sizes[2], sizes[3], float(rng.uniform(1.0, 4.0)))
         noise, side = float(np.exp(rng.uniform(-1.0, 1.0))), float(np.exp(rng.uniform(-0.5, 1.0)))
         cells, pick = int(rng.integers(*CELLS)), int(rng.integers(4))
         equation = FokkerPlanck(
