@@ -1,4 +1,4 @@
-# `make validate` and `make test` do everything from a fresh clone: environment, installation, work.
+# `make env`, `make validate` and `make test` do everything from a fresh clone: environment, installation, work.
 LEVEL ?= quick
 BASELINE := $(if $(filter quick,$(LEVEL)),baseline.json,baseline-$(LEVEL).json)
 PYTHON := .venv/bin/python
@@ -8,7 +8,10 @@ test test-torch test-all: export PYTHONDONTWRITEBYTECODE :=
 # workers share the cores already: threads of BLAS would wait for each other
 test test-torch test-all: export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: validate test test-torch test-all lint figures docs bench baseline clean
+.PHONY: env validate test test-torch test-all lint figures docs bench baseline clean
+
+env: .venv/ready
+	@echo "The environment is .venv; . .venv/bin/activate makes mfgpde and its Python those of this shell."
 
 validate: .venv/ready
 	@.venv/bin/mfgpde validate --level $(LEVEL)

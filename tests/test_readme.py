@@ -73,10 +73,32 @@ def test_the_table_of_exit_codes_names_every_command():
         assert f"`{command}`" in table
 
 
+def test_guides_name_targets_of_make_that_there_are():
+    targets = set(re.findall(r"^([a-z][\w-]*)(?: [a-z][\w -]*)?:(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets |= {"test-torch", "test-all"}
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "tutorial.md"):
+        named = set(re.findall(r"(?:`|^)make ([a-z-]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+        assert named <= targets, path
+        order = [
+            path.read_text(encoding="utf-8").find(one) for one in ("make env", ". .venv/bin/activate", "make validate")
+        ]
+        assert path.name == "CONTRIBUTING.md" or -1 < order[0] < order[1] < order[2], path
+
+
+def test_the_table_of_sizes_adds_up():
+    sizes = [int(size) for size in re.findall(r"^\| [\w ]+ \| (?:\+ )?(\d+) \|", README, re.MULTILINE)]
+    assert len(sizes) == 7
+    assert sum(sizes[:-1]) == pytest.approx(sizes[-1], abs=15)
+
+
 def test_the_tutorial_ends_in_a_verified_claim(tmp_path, capsys):
     names = {}
-    for code in blocks(ROOT / "docs" / "tutorial.md"):
-        exec(compile(code, "tutorial.md", "exec"), names)
+    codes = blocks(ROOT / "docs" / "tutorial.md")
+    files = {code.split("\n")[0].removeprefix("# "): code for code in codes if code.startswith("# ")}
+    assert list(files) == ["my_claims/relaxation.py", "my_score.py"], "shown as they are, with nothing to unescape"
+    for code in codes:
+        if code not in files.values():
+            exec(compile(code, "tutorial.md", "exec"), names)
     assert "solution of FokkerPlanck" in capsys.readouterr().out
     assert names["error"] < 0.01
     mixture = names["data"]
@@ -85,11 +107,12 @@ def test_the_tutorial_ends_in_a_verified_claim(tmp_path, capsys):
     )
     assert 1.0 + (second - 1.0) * 2.718281828459045**-1.0 in names["ladder"].limit
     path = tmp_path / "relaxation.py"
-    path.write_text(names["claim_file"], encoding="utf-8")
+    path.write_text(files["my_claims/relaxation.py"], encoding="utf-8")
     result = trial.run_claim(discover.Entry("relaxation", path), Level.QUICK, 0)
     assert result["outcome"] == Outcome.HOLDS.value, result["reason"]
     assert result["detects"]["rate"] < 0.1
-    (tmp_path / "my_score.py").write_text(names["score_file"], encoding="utf-8")
+    assert "\\\\" not in result["statement"], "one backslash, as LaTeX has it"
+    (tmp_path / "my_score.py").write_text(files["my_score.py"], encoding="utf-8")
     text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^mfgpde (check my_score.*)$", text, re.MULTILINE)
     words = [word.replace("my_score.py", str(tmp_path / "my_score.py")) for word in command.split()]
