@@ -28,7 +28,7 @@ def ready(path: Path, suffixes: Collection[str] = ()) -> Path:
     Raises ValueError for its suffix, and where it is a folder or would lie in a file; OSError for its folder.
     """
     if suffixes and path.suffix not in suffixes:
-        raise ValueError(f"{path} must end in {' or '.join(suffixes)}, which say what is written")
+        raise ValueError(f"{path} must end in {' or '.join(suffixes)}, and its ending says what is written")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it")
     if path.parent.is_file():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_labelled(path: str | os.PathLike[str], what: str, fits: Callable[[xarray.Dataset], bool]) -> xarray.Dataset:
-    """Return the variables of a NetCDF file that hold `what`. ValueError for others, and sizes it cannot hold."""
+    """Return the variables of a NetCDF file that hold `what`. ValueError for others, NaN, damage, and false sizes."""
     import xarray
 
     try:
@@ -26,7 +26,11 @@ def read_labelled(path: str | os.PathLike[str], what: str, fits: Callable[[xarra
                 raise ValueError(f"it holds {', '.join(map(str, stored.data_vars)) or 'nothing'}")
             if stored.nbytes > SMALL and stored.nbytes > SPREAD * os.path.getsize(path):
                 raise ValueError(f"its header claims {stored.nbytes} bytes, the file has {os.path.getsize(path)}")
-            return stored.load()
+            found = stored.load()
+            holed = [str(name) for name, array in found.data_vars.items() if array.isnull().any()]
+            if holed:
+                raise ValueError(f"NaN in its {', '.join(holed)}")
+            return found
     except (*TROUBLES, RuntimeError) as trouble:
         raise ValueError(f"{path} is no whole file of {what} ({said(trouble)})") from trouble
 
@@ -68,7 +72,13 @@ def save_fields(fields: Mapping[str, Field], path: str | os.PathLike[str]) -> Pa
 
 
 def write_labelled(data: xarray.Dataset | xarray.DataArray, path: Path) -> None:
-    """Write labelled arrays through a temporary file beside `path`."""
+    """Write labelled arrays, each with its checksum, through a temporary file beside `path`."""
+    import xarray
+
+    whole = data.to_dataset() if isinstance(data, xarray.DataArray) else data
+    summed = [
+        name for name, array in whole.variables.items() if array.ndim and array.size and array.dtype.kind in "fiub"
+    ]
     with written(path) as part:
-        room(part, data.nbytes)
-        data.to_netcdf(part, engine="h5netcdf")
+        room(part, whole.nbytes)
+        whole.to_netcdf(part, engine="h5netcdf", encoding={name: {"fletcher32": True} for name in summed})

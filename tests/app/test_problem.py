@@ -88,7 +88,11 @@ def test_where_results_go_is_looked_at_before_the_work(text, tmp_path, monkeypat
     monkeypatch.setattr(problem.Problem, "solve", never)
     monkeypatch.setattr(game_problem.GameProblem, "solve", never)
     (tmp_path / "file").write_text("in the way")
-    for out, words in (("a.foo", "must end in"), ("c.csv", "must end in"), ("file/a.nc", "cannot write")):
+    for out, words in (
+        ("a.foo", "must end in"),
+        ("c.csv", "must end in"),
+        ("file/a.nc", "is a file, so there is no place"),
+    ):
         result = invoke(path, "--out", tmp_path / out)
         assert result.exit_code == 1
         assert words in result.output, result.output

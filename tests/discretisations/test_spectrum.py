@@ -123,6 +123,12 @@ def test_noise_is_called_noise():
             3,
             mfg.processes.MarkovGenerator(lambda x: 600 * (x[..., 0] ** 2 - 1) ** 2),
         )
+    with pytest.raises(ValueError, match=r"rises by 760 over the mesh"):  # where it once refined for ever
+        mfg.finite_element.adapt_eigenvalue(
+            mfg.FiniteElement(mfg.meshes.interval(-39.0, 39.0, 60), 2),
+            1,
+            mfg.processes.MarkovGenerator(lambda x: 0.5 * x[..., 0] ** 2),
+        )
     coarse = mfg.FiniteElement(mfg.meshes.interval(-36.0, 36.0, 37), 2)
     with pytest.raises(ValueError, match=r"changes by .* within one cell"):
         mfg.eigenpairs(coarse, 3, mfg.processes.MarkovGenerator(lambda x: 0.5 * x[..., 0] ** 2))

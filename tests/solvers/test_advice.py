@@ -64,6 +64,18 @@ def test_tails_too_heavy_for_any_box_are_held_by_real_walls():
     assert solved(walled, cauchy, equation=equation, mass=None).conserved["mass"][-1] == pytest.approx(factor, abs=1e-5)
 
 
+def test_what_a_box_cuts_off_a_heavy_tail_is_in_the_bar():
+    """E X² = 3 + 2Dt of Student's t₃ with noise: ±60 holds all but 0.11 of it, and the bar says so."""
+    noise, second = mfg.FokkerPlanck(lambda x, t: 0 * x, lambda t: 0.5, time_dependent=False), lambda x: x[..., 0] ** 2
+
+    def spread(space):
+        return solved(space, t3, 0.5, noise).fields[-1].expectation(second)
+
+    found = mfg.converge(spread, volumes((-60,), (60,), (240,))).limit
+    assert 3.5 in found
+    assert 0.11 < found.half_width < 0.3
+
+
 @pytest.mark.parametrize("scheme", [mfg.FiniteVolume, mfg.Spectral])
 def test_mass_that_reaches_a_wall_finds_room_in_the_box_to_try(scheme):
     """A drift of three for one unit of time: ripples of a layer at the wall are not taken for cells too wide."""

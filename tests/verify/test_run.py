@@ -60,6 +60,20 @@ def test_exit_codes(suite, tmp_path, arguments, code, word):
     assert "http" not in page.replace("http://www.w3.org", "").replace("https://www.w3.org", "")
 
 
+def test_what_needs_a_library_that_is_not_here_is_skipped(suite, tmp_path):
+    """The other claim is judged, and nothing is called broken."""
+    path = suite("good") / "needs.py"
+    path.write_text(TEMPLATE.format(name="needs", off=0.0, bar=0.01, control=1.0, log=str(tmp_path / "log")))
+    missing = "raise ModuleNotFoundError('No module named jax', name='jax.numpy')\n"
+    path.write_text(path.read_text().replace("claim = ", missing + "claim = "))
+    result = invoke(path.parent, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    found = {claim["id"]: claim for claim in record.read(tmp_path / "out/quick/run.json")["claims"]}
+    assert (found["good"]["outcome"], found["needs"]["outcome"]) == ("holds", "skipped")
+    assert "skipped, because" in found["needs"]["reason"]
+    assert "jax, which is not installed: pip install" in found["needs"]["reason"]
+
+
 def test_the_power_is_reported(suite, tmp_path):
     invoke(suite("toy"), "--out", tmp_path / "out")
     stored = record.read(tmp_path / "out/quick/run.json")
