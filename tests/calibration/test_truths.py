@@ -7,15 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad, solve_ivp
+from scipy.optimize import linprog
 from scipy.stats import binom, norm
 
 import mfgpde as mfg
 from mfgpde.calibration import Case, calibrate, drawn
+from mfgpde.calibration.cell_transports import _move
 from mfgpde.calibration.certificates import distances, generated
 from mfgpde.calibration.contract import between
 from mfgpde.calibration.convergences import _step
 from mfgpde.calibration.ledgers import _parts
 from mfgpde.calibration.means import drawn_laws
+from mfgpde.calibration.particles import linear, quadratic
+from mfgpde.calibration.regrets import regrets
 from mfgpde.calibration.sampled_laws import affine, between_gaussians
 from mfgpde.calibration.trajectories import Scaled, laws, squares
 from mfgpde.calibration.trial import ALARM, Row, Tried, generator
@@ -263,3 +267,81 @@ def test_costs_of_linear_quadratic_games_solve_their_equation(weight, horizon, k
     assert game.terminal.reference(np.array([[1.5]]), horizon)[0] == pytest.approx(0.5 * weight * 2.25)
     area = quad(lambda x: norm.pdf(x, m, s), -np.inf, np.inf)[0]
     assert area == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("theta", "w", "sigma", "T"), [(0.0, 1.0, 1.0, 1.0), (0.7, 1.4, 0.8, 1.3), (1.5, 0.3, 0.5, 0.4)]
+)
+def test_expectations_of_particles_solve_their_equations(theta, w, sigma, T):
+    """cosh(T)^{−½} of Cameron and Martin; Riccati's equation; the mean by the Gaussian law of ∫X; volumes on a grid."""
+    assert quadratic(0.0, 1.0, 1.0, T, mfg.gaussian(0.0, 1e-14)) == pytest.approx(np.cosh(T) ** -0.5)
+    run = solve_ivp(
+        lambda s, y: [w**2 - 2 * theta * y[0] - sigma**2 * y[0] ** 2, -0.5 * sigma**2 * y[0]],
+        (0, T),
+        (0, 0),
+        rtol=1e-11,
+    )
+    A, log = run.y[:, -1]
+    start = mfg.gaussian(np.array([0.6, -1.1]), 0.3, 2)
+    each = [
+        quad(lambda x, m=m: np.exp(log - 0.5 * A * x * x - (x - m) ** 2 / 0.6) / np.sqrt(0.6 * np.pi), -8, 8)[0]
+        for m in (0.6, -1.1)
+    ]
+    assert quadratic(theta, sigma, w, T, start) == pytest.approx(np.prod(each), rel=1e-6)
+    a, b = 0.6, -0.4
+    walk = mfg.processes.Diffusion(lambda x, t: -theta * x, lambda x, t: 0.5 * sigma**2)
+    equation = mfg.equations.FeynmanKac(walk, killing=lambda x, t: 4 + b * x[..., 0])  # the four is taken back
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(9.0, 400, 1))
+    u = mfg.solve(equation, space, lambda x: np.exp(a * x[..., 0]), (0.0, T), rtol=1e-8).at(T)
+    point = mfg.gaussian(0.5, 1e-14)
+    found = linear(theta, sigma, np.array([a]), np.array([b]), T, point)
+    assert found == pytest.approx(np.exp(4 * T) * float(u(np.array([[0.5]]))[0]), rel=1e-3)
+
+
+def test_moves_on_tori_are_optimal(rng):
+    """A linear programme over all cells, distances the shortest way, another solver."""
+    grid = mfg.CartesianGrid((0.0, 1.0), (2.0, 4.0), (10, 8), (True, False))
+    for _ in range(12):
+        law, moved, way = _move(rng, grid)
+        p, q = (one.ravel() / one.sum() for one in (law, moved))
+        x, y = (grid.points.reshape(-1, 2)[one > 0] for one in (p, q))
+        apart = np.abs(x[:, None] - y)
+        apart[..., 0] = np.minimum(apart[..., 0], 2.0 - apart[..., 0])
+        n, m = len(x), len(y)
+        sums = np.concatenate((np.kron(np.eye(n), np.ones(m)), np.kron(np.ones(n), np.eye(m))))
+        for order in (1, 2):
+            costs = np.sum(apart**2, axis=-1) ** (order / 2)
+            best = linprog(costs.ravel(), A_eq=sums, b_eq=np.concatenate((p[p > 0], q[q > 0])), method="highs-ds")
+            assert best.fun ** (1 / order) == pytest.approx(way, abs=1e-6)
+
+
+def test_regrets_are_what_a_quadratic_programme_saves():
+    """Means alone differ: minimise Σ½hv² + ½c(m − M)² + ½q(m_N − goal)² over the velocities, on 1600 steps."""
+    start, goal, pull, want, T, n = (
+        np.array([-0.7, 0.5]),
+        np.array([0.6, -0.8]),
+        np.array([1.5, 2.5]),
+        np.ones(2),
+        1.0,
+        1600,
+    )
+    h = T / n
+    reach = h * (np.tri(n + 1, n, -1))  # m at nodes from velocities
+    weight = np.full(n + 1, h)
+    weight[[0, -1]] *= 0.5
+
+    def answer(i, other):
+        bent = pull[i] * (reach.T * weight) @ reach + want[i] * np.outer(reach[-1], reach[-1]) + h * np.eye(n)
+        right = pull[i] * (reach.T * weight) @ (other - start[i]) + want[i] * reach[-1] * (goal[i] - start[i])
+        return np.linalg.solve(bent, right)
+
+    def cost(i, v, other):
+        m = start[i] + reach @ v
+        return 0.5 * (h * v @ v + pull[i] * weight @ (m - other) ** 2 + want[i] * (m[-1] - goal[i]) ** 2)
+
+    means = [np.full(n + 1, s) for s in start]
+    for rounds in (1, 2):
+        v = [answer(i, means[1 - i]) for i in (0, 1)]
+        means = [start[i] + reach @ v[i] for i in (0, 1)]
+        saved = [cost(i, v[i], means[1 - i]) - cost(i, answer(i, means[1 - i]), means[1 - i]) for i in (0, 1)]
+        assert regrets(start, goal, pull, want, T, rounds) == pytest.approx(saved, rel=5e-3)
