@@ -316,14 +316,14 @@ def test_moves_on_tori_are_optimal(rng):
 
 
 def test_regrets_are_what_a_quadratic_programme_saves():
-    """Means alone differ: minimise Σ½hv² + ½c(m − M)² + ½q(m_N − goal)² over the velocities, on 1600 steps."""
+    """Means alone differ: minimise Σ½hv² + ½c(m − M)² + ½q(m_N − goal)² over the velocities, on 400 steps."""
     start, goal, pull, want, T, n = (
         np.array([-0.7, 0.5]),
         np.array([0.6, -0.8]),
         np.array([1.5, 2.5]),
         np.ones(2),
         1.0,
-        1600,
+        400,
     )
     h = T / n
     reach = h * (np.tri(n + 1, n, -1))  # m at nodes from velocities
@@ -344,4 +344,4 @@ def test_regrets_are_what_a_quadratic_programme_saves():
         v = [answer(i, means[1 - i]) for i in (0, 1)]
         means = [start[i] + reach @ v[i] for i in (0, 1)]
         saved = [cost(i, v[i], means[1 - i]) - cost(i, answer(i, means[1 - i]), means[1 - i]) for i in (0, 1)]
-        assert regrets(start, goal, pull, want, T, rounds) == pytest.approx(saved, rel=5e-3)
+        assert regrets(start, goal, pull, want, T, rounds) == pytest.approx(saved, rel=2e-2)
