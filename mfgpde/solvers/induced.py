@@ -197,10 +197,15 @@ def induced_ode(
     observed, clock = counted(score), time.perf_counter()
     corners = grid.corners
     shape, stored = corners.shape, _stored(process, stop, times)
-    with meter("flow", show=progress) as bar:
+    with meter("flow", show=progress) as bar, np.errstate(over="ignore", invalid="ignore"):
 
         def velocity(t: float, y: Array) -> Array:
             x = y.reshape(shape)
+            if not np.isfinite(x).all():
+                raise ValueError(
+                    f"the probability flow of this score leaves every box and the numbers near t = {t:.3g}; look at its "
+                    "sign, its scale and what it predicts, or end the process earlier"
+                )
             bar((t - stop) / (process.horizon - stop), f"t = {t:.4g}")
             if isinstance(observed, CountedFlow):
                 return checked(observed.velocity(x, t), shape, f"the velocity at t = {t:g}").ravel()

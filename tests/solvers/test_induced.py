@@ -65,6 +65,12 @@ def test_mass_that_runs_away_is_found_and_stated():
     assert float(sde.density.integral()) == pytest.approx(1 - sde.leak, abs=1e-6)
 
 
+def test_a_flow_that_leaves_the_numbers_is_told_as_one():
+    """Of s = −x under EDM's σ = t the corners grow like e^{t²/2}: at t = 38 there is no such number."""
+    with pytest.raises(ValueError, match=r"leaves every box and the numbers near t = 37\..*look at its sign"):
+        mfg.induced_ode(mfg.processes.EDM(), lambda x, t: -x, mfg.CartesianGrid.cube(3.0, 16, 1), stop=0.1)
+
+
 def test_stages_are_stored_latest_first():
     score = mfg.ExactScore(OU, mfg.densities.bimodal(1))
     grid = mfg.CartesianGrid.cube(5.0, 128, 1)
