@@ -274,7 +274,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(suite, tmp_p
     (tmp_path / "file").write_text("in the way")
     result = invoke(suite("a"), "--out", tmp_path / "file")
     assert result.exit_code == 1
-    assert "cannot write" in result.output
+    assert "is a file; --out names a folder" in result.output
     assert not (tmp_path / "log").exists()
 
 
