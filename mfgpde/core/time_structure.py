@@ -40,7 +40,7 @@ def scanned(
     own width.
     """
     times = np.linspace(start, end, SAMPLES + 1)
-    values = None if many is None else _at_once(coefficient, many, times)
+    values = None if many is None else at_once(coefficient, many, times)
     if values is None:
         values, denser = np.array([coefficient(float(t)) for t in times]), None
     else:
@@ -59,8 +59,8 @@ def scanned(
     return merged(places), gap
 
 
-def _at_once(coefficient: Callable[[float], Array], many: Callable[[Array], Array], times: Array) -> Array | None:
-    """Return all samples from one call, or None where that is not what single calls give."""
+def at_once(coefficient: Callable[[float], Array], many: Callable[[Array], Array], times: Array) -> Array | None:
+    """Return all samples from one call, or None where that is not what single calls give, by four of them."""
     try:
         values, few = np.asarray(many(times), dtype=float), np.linspace(0, len(times) - 1, 4).astype(int)
         same = np.array_equal(values[few], np.array([coefficient(float(times[k])) for k in few]))

@@ -39,6 +39,8 @@ class FokkerPlanck(Equation):
     horizon: float = math.inf
     divergence: ScalarField | None = None
     """∇·f where it is known: residuals ask for it"""
+    rates: VectorField | None = None
+    """what of a drift that is dear to ask may jump in time, at points (n, d); the rest is taken to be smooth"""
     unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
@@ -58,14 +60,15 @@ class FokkerPlanck(Equation):
     def reverse(cls, process: ForwardProcess, score: Score) -> FokkerPlanck:
         """Return the equation of the generating SDE, in generation time τ = T − t.
 
-        ∂_τ q = −∇·((−f + 2D s) q) + D Δq, all coefficients at t = T − τ. — arXiv:2011.13456, eq. (6).
+        ∂_τ q = −∇·((−f + 2D s) q) + D Δq, all coefficients at t = T − τ; the score is taken to be smooth in time.
+        — arXiv:2011.13456, eq. (6).
         """
         back = _Reverse(process, score)
         potential = None
         if isinstance(process, IsotropicProcess) and offers(score, PotentialScore):
             potential = _ReversePotential(process, score)
         known = back.divergence if offers(score, DivergenceScore) else None
-        return cls(back.drift, back.diffusivity, potential=potential, horizon=process.horizon, divergence=known)
+        return cls(back.drift, back.diffusivity, True, potential, process.horizon, known, back.rates)
 
 
 def potential_of(process: ForwardProcess) -> ScalarField | None:
@@ -96,6 +99,9 @@ class _Reverse:
     def drift(self, x: Array, tau: float) -> Array:
         t = self.time(tau)
         return 2 * float(self.process.diffusivity(t)) * self.score(x, t) - self.process.drift(x, t)
+
+    def rates(self, x: Array, tau: float) -> Array:
+        return self.process.drift(x, abs(self.process.horizon - tau))  # not below zero by a rounding
 
     def divergence(self, x: Array, tau: float) -> Array:
         t, score = self.time(tau), cast(DivergenceScore, self.score)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
-from mfgpde.core.time_structure import Break, merged, named, scanned
+from mfgpde.core.time_structure import Break, at_once, merged, named, scanned
 from mfgpde.discretisations.contract import Distributed, Domain
-from mfgpde.equations import Continuity, Diffusing, Equation
+from mfgpde.equations import Continuity, Diffusing, Equation, FokkerPlanck
 from mfgpde.equations.contract import VectorField
 from mfgpde.grids import CartesianGrid
 
@@ -40,10 +40,15 @@ class Coefficient:
 
     at: Callable[[float], Array]
     many: Callable[[Array], Array]
+    rates: Coefficient | None = None
+    """what of them may jump, where the rest is dear to ask and smooth"""
+    together: bool = False
+    """whether one call for many times gives what calls for each do"""
 
     def scanned(self, start: float, end: float) -> tuple[list[Break], float]:
         """Return where they jump or change sharply, and how far apart the times are at which they were read."""
-        return scanned(self.at, start, end, self.many)
+        read = self.rates or self
+        return scanned(read.at, start, end, read.many)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,7 @@ class Structure:
     breaks: list[Break] = field(default_factory=list)
     gap: float = 0.0
     """between two times at which the coefficients were read before the run; zero where they do not depend on time"""
-    _recent: Recent[list[Array]] = field(default_factory=lambda: Recent(8), repr=False)
+    _recent: Recent[Array] = field(default_factory=lambda: Recent(16), repr=False)
 
     @classmethod
     def of(
@@ -65,7 +70,11 @@ class Structure:
         known = named(at, start, end)
         if not equation.time_dependent:
             return cls(breaks=known)
-        parts = tuple(_coefficients(equation, domain))
+        few = np.linspace(start, end, 5)
+        parts = tuple(
+            replace(part, together=at_once(part.at, part.many, few) is not None)
+            for part in _coefficients(equation, domain)
+        )
         looks = [part.scanned(start, end) for part in parts] if scan else []
         gap = max((gap for _, gap in looks), default=end - start)
         return cls(parts, merged([*known, *(place for found, _ in looks for place in found)]), gap)
@@ -75,7 +84,10 @@ class Structure:
         """What may be missed, in a sentence; nothing where nothing can be."""
         if not self.gap:
             return ""
-        return f"read every {self.gap:.1e} of time: a pulse that is shorter may be missed unless breaks= names it"
+        smooth = "; the score is taken to be smooth" if any(part.rates for part in self.coefficients) else ""
+        return (
+            f"read every {self.gap:.1e} of time: a pulse that is shorter may be missed unless breaks= names it{smooth}"
+        )
 
     def unseen(self, t: float, dt: float, order: int) -> float:
         """Return by which share the integrals of the coefficients over a step differ from what the step makes of them.
@@ -84,17 +96,18 @@ class Structure:
         Simpson's; the next rule stands for the truth. Their own error estimates know nothing of it.
         """
         shares, finer, rule = SECOND if order <= 2 else HIGHER
-        looked = [self._at(t + share * dt) for share in shares] if self.coefficients else []
-        worst = 0.0
-        for part in zip(*looked, strict=True):
-            values = np.array(part)
+        times, worst = t + dt * np.array(shares), 0.0
+        for k, part in enumerate(self.coefficients):
+            values = (
+                np.asarray(part.many(times)) if part.together else np.array([self._at(k, s) for s in times.tolist()])
+            )
             size = float(np.max(finer @ np.abs(values)))
             if size > 0:
                 worst = max(worst, float(np.abs((finer - rule) @ values).max()) / size)
         return worst
 
-    def _at(self, t: float) -> list[Array]:
-        return self._recent(t, lambda: [part.at(t) for part in self.coefficients])
+    def _at(self, k: int, t: float) -> Array:
+        return self._recent((k, t), lambda: self.coefficients[k].at(t))
 
 
 def _coefficients(equation: Equation, domain: Domain) -> list[Coefficient]:
@@ -114,7 +127,8 @@ def _coefficients(equation: Equation, domain: Domain) -> list[Coefficient]:
         isinstance(domain, Distributed) and domain.comm.size > 1
     ):  # ranks must agree on steps
         x = _places(domain)
-        found.append(drift_at(drift, x))
+        rates = equation.rates if isinstance(equation, FokkerPlanck) else None
+        found.append(replace(drift_at(drift, x), rates=None if rates is None else drift_at(rates, x)))
     return found
 
 

@@ -83,7 +83,7 @@ def lagrangians(level, rng, conjugate=1.0, horizon=1.0, bend=1.0, concave=False)
         for k in range(Level(level).pick(3, 12, 40)):
             pairs = []
             for n in (count, count // 2):
-                ends = Ends(np.random.default_rng((seed, k)), n)
+                ends = Ends(np.random.default_rng([seed, k]), n)
                 cost = ends.primal(p)
                 pairs.append((cost - ends.dual(p, conjugate, horizon)) / cost)
                 power = 0.5 if concave else p

@@ -105,7 +105,7 @@ def vanishing(level, rng, cost=1.0, distance=1.0, slope=1.0):
     levels, seed = Level(level).pick(500, 1000, 2000), int(rng.integers(2**32))
     draws = range(Level(level).pick(2, 6, 20))
     fine, coarse = (
-        np.array([blobs(np.random.default_rng((seed, k)), n) for k in draws]) for n in (levels, levels // 2)
+        np.array([blobs(np.random.default_rng([seed, k]), n) for k in draws]) for n in (levels, levels // 2)
     )
     for k, (what, scale) in {0: ("cost over εW₂²/2T", cost), 2: ("∇log(ρ_T/π) over ε(x₀ − x)/T", 1 / slope)}.items():
         far = int(np.argmax(np.abs(fine[:, k] - 1)))

@@ -126,7 +126,7 @@ def three(level, rng, own=(0, 1, 2), rivals=((1, 2), (0, 2), (0, 1))):
     tables, rough = [], []
     for k in range(Level(level).pick(3, 7, 15)):
         for rows, n, levels in ((tables, cells, 4000), (rough, 2 * cells // 3, 2000)):
-            rows.append(table(np.random.default_rng((seed, k)), n, levels))
+            rows.append(table(np.random.default_rng([seed, k]), n, levels))
     findings, zero = [], mfg.exact(0.0, "its dual")
     for i, name in enumerate(NAMES):
         pairs = [(a[i], b[i]) for a, b in zip(tables, rough, strict=True)]
