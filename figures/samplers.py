@@ -42,7 +42,10 @@ def draw(run: Mapping, out: Path) -> list[Path]:
             panel.set(title=title if columns > 1 else " ".join(title.split()))
             panel.legend(fontsize=5)
             panel.minorticks_off()
-        panels["orders"].set(xlim=(2, 400))
+        for name in ("euler-maruyama", "dimension"):  # room for the names above the curves
+            low, high = panels[name].get_ylim()
+            panels[name].set_ylim(low, high * (high / low) ** 0.35)
+        panels["orders"].set(xlim=(0.05, 400))
         panels["clipping"].set(xlim=(90, 900))
         table = ("claim", "series", "x", "y"), rows
         return plotting.save(figure, out, "samplers", table, run, [f"samplers/{name}" for name in NAMES])
@@ -53,10 +56,15 @@ def _series(panel, claim: Mapping) -> list[tuple]:
     rows = []
     for k, one in enumerate(claim["series"]):
         style = "--" if k >= len(plotting.COLOURS) or "levels in time" in one["label"] else "-"
-        panel.loglog(one["x"], one["y"], style, marker=plotting.MARKERS[k % 8], label=one["label"].partition(",")[0])
+        panel.loglog(one["x"], one["y"], style, marker=plotting.MARKERS[k % 8], label=_named(one["label"]))
         rows += [(claim["id"], one["label"], x, y) for x, y in zip(one["x"], one["y"], strict=True)]
     panel.set(xlabel=claim["series"][0]["x_label"], ylabel=claim["series"][0]["y_label"])
     return rows
+
+
+def _named(label: str) -> str:
+    """Return a scheme, and whether its levels are equally far apart in time."""
+    return label.partition(",")[0] + (", in time" if "levels in time" in label else "")
 
 
 def _family(panel, claim: Mapping) -> list[tuple]:
@@ -84,7 +92,7 @@ def _slopes(panel) -> list[tuple]:
     curves = {
         "steps, h/T: slope 2": [(1 / n, law.divergence(2.0, n).value) for n in STEPS],
         "error ε: slope 2": [(error, law.divergence(2.0, 480, error).value) for error in ERRORS],
-        "prior, e^−T: slope 2 at least": [
+        "prior, $e^{-T}$: slope ≥ 2": [
             (np.exp(-T), law.divergence(T, 480, prior=True).value) for T in reversed(HORIZONS)
         ],
     }
@@ -92,7 +100,7 @@ def _slopes(panel) -> list[tuple]:
         x, y = np.array(points).T
         panel.loglog(x, y, marker=plotting.MARKERS[k], label=name)
         rows += [("samplers/euler-maruyama", name, *pair) for pair in points]
-    panel.set(xlabel="h/T, ε, e^−T", ylabel="KL")
+    panel.set(xlabel="h/T, ε, $e^{-T}$", ylabel="KL")
     return rows
 
 
