@@ -148,3 +148,17 @@ def test_conjugates_of_costs_of_the_density_are_their_maxima(cost, rng):
             near = 1e-6 * np.ptp(slope)
             assert -1e-12 <= charges.node_conjugate(k + 1, u[k], r[k]) - wanted[k] <= near
         assert -1e-12 <= charges._conjugates(u, r) - sum(wanted) <= count * near
+
+
+@pytest.mark.parametrize("discount", [0.0, 1.2])
+def test_a_discounted_cost_is_the_mean_of_the_value(discount):
+    """Where all costs are linear in the law, what is paid is E U(X₀, 0), each part discounted."""
+    well = mfg.games.Potential(lambda x, t: 0.4 * (x**2).sum(axis=-1))
+    game = mfg.MeanFieldGame(
+        mfg.gaussian(0.7, 0.2), well, 1.0, viscosity=0.15, discount=discount, interaction=well,
+        running=lambda x, t: 0.5 * (x**2).sum(axis=-1),
+    )  # fmt: skip
+    grid = mfg.CartesianGrid.cube(4.0, 160, 1)
+    found = mfg.equilibrium(game, grid, method="newton", steps=64)
+    value = float(grid.integrate(found.values[0] * found.densities[0]))
+    assert found.discrete_primal == pytest.approx(value, rel=1e-3)  # of second order in 1/64
