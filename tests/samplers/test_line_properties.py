@@ -159,3 +159,13 @@ def test_a_law_in_the_plane_has_no_quantiles():
         Quantiles(mfg.gaussian(0.0, 1.0, dimension=2))
     with pytest.raises(ValueError, match="not finite"):
         Line.of(mfg.gaussian(0.0, 1.0), 65).moved(np.full(65, np.nan))
+
+
+@pytest.mark.parametrize(("first", "known"), [(0.00085, 9.67e-4), (0.0001, 1.14e-4)])
+def test_one_step_of_euler_from_the_last_level_to_zero_leaves_what_no_number_of_steps_mends(first, known):
+    """What x + σ₀² s(x) makes of the exact law at σ₀ = (β₀/(1 − β₀))^½, against the data; about σ₀²/2√v of one Gaussian."""
+    data, square = mfg.densities.bimodal(1), first / (1 - first)
+    noised = mfg.GaussianMixture(data.weights, data.means, data.covariances + square)
+    line = Line.of(noised, 8193)
+    last = line.moved(line.points + square * noised.score(line.points[:, None])[:, 0])
+    assert last.wasserstein(Quantiles(data)) == pytest.approx(known, rel=5e-3)
