@@ -124,6 +124,7 @@ def solve(
     problem: Annotated[Path, typer.Argument(help="A problem or game file (TOML); see docs/problem_files.md.")],
     out: Annotated[Path | None, typer.Option(help="Where to write: .nc; .xdmf or .bp on meshes.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the last field to this image.")] = None,
+    bound: Annotated[bool, typer.Option("--bound", help="Say how far the last field can be from the truth.")] = False,
 ) -> None:
     """Solve the equation or game in a file; finite elements also under mpiexec, where the first rank writes and prints."""
     from mfgpde.core.errors import NotConverged
@@ -140,6 +141,8 @@ def solve(
         if picture is not None:
             outputs.ready(picture)
         if game_problem.is_game(problem):
+            if bound:
+                raise ValueError("a game's cost is said with its bar; leave --bound away")
             game = game_problem.read(problem)
             return _play(game, outputs.ready(out or game.output, (".nc",)), picture, console)
         posed = problems.read(problem)
@@ -155,6 +158,8 @@ def solve(
             for words in drifts.said(posed.process, posed.discretisation):
                 console.print(words, highlight=False)
         if posed.sought is not None:
+            if bound:
+                raise ValueError("--bound is for a march; what a file asks to [find] has none")
             return _find(posed, place, picture, console, first)
         try:
             solution = posed.solve(place if ranks == 1 else None, progress=first)
@@ -171,6 +176,21 @@ def solve(
             for name, words in solution.depth().items():
                 console.print(f"{name}: {words}.", highlight=False)
             console.print(f"{solution.cost['steps']} steps in {solution.cost['seconds']:.1f} s. Solution: {path}")
+        if bound:
+            said = _bounded(solution)
+            if first:
+                console.print(said, highlight=False, soft_wrap=True)
+
+
+def _bounded(solution: Any) -> str:
+    """Return the residual's bound on the error of the last field in words, or why there is none."""
+    try:
+        found = solution.error_bound()
+    except (TypeError, ValueError) as trouble:
+        return f"No bound on the error: {trouble}."
+    parts = ", ".join(f"{name} {size:.2g}" for name, size in found.parts.items() if size)
+    how = f"sampled, since {found.sampled}" if found.sampled else "bounded on every cell and piece of time"
+    return f"Off by at most {found.value:.2g} in {found.norm} ({parts}); the residual is {how}."
 
 
 def _find(posed: Any, out: Path, picture: Path | None, console: Terminal, first: bool) -> None:

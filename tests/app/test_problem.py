@@ -1,5 +1,6 @@
 """Problem files: the examples run, on one rank and on two; what is wrong gets a sentence that names it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -256,3 +257,21 @@ def test_a_changed_game_does_not_go_on_from_the_old_ones_checkpoint(tmp_path):
     result = invoke(path, "--out", out)
     assert result.exit_code == 1
     assert "belongs to another problem, by its game.initial" in " ".join(result.output.split())
+
+
+def test_a_bound_is_said_where_it_was_asked_for(tmp_path):
+    """What is printed is above the true distance, of a Gaussian in closed form; else it is said why there is none."""
+    path = tmp_path / "p.toml"
+    path.write_text(GOOD.replace("covariance = 0.5", "covariance = 0.8"))
+    result = invoke(path, "--bound")
+    assert result.exit_code == 0, result.output
+    said = float(re.search(r"Off by at most (\S+) in L1", result.output)[1])
+    grid = mfg.CartesianGrid.cube(6.0, 64, 1)
+    kept, t = mfg.load(tmp_path / "p.nc").values[-1], 0.2
+    law = mfg.gaussian(0.0, 0.8 * np.exp(-2 * t) + 0.5 * (1 - np.exp(-2 * t)))
+    true = float(np.abs(kept - mfg.densities.cell_means(law, grid)).sum() * grid.volume)
+    assert true < said < 40 * true  # of 64 cells, of order two
+    path.write_text(GOOD + 'walls = "absorbing"\n')
+    assert "No bound on the error: errors are bounded where walls are far" in invoke(path, "--bound").output
+    game = sorted((EXAMPLES / "games").glob("*.toml"))[0]
+    assert "leave --bound away" in invoke(game, "--bound", "--out", tmp_path / "g.nc").output
