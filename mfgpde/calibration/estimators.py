@@ -56,8 +56,8 @@ def moments(basis: HermiteBasis, law: GaussianMixture) -> Array:
 
     >>> from mfgpde.calibration.estimators import moments
     >>> basis = mfg.scores.HermiteBasis(1, 2)
-    >>> moments(basis, mfg.gaussian(0.0, 1.0)).round(9).tolist()  # orthonormal to the constant
-    [1.0, 0.0, 0.0, 0.0, 0.0]
+    >>> (moments(basis, mfg.gaussian(0.0, 1.0)).round(9) + 0.0).tolist()  # orthonormal to the constant
+    [1.0, 0.0, 0.0]
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(16)
     d, total = law.dimension, 0.0

@@ -42,7 +42,7 @@ which tolerances set like their third root; a flow's steps are of fifth order"""
 LEAK = 1e-3
 GONE = 0.5
 """of the mass: a law that is elsewhere has no certificate here"""
-NOTHING = 1e-6
+NOTHING = 1e-200
 """of the mass: there is no law to compare"""
 FOLDED = 1e-2
 PAIRED = ("ode", "sde", "e^φ", "data")

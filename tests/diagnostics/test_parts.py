@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.estimate import exact
+from mfgpde.core.kept import Kept
 from mfgpde.diagnostics.by_sampling import _trajectories
 from mfgpde.diagnostics.data import Named, Sampled
 from mfgpde.diagnostics.ode_sde_gap import GapBound, _cumulative
@@ -34,7 +36,9 @@ def test_trajectories_of_the_flow_follow_a_gaussian_home(rng):
         return np.sqrt(process.mean_coefficient(t) ** 2 * v + process.variance(t))
 
     times = tuple(process.horizon * np.array([1.0, 0.6, 0.2]))
-    found = _trajectories(process, score, deviation(times[0]) * x, (*times, stop), None)
+    found = _trajectories(
+        process, score, deviation(times[0]) * x, (*times, stop), 0, Kept(Checkpoint(None, {})), noisy=False
+    )
     for t, places in zip((*times, stop), found, strict=True):
         np.testing.assert_allclose(places.fine / deviation(t), x, atol=3e-2 * np.abs(x).max())
 
