@@ -134,7 +134,9 @@ def test_a_law_that_is_gone_is_refused_in_a_sentence(tmp_path, monkeypatch):
         return replace(law, density=replace(law.density, values=0 * law.density.values))
 
     monkeypatch.setattr(certificate, "induced_ode", gone)
-    words = r"the ODE .* leaves nothing in the box \[-3, 3\], so that there is nothing to judge: what was given has the wrong"
+    words = (
+        r"the ODE .* leaves nothing in the box \[-3, 3\], so that there is nothing to judge: what was given has the w"
+    )
     with pytest.raises(ValueError, match=words):
         certificate.certify(process, mfg.scores.Differenced(lambda x, t: x, 1), grid, checkpoint=tmp_path / "state.npz")
     assert not (tmp_path / "state.npz").exists()
