@@ -272,3 +272,13 @@ def test_the_theory_notes_derive_every_statement():
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
         assert target.startswith("https://arxiv.org/") or (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("level", ["quick", "standard"])
+def test_the_runs_on_record_are_of_all_claims_and_hold(level):
+    """Two levels are recorded; the suite's ids are those of its files."""
+    name = "baseline.json" if level == "quick" else f"baseline-{level}.json"
+    run = record.read(ROOT / "validation" / name)
+    assert run["level"] == level
+    assert {claim["id"] for claim in run["claims"]} == {entry.id for entry in discover.entries_in(ROOT / "validation")}
+    assert {claim["outcome"] for claim in run["claims"]} == {"holds"}

@@ -28,6 +28,8 @@ claim = Claim(
 HERE = Path(__file__).parents[1] / "networks"
 zoo, family = load_module(HERE / "_zoo.py"), load_module(HERE / "_family.py")
 PREDICTIONS = ("noise", "v", "score", "data", "flow")
+TO_THE_END = {"cosine": ("v", "data", "flow")}
+"""where a schedule ends without signal, with an infinite rate: of noise and score the residual has no integral up to there"""
 
 
 def network(schedule, predicts, share):
@@ -139,7 +141,7 @@ def distance(level, epsilon=1.0, bound=1.0, goes="comes and goes"):
     zero, one = mfg.exact(0.0, "the claim"), mfg.exact(1.0, "the claim")
     left, shares, points = [], [], []
     for schedule in schedules:
-        for predicts in PREDICTIONS[: Level(level).pick(2, 5, 5)]:
+        for predicts in TO_THE_END.get(schedule, PREDICTIONS[: Level(level).pick(2, 5, 5)]):
             for at in (0.1, 0.4):
                 rest, share = measured(n, count, network, schedule, predicts, at, epsilon=epsilon)
                 left.append(rest)
