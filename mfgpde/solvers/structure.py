@@ -127,7 +127,7 @@ def _coefficients(equation: Equation, domain: Domain) -> list[Coefficient]:
         isinstance(domain, Distributed) and domain.comm.size > 1
     ):  # ranks must agree on steps
         x = _places(domain)
-        rates = equation.rates if isinstance(equation, FokkerPlanck) else None
+        rates = equation.rates if isinstance(equation, FokkerPlanck | Continuity) else None
         found.append(replace(drift_at(drift, x), rates=None if rates is None else drift_at(rates, x)))
     return found
 

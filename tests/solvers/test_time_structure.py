@@ -1,10 +1,13 @@
 """Pulses of noise and kicks of drift, however short, and what a step does not see of coefficients that change."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import mfgpde as mfg
 from mfgpde.solvers import flow
+from mfgpde.solvers.structure import Structure
 
 LINE = mfg.CartesianGrid.cube(6.0, 96, 1)
 START = mfg.gaussian(0.0, 0.05, 1)
@@ -113,3 +116,21 @@ def test_what_a_scan_may_miss_is_said_and_what_gives_all_samples_at_once_is_read
     assert "read every 1.0e+00 of time" in without.summary()[1]["coefficients"]
     constant = mfg.FokkerPlanck(still, lambda t: 0.01, time_dependent=False)
     assert "coefficients" not in mfg.solve(constant, SCHEMES["two"], START, (0.0, 1.0)).summary()[1]
+
+
+@pytest.mark.parametrize("make", [mfg.FokkerPlanck.reverse, mfg.Continuity.probability_flow])
+def test_a_score_is_not_read_at_thousands_of_times_before_a_march(make):
+    """What may jump of a process and a score is the process; that the score is taken to be smooth is said."""
+    process, asked = mfg.VariancePreserving(), []
+
+    def score(x, t):
+        asked.append(t)
+        return -x
+
+    equation, space = make(process, score), mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 32, 1))
+    structure = Structure.of(equation, space.grid, 0.1, 0.3)
+    assert len(asked) < 20  # a few, to see whether it takes many times at once
+    assert "the score is taken to be smooth" in structure.said
+    bare = replace(equation, rates=None)
+    assert "score" not in Structure.of(bare, space.grid, 0.1, 0.3).said
+    assert len(asked) > 2000

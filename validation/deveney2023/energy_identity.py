@@ -4,7 +4,6 @@ Three blobs with bumps that move in time, under four processes: blobs, bumps, ho
 finite-volume solve of q^SDE.
 """
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,26 +34,11 @@ def parts(found, weights):
     return np.array([energy, e[-1] - e[0], weights @ found.mean(found.q * found.residual)])
 
 
-@cache
-def drawn(seed, shapes):
-    """Return the three numbers of each case, on two widths of cells and half of the nodes."""
-    rng, found = np.random.default_rng(seed), {}
-    for k, (d, spacing, count, members) in enumerate(shapes):
-        for case in list(family.draw(rng, d))[:members]:
-            found[f"{case.name} {d}D, draw {k}"] = family.measured(case, spacing, count, parts)
-    return found
-
-
 @claim.measure
 def energy(level, rng, diffusivity=1.0, residual=1.0):
     """`diffusivity` scales the left side, `residual` the last integral."""
-    shapes = Level(level).pick(
-        ((1, 0.07, 33, 4), (2, 0.16, 17, 1)),
-        ((1, 0.05, 49, 4),) * 4 + ((2, 0.11, 33, 4),),
-        ((1, 0.05, 49, 4),) * 16 + ((2, 0.09, 33, 4),) * 3,
-    )
     findings, points, zero = [], [], mfg.exact(0.0, "the claim")
-    for name, rows in drawn(int(rng.integers(2**32)), shapes).items():
+    for name, rows in family.drawn(int(rng.integers(2**32)), Level(level).pick(*family.SHAPES), parts).items():
         found = family.defect([diffusivity * E - ends - residual * R for E, ends, R in rows])
         findings.append(
             equal(

@@ -29,7 +29,8 @@ HERE = Path(__file__).parents[1] / "networks"
 zoo, family = load_module(HERE / "_zoo.py"), load_module(HERE / "_family.py")
 PREDICTIONS = ("noise", "v", "score", "data", "flow")
 TO_THE_END = {"cosine": ("v", "data", "flow")}
-"""where a schedule ends without signal, with an infinite rate: of noise and score the residual has no integral up to there"""
+"""where a schedule ends without signal, and D grows like 1/(T − t): a network of noise or score has not quite the prior's score
+there, so that its residual grows as fast and has no integral; what predicts v, data or a velocity has it by its form"""
 
 
 def network(schedule, predicts, share):

@@ -5,6 +5,7 @@ residual are defined.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -140,6 +141,24 @@ def measured(case, spacing, count, parts):
     half = np.zeros(count)
     half[::2] = nodes(case.stop, case.process.horizon, count // 2 + 1)[1]
     return [parts(one, one.weights) for one in found] + [parts(found[0], half)]
+
+
+SHAPES = (
+    ((1, 0.07, 33, 4), (2, 0.16, 17, 1)),
+    ((1, 0.05, 49, 4),) * 4 + ((2, 0.11, 33, 4),),
+    ((1, 0.05, 49, 4),) * 16 + ((2, 0.09, 33, 4),) * 3,
+)
+"""of families by level: dimension, width of cells, nodes of time, and how many members of each draw"""
+
+
+@cache
+def drawn(seed, shapes, parts):
+    """Return `measured` of each member of a seeded family, by name."""
+    rng, found = np.random.default_rng(seed), {}
+    for k, (d, spacing, count, members) in enumerate(shapes):
+        for case in list(draw(rng, d))[:members]:
+            found[f"{case.name} {d}D, draw {k}"] = measured(case, spacing, count, parts)
+    return found
 
 
 def defect(values, floor=1e-5):

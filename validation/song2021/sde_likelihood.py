@@ -4,7 +4,6 @@ p is the exact mixture of three blobs; q^SDE comes from finite volumes with a di
 What the identity says of an instant is proved for mixtures on the line, in ball arithmetic.
 """
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,26 +36,11 @@ def parts(found, weights):
     return np.array([gap[-1], gap[0], *(weights @ term for term in terms)])
 
 
-@cache
-def drawn(seed, shapes):
-    """Return the four numbers of each case, on two widths of cells and half of the nodes."""
-    rng, found = np.random.default_rng(seed), {}
-    for k, (d, spacing, count, members) in enumerate(shapes):
-        for case in list(family.draw(rng, d))[:members]:
-            found[f"{case.name} {d}D, draw {k}"] = family.measured(case, spacing, count, parts)
-    return found
-
-
 @claim.measure
 def likelihood(level, rng, diffusivity=1.0, slack=1.0, share=1.0):
     """Compare both sides; `slack` scales the last term, which the published bound leaves out; `share` that bound."""
-    shapes = Level(level).pick(
-        ((1, 0.07, 33, 4), (2, 0.16, 17, 1)),
-        ((1, 0.05, 49, 4),) * 4 + ((2, 0.11, 33, 4),),
-        ((1, 0.05, 49, 4),) * 16 + ((2, 0.09, 33, 4),) * 3,
-    )
     findings, points, shares, zero = [], [], [], mfg.exact(0.0, "the claim")
-    for name, rows in drawn(int(rng.integers(2**32)), shapes).items():
+    for name, rows in family.drawn(int(rng.integers(2**32)), Level(level).pick(*family.SHAPES), parts).items():
         label = f"{name}: left − right (KL {rows[0][0]:.3f}, slack {rows[0][3]:.3f})"
         off = family.defect([a - b - diffusivity * (loss - slack * miss) for a, b, loss, miss in rows])
         findings.append(equal(label, off, zero, resolution=DELTA[2 if " 2D" in name else 1]))
