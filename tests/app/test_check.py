@@ -12,6 +12,7 @@ import mfgpde as mfg
 from mfgpde.app import check
 from mfgpde.app.asked import Asked
 from mfgpde.app.cli import app
+from mfgpde.core.kept import Kept
 
 SCORES = """
 import mfgpde as mfg, numpy as np
@@ -317,3 +318,30 @@ def test_a_kernel_model_solves_its_equations_to_rounding(tmp_path, rng):
     other = invoke(path, *COMMON[:2], "--option", "horizon=4", *COMMON[4:], "--out", tmp_path / "other")
     assert other.exit_code == 1
     assert "give the same process" in " ".join(other.output.split())
+
+
+def test_an_interrupted_check_goes_on_and_stands_in_nobodys_way(source, tmp_path, monkeypatch):
+    """The same command again asks for what is missing alone; a check of another score finds no file of this one."""
+    out, made, part = tmp_path / "out", [], Kept.part
+
+    def interrupted(self, name, make, **options):
+        def making():
+            if len(made) == limit:
+                raise KeyboardInterrupt
+            made.append(name)
+            return make()
+
+        return part(self, name, making, **options)
+
+    monkeypatch.setattr(Kept, "part", interrupted)
+    words, limit = ("--dimension", 1, "--out", out), 2
+    first = invoke(f"{source}:exact", *COMMON, *words)
+    assert first.exit_code == 130, first.output
+    assert len(list(out.glob("*.checkpoint.npz"))) == 1
+    limit = 99
+    assert invoke(f"{source}:off", *COMMON, *words).exit_code in (0, 2)
+    assert len(list(out.glob("*.checkpoint.npz"))) == 1  # that of the first
+    before = len(made)
+    assert invoke(f"{source}:exact", *COMMON, *words).exit_code == 0
+    assert len(made) - before == 3  # of five laws
+    assert not list(out.glob("*.checkpoint.npz"))
