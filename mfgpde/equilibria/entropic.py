@@ -20,6 +20,7 @@ from mfgpde.core.arrays import Array, Backend, dot, namespace, require_memory, t
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
 from mfgpde.equilibria.anderson import Mixer
+from mfgpde.equilibria.convex import not_convex
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
 from mfgpde.equilibria.noisy_steps import NoisySteps
@@ -30,21 +31,10 @@ from mfgpde.grids import CartesianGrid
 def solves(game: MeanFieldGame) -> str:
     """Return why this method does not apply to a game, or nothing."""
     nodes = np.linspace(0, game.horizon, 17)
-    if not game.quadratic:
-        return "the running cost is not quadratic"
-    if game.drift is not None:
-        return "the drift is not given as a gradient"
+    if reason := not_convex(game):
+        return reason
     if game.discount > 0:
         return "costs are discounted"
-    for name, (cost, _) in game.costs_of_density.items():
-        if not cost.local:
-            return f"the {name} is not local"
-    if (
-        game.interaction is not None
-        and not game.interaction.smooth
-        and not (game.terminal.linear or game.terminal.hard)
-    ):
-        return "a capacity goes with a terminal cost of position or a target"
     ratios = np.array([2 * game.kappa(t) / game.control_gain(t) ** 2 for t in nodes])
     if not ratios.min() > 0:
         return "the viscosity vanishes"

@@ -17,6 +17,7 @@ from mfgpde.core.arrays import Array, Backend, elsewhere, namespace, require_mem
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
 from mfgpde.core.recent import Recent
+from mfgpde.equilibria.convex import not_convex
 from mfgpde.equilibria.driftless import potential_cost
 from mfgpde.equilibria.equilibrium import Equilibrium
 from mfgpde.equilibria.space_time import SpaceTime
@@ -31,19 +32,8 @@ RELAXED = 1.8
 
 def solves(game: MeanFieldGame) -> str:
     """Return why this method does not apply to a game, or nothing."""
-    if not game.quadratic:
-        return "the running cost is not quadratic"
-    if game.drift is not None:
-        return "the drift is not given as a gradient"
-    for name, (cost, _) in game.costs_of_density.items():
-        if not cost.local:
-            return f"the {name} is not local"
-    if (
-        game.interaction is not None
-        and not game.interaction.smooth
-        and not (game.terminal.linear or game.terminal.hard)
-    ):
-        return "a capacity goes with a terminal cost of position or a target"
+    if reason := not_convex(game):
+        return reason
     if game.drift_potential is not None and game.discount > 0:
         return "costs are discounted and there is a drift"
     return ""
