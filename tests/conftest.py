@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 import mfgpde
 from mfgpde.core.optional import MissingLibrary
@@ -20,6 +21,11 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llv
 # what a busy machine takes for an example says nothing about the code
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("steady")
+
+# nor does what else a worker has loaded: of the local modules that it finds there Hypothesis draws constants, so that one
+# test would see other examples beside other tests; a Hypothesis that calls this otherwise ends here or in test_draws.py
+assert callable(providers._get_local_constants)
+providers._get_local_constants = providers.Constants
 
 
 @pytest.hookimpl(wrapper=True)

@@ -51,10 +51,12 @@ def _drawn(
 ) -> Iterator[Drawn]:
     known = _known(out / FILE)
     suite = [entry.path for entry in discover.entries_in(discover.suite_root(package))]
-    made_of = {"run": _content(run), "package": sorted(package.rglob("*.py")), "versions": record.versions()}
-    made_of |= {"width": paper.width, "style": paper.settings()}
+    shared = digest(
+        run=_content(run), package=sorted(package.rglob("*.py")), versions=record.versions(),
+        width=paper.width, style=paper.settings(),
+    )  # fmt: skip
     for name, path in scripts.items():
-        key = digest(script=path, companions=discover.companions([path, *suite]), **made_of)
+        key = digest(script=path, companions=discover.companions([path, *suite]), shared=shared)
         module, before = discover.load_module(path), known.get(name, {})
         files = [out / file for file in before.get("files", [])]
         fresh = again or before.get("key") != key or not all(file.is_file() for file in files)

@@ -155,7 +155,6 @@ def ladder_figure(series: Sequence[Mapping[str, Any]]) -> Figure:
                 panel.set_xticks(ticks, [f"{x:g}" for x in ticks])
                 panel.minorticks_off()
             panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        figure.draw_without_rendering()
     return figure
 
 

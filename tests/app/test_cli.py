@@ -64,6 +64,9 @@ def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
 def test_figures_are_drawn_again_only_if_what_they_are_made_of_changed(tmp_path):
     run, out = tmp_path / "run.json", tmp_path / "out"
     recorded = record.read(BASELINE)
+    drawn = ("zhang2023/one-equilibrium", "zhang2023/gradient-flow-limit", "zhang2023/schroedinger-bridge")
+    recorded["claims"] = [claim for k, claim in enumerate(recorded["claims"]) if k == 0 or claim["id"] in drawn]
+    assert recorded["claims"][0]["id"] not in drawn
     record.write(run, record.sealed(recorded))
 
     def kept(*words):

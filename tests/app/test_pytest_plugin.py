@@ -39,7 +39,10 @@ def folder(tmp_path):
 
 def run(folder, *words):
     known = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    words = [sys.executable, "-m", "pytest", "-p", "mfgpde.app.pytest_plugin", "-q", "-rA", *words]
+    # neither the options of who runs these tests, nor plugins that are not needed
+    known |= {"PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    spread = ["-p", "xdist"] if "-n" in words else []
+    words = [sys.executable, "-m", "pytest", "-p", "mfgpde.app.pytest_plugin", *spread, "-q", "-rA", *words]
     return subprocess.run(words, cwd=folder, env=known, capture_output=True, text=True, timeout=120)
 
 

@@ -49,8 +49,10 @@ def run():
 
 @pytest.fixture(scope="module")
 def whole(run):
-    """Return the page of all claims, drawn once."""
-    return html.render(run)
+    """Return the page of all claims, every sixth with its plots: what is looked at below is the same for all of them."""
+    claims = [claim if k % 6 == 0 else {**claim, "series": []} for k, claim in enumerate(run["claims"])]
+    assert sum(bool(claim["series"]) for claim in claims) > 5
+    return html.render({**run, "claims": claims})
 
 
 def test_a_reader_finds_their_way(run, whole, browse):
