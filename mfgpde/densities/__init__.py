@@ -22,6 +22,7 @@ from mfgpde.densities.datasets import (
 )
 from mfgpde.densities.gaussian_mixture import GaussianMixture, gaussian
 from mfgpde.densities.on_grid import OnGrid, check_density, place
+from mfgpde.densities.schroedinger_mixture import schroedinger_coupling
 
 __all__ = [
     "DENSITIES",
@@ -46,6 +47,7 @@ __all__ = [
     "marginal",
     "nine_blobs",
     "place",
+    "schroedinger_coupling",
     "spiral",
     "swiss_roll",
     "two_moons",

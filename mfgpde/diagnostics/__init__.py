@@ -10,6 +10,7 @@ from mfgpde.diagnostics.likelihood import flow_log_density
 from mfgpde.diagnostics.local_geometry import effective_dimension, held_out_log_likelihood, tangent_alignment
 from mfgpde.diagnostics.memorisation import nearest_ratio, share_of_copies
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
+from mfgpde.diagnostics.path_divergences import mixture_divergence, path_divergence, projection_divergence
 from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
 
 __all__ = [
@@ -23,7 +24,10 @@ __all__ = [
     "l1_distance",
     "log_density_residual",
     "mean_interval",
+    "mixture_divergence",
     "nearest_ratio",
+    "path_divergence",
+    "projection_divergence",
     "rotation",
     "score_residual",
     "share_of_copies",

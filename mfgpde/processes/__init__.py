@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mfgpde.core.register import Register, opened
+from mfgpde.processes.bridge_mixture import BridgeMixture, Coupling, Pairs
 from mfgpde.processes.contract import ForwardProcess, IsotropicProcess, LinearProcess, Transition
 from mfgpde.processes.cosine import Cosine
 from mfgpde.processes.diffusion import Diffusion
@@ -29,8 +30,10 @@ from mfgpde.processes.variance_preserving import SubVariancePreserving, Variance
 __all__ = [
     "EDM",
     "PROCESSES",
+    "BridgeMixture",
     "Brownian",
     "Cosine",
+    "Coupling",
     "Diffusion",
     "DiscreteSchedule",
     "ForwardProcess",
@@ -41,6 +44,7 @@ __all__ = [
     "MarkovGenerator",
     "OrnsteinUhlenbeck",
     "OverdampedLangevin",
+    "Pairs",
     "Schedule",
     "ScheduledProcess",
     "Straight",
