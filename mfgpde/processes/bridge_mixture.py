@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -127,7 +127,7 @@ class BridgeMixture(ForwardProcess):
 
     def __post_init__(self) -> None:
         positive(scale=self.scale, horizon=self.horizon)
-        given: object = self.coupling
+        given = cast(object, self.coupling)
         if not isinstance(given, Coupling):
             raise TypeError(
                 f"a coupling is a GaussianMixture in twice the dimension, or Pairs(starts, ends); "
