@@ -123,7 +123,7 @@ class Predicted:
     def _time(self, t: float) -> float:
         return t if self.clock is None else self.clock(t)
 
-    def _parts(self, t: float) -> tuple[float, float, float, float]:
+    def parts(self, t: float) -> tuple[float, float, float, float]:
         """Return a, b, c and τ of s = a x + b P(c x, τ)."""
         now = schedule_of(self.process, t)
         p, q = combination(self.predicts, now)
@@ -147,7 +147,7 @@ class Predicted:
             k = max(int(np.searchsorted(self.process.instants, t * (1 - 1e-12))), 1)  # of two steps the earlier
             low, high = max(low, self.process.instants[k - 1]), min(high, self.process.instants[k])
         nodes = 0.5 * (low + high) - 0.5 * (high - low) * np.cos(np.pi * (np.arange(12) + 0.5) / 12)
-        values = np.array([self._parts(float(u)) for u in nodes])
+        values = np.array([self.parts(float(u)) for u in nodes])
         fitted = np.polynomial.Chebyshev.fit
         return tuple(  # pyright: ignore[reportReturnType]
             float(fitted(nodes, column, 11, domain=[low, high]).deriv()(t)) for column in values.T
@@ -155,7 +155,7 @@ class Predicted:
 
     def __call__(self, x: Array, t: float) -> Array:
         """Return s(x, t)."""
-        a, b, c, tau = self._parts(float(t))
+        a, b, c, tau = self.parts(float(t))
         return a * x + b * self.network(c * x, tau)
 
     def velocity(self, x: Array, t: float) -> Array:
@@ -177,7 +177,7 @@ class Predicted:
     def _flow_parts(self, t: float) -> tuple[float, float, float, float]:
         """Return a, b, c and τ of the velocity a x + b P(c x, τ)."""
         if self.predicts in ("noise", "score"):
-            a, b, c, tau = self._parts(t)
+            a, b, c, tau = self.parts(t)
             now, D = schedule_of(self.process, t), float(self.process.diffusivity(t))
             return float(now.alpha_rate / now.alpha) - D * a, -D * b, c, tau
         if self.predicts == "flow":
@@ -194,17 +194,17 @@ class Predicted:
 
     def divergence(self, x: Array, t: float) -> Array:
         """Return ∇·s."""
-        a, b, c, tau = self._parts(float(t))
+        a, b, c, tau = self.parts(float(t))
         return a * x.shape[-1] + b * c * self._known.divergence(c * x, tau)
 
     def jacobian(self, x: Array, t: float) -> Array:
         """Return ∂_j s_i."""
-        a, b, c, tau = self._parts(float(t))
+        a, b, c, tau = self.parts(float(t))
         return a * np.eye(x.shape[-1]) + b * c * self._known.jacobian(c * x, tau)
 
     def time_derivative(self, x: Array, t: float) -> Array:
         """Return ∂_t s."""
-        _, b, c, tau = self._parts(float(t))
+        _, b, c, tau = self.parts(float(t))
         da, db, dc, dtau = self._rates(float(t))
         self._largest["factor"] = max(self._largest["factor"], abs(b * dtau), abs(b * dc))
         found = da * x + db * self.network(c * x, tau) + b * dtau * self._known.time_derivative(c * x, tau)
@@ -212,18 +212,18 @@ class Predicted:
 
     def divergence_gradient(self, x: Array, t: float) -> Array:
         """Return ∇(∇·s)."""
-        _, b, c, tau = self._parts(float(t))
+        _, b, c, tau = self.parts(float(t))
         return b * c**2 * self._known.divergence_gradient(c * x, tau)
 
     def directional_derivatives(self, x: Array, t: float, v: Array) -> tuple[Array, Array, Array]:
         """Return Jv, Jᵀv and ∇(vᵀJv)."""
-        a, b, c, tau = self._parts(float(t))
+        a, b, c, tau = self.parts(float(t))
         pushed, pulled, turned = self._directions.directional_derivatives(c * x, tau, v)
         return a * v + b * c * pushed, a * v + b * c * pulled, b * c**2 * turned
 
     def with_form(self, x: Array, t: float, v: Array) -> tuple[Array, Array]:
         """Return s and vᵀJv."""
-        a, b, c, tau = self._parts(float(t))
+        a, b, c, tau = self.parts(float(t))
         values, form = with_form(self._directions, c * x, tau, v)
         return a * x + b * values, a * dot(v, v) + b * c * form
 

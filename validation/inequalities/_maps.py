@@ -74,11 +74,79 @@ def quantities(T, count, d):
     return np.array([w2, kl, fisher])
 
 
+KEPT = {}
+"""by map and number of nodes: controls need the same ones"""
+
+
 def estimated(T, d, count):
-    """Return the three as estimates; the bar is what a rule with three quarters of the points says otherwise."""
-    fine, rough = quantities(T, count, d), quantities(T, 3 * count // 4, d)
+    """Return the three as estimates, computed once; see `bounded`."""
+    key = (count, *(part.tobytes() for part in (T.matrix, T.shift, T.directions, T.steps, T.places)))
+    if key not in KEPT:
+        KEPT[key] = bounded(T, d, count)
+    return KEPT[key]
+
+
+def bounded(T, d, count):
+    """Return the three as estimates.
+
+    For affine maps the rule is exact, their integrands are of degree two. On the line and in the plane the integrals over
+    a box have a certified rest; elsewhere the bar is what a rule with three quarters of the points says otherwise.
+    """
+    fine = quantities(T, count, d)
+    if not T.steps.any():
+        name = "Gauss–Hermite, exact for polynomials"
+        return [mfg.Estimate(a, 1e-14 * (1 + abs(a)), mfg.Kind.BOUND, name) for a in fine]
+    if d <= 2:
+        outside = mfg.solvers.tail(mfg.gaussian(0.0, 1.0, d), REACH, [MOST * d, 0.0, MOST])
+        beyond = mfg.Estimate(0.0, outside, mfg.Kind.BOUND, "tails")
+        return [
+            mfg.solvers.certified_integral(
+                lambda *x, k=k: formulas(T, x)[k], (-REACH,) * d, (REACH,) * d, tolerance=1e-6, cells={1: 64, 2: 48}[d]
+            )
+            + beyond
+            for k in range(3)
+        ]
+    rough = quantities(T, 3 * count // 4, d)
     name = f"Gauss–Hermite, {count} against {3 * count // 4} points an axis"
     return [
         mfg.Estimate(a, abs(a - b) + 1e-14 * (1 + abs(a)), mfg.Kind.EXTRAPOLATED, name)
         for a, b in zip(fine, rough, strict=True)
     ]
+
+
+REACH = 9.0
+MOST = 250.0
+"""of drawn maps: ∇T ≥ 0.35, |T| ≤ 1.3|x| + 2.4, |∇log det ∇T| ≤ 2.7, so that no integrand exceeds 250 (1 + |x|²)"""
+
+
+def formulas(T, x):
+    """Return the integrands of `quantities` times the density of N(0, I), as formulas of one or two coordinates."""
+    d = len(x)
+    u = [np.tanh(sum(float(k[i]) * x[i] for i in range(d)) + float(b)) for k, b in zip(T.directions, T.places, strict=True)]  # fmt: skip
+    steep = [1 - one**2 for one in u]  # sech²
+
+    def entry(i, j):
+        parts = (float(c * k[i] * k[j]) * s for c, k, s in zip(T.steps, T.directions, steep, strict=True))
+        return sum(parts, float(T.matrix[i, j]))
+
+    y = []
+    for i in range(d):
+        bent = sum(float(c * k[i]) * one for c, k, one in zip(T.steps, T.directions, u, strict=True))
+        y.append(sum(float(T.matrix[i, j]) * x[j] for j in range(d)) + float(T.shift[i]) + bent)
+    if d == 1:
+        det = entry(0, 0)
+        inverse = [[1 / det]]
+    else:
+        a, b, c = entry(0, 0), entry(0, 1), entry(1, 1)
+        det = a * c - b**2
+        inverse = [[c / det, -b / det], [-b / det, a / det]]
+    slopes = [-one for one in x]
+    for c, k, one, s in zip(T.steps, T.directions, u, steep, strict=True):
+        form = sum(float(k[i] * k[j]) * inverse[i][j] for i in range(d) for j in range(d))
+        slopes = [v + float(2 * c * k[i]) * (one * s * form) for i, v in enumerate(slopes)]
+    score = [sum(inverse[i][j] * slopes[i] for i in range(d)) for j in range(d)]
+    weight = np.exp(-0.5 * sum(one**2 for one in x)) * (2 * np.pi) ** (-0.5 * d)
+    moved = sum((b - a) ** 2 for a, b in zip(x, y, strict=True))
+    grown = 0.5 * sum(b**2 - a**2 for a, b in zip(x, y, strict=True)) - np.log(det)
+    steeper = sum((a + b) ** 2 for a, b in zip(score, y, strict=True))
+    return weight * moved, weight * grown, weight * steeper
