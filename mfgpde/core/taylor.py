@@ -27,8 +27,6 @@ class Jet:
     ([0.0, 0.0, 1.0, 0.0], [0.25, 1.0, 1.0, 0.0])
     """
 
-    __array_priority__ = 100.0
-
     def __init__(self, lower: Array, upper: Array, square: Jet | None = None) -> None:
         self.lower, self.upper, self.square = lower, upper, square
 
@@ -63,6 +61,8 @@ class Jet:
         raise NotEnclosed(f"a formula mixes Taylor coefficients with {type(other).__name__}")
 
     def __add__(self, other: Any) -> Jet:
+        if isinstance(other, np.ndarray):  # NumPy goes through its elements
+            return NotImplemented
         one = self._of(other)
         return Jet(_sum(self.lower, one.lower), _sum(self.upper, one.upper))
 
@@ -70,12 +70,16 @@ class Jet:
         return Jet(-self.upper, -self.lower)
 
     def __sub__(self, other: Any) -> Jet:
+        if isinstance(other, np.ndarray):
+            return NotImplemented
         return self + -self._of(other)
 
     def __rsub__(self, other: Any) -> Jet:
         return -self + other
 
     def __mul__(self, other: Any) -> Jet:
+        if isinstance(other, np.ndarray):
+            return NotImplemented
         one = self._of(other)
         if one is self:
             return self._squared()
@@ -95,6 +99,8 @@ class Jet:
         return found
 
     def __truediv__(self, other: Any) -> Jet:
+        if isinstance(other, np.ndarray):
+            return NotImplemented
         return self * self._of(other) ** -1.0
 
     def __rtruediv__(self, other: Any) -> Jet:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import factorial
 from typing import Any
 
@@ -18,21 +17,36 @@ from mfgpde.core.arrays import Array, require_memory
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import GaussianMixture
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
-from mfgpde.solvers.enclosed import Boxes, Rests, affine, degree_in_time, lebesgue, rests, start_rest
-from mfgpde.solvers.hermite import HERMITE, hermite
+from mfgpde.solvers.enclosed import (
+    Boxes,
+    Rests,
+    affine,
+    degree_in_time,
+    lebesgue,
+    product_density,
+    rests,
+    start_rest,
+)
+from mfgpde.solvers.hermite import InTime, largest_between, rule
 from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.reconstruction import CUT, DEGREE, FALL, Panels, Reconstruction, coefficients, walls
 
-WIDE, SPARE = 8, 8
-"""cells of a panel on which an expansion is seen as a polynomial, and points beyond three a cell"""
-NARROW = 16
-"""degree to which an expansion is one on the panels of the cut"""
-GAUSS = 8.0
-"""Lebesgue's constant of up to sixteen Gauss–Legendre points, from above"""
+WIDE, CURVED_WIDE = 16, 8
+"""cells of a panel on which an expansion is seen as a polynomial: with affine drifts, and with others"""
+LEAST, MOST = 6, 80
+"""points of such a panel"""
+AIM = 1e-11
+"""of the mass: what points may leave out of starts and distances"""
+FINER = 1e-9
+"""of what is aimed at: what they may leave out of residuals, which rates and curvatures make larger"""
 CURVED = 5
 """degree to which a drift is one on a cell, where it is not affine"""
+START = (6, 8, 10, 12, 16)
+"""points a cell at which starts and distances of two solves are looked at: the first that see all but `AIM`"""
 FINE = 12
-"""points a cell at which starts and distances of two solves are looked at"""
+"""points a cell at which means are taken"""
+SAME = 1e-9
+"""of a box: edges that are nearer are one"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,93 +64,152 @@ class BoundedResidual:
     """what polynomials leave of the coefficients in each piece of time"""
 
     @classmethod
-    def of(cls, equation: Any, space: Any, times: Array) -> BoundedResidual:
-        """Return it. Raises NotEnclosed where coefficients are known by their values alone."""
+    def of(cls, equation: Any, space: Any, parts: Sequence[InTime], aim: float) -> BoundedResidual:
+        """Return it, for fields in time, and how much it may owe.
+
+        Raises NotEnclosed where coefficients are known by their values alone.
+        """
         degree = 1 if affine(equation) else CURVED
-        panels = tuple(_panels(space, axis, degree) for axis in range(space.grid.dimension))
+        sizes = _Sizes.of(space, np.concatenate([np.concatenate((one.values, one.rates)) for one in parts]))
+        panels = tuple(_panels(space, axis, degree, sizes, FINER * aim) for axis in range(space.grid.dimension))
         points = int(np.prod([int(one.nodes.sum()) for one in panels]))
         require_memory(np, 8 * points * (3 * len(panels) + 12), f"residuals at {points} points")
-        middle = len(times) // 2
-        span = float(times[middle - 1]), float(times[middle])
-        in_time = degree_in_time(equation, span, _boxes(panels))
-        spans = pairwise(map(float, times))
-        left = tuple(rests(equation, one, _boxes(panels), degree, in_time) for one in spans)
+        in_time = degree_in_time(equation, [one.span for one in parts], _boxes(panels))
+        left = tuple(rests(equation, one.span, _boxes(panels), degree, in_time) for one in parts)
         return cls(equation, space, degree, in_time, Reconstruction.on(space, panels), panels, left)
 
-    @property
-    def nodes(self) -> int:
-        """Gauss points in time for which r² is summed exactly."""
-        return HERMITE + self.in_time + 1
-
-    def integral(self, work: Any, ends: Sequence[tuple[Array, Array]], times: Array) -> tuple[float, float]:
+    def integral(self, work: Any, parts: Sequence[InTime]) -> tuple[float, float]:
         """Return bounds of ∫∫|r| and of ∫∮|F·n| over real walls."""
-        at, weight = np.polynomial.legendre.leggauss(self.nodes)
         inside = wall = 0.0
         volume = _outer([one.lengths for one in self.panels])
-        measure = float(volume.sum())
         faces = list(_Face.of(self.space, self.panels)) if self.space.walls == "reflecting" else []
-        for k, ((a, b), left) in enumerate(zip(pairwise(map(float, times)), self.left, strict=True)):
-            sums, roots, beyond = np.zeros(volume.shape), _Roots(left, volume.shape), 0.0
+        for part, left in zip(parts, self.left, strict=True):
+            # in s the residual and its factor dt/ds are a polynomial of degree nodes − 1: its square is summed exactly
+            at, weight = rule(part.span.degree + self.in_time + 2)
+            sums, roots = np.zeros(volume.shape), _Roots(left, volume.shape)
             for face in faces:
                 face.begin()
-            for share, w in zip(0.5 * (at + 1), 0.5 * weight * (b - a), strict=True):
-                t = a + share * (b - a)
-                u, rate = hermite(ends, times, k, t)
-                sums += w * self.at.squares(work.left(self.at, u, rate, t))
-                roots.add(w, self.at, u)
-                beyond = max(beyond, self._expansion(work, u, rate, t))
+            values, rates = part.at(at)
+            times, slopes = part.span.time(at), part.span.slope(at)
+            for u, rate, t, slope, w in zip(values, rates, times, slopes, weight, strict=True):
+                share = float(w * slope**2)
+                sums += share * self.at.squares(work.left(self.at, u, rate, float(t)))
+                roots.add(share, self.at, u)
                 for face in faces:
-                    face.add(work, w, u, t)
-            span = np.sqrt((b - a) * volume)
-            inside += float(np.sum(span * (np.sqrt(sums) + 2 * roots.total)))
-            inside += 2 * (b - a) * measure * beyond * GAUSS**2  # in time, for the expansion and for what multiplies it
-            wall += sum(face.total(b - a, left) for face in faces)
+                    face.add(work, share, u, float(t))
+            inside += float(np.sum(np.sqrt(volume) * (np.sqrt(sums) + 2 * roots.total)))
+            inside += self._expansion(work, values, rates, times, slopes)
+            wall += sum(face.total(1.0, left) for face in faces)
         return inside, wall
 
-    def _expansion(self, work: Any, u: Array, rate: Array, t: float) -> float:
-        """Return how far the residual of an expansion is from one of polynomials, at one time; zero for splines."""
+    def _expansion(self, work: Any, values: Array, rates: Array, times: Array, slopes: Array) -> float:
+        """Return what an expansion adds that is no polynomial in space; zero for splines.
+
+        Twice: in ∫|r| itself, and in the sums of squares. Between the points in time, at which coefficients are looked at,
+        both they and what multiplies them may be larger by Lebesgue's constant.
+        """
         if isinstance(self.space, FiniteVolume):
             return 0.0
-        value, slopes, bend = _trigonometric(self.space, u, self.panels, self.degree)
-        b, c, D = work.coefficients(self.at, t)
-        moved, _, _ = _trigonometric(self.space, rate, self.panels, self.degree)
-        sizes = [float(np.abs(b[..., k]).max()) for k in range(b.shape[-1])]
-        return (
-            moved + sum(x * y for x, y in zip(sizes, slopes, strict=True)) + float(np.abs(c).max()) * value + D * bend
+        value, along, bend = _trigonometric(self.space, _Sizes.of(self.space, values), self.panels, self.degree)
+        moving = rates * slopes.reshape(-1, *[1] * (rates.ndim - 1))
+        total = _trigonometric(self.space, _Sizes.of(self.space, moving), self.panels, self.degree)[0]
+        looks = times if self.equation.time_dependent else times[:1]
+        b, c, D = (
+            np.max(one, axis=0)
+            for one in zip(*(self._largest(work.coefficients(self.at, float(t))) for t in looks), strict=True)
         )
+        total += float(slopes.max()) * (float(b @ np.array(along)) + float(c) * value + float(D) * bend)
+        measure = float(_outer([one.lengths for one in self.panels]).sum())
+        return 2 * measure * total * largest_between(len(times)) ** 2
 
-    def start(self, initial: Any, equation: Any, first: Field) -> float:
+    @staticmethod
+    def _largest(found: tuple[Array, Array, float]) -> tuple[Array, float, float]:
+        b, c, D = found
+        return np.abs(b).reshape(-1, b.shape[-1]).max(axis=0), float(np.abs(c).max()), D
+
+    def start(self, initial: Any, equation: Any, first: Array) -> float:
         """Return a bound of ∫|p_h(0) − p_0|, mass outside far walls included; NotEnclosed for starts without formula."""
         if isinstance(initial, Field):
             return 0.0
-        if any(self.space.grid.periodic) and isinstance(initial, GaussianMixture):
+        grid = self.space.grid
+        if any(grid.periodic) and isinstance(initial, GaussianMixture):
             raise NotEnclosed("a mixture that is wrapped along an axis")
-        fine, at, degrees = self._fine()
-        left = np.broadcast_to(start_rest(initial, _boxes(fine), degrees), tuple(len(one.lengths) for one in fine))
-        volume = _outer([one.lengths for one in fine])
-        true = np.asarray(initial_function(equation, initial, self.space.grid)(at.points))
-        off = float(np.sum(np.sqrt(volume * at.squares(at.value(first.values) - true)) + 2 * volume * left))
-        off += 2 * float(volume.sum()) * _trigonometric(self.space, first.values, fine)[0]
+        sizes = _Sizes.of(self.space, first[None])
+        fine, volume, left, rest = (), np.zeros(0), np.zeros(0), np.inf
+        for nodes in START:
+            fine = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in grid.edges)
+            volume = _outer([one.lengths for one in fine])
+            left = np.broadcast_to(start_rest(initial, _boxes(fine), [nodes - 1] * len(fine)), volume.shape)
+            rest = (
+                2 * float(np.sum(volume * left)) + 2 * float(volume.sum()) * _trigonometric(self.space, sizes, fine)[0]
+            )
+            if rest < AIM:
+                break
+        at = Reconstruction.on(self.space, fine, 0)
+        if isinstance(initial, GaussianMixture):
+            true = product_density(initial, at.places)
+        else:
+            true = np.asarray(initial_function(equation, initial, grid)(at.points))
+        off = float(np.sum(np.sqrt(volume * at.squares(at.value(first) - true)))) + rest
         mass = float(np.sum(true * at.weights)) - 2 * float(np.sum(volume * left))
-        return off + (max(0.0, 1.0 - mass) if self.space.walls == "far" and not all(self.space.grid.periodic) else 0.0)
-
-    def apart(self, second: Array, other: Any, first: Array) -> float:
-        """Return a bound of the distance of the reconstructions of two solves."""
-        fine, at, _ = self._fine()
-        gap = at.value(second) - Reconstruction.on(other, fine).value(first)
-        volume = _outer([one.lengths for one in fine])
-        rest = sum(_trigonometric(space, u, fine)[0] for space, u in ((self.space, second), (other, first)))
-        return float(np.sum(np.sqrt(volume * at.squares(gap)))) + 2 * float(volume.sum()) * rest
-
-    def _fine(self) -> tuple[tuple[Panels, ...], Reconstruction, list[int]]:
-        """Return panels of one cell, the reconstruction on them, and the degree that their points see."""
-        edges = self.space.grid.edges
-        panels = tuple(Panels(e, np.full(len(e) - 1, FINE)) for e in edges)
-        return panels, Reconstruction.on(self.space, panels), [FINE - 1] * len(panels)
+        return off + (max(0.0, 1.0 - mass) if self.space.walls == "far" and not all(grid.periodic) else 0.0)
 
 
-def _panels(space: FiniteVolume | Spectral, axis: int, degree: int) -> Panels:
-    """Return the panels of an axis: cells for splines, several for an expansion, those of the cut with more points."""
+def bounded_gap(space: Any, second: Array, other: Any, first: Array) -> float:
+    """Return a bound of the distance of the reconstructions of two solves, on grids of their own."""
+    spaces = tuple((one, _Sizes.of(one, u[None])) for one, u in ((space, second), (other, first)))
+    panels = tuple(_common(spaces, axis) for axis in range(second.ndim))
+    volume = _outer([one.lengths for one in panels])
+    rest = sum(_trigonometric(one, size, panels)[0] for one, size in spaces) * 2 * float(volume.sum())
+    at = Reconstruction.on(space, panels, 0)
+    gap = at.value(second) - Reconstruction.on(other, panels, 0).value(first)
+    return float(np.sum(np.sqrt(volume * at.squares(gap)))) + rest
+
+
+def _common(spaces: Sequence[tuple[Any, _Sizes]], axis: int) -> Panels:
+    """Return panels on which several reconstructions are polynomials: cells of splines, ends of falls, spans of waves."""
+    found, falls = [], []
+    for space, _ in spaces:
+        edges = space.grid.edges[axis]
+        found.append(edges if isinstance(space, FiniteVolume) else _panels(space, axis, 1, None).edges)
+        if space.walls == "far" and not space.grid.periodic[axis]:
+            falls.append(edges[[CUT, -CUT - 1]])
+    edges = np.unique(np.concatenate([*found, *falls]))
+    apart = np.diff(edges) > SAME * (edges[-1] - edges[0])
+    edges = np.concatenate((edges[:-1][apart], edges[-1:]))
+    middles, lengths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    few, which = np.unique(np.ceil(lengths / lengths.min() * 16) / 16 * lengths.min(), return_inverse=True)
+    each = [
+        [DEGREE if isinstance(space, FiniteVolume) else _points(size, axis, 0.5 * float(h), AIM) for h in few]
+        for space, size in spaces
+    ]
+    nodes = np.max(np.array(each), axis=0)[which]
+    for low, high in falls:
+        nodes = nodes + FALL * ((middles < low) | (middles > high)).astype(int)
+    return Panels(edges, nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sizes:
+    """The largest coefficients of expansions, and their wave numbers; of splines nothing."""
+
+    sizes: Array
+    waves: list[Array]
+    measure: float = 0.0
+    """of the box"""
+
+    @classmethod
+    def of(cls, space: Any, fields: Array) -> _Sizes:
+        """Return those of fields (n, *cells)."""
+        return (
+            cls(np.zeros(0), [])
+            if isinstance(space, FiniteVolume)
+            else cls(*coefficients(space, fields), float(np.prod(space.grid.lengths)))
+        )
+
+
+def _panels(space: FiniteVolume | Spectral, axis: int, degree: int, sizes: _Sizes | None, aim: float = AIM) -> Panels:
+    """Return the panels of an axis: cells for splines, several for an expansion, those of the cut apart."""
     edges, n = space.grid.edges[axis], space.grid.cells[axis]
     cut = CUT if space.walls == "far" and not space.grid.periodic[axis] else 0
     if isinstance(space, FiniteVolume):
@@ -144,12 +217,26 @@ def _panels(space: FiniteVolume | Spectral, axis: int, degree: int) -> Panels:
         nodes[:cut] += FALL
         nodes[n - cut :] += FALL
         return Panels(edges, nodes)
-    inner = list(range(cut, n - cut, WIDE))
-    corners = ([0] if cut else []) + inner + ([n - cut, n] if cut else [n])
-    counts = [3 * (b - a) + SPARE + degree for a, b in zip(corners[:-1], corners[1:], strict=True)]
+    parts = max(1, round((n - 2 * cut) / (WIDE if degree <= 1 else CURVED_WIDE)))
+    inner = np.linspace(cut, n - cut, parts + 1).round().astype(int)
+    corners = np.unique(np.concatenate(([0], inner, [n])))
+    lengths = np.diff(edges[corners])
+    if sizes is None:
+        return Panels(edges[corners], np.ones(len(lengths)))
+    counts = [_points(sizes, axis, 0.5 * float(one), aim) + degree for one in lengths]
     if cut:
-        counts[0] = counts[-1] = NARROW + FALL + degree + 1
+        counts[0], counts[-1] = counts[0] + FALL, counts[-1] + FALL
     return Panels(edges[corners], np.array(counts))
+
+
+def _points(sizes: _Sizes, axis: int, half: float, aim: float) -> int:
+    """Return how many points of a panel see the values of an expansion but for `aim`, of a mean over the panels."""
+    wave = sizes.waves[axis].ravel() * half
+    weight = sizes.sizes.sum(axis=tuple(k for k in range(sizes.sizes.ndim) if k != axis)) * sizes.measure
+    for n in range(LEAST, MOST):
+        if float(np.sum(weight * wave**n)) / factorial(n) / 2.0 ** (n - 1) < aim:
+            return n
+    return MOST
 
 
 def _boxes(panels: Sequence[Panels]) -> Boxes:
@@ -163,8 +250,10 @@ def _outer(lengths: Sequence[Array]) -> Array:
     return found
 
 
-def _trigonometric(space: Any, u: Array, panels: Sequence[Panels], taken: int = 0) -> tuple[float, list[float], float]:
-    """Return how far an expansion, its slopes and its Laplacian are from polynomials on panels, the cut included.
+def _trigonometric(
+    space: Any, found: _Sizes, panels: Sequence[Panels], taken: int = 0
+) -> tuple[float, list[float], float]:
+    """Return how far expansions, their slopes and their Laplacians are from polynomials on panels, the cut included.
 
     Of Σ q̂ e^{ikx} on a half width H at most Σ|q̂| (kH)^(m+1)/(m+1)!/2^m, along each axis in turn; m is what the points of a
     panel see, less the degree that is `taken` by what multiplies it.
@@ -172,16 +261,19 @@ def _trigonometric(space: Any, u: Array, panels: Sequence[Panels], taken: int = 
     d = space.grid.dimension
     if isinstance(space, FiniteVolume):
         return 0.0, [0.0] * d, 0.0
-    sizes, waves = coefficients(space, u)
+    sizes, waves = found.sizes, found.waves
     square, factor = sum(k**2 for k in waves), 1.0
     value, slopes, bend = 0.0, [0.0] * d, 0.0
     for axis, one in enumerate(panels):
         cut = CUT if space.walls == "far" and not space.grid.periodic[axis] else 0
         over = 1 / (CUT * space.grid.spacing[axis])
         worst = (0.0, [0.0] * d, 0.0)
-        inside = {(int(n), float(h)) for n, h in zip(one.nodes, one.lengths, strict=True)}
+        low, high = space.grid.edges[axis][[cut, -cut - 1]]
+        middles = 0.5 * (one.edges[1:] + one.edges[:-1])
+        falls = FALL * ((middles < low) | (middles > high)).astype(int)
+        inside = {(int(n - f), float(h)) for n, f, h in zip(one.nodes, falls, one.lengths, strict=True)}
         for n, length in inside:
-            degree = n - 1 - taken - (FALL if cut else 0)
+            degree = n - 1 - taken
             share = (waves[axis] * 0.5 * length) ** (degree + 1) / factorial(degree + 1) / 2.0**degree
             a, b = float(np.sum(sizes * share)), [float(np.sum(sizes * share * wave)) for wave in waves]
             c = float(np.sum(sizes * share * square))
@@ -207,13 +299,14 @@ class _Roots:
         """Add the squares at one time of what is not multiplied by a polynomial."""
         if self.left.none:
             return
+        value, slopes, bend = at.all(u)
         for axis, one in enumerate(self.left.drift):
             if np.any(one):
-                self._more(f"slope {axis}", weight * at.squares(at.slopes(u)[axis]))
+                self._more(f"slope {axis}", weight * at.squares(slopes[axis]))
         if np.any(self.left.divergence):
-            self._more("value", weight * at.squares(at.value(u)))
+            self._more("value", weight * at.squares(value))
         if self.left.diffusivity:
-            self._more("laplacian", weight * at.squares(at.laplacian(u)))
+            self._more("laplacian", weight * at.squares(bend))
 
     def _more(self, name: str, values: Array) -> None:
         self.sums[name] = self.sums.get(name, 0.0) + values

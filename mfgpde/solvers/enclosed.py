@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,16 @@ from mfgpde.core.taylor import Jet, NotEnclosed
 from mfgpde.densities import GaussianMixture
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.processes import IsotropicProcess, Linear, LinearProcess
+from mfgpde.solvers.hermite import Span
 
-IN_TIME = (0, 1, 3, 5)
+IN_TIME = (0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 """degrees of coefficients in time that are tried"""
 ENOUGH = 1e-10
 """of a coefficient: what is left of it in time is looked for no further"""
+SLICES, WITH_PLACES = 128, 16
+"""of a span of time, on which derivatives are enclosed one by one; and where coefficients depend on the place as well"""
+CRAMER = 1.0865
+"""Cramér's constant of Hermite's functions: Abramowitz and Stegun (1964), 22.14.17"""
 STEP = 1e-3
 """of a cell, over which drifts are differenced where their divergence is not known"""
 
@@ -111,97 +118,165 @@ def _field(equation: Any) -> Callable[..., Any]:
     return equation.velocity if isinstance(equation, Continuity) else equation.drift
 
 
-def degree_in_time(equation: Any, span: tuple[float, float], boxes: Boxes) -> int:
-    """Return the least degree in time at which coefficients are polynomials to `ENOUGH`, or the last that is tried."""
+def _slices(span: Span, order: int) -> tuple[Jet, Any]:
+    """Return s on slices of a span as Taylor coefficients, and the time there."""
+    ends = np.linspace(0.0, 1.0, SLICES + 1)
+    s = Jet.variable(ends[:-1], ends[1:], order)
+    return s, span.begin + span.length * (s * s)
+
+
+def degree_in_time(equation: Any, spans: Sequence[Span], boxes: Boxes) -> int:
+    """Return the least degree in s at which coefficients are polynomials to `ENOUGH`, or that which leaves least."""
     if not moves(equation):
         return 0
-    process, order = getattr(_field(equation), "__self__", None), IN_TIME[-1] + 1
-    t = Jet.variable(*span, order)
+    best, least = 0, np.inf
+    for m in IN_TIME:
+        left = max((_share(one, m) for span in spans for one in _moving(equation, span, boxes, m + 1)), default=0.0)
+        if left < least:
+            best, least = m, left
+        if left <= ENOUGH:
+            break
+    return best
+
+
+def _moving(equation: Any, span: Span, boxes: Boxes, order: int) -> list[Jet]:
+    """Return the coefficients that depend on time, at one place, as Taylor coefficients in s."""
+    process, t = getattr(_field(equation), "__self__", None), _slices(span, order)[1]
     found = [] if isinstance(equation, Continuity) else [called(equation.diffusivity, t)]
     if isinstance(process, IsotropicProcess):
         found.append(called(process.relaxation, t))
     elif not isinstance(process, LinearProcess):
-        found += list(called(_field(equation), boxes.jets(None, order), t))
-    moving, half = [one for one in found if isinstance(one, Jet)], 0.5 * (span[1] - span[0])
-    for m in IN_TIME:
-        if all(np.max(rest(one, m, half)) <= ENOUGH * float(np.max(one.largest(0))) for one in moving):
-            return m
-    return IN_TIME[-1]
+        places = [0.75 * float(a[0]) + 0.25 * float(b[-1]) for a, b in zip(boxes.lower, boxes.upper, strict=True)]
+        point = np.empty(len(places), dtype=object)
+        point[:] = [Jet.constant(x, x, order) for x in places]
+        found += list(called(_field(equation), point, t))
+    return [one for one in found if isinstance(one, Jet)]
 
 
-def rests(equation: Any, span: tuple[float, float], boxes: Boxes, degree: int, in_time: int) -> Rests:
-    """Return what polynomials of one degree in x and another in t leave of all coefficients, in boxes and a span of time.
+def _share(jet: Jet, degree: int) -> float:
+    """Return what a polynomial in s leaves of a coefficient, relative."""
+    return float(np.max(rest(jet, degree, 0.5))) / max(float(np.max(jet.largest(0))), np.finfo(float).tiny)
+
+
+def rests(equation: Any, span: Span, boxes: Boxes, degree: int, in_time: int) -> Rests:
+    """Return what polynomials of one degree in x and another in s leave of all coefficients, in boxes and a span of time.
 
     Raises NotEnclosed where a coefficient is known by its values alone.
     """
     d, process = len(boxes.lower), getattr(_field(equation), "__self__", None)
-    half = 0.5 * (span[1] - span[0])
     moving = moves(equation)
+    t = _slices(span, in_time + 1)[1]
     D = 0.0
     if moving and not isinstance(equation, Continuity):
-        D = float(np.max(rest(called(equation.diffusivity, Jet.variable(*span, in_time + 1)), in_time, half)))
+        D = float(np.max(rest(called(equation.diffusivity, t), in_time, 0.5)))
     if isinstance(process, LinearProcess):
         if not moving:
             return Rests((0.0,) * d, 0.0, D)
         if not isinstance(process, IsotropicProcess):
             raise NotEnclosed(f"the coefficients of {type(process).__name__} in time are known by their values alone")
-        left = float(np.max(rest(called(process.relaxation, Jet.variable(*span, in_time + 1)), in_time, half)))
+        left = float(np.max(rest(called(process.relaxation, t), in_time, 0.5)))
         far = [np.maximum(*(np.abs(end) for end in boxes.ends(k))) for k in range(d)]
         return Rests(tuple(left * x for x in far), d * left, D)
-    drift: list[Array | float] = [0.0] * d
-    divergence: Array | float = 0.0
-    known, factor = equation.divergence, 1.0
+    known: Any = equation.divergence
     if known is None and d > 1:
         raise NotEnclosed("the divergence of the drift is not known; give the equation one")
+    if known is None and moving:
+        raise NotEnclosed("the divergence of a drift that moves is not known; give the equation one")
+    if not moving:
+        return Rests(*_in_space(equation, boxes, degree, span.begin), D)
+    ends = np.linspace(0.0, 1.0, WITH_PLACES + 1)
+    worst: list[Any] = [0.0] * (d + 1)
+    for a, b in zip(ends[:-1], ends[1:], strict=True):
+        order = degree + 1
+        drift, divergence = _in_space(equation, boxes, degree, Jet.constant(span.time(a), span.time(b), order))
+        s = Jet.variable(a, b, in_time + 1)
+        point = boxes.jets(None, in_time + 1)
+        t = span.begin + span.length * (s * s)
+        factor = float(np.prod([lebesgue(degree)] * d))
+        found = [*called(_field(equation), point, t), called(equation.divergence, point, t)]  # pyright: ignore
+        more = [factor * rest(one, in_time, 0.5) for one in found]
+        worst = [np.maximum(old, x + y) for old, x, y in zip(worst, [*drift, divergence], more, strict=True)]
+    return Rests(tuple(worst[:-1]), worst[-1], D)
+
+
+def _in_space(equation: Any, boxes: Boxes, degree: int, t: Any) -> tuple[tuple[Array | float, ...], Array | float]:
+    """Return what polynomials of a degree in x leave of the drift's components and of its divergence."""
+    d = len(boxes.lower)
+    known: Any = equation.divergence
+    drift: list[Array | float] = [0.0] * d
+    divergence: Array | float = 0.0
+    factor = 1.0
     for axis in range(d):
         low, high = boxes.ends(axis)
         width, order = 0.5 * (high - low), degree + (3 if known is None else 1)
-        point, t = boxes.jets(axis, order), Jet.constant(*span, order) if moving else span[0]
+        point = boxes.jets(axis, order)
         found = called(_field(equation), point, t)
         for k in range(d):
             drift[k] = drift[k] + factor * rest(found[k], degree, width)
         if known is not None:
-            divergence = divergence + factor * rest(called(known, point, t), degree, width)
+            divergence = divergence + factor * rest(called(equation.divergence, point, t), degree, width)
         elif isinstance(found[0], Jet):  # (m + 2) c_{m+2} of ∂b; differences over a step add its third coefficient
             slope = (degree + 2) * found[0].largest(degree + 2) * width ** (degree + 1) / 2.0**degree
             divergence = slope + found[0].largest(3) * (STEP * 2 * width) ** 2 * 1.01
         factor *= lebesgue(degree)
-    if moving:
-        point, t = boxes.jets(None, in_time + 1), Jet.variable(*span, in_time + 1)
-        found = called(_field(equation), point, t)
-        for k in range(d):
-            drift[k] = drift[k] + factor * rest(found[k], in_time, half)
-        if known is None:
-            raise NotEnclosed("the divergence of a drift that moves is not known; give the equation one")
-        divergence = divergence + factor * rest(called(known, point, t), in_time, half)
-    return Rests(tuple(drift), divergence, D)
+    return tuple(drift), divergence
 
 
 def start_rest(initial: Any, boxes: Boxes, degrees: Sequence[int]) -> Array | float:
     """Return how far a start is from polynomials of these degrees by axis, in boxes."""
-    function = (lambda x: _mixture(initial, x)) if isinstance(initial, GaussianMixture) else initial
     total: Array | float = 0.0
     factor = 1.0
     for axis, degree in enumerate(degrees):
         low, high = boxes.ends(axis)
-        found = called(function, boxes.jets(axis, degree + 1))
-        total = total + factor * rest(found, degree, 0.5 * (high - low))
+        half = 0.5 * (high - low)
+        if isinstance(initial, GaussianMixture):
+            largest = _derivative(initial, boxes, axis, degree + 1)
+            total = total + factor * largest * half ** (degree + 1) / 2.0**degree
+        else:
+            total = total + factor * rest(called(initial, boxes.jets(axis, degree + 1)), degree, half)
         factor *= lebesgue(degree)
     return total
 
 
-def _mixture(law: GaussianMixture, x: Array) -> Any:
-    """Return the density as a formula."""
-    total: Any = 0.0
+def product_density(law: GaussianMixture, places: Sequence[Array]) -> Array:
+    """Return the density on a product of places along each axis."""
+    d, total = len(places), 0.0
+    axes = [x.reshape([-1 if k == axis else 1 for k in range(d)]) for axis, x in enumerate(places)]
+    for w, mean, covariance in zip(law.weights, law.means, law.covariances, strict=True):
+        precision, y = np.linalg.inv(covariance), [x - m for x, m in zip(axes, mean, strict=True)]
+        size = float(w / np.sqrt(np.linalg.det(2 * np.pi * covariance)))
+        if np.count_nonzero(covariance) == d:  # a product of functions of one variable
+            total = total + size * reduce(np.multiply, [np.exp(-0.5 * precision[k, k] * y[k] ** 2) for k in range(d)])
+        else:
+            total = total + size * np.exp(-0.5 * _form(precision, y))
+    return np.asarray(total)
+
+
+def _derivative(law: GaussianMixture, boxes: Boxes, axis: int, order: int) -> Array:
+    """Return what |∂ᵏp|/k! does not exceed in boxes, k the order along an axis.
+
+    Along an axis a Gaussian is a normal density with the precision P = (Σ⁻¹)_ii. By Cramér |He_k(z)| e^{−z²/4} ≤ K √k!, so
+    that |∂ᵏp|/k! ≤ w K P^{k/2} (k!)^{−½} |2πΣ|^{−½} e^{−Q/4}, Q the form in the exponent, least where its root is:
+    √Q ≥ √Q(centre) − √(hᵀ|Σ⁻¹|h) in a box of half widths h.
+    """
+    ends = [boxes.ends(k) for k in range(len(boxes.lower))]
+    total: Array | float = 0.0
     for w, mean, covariance in zip(law.weights, law.means, law.covariances, strict=True):
         precision = np.linalg.inv(covariance)
-        y = [x[k] - float(m) for k, m in enumerate(mean)]
-        form: Any = 0.0
-        for i in range(len(y)):
-            form = form + float(precision[i, i]) * y[i] ** 2
-            for j in range(i):
-                if precision[i, j]:
-                    form = form + 2 * float(precision[i, j]) * (y[i] * y[j])
-        size = float(w / np.sqrt(np.linalg.det(2 * np.pi * covariance)))
-        total = total + size * (-0.5 * form).exp()
-    return total
+        y = [0.5 * (low + high) - m for (low, high), m in zip(ends, mean, strict=True)]
+        h = [0.5 * (high - low) for low, high in ends]
+        form, reach = (_form(matrix, x) for matrix, x in ((precision, y), (np.abs(precision), h)))
+        least = np.maximum(np.sqrt(np.maximum(form, 0.0)) - np.sqrt(reach), 0.0)
+        size = w * CRAMER * precision[axis, axis] ** (0.5 * order) / np.sqrt(np.linalg.det(2 * np.pi * covariance))
+        total = total + float(size) / np.sqrt(float(factorial(order))) * np.exp(-0.25 * least**2)
+    return np.asarray(total)
+
+
+def _form(matrix: Array, x: Sequence[Array]) -> Array:
+    """Return xᵀAx of components that broadcast."""
+    found: Any = 0.0
+    for i, one in enumerate(x):
+        for j, other in enumerate(x):
+            if matrix[i, j]:
+                found = found + matrix[i, j] * (one * other)
+    return np.asarray(found)

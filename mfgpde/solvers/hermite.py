@@ -1,30 +1,120 @@
-"""Values and rates at four times, and the polynomial of degree seven through them: C¹ from piece to piece."""
+"""Values and rates at a few times, and the polynomial through them: in s, where t = a + (b − a) s² is denser at the start.
+
+The times are those of Chebyshev and Lobatto in s, so that a polynomial of any degree is a good one. Between two breaks of
+the coefficients there is one polynomial; where they meet it is continuous, and its rate may jump.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.polynomial import chebyshev, legendre
 
 from mfgpde.core.arrays import Array
 
-HERMITE = 7
-"""the degree"""
+APART = 1e-9
+"""of a span, by which a rate is taken inside of it: coefficients may jump at its ends"""
 
 
-def hermite(ends: Sequence[tuple[Array, Array]], times: Array, k: int, t: float) -> tuple[Array, Array]:
-    """Return the polynomial with the values and rates at four times about the piece k, and its rate, at a time in it.
+@dataclass(frozen=True)
+class Span:
+    """Times between two breaks: t = begin + length·s², s in [0, 1], of which `pieces` + 1 are stored.
 
-    It has the values and rates of both ends of the piece.
+    >>> from mfgpde.solvers.hermite import Span
+    >>> span = Span(0.0, 2.0, 4)
+    >>> span.times.round(4).tolist(), span.degree
+    ([0.0, 0.0429, 0.5, 1.4571, 2.0], 9)
     """
-    first = min(max(k - 1, 0), len(times) - 4)
-    h, near = float(times[k + 1] - times[k]), slice(first, first + 4)
-    s, x = (times[near] - times[k]) / h, (t - float(times[k])) / h
-    j = np.arange(8)
-    conditions = np.vstack((s[:, None] ** j, j * s[:, None] ** np.maximum(j - 1, 0)))
-    wanted = np.stack((x**j, j * x ** np.maximum(j - 1, 0) / h))
-    weights = np.linalg.solve(conditions.T, wanted.T).T
-    weights[:, 4:] *= h
-    states = [u for u, _ in ends[near]] + [rate for _, rate in ends[near]]
-    value, rate = (sum(w * u for w, u in zip(row, states, strict=True)) for row in weights)
-    return np.asarray(value), np.asarray(rate)
+
+    begin: float
+    end: float
+    pieces: int
+
+    @property
+    def length(self) -> float:
+        """The length of the span."""
+        return self.end - self.begin
+
+    @property
+    def shares(self) -> Array:
+        """The stored s, from 0 to 1."""
+        return 0.5 - 0.5 * np.cos(np.pi * np.arange(self.pieces + 1) / self.pieces)
+
+    @property
+    def times(self) -> Array:
+        """The stored times; the last is the end to the last bit."""
+        found = self.begin + self.length * self.shares**2
+        found[-1] = self.end
+        return found
+
+    @property
+    def degree(self) -> int:
+        """The degree in s."""
+        return 2 * self.pieces + 1
+
+    def time(self, s: Array | float) -> Array:
+        """Return the time at s."""
+        return np.asarray(self.begin + self.length * np.asarray(s) ** 2)
+
+    def slope(self, s: Array | float) -> Array:
+        """Return dt/ds."""
+        return np.asarray(2 * self.length * np.asarray(s))
+
+    def weights(self, s: Array) -> tuple[Array, Array]:
+        """Return the rows that make the polynomial and its derivative in s of values and of derivatives in s, (n, 2 J)."""
+        place, wanted, slope = 2 * self.shares - 1, 2 * np.asarray(s) - 1, 2.0
+        basis = np.eye(self.degree + 1)
+        change = chebyshev.chebder(basis)  # of the j-th polynomial in column j
+        conditions = np.vstack((chebyshev.chebvander(place, self.degree), slope * chebyshev.chebval(place, change).T))
+        value = np.linalg.solve(conditions.T, chebyshev.chebvander(wanted, self.degree).T).T
+        rate = np.linalg.solve(conditions.T, slope * chebyshev.chebval(wanted, change)).T
+        return np.asarray(value, dtype=float), np.asarray(rate, dtype=float)
+
+
+@dataclass(frozen=True, eq=False)
+class InTime:
+    """A function of time on a span: its stored values and their derivatives in s, (J, *cells) each."""
+
+    span: Span
+    values: Array
+    rates: Array
+
+    def at(self, s: Array) -> tuple[Array, Array]:
+        """Return the polynomial and its derivative in time at many s > 0."""
+        data = np.concatenate((self.values, self.rates)).reshape(2 * len(self.values), -1)
+        value, rate = ((rows @ data).reshape(len(s), *self.values.shape[1:]) for rows in self.span.weights(s))
+        return value, rate / self.span.slope(s).reshape(-1, *[1] * (self.values.ndim - 1))
+
+
+def spans(begin: float, end: float, breaks: Sequence[float], pieces: int) -> list[Span]:
+    """Return the spans between breaks."""
+    inner = [t for t in breaks if begin < t < end]
+    return [Span(a, b, pieces) for a, b in pairwise([begin, *inner, end])]
+
+
+def interpolated(
+    found: Sequence[Span], fields: dict[float, Array], rate: Callable[[Array, float], Array]
+) -> list[InTime]:
+    """Return the polynomials of all spans, from the fields at their times and the scheme's rate."""
+    made = []
+    for span in found:
+        values = np.stack([fields[float(t)] for t in span.times])
+        inside = np.clip(span.times, span.begin + APART * span.length, span.end - APART * span.length)
+        rates = [rate(u, float(t)) for u, t in zip(values, inside, strict=True)]
+        slopes = span.slope(span.shares)
+        made.append(InTime(span, values, np.stack([a * r for a, r in zip(slopes, rates, strict=True)])))
+    return made
+
+
+def rule(nodes: int) -> tuple[Array, Array]:
+    """Return Gauss's points and weights on [0, 1]."""
+    at, weight = legendre.leggauss(nodes)
+    return 0.5 * (at + 1), 0.5 * weight
+
+
+def largest_between(nodes: int) -> float:
+    """Return Lebesgue's constant of Gauss–Legendre points from above: it is that at an end, below 2√n."""
+    return 2 * float(np.sqrt(nodes))

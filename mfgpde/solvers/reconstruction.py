@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 from scipy.fft import dct
@@ -26,8 +26,8 @@ FALL = 3
 DEGREE = 5
 """of splines through integrals, one more than that of densities"""
 
-type Tables = tuple[Array, Array, Array]
-"""values, slopes and curvatures at points along an axis, from the numbers of its cells"""
+type Tables = tuple[Array, ...]
+"""values, and where they are asked for slopes and curvatures, at points along an axis, from the numbers of its cells"""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,19 @@ class Panels:
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """The tables of each axis, the points (*n, d) where they look, and their weights as a product along the axes."""
+    """The tables of each axis, the points where they look, and their weights as a product along the axes."""
 
     tables: tuple[Tables, ...]
-    points: Array
+    places: tuple[Array, ...]
+    """where they look along each axis"""
     weights: Array
     starts: tuple[Array, ...]
     """where the points of each panel begin, by axis"""
+
+    @cached_property
+    def points(self) -> Array:
+        """The points (*n, d)."""
+        return np.stack(np.meshgrid(*self.places, indexing="ij"), axis=-1)
 
     @classmethod
     def of(cls, space: Discretisation, nodes: int) -> Reconstruction:
@@ -70,8 +76,8 @@ class Reconstruction:
         return cls.on(space, cells)
 
     @classmethod
-    def on(cls, space: Discretisation, panels: Sequence[Panels]) -> Reconstruction:
-        """Return the reconstruction at Gauss points of panels, one sequence an axis."""
+    def on(cls, space: Discretisation, panels: Sequence[Panels], derivatives: int = 2) -> Reconstruction:
+        """Return the reconstruction, and as many derivatives, at Gauss points of panels, one sequence an axis."""
         if not isinstance(space, FiniteVolume | Spectral):
             raise TypeError(f"fields of {type(space).__name__} have no reconstruction; take FiniteVolume or Spectral")
         grid, far = space.grid, space.walls == "far"
@@ -79,28 +85,33 @@ class Reconstruction:
         tables = []
         for axis, x in enumerate(places):
             table = _splines if isinstance(space, FiniteVolume) else _expansion
-            found = table(grid, axis, x)
+            found = table(grid, axis, x, derivatives)
             tables.append(_cut(found, grid, axis, x) if far and not grid.periodic[axis] else found)
-        points = np.stack(np.meshgrid(*places, indexing="ij"), axis=-1)
         starts = tuple(np.cumsum(one.nodes) - one.nodes for one in panels)
-        return cls(tuple(tables), points, reduce(np.multiply.outer, weights), starts)
+        return cls(tuple(tables), places, reduce(np.multiply.outer, weights), starts)
 
     def value(self, u: Array) -> Array:
         """Return u at the points."""
-        return self._applied(u, [0] * u.ndim)
+        for axis, tables in enumerate(self.tables):
+            u = _along(tables[0], u, axis)
+        return u
 
     def integral(self, f: Callable[[Array], Array], u: Array) -> float:
         """Return ∫f u by the points."""
         return float(np.sum(np.asarray(f(self.points)) * self.value(u) * self.weights))
 
-    def slopes(self, u: Array) -> list[Array]:
-        """Return ∂_i u at the points."""
-        return [self._applied(u, [int(k == axis) for k in range(u.ndim)]) for axis in range(u.ndim)]
-
-    def laplacian(self, u: Array) -> Array:
-        """Return Δu at the points."""
-        parts = [self._applied(u, [2 * int(k == axis) for k in range(u.ndim)]) for axis in range(u.ndim)]
-        return reduce(np.add, parts)
+    def all(self, u: Array) -> tuple[Array, list[Array], Array]:
+        """Return u, ∂_i u and Δu at the points; what tables of the first axes make is made once."""
+        made: dict[tuple[int, ...], Array] = {(): u}
+        for axis, tables in enumerate(self.tables):
+            made = {
+                (*done, k): _along(tables[k], part, axis)
+                for done, part in made.items()
+                for k in ((0,) if any(done) else (0, 1, 2))
+            }
+        d = u.ndim
+        single = [[tuple(k * int(axis == other) for other in range(d)) for axis in range(d)] for k in (1, 2)]
+        return made[(0,) * d], [made[one] for one in single[0]], reduce(np.add, [made[one] for one in single[1]])
 
     def norm(self, values: Array) -> float:
         """Return ∫|values|, sampled."""
@@ -113,10 +124,14 @@ class Reconstruction:
             found = np.add.reduceat(found, starts.tolist(), axis=axis)
         return found
 
-    def _applied(self, u: Array, derivatives: Sequence[int]) -> Array:
-        for axis, k in enumerate(derivatives):
-            u = np.moveaxis(np.tensordot(self.tables[axis][k], u, axes=(1, axis)), 0, axis)
-        return u
+
+def _along(table: Array, u: Array, axis: int) -> Array:
+    """Return a table applied along an axis."""
+    if axis == u.ndim - 1:
+        return np.asarray(u @ table.T)
+    rest = u.shape[axis + 1 :]
+    found = np.matmul(table, u.reshape(*u.shape[: axis + 1], -1)) if axis else table @ u.reshape(len(u), -1)
+    return found.reshape(*u.shape[:axis], len(table), *rest)
 
 
 def walls(space: FiniteVolume, axis: int) -> Tables:
@@ -124,7 +139,7 @@ def walls(space: FiniteVolume, axis: int) -> Tables:
     return _splines(space.grid, axis, np.array([space.grid.lower[axis], space.grid.upper[axis]]))
 
 
-def _splines(grid: CartesianGrid, axis: int, x: Array) -> Tables:
+def _splines(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -> Tables:
     n, h, periodic = grid.cells[axis], grid.spacing[axis], grid.periodic[axis]
     mass = np.concatenate((np.zeros((1, n)), h * np.cumsum(np.eye(n), axis=0)))
     mean = mass[-1] / (n * h)
@@ -133,11 +148,11 @@ def _splines(grid: CartesianGrid, axis: int, x: Array) -> Tables:
         mass = mass - np.outer(edges - edges[0], mean)
         mass[-1] = mass[0]
     spline = make_interp_spline(edges, mass, k=DEGREE, bc_type="periodic" if periodic else None)
-    found = [spline(x, nu=k) for k in (1, 2, 3)]
-    return (found[0] + mean if periodic else found[0]), found[1], found[2]
+    found = [spline(x, nu=k) for k in range(1, derivatives + 2)]
+    return (found[0] + mean if periodic else found[0]), *found[1:]
 
 
-def _expansion(grid: CartesianGrid, axis: int, x: Array) -> Tables:
+def _expansion(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -> Tables:
     n, side, start = grid.cells[axis], grid.lengths[axis], grid.lower[axis]
     if grid.periodic[axis]:
         k = 2 * np.pi * np.fft.fftfreq(n, grid.spacing[axis])
@@ -146,12 +161,15 @@ def _expansion(grid: CartesianGrid, axis: int, x: Array) -> Tables:
         if n % 2 == 0:
             wave[:, n // 2] = np.cos((x - grid.axes[axis][0]) * k[n // 2])
         slope = np.where(np.arange(n) == n // 2, 0.0, 1j * k) if n % 2 == 0 else 1j * k
-        return tuple(np.real((wave * factor) @ table) for factor in (np.ones(n), slope, -(k**2)))  # pyright: ignore
+        factors = (np.ones(n), slope, -(k**2))[: derivatives + 1]
+        return tuple(np.real((wave * factor) @ table) for factor in factors)  # pyright: ignore
     k = np.pi / side * np.arange(n)
     scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
     table, angle = dct(np.eye(n), axis=0, norm="ortho"), np.outer(x - start, k)
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    return cos @ table, -(sin * k) @ table, -(cos * k**2) @ table
+    cos = scale * np.cos(angle)
+    if not derivatives:
+        return (cos @ table,)
+    return cos @ table, -(scale * np.sin(angle) * k) @ table, -(cos * k**2) @ table
 
 
 def _cut(tables: Tables, grid: CartesianGrid, axis: int, x: Array) -> Tables:
@@ -163,24 +181,27 @@ def _cut(tables: Tables, grid: CartesianGrid, axis: int, x: Array) -> Tables:
     chi = s**2 * (3 - 2 * s)
     slope = 6 * s * (1 - s) * side
     bend = np.where(s < 1, 6 - 12 * s, 0.0) * side**2
+    if len(tables) == 1:
+        return (chi[:, None] * tables[0],)
     u, du, ddu = tables
     chi, slope, bend = chi[:, None], slope[:, None], bend[:, None]
     return chi * u, slope * u + chi * du, bend * u + 2 * slope * du + chi * ddu
 
 
-def coefficients(space: Spectral, u: Array) -> tuple[Array, list[Array]]:
-    """Return the sizes of an expansion's coefficients, and the wave numbers along each axis, shaped to broadcast."""
-    found, grid = np.asarray(u), space.grid  # axes are all periodic, or none is
-    waves = []
+def coefficients(space: Spectral, fields: Array) -> tuple[Array, list[Array]]:
+    """Return the largest sizes of the coefficients of fields (n, *cells), and the wave numbers along each axis.
+
+    Wave numbers are shaped to broadcast.
+    """
+    found, grid = np.asarray(fields), space.grid  # axes are all periodic, or none is
+    waves, d = [], len(grid.cells)
     for axis, n in enumerate(grid.cells):
+        shape = [-1 if other == axis else 1 for other in range(d)]
         if grid.periodic[axis]:
-            found, k = np.fft.fft(found, axis=axis) / n, 2 * np.pi * np.abs(np.fft.fftfreq(n, grid.spacing[axis]))
+            found, k = np.fft.fft(found, axis=axis + 1) / n, 2 * np.pi * np.abs(np.fft.fftfreq(n, grid.spacing[axis]))
         else:
             scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
-            shape = [-1 if other == axis else 1 for other in range(u.ndim)]
-            found, k = (
-                dct(found, axis=axis, norm="ortho") * scale.reshape(shape),
-                np.pi / grid.lengths[axis] * np.arange(n),
-            )
-        waves.append(k.reshape([-1 if other == axis else 1 for other in range(u.ndim)]))
-    return np.abs(found), waves
+            found = dct(found, axis=axis + 1, norm="ortho") * scale.reshape(shape)
+            k = np.pi / grid.lengths[axis] * np.arange(n)
+        waves.append(k.reshape(shape))
+    return np.abs(found).max(axis=0), waves

@@ -1,7 +1,9 @@
 """‖r‖₁ as a bound: above a dense sum and near it, of kind BOUND where coefficients are formulas, and nowhere else."""
 
+import time
 from dataclasses import replace
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -9,9 +11,10 @@ from scipy.stats import norm
 import mfgpde as mfg
 from mfgpde.core.estimate import Kind
 from mfgpde.solvers.bounded_residual import BoundedResidual
-from mfgpde.solvers.error_bound import _Residual
-from mfgpde.solvers.hermite import hermite
+from mfgpde.solvers.enclosed import Boxes, _derivative
+from mfgpde.solvers.hermite import Span, interpolated, largest_between
 from mfgpde.solvers.reconstruction import Reconstruction
+from mfgpde.solvers.residual import Residual
 
 MIXTURE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
 PLANE = mfg.GaussianMixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 0.0]], 0.3)
@@ -51,19 +54,111 @@ def test_in_the_plane_volumes_are_bounded_within_a_factor_of_two():
 @pytest.mark.parametrize("space", [mfg.FiniteVolume, mfg.Spectral])
 @pytest.mark.parametrize("name", PROCESSES)
 def test_the_integral_is_above_a_dense_sum_and_near_it(name, space):
-    equation = mfg.FokkerPlanck.of(PROCESSES[name])
-    solution = mfg.solve(equation, space(mfg.CartesianGrid.cube(6.5, 64, 1)), MIXTURE, np.linspace(0, 1, 9))
-    work = _Residual.of(solution, solution.discretisation)
-    found = BoundedResidual.of(equation, work.space, solution.times)
-    ends = [(u.values, work.rate(u, float(s))) for u, s in zip(solution.fields, solution.times, strict=True)]
+    equation, span = mfg.FokkerPlanck.of(PROCESSES[name]), Span(0.0, 1.0, 8)
+    solution = mfg.solve(equation, space(mfg.CartesianGrid.cube(6.5, 64, 1)), MIXTURE, span.times)
+    work = Residual.of(solution, solution.discretisation)
+    fields = {float(t): u.values for t, u in zip(solution.times, solution.fields, strict=True)}
+    parts = interpolated([span], fields, work.rate)
+    found = BoundedResidual.of(equation, work.space, parts, 1e-4)
     dense, total = Reconstruction.of(work.space, 12), 0.0
-    at, weight = np.polynomial.legendre.leggauss(16)
-    for k in range(8):
-        a, b = float(solution.times[k]), float(solution.times[k + 1])
-        for share, w in zip(0.5 * (at + 1), 0.5 * weight * (b - a), strict=True):
-            t = a + share * (b - a)
-            total += w * dense.norm(work.left(dense, *hermite(ends, solution.times, k, t), t))
-    assert total * (1 - 1e-6) <= found.integral(work, ends, solution.times)[0] <= 2.2 * total  # L¹ against L² on panels
+    at, weight = np.polynomial.legendre.leggauss(200)
+    at, weight = 0.5 * (at + 1), 0.5 * weight
+    for u, rate, t, w in zip(*parts[0].at(at), span.time(at), weight * span.slope(at), strict=True):
+        total += w * dense.norm(work.left(dense, u, rate, float(t)))
+    assert total * (1 - 1e-6) <= found.integral(work, parts)[0] <= 2.6 * total  # L¹ against L² on panels and in time
+
+
+def test_polynomials_in_time_have_the_values_and_rates_that_were_stored():
+    """e^{−t} and its rate at the stored times; between them the error of Hermite's polynomial, f^(2J)/(2J)! ω²."""
+    span = Span(0.2, 1.4, 6)
+    part = interpolated([span], {float(t): np.array([np.exp(-t)]) for t in span.times}, lambda u, t: -u)[0]
+    value, rate = part.at(span.shares[1:])
+    assert value[:, 0] == pytest.approx(np.exp(-span.times[1:]), rel=1e-12)
+    assert rate[:, 0] == pytest.approx(-np.exp(-span.times[1:]), rel=1e-8)
+    s = np.linspace(0.01, 1, 50)
+    value, rate = part.at(s)
+    assert np.abs(value[:, 0] - np.exp(-span.time(s))).max() < 1e-9
+    assert np.abs((rate[:, 0] + np.exp(-span.time(s))) * span.slope(s)).max() < 1e-7
+
+
+@pytest.mark.parametrize("nodes", [4, 16, 64])
+def test_lebesgue_s_constant_of_gauss_points_is_not_underrated(nodes):
+    at = np.polynomial.legendre.leggauss(nodes)[0]
+    x = np.linspace(-1, 1, 4001)
+    basis = [np.prod([(x - b) / (a - b) for b in np.delete(at, k)], axis=0) for k, a in enumerate(at)]
+    assert np.abs(basis).sum(axis=0).max() < largest_between(nodes)
+
+
+def test_derivatives_of_a_mixture_are_not_underrated():
+    """∂ᵏp/k! at points of boxes by differences of 40 digits, against the bound by Cramér's inequality."""
+    law = mfg.GaussianMixture(
+        [0.4, 0.6], [[0.3, -0.2], [-1.0, 0.5]], [[[0.3, 0.1], [0.1, 0.2]], [[0.5, 0.0], [0.0, 0.1]]]
+    )
+    edges = np.linspace(-2.0, 2.0, 9)
+    boxes = Boxes((edges[:-1], edges[:-1]), (edges[1:], edges[1:]))
+
+    def density(x):
+        total = mpmath.mpf(0)
+        for w, mean, covariance in zip(law.weights, law.means, law.covariances, strict=True):
+            y = mpmath.matrix([a - m for a, m in zip(x, mean.tolist(), strict=True)])
+            C = mpmath.matrix(covariance.tolist())
+            total += w * mpmath.exp(-(y.T * C**-1 * y)[0] / 2) / (2 * mpmath.pi * mpmath.sqrt(mpmath.det(C)))
+        return total
+
+    with mpmath.workdps(40):
+        for axis, order in ((0, 3), (1, 6)):
+            bound = _derivative(law, boxes, axis, order)
+            for i in (1, 3, 6):
+                for j in (2, 4, 5):
+                    middle = [edges[i] + 0.2, edges[j] + 0.35]
+
+                    def along(t, middle=middle, axis=axis):
+                        return density([t if k == axis else m for k, m in enumerate(middle)])
+
+                    true = abs(float(mpmath.diff(along, middle[axis], order))) / float(mpmath.factorial(order))
+                    assert true <= bound[i, j]
+
+
+def test_a_bound_costs_less_than_the_solve_that_it_bounds():
+    space = mfg.Spectral(mfg.CartesianGrid.cube(6.0, 128, 2))
+    equation, law = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), mfg.densities.four_blobs()
+
+    def timed(work):
+        clock = time.process_time()
+        return work(), time.process_time() - clock
+
+    solution, own = timed(lambda: mfg.solve(equation, space, law, (0.0, 1.0), rtol=1e-8))
+    bound, more = min((timed(solution.error_bound) for _ in range(2)), key=lambda found: found[1])
+    true = far_off(solution, mfg.marginal(mfg.OrnsteinUhlenbeck(), law, 1.0))
+    assert true < bound.value < 1e-7
+    assert more < own  # 0.37 of it as measured
+
+
+def test_a_jump_of_noise_in_time_is_between_two_polynomials():
+    equation = mfg.FokkerPlanck(lambda x, t: 0 * x, lambda t: 0.2 if t < 0.37 else 1.0, time_dependent=True)
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, 128, 1))
+    solution = mfg.solve(equation, space, mfg.gaussian(0.0, 0.3), (0.0, 1.0))
+    true = far_off(solution, mfg.gaussian(0.0, 0.3 + 2 * (0.2 * 0.37 + 0.63)))
+    assert true < solution.error_bound().value < 4 * true
+
+
+def test_a_curved_drift_that_moves_is_bounded():
+    """N(0, 1) stays under −(1 + ½ sin 3t) x, D = 1 + ½ sin 3t, with a turn of the plane that grows away from the origin."""
+
+    def drift(x, t):
+        pull, turn = 1 + 0.5 * np.sin(3 * t), 0.1 * (x[..., 0] ** 2 + x[..., 1] ** 2)
+        found = np.empty(x.shape, dtype=x.dtype)
+        found[..., 0], found[..., 1] = -pull * x[..., 0] - turn * x[..., 1], -pull * x[..., 1] + turn * x[..., 0]
+        return found
+
+    equation = mfg.FokkerPlanck(
+        drift, lambda t: 1 + 0.5 * np.sin(3 * t), divergence=lambda x, t: -2 * (1 + 0.5 * np.sin(3 * t)) + 0 * x[..., 0]
+    )
+    law = mfg.gaussian(0.0, 1.0, 2)
+    solution = mfg.solve(equation, mfg.FiniteVolume(mfg.CartesianGrid.cube(5.5, 48, 2)), law, (0.0, 0.3))
+    bound, true = solution.error_bound(), far_off(solution, law)
+    assert bound.kind is Kind.BOUND
+    assert true < bound.value < 4 * true
 
 
 def test_a_curved_drift_that_is_a_formula_is_bounded():

@@ -1,0 +1,275 @@
+"""What an equation leaves of a reconstruction, at points: its norm, sampled, and what goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mfgpde.core.arrays import Array, require_memory
+from mfgpde.core.taylor import NotEnclosed
+from mfgpde.discretisations import Field, FiniteVolume, Spectral
+from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.bounded_residual import BoundedResidual, bounded_gap
+from mfgpde.solvers.hermite import InTime, rule
+from mfgpde.solvers.initial import initial_function
+from mfgpde.solvers.reconstruction import Panels, Reconstruction, walls
+
+NODES = {1: 3, 2: 2, 3: 2}
+"""Gauss points a cell and axis at which residuals are sampled, by dimension"""
+DENSER = 2
+"""times as many points, at which a sampled norm is looked at again"""
+STEP = 1e-3
+"""of a cell, over which drifts are differenced"""
+JUMP = 4.0
+"""times what slopes on both sides explain: more is a jump"""
+
+
+@dataclass(frozen=True, eq=False)
+class Residual:
+    """What the equation leaves of a reconstruction."""
+
+    solution: Any
+    space: Any
+    nodes: int
+    at: Reconstruction
+
+    @classmethod
+    def of(cls, solution: Any, space: Any) -> Residual:
+        """Return it, once there is room. Raises TypeError for equations without contraction or maximum principle."""
+        equation: Any = solution.equation
+        known = (FokkerPlanck, Continuity, BackwardKolmogorov, ViscousHamiltonJacobi)
+        if not isinstance(equation, known) or not isinstance(space, FiniteVolume | Spectral):
+            raise TypeError(
+                f"no bound from the residual of {type(equation).__name__} by {type(space).__name__}; there is one for "
+                "FokkerPlanck, Continuity, BackwardKolmogorov and Hamilton–Jacobi equations on grids"
+            )
+        grid: CartesianGrid = space.grid
+        if not all(grid.periodic) and space.walls not in ("far", "reflecting"):
+            raise TypeError(
+                f"errors are bounded where walls are far or reflecting all around, got walls={space.walls!r}"
+            )
+        density = isinstance(equation, FokkerPlanck | Continuity)
+        if not density and not (all(grid.periodic) or isinstance(space, Spectral)):
+            raise TypeError(f"{type(equation).__name__} has a bound on periodic axes, or by Spectral; got walls")
+        nodes = NODES[grid.dimension]
+        room = 8 * (nodes * DENSER) ** grid.dimension * int(np.prod(grid.cells)) * (3 * grid.dimension + 8)
+        require_memory(np, room, f"residuals at {nodes * DENSER} points a side of {grid.cells} cells")
+        found = cls(solution, space, nodes, Reconstruction.of(space, nodes))  # pyright: ignore[reportArgumentType]
+        if density and found._divergence is None:
+            found.check_jumps(float(solution.times[0]))
+        return found
+
+    @property
+    def density(self) -> bool:
+        """Whether the unknown is one, and its error is measured in L¹."""
+        return isinstance(self.solution.equation, FokkerPlanck | Continuity)
+
+    @property
+    def name(self) -> str:
+        """The norm."""
+        return "L1" if self.density else "the largest value"
+
+    @cached_property
+    def _system(self) -> Any:
+        return self.space.semidiscretise(self.solution.equation)
+
+    def rate(self, u: Array, t: float) -> Array:
+        """Return ∂_t of the scheme at the cells."""
+        state = self._system.start(_Held(u))
+        return np.asarray(self._system.values(self._system.rate(state, t)))
+
+    def norms(self, u: Array, rate: Array, t: float) -> tuple[float, float]:
+        """Return the norm of the residual, and what crosses real walls."""
+        left = self.left(self.at, u, rate, t)
+        if not self.density:
+            return float(np.abs(left).max()), 0.0
+        return self.at.norm(left), self._walls(u, t)
+
+    def missed(self, parts: Sequence[InTime]) -> float:
+        """Return what the polynomials in time miss of the scheme's own rate, at the cells and a few times between."""
+        total, volume = 0.0, self.space.grid.volume
+        for part in parts:
+            stored = part.span.shares
+            at = 0.5 * (stored[1:] + stored[:-1])[[0, len(stored) // 2, -1]]
+            found = [
+                float(np.abs(rate - self.rate(u, float(t))).sum()) * volume * float(slope)
+                for u, rate, t, slope in zip(*part.at(at), part.span.time(at), part.span.slope(at), strict=True)
+            ]
+            total += max(found)
+        return total
+
+    def bounded(self, parts: Sequence[InTime], aim: float) -> BoundedResidual:
+        """Return what bounds the norm of the residual on cells; NotEnclosed where it can be sampled only."""
+        return BoundedResidual.of(self.solution.equation, self.space, parts, aim)
+
+    def bounded_gap(self, second: Array, first: Array) -> float:
+        """Return a bound of the distance of the reconstructions of two solves; NotEnclosed for largest values."""
+        if not self.density:
+            raise NotEnclosed("the largest value of a residual is sampled")
+        return bounded_gap(self.space, second, self.solution.discretisation, first)
+
+    def sampled(self, parts: Sequence[InTime]) -> tuple[float, float]:
+        """Return the integral of the sampled norm, raised by what a denser rule adds, and what crosses real walls."""
+        total = wall = 0.0
+        for part in parts:
+            at, weight = rule(part.span.degree)
+            values, rates = part.at(at)
+            times, weights = part.span.time(at), weight * part.span.slope(at)
+            for u, rate, t, w in zip(values, rates, times, weights, strict=True):
+                inside, outside = self.norms(u, rate, float(t))
+                total, wall = total + w * inside, wall + w * outside
+        return float(total * self.excess(parts)), float(wall)
+
+    def excess(self, parts: Sequence[InTime]) -> float:
+        """Return by what factor a denser rule raises the norm, at most, at two times of each span and at its end."""
+        dense, worst = Reconstruction.of(self.space, self.nodes * DENSER), 1.0
+        for part in parts:
+            at = np.array([0.1, 0.7, 1.0])
+            for u, rate, t in zip(*part.at(at), part.span.time(at), strict=True):
+                left = [self.left(one, u, rate, float(t)) for one in (self.at, dense)]
+                norm = [self.at.norm(left[0]), dense.norm(left[1])] if self.density else [np.abs(r).max() for r in left]
+                worst = max(worst, float(norm[1] / norm[0])) if norm[0] > 0 else worst
+        return worst
+
+    def start(self, first: Array) -> float:
+        """Return how far the reconstruction of the start is from the start."""
+        initial, grid = self.solution.start, self.space.grid
+        value = self.at.value(first)
+        if isinstance(initial, Field):
+            return 0.0
+        true = np.asarray(initial_function(self.solution.equation, initial, grid)(self.at.points))
+        if not self.density:
+            return float(np.abs(value - true).max())
+        outside = max(0.0, 1.0 - float(np.sum(true * self.at.weights))) if self.space.walls == "far" else 0.0
+        return self.at.norm(value - true) + outside
+
+    def lost(self, u: Array) -> float:
+        """Return what the fall to zero at far walls takes from the means."""
+        if not self.density or self.space.walls != "far" or all(self.space.grid.periodic):
+            return 0.0
+        h = self.space.grid.volume
+        inner = tuple(slice(None) if periodic else slice(2, -2) for periodic in self.space.grid.periodic)
+        return max(0.0, h * (float(np.abs(u).sum()) - float(np.abs(u[inner]).sum())))
+
+    def apart(self, second: Array, first: Array) -> float:
+        """Return the norm of the difference of the reconstructions of two solves, at points of the first one's cells."""
+        other = self.solution.discretisation
+        at = Reconstruction.of(other, self.nodes)
+        places = tuple(Panels(edges, np.full(len(edges) - 1, self.nodes)) for edges in other.grid.edges)
+        change = Reconstruction.on(self.space, places).value(second) - at.value(first)
+        return at.norm(change) if self.density else float(np.abs(change).max())
+
+    def diffusivity(self, t: float) -> float:
+        """Return D, zero for flows."""
+        equation = self.solution.equation
+        return 0.0 if isinstance(equation, Continuity) else float(equation.diffusivity(t))  # pyright: ignore
+
+    def coefficients(self, at: Reconstruction, t: float) -> tuple[Array, Array, float]:
+        """Return b, ∇·b and D at the points."""
+        return *self._drift(at, t), self.diffusivity(t)
+
+    def drift_at(self, x: Array, t: float) -> Array:
+        """Return b."""
+        return np.asarray(self._field(x, t), dtype=float)
+
+    def left(self, at: Reconstruction, u: Array, rate: Array, t: float) -> Array:
+        """Return what the equation leaves of a reconstruction at the points."""
+        equation = self.solution.equation
+        D = self.diffusivity(t)
+        value, slopes, bend = at.all(u)
+        moved, spread = at.value(rate), D * bend if D else 0.0
+        if isinstance(equation, ViscousHamiltonJacobi):
+            return moved - spread + equation.hamiltonian(at.points, np.stack(slopes, axis=-1), t)
+        b, divergence = self._drift(at, t)
+        along = sum(b[..., k] * slope for k, slope in enumerate(slopes))
+        if isinstance(equation, BackwardKolmogorov):
+            return moved - along - spread
+        return moved + along + divergence * value - spread
+
+    @cached_property
+    def _field(self) -> Callable[[Array, float], Array]:
+        equation: Any = self.solution.equation
+        return equation.velocity if isinstance(equation, Continuity) else equation.drift
+
+    @property
+    def _divergence(self) -> Callable[[Array, float], Array] | None:
+        return getattr(self.solution.equation, "divergence", None)
+
+    @cached_property
+    def _still(self) -> dict[Any, tuple[Array, Array]]:
+        return {}
+
+    def _drift(self, at: Reconstruction, t: float) -> tuple[Array, Array]:
+        """Return b and ∇·b at the points; what does not depend on time is computed once."""
+        key = id(at) if not self.solution.equation.time_dependent else None
+        if key is not None and key in self._still:
+            return self._still[key]
+        b = np.asarray(self._field(at.points, t), dtype=float)
+        if isinstance(self.solution.equation, BackwardKolmogorov):
+            found = b, np.zeros(())
+        elif self._divergence is not None:
+            found = b, np.asarray(self._divergence(at.points, t), dtype=float)
+        else:
+            found = b, sum(self._slope(at.points, t, k) for k in range(b.shape[-1]))
+        if key is not None:
+            self._still[key] = found  # pyright: ignore[reportArgumentType]
+        return found  # pyright: ignore[reportReturnType]
+
+    def _slope(self, x: Array, t: float, axis: int) -> Array:
+        """Return ∂_k b_k by central differences."""
+        step = np.zeros(x.shape[-1])
+        step[axis] = STEP * self.space.grid.spacing[axis]
+        rise = self._field(x + step, t)[..., axis] - self._field(x - step, t)[..., axis]
+        return np.asarray(rise) / (2 * step[axis])
+
+    def check_jumps(self, t: float) -> None:
+        """Raise ValueError where the drift jumps along its own axis between two points: ∇·(bp) has a part on a surface."""
+        b, grid = np.asarray(self._field(self.at.points, t), dtype=float), self.space.grid
+        for axis in range(grid.dimension):
+            x, along = np.moveaxis(self.at.points, axis, 0), np.moveaxis(b[..., axis], axis, 0)
+            slope = np.abs(np.moveaxis(self._slope(self.at.points, t, axis), axis, 0))
+            rise = np.abs(np.diff(along, axis=0))
+            smooth = np.diff(x[..., axis], axis=0) * np.maximum(slope[1:], slope[:-1])
+            jumps = rise - JUMP * smooth - 0.05 * float(np.abs(along).max())
+            if float(jumps.max()) > 0:
+                where = np.unravel_index(int(jumps.argmax()), jumps.shape)
+                place = ", ".join(f"{c:.3g}" for c in x[where])
+                raise ValueError(
+                    f"the drift jumps by {rise[where]:.3g} near x = ({place}): its divergence has a part on a surface that "
+                    "no residual at points sees; give the equation a divergence, or take the error from `solve_with_error`"
+                )
+
+    def _walls(self, u: Array, t: float) -> float:
+        """Return ∮|F·n| over walls that are real."""
+        if self.space.walls != "reflecting":
+            return 0.0
+        grid, equation, total = self.space.grid, self.solution.equation, 0.0
+        D = float(equation.diffusivity(t)) if isinstance(equation, FokkerPlanck) else 0.0
+        for axis in range(grid.dimension):
+            if grid.periodic[axis]:
+                continue
+            value, slope, _ = walls(self.space, axis)
+            ends = np.stack(np.meshgrid(*(grid.face_axes(axis)), indexing="ij"), axis=-1).take([0, -1], axis=axis)
+            p, dp = (np.moveaxis(np.tensordot(table, u, axes=(1, axis)), 0, axis) for table in (value, slope))
+            flux = self._field(ends, t)[..., axis] * p - D * dp
+            total += float(np.abs(flux).sum()) * grid.volume / grid.spacing[axis]
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """A stored field as a start that has its own numbers."""
+
+    values: Array
+
+    def __call__(self, x: Array) -> Array:
+        return self.values
+
+    def cell_means(self, grid: CartesianGrid) -> Array:
+        """Return the means."""
+        return self.values

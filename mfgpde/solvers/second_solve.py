@@ -1,0 +1,179 @@
+"""The second solve from whose residual a bound is made: in which space, on how fine a grid, how sharp.
+
+What it owes need only be small beside what the first solve owes. An expansion on the fewest cells that carry the law owes
+the least for its cost; where a process has an exact kernel (`propagate`), its fields are one product of matrices an axis.
+None of this is trusted: the residual is that of the function that came out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations import Discretisation, Field, FiniteVolume, Spectral, propagate
+from mfgpde.equations import Continuity, FokkerPlanck
+from mfgpde.grids import CartesianGrid
+from mfgpde.processes import IsotropicProcess, LinearProcess
+from mfgpde.solvers.initial import initial_function
+from mfgpde.solvers.reconstruction import coefficients
+
+TRIES = 3
+"""second solves, each sharper than the one before, until what they owe is small"""
+SHARPER = 1e-2, 6
+"""times the tolerances, and pieces more, from one try to the next"""
+ROUGH = 1e-2
+"""of the mass: where an expansion on the grid itself leaves more, it does not carry the law"""
+PIECES = (8, 12, 16, 24, 32, 48)
+"""of time that are tried where fields cost next to nothing"""
+LAST = 0.9
+"""of a grid's wave numbers: what lies above them says what lies beyond"""
+FEWEST = 16
+"""cells an axis"""
+GENTLE = 1.25
+"""times as many cells, from one candidate to the next"""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a second solve may owe, relative: of its tail of coefficients, of its steps; and pieces of time."""
+
+    tail: float
+    rtol: float
+    pieces: int
+
+    @classmethod
+    def beside(cls, space: Any) -> Aim:
+        """Return what is small beside the errors of a scheme on usual grids."""
+        more = 8 if space.grid.dimension == 1 else 0  # on a line they cost next to nothing
+        if isinstance(space, FiniteVolume):
+            return cls(1e-5, 1e-6, 8 + more) if space.order < 4 else cls(1e-7, 1e-8, 12 + more)
+        return cls(1e-10, 1e-8, 12 + more)
+
+    def sharper(self) -> Aim:
+        """Return the next one."""
+        return Aim(self.tail * SHARPER[0], self.rtol * SHARPER[0], self.pieces + SHARPER[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Second:
+    """A second solve."""
+
+    space: Any
+    pieces: tuple[int, ...]
+    """of time between which its fields are interpolated; more than one where fields cost next to nothing"""
+    rtol: float | None
+    """None as in the first solve"""
+
+    def fields(self, solution: Any, times: Array, breaks: Sequence[float]) -> list[Array]:
+        """Return the fields at all times."""
+        equation = solution.equation
+        if self.rtol is not None and _has_kernel(equation):
+            start, process = initial_function(equation, solution.start, self.space.grid), _process(equation)
+            values = np.asarray(start(self.space.grid.points), dtype=float)
+            begin = float(times[0])
+            return [values] + [propagate(process, self.space.grid, values, begin, float(t)) for t in times[1:]]
+        options: dict[str, Any] = {} if self.rtol is None else {"rtol": self.rtol}
+        if hasattr(solution.again, "keywords"):
+            options |= {"breaks": list(breaks), "scan": False}
+        again = solution.again(equation, self.space, solution.start, times, **options)
+        return [one.values for one in again.fields]
+
+
+def _process(equation: Any) -> Any:
+    drift = equation.velocity if isinstance(equation, Continuity) else getattr(equation, "drift", None)
+    return getattr(drift, "__self__", None)
+
+
+def _has_kernel(equation: Any) -> bool:
+    """Say whether the equation is that of an isotropic linear process, and not one that only shares its drift."""
+    process = _process(equation)
+    own = isinstance(equation, FokkerPlanck) and getattr(equation.diffusivity, "__self__", None) is process
+    return own and isinstance(process, IsotropicProcess)
+
+
+def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int | None) -> Iterator[Second]:
+    """Yield second solves, each sharper than the one before; one that is asked for stands alone."""
+    space: Any = solution.discretisation
+    aim = Aim.beside(space)
+    if by is not None:
+        yield Second(by, (pieces or aim.pieces,), None)
+        return
+    better = Second(_better(space, solution.equation, float(solution.times[0])), (pieces or max(12, aim.pieces),), None)
+    if not _expands(solution):
+        yield better
+        return
+    grids = _grids(space.grid)
+    tails = _tails(solution, last, grids)
+    if tails[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
+        yield better
+        return
+    kernel = _has_kernel(solution.equation)
+    for _ in range(TRIES):
+        fine = next((grid for grid, tail in zip(grids, tails, strict=True) if tail <= aim.tail), grids[-1])
+        several = PIECES if kernel else (aim.pieces,)
+        yield Second(Spectral(fine), (pieces,) if pieces else several, aim.rtol)
+        if fine is grids[-1] and (kernel or pieces):
+            return
+        aim = aim.sharper()
+
+
+def _expands(solution: Any) -> bool:
+    """Say whether an expansion can stand for the law: far walls or none, a drift that does not grow stiff, a start."""
+    space, equation = solution.discretisation, solution.equation
+    if not isinstance(equation, FokkerPlanck | Continuity) or isinstance(solution.start, Field):
+        return False
+    same = len(set(space.grid.periodic)) == 1
+    return same and space.walls == "far" and isinstance(_process(equation), LinearProcess)
+
+
+def _grids(grid: CartesianGrid) -> list[CartesianGrid]:
+    """Return grids of the same box, coarsest first, with the cells of every axis in about the same ratio."""
+    found, share = [grid], 1.0
+    while True:
+        share /= GENTLE
+        cells = tuple(_even(n * share) for n in grid.cells)
+        if min(cells) < FEWEST:
+            return found[::-1]
+        found.append(replace(grid, cells=cells))
+
+
+def _even(n: float) -> int:
+    """Return the least even number above that is a product of 2, 3 and 5."""
+    k = 2 * int(np.ceil(n / 2))
+    while True:
+        rest = k
+        for p in (2, 3, 5):
+            while rest % p == 0:
+                rest //= p
+        if rest == 1:
+            return k
+        k += 2
+
+
+def _tails(solution: Any, last: int, grids: Sequence[CartesianGrid]) -> list[float]:
+    """Return what of start and end lies beyond each grid, |box|(Σ|q̂|²)^½; of the last, beyond 9/10 of it."""
+    full: Any = Spectral(grids[-1])
+    start = np.asarray(initial_function(solution.equation, solution.start, full.grid)(full.grid.points), dtype=float)
+    sizes, waves = coefficients(full, np.stack((start, solution.fields[last].values)))
+    measure = float(np.prod(full.grid.lengths))
+    found = []
+    for grid in grids:
+        beyond = np.zeros(sizes.shape, dtype=bool)
+        for wave, h in zip(waves, grid.spacing, strict=True):
+            beyond = beyond | (wave >= np.pi / h * (LAST if grid is grids[-1] else 1 - 1e-12))
+        found.append(measure * float(np.sqrt(np.sum(sizes[beyond] ** 2))))
+    return found
+
+
+def _better(space: Any, equation: Any, t: float) -> Any:
+    """Return the space of a second solve on the same cells: order four; an expansion where that is the first one's."""
+    if not isinstance(space, FiniteVolume) or not isinstance(equation, FokkerPlanck):
+        return space
+    noisy = float(equation.diffusivity(t)) > 0
+    if space.walls == "far" and (space.order >= 4 or not noisy) and len(set(space.grid.periodic)) == 1:
+        return Spectral(space.grid)
+    return replace(space, order=4) if noisy else space
