@@ -14,7 +14,7 @@ claim = Claim(
         r"h_\theta=\tfrac{x+Vs_\theta}{a}:\qquad -\partial_th_\theta+(-f+2Ds_\theta)\cdot\nabla h_\theta+D\Delta h_\theta=-\tfrac Va\,\varepsilon,"
         r"\qquad \varepsilon=0\iff\mathbb E[h_\theta(Y_s,s)|Y_t=x]=h_\theta(x,t)"
     ),
-    source="after arXiv:2306.00367 and arXiv:2302.09057",
+    source="arXiv:2306.00367 and arXiv:2302.09057",
     standing="derived",
     assumes=("a linear process with scalar drift", "s_θ a gradient"),
     coefficients=("drift",),

@@ -15,7 +15,7 @@ claim = Claim(
         r"-\log p(x)=\tfrac d2\log2\pi e+\tfrac12\int_0^\infty\Big(\mathbb E_\varepsilon|x-\hat x(\sqrt\gamma x+\varepsilon,\gamma)|^2"
         r"-\tfrac d{1+\gamma}\Big)d\gamma,\qquad \tfrac12\int\mathbb E|X-\hat x|^2\,d\,\mathrm{SNR}\ \text{depends on the ends alone}"
     ),
-    source="after arXiv:2302.03792 and arXiv:2107.00630",
+    source="arXiv:2302.03792 and arXiv:2107.00630",
     standing="derived",
     assumes=("finite second moments",),
     coefficients=("integral",),

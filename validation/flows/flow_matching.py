@@ -15,7 +15,7 @@ claim = Claim(
         r"W_2(q_1,p_1)\le\int_0^1e^{\int_t^1L}\,\|v_\theta-v\|_{L^2(p_t)}dt,\qquad "
         r"L=\sup_x\,\partial_xv_\theta(x,t)\ (\text{one-sided})"
     ),
-    source="after arXiv:2305.16860",
+    source="arXiv:2305.16860",
     standing="derived",
     assumes=("v_θ one-sided Lipschitz", "the same start"),
     coefficients=("error", "exponent"),

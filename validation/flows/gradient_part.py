@@ -15,7 +15,7 @@ claim = Claim(
         r"\nabla\cdot(p_tu)=0\ \Rightarrow\ q^{\mathrm{SDE}}_{s+u}=p_0,\qquad "
         r"\mathrm{KL}(p_0\|q^{\mathrm{SDE}}_{s+a})\le\int_0^TD\,\mathbb E_{p_t}|\Pi_{p_t}a|^2dt\le\int_0^TD\,\mathbb E_{p_t}|a|^2dt"
     ),
-    source="after arXiv:2606.06179",
+    source="arXiv:2606.06179",
     standing="derived",
     assumes=("the exact prior p_T", "p, q decay at infinity"),
 )

@@ -15,7 +15,7 @@ claim = Claim(
         r"\exists\,(X_0,X_1):\ X_1-X_0=\nabla\varphi_t(X_t)\ \text{for all}\ t,\quad "
         r"\mathbb E|X_1-X_0|^2>W_2^2(\mathrm{Law}X_0,\mathrm{Law}X_1)"
     ),
-    source="after arXiv:2505.19712; against a statement of arXiv:2209.14577",
+    source="arXiv:2505.19712; against a statement of arXiv:2209.14577",
     standing="derived",
     assumes=("the support of X_t is in two parts at every t",),
 )

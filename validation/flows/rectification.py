@@ -16,7 +16,7 @@ claim = Claim(
         r"\mathbb E\,c(Z_1-Z_0)\le\mathbb E\,c(X_1-X_0)\ (c\ \text{convex}),\qquad "
         r"\mathbb E|X_1-X_0|^2=\mathbb E|Z_1-Z_0|^2+\int_0^1\!\mathbb E|Z_1-Z_0-v(Z_t)|^2+\int_0^1\!\mathbb E|X_1-X_0-v(X_t)|^2"
     ),
-    source="after arXiv:2209.03003",
+    source="arXiv:2209.03003",
     standing="derived",
     assumes=("the velocity has a unique flow",),
     coefficients=("straightness",),

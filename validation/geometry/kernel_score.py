@@ -19,7 +19,7 @@ claim = Claim(
         r"\min_h\mathbb E\!\int_A|\hat s_h-s|^2p\asymp n^{-4/(d+6)}\ (p\ \text{smooth, kernel of order two}),\qquad "
         r"\mathbb E\!\int_A|\hat s_t-s_t|^2p_t\sim\frac{d\,|A|}{2(2\sqrt\pi)^d}\,n^{-1}t^{-(d+2)/2}"
     ),
-    source="after arXiv:2402.15602 and arXiv:2402.07747",
+    source="arXiv:2402.15602 and arXiv:2402.07747",
     standing="derived",
     assumes=("a Gaussian kernel", "a region where p is bounded below", "first order in p̂ − p"),
     coefficients=("constant", "power"),

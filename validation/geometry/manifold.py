@@ -16,7 +16,7 @@ claim = Claim(
         r"s_t(x)=-\frac{x-\pi(x)}{V}-\frac k{2R}\,n+O(V),\qquad \frac{|s_\parallel|}{|s_\perp|}=O(\sqrt V)\ \text{at distance}\ \sqrt V,\qquad "
         r"\#\{\text{large singular values of }(s_t(x_i))_i\}=D-k"
     ),
-    source="after arXiv:2206.01018 and arXiv:2212.12611",
+    source="arXiv:2206.01018 and arXiv:2212.12611",
     standing="derived",
     assumes=("V ≪ R²", "distances of order √V", "a smooth density on the manifold"),
     coefficients=("curvature",),

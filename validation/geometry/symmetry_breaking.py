@@ -18,7 +18,7 @@ claim = Claim(
         r"\partial_x(x+2s)|_{x=0}=0\iff e^{-2t}=\sqrt{1+|\mu|^4}-|\mu|^2,\qquad x^*(t)\sim C\sqrt{t_c-t},\qquad "
         r"P_{\mathrm{same}}(t)-\tfrac12=\tfrac12\mathbb E\tanh^2\tfrac{a\,\mu\cdot X_t}{V}=O(e^{-2t})"
     ),
-    source="after arXiv:2305.19693 and arXiv:2402.18491",
+    source="arXiv:2305.19693 and arXiv:2402.18491",
     standing="derived",
     assumes=("two points ±μ of equal weight", "dX = −X dt + √2 dW"),
     coefficients=("time", "clones"),

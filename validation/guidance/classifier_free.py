@@ -22,7 +22,7 @@ claim = Claim(
         r"s_\gamma=\gamma\nabla\log p_t(\cdot|c)-(\gamma-1)\nabla\log p_t:\qquad q^{\mathrm{ODE}}_\gamma\ne q^{\mathrm{SDE}}_\gamma,"
         r"\qquad q_\gamma\not\propto p^{1-\gamma}\,p(\cdot|c)^\gamma\quad(\gamma\ne1)"
     ),
-    source="after arXiv:2408.09000 and arXiv:2409.13074",
+    source="arXiv:2408.09000 and arXiv:2409.13074",
     standing="derived",
     assumes=("exact scores", "the start is the tilted law at the horizon"),
     coefficients=("ode", "sde"),

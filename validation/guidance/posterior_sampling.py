@@ -19,7 +19,7 @@ claim = Claim(
         r"\nabla\log p_t(x|y)=\nabla\log p_t(x)+\nabla\log\mathbb E[\mathcal N(y;X_0,\sigma^2)|X_t=x],\qquad "
         r"q^{\mathrm{DPS}}\ne p(\cdot|y),\quad q^{\mathrm{DPS}}\ \text{driven by}\ \nabla\log\mathcal N(y;\mathbb E[X_0|X_t=x],\sigma^2)"
     ),
-    source="after arXiv:2209.14687",
+    source="arXiv:2209.14687",
     standing="derived",
     assumes=("exact scores", "a linear observation", "no step size by hand"),
     coefficients=("variance",),

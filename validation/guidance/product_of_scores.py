@@ -19,7 +19,7 @@ claim = Claim(
         r"r_t\propto\prod_ip_{i,t}^{a_i},\ \tilde s=\sum_ia_i\nabla\log p_{i,t}:\quad "
         r"\partial_\tau r=-\nabla\cdot((-f+2D\tilde s)r)+D\Delta r+\big[D(|\tilde s|^2-\textstyle\sum_ia_i|s_i|^2)+c(\tau)\big]r"
     ),
-    source="after arXiv:2302.11552 and arXiv:2503.02819",
+    source="arXiv:2302.11552 and arXiv:2503.02819",
     standing="derived",
     assumes=("linear f, so that ∇·f is no function of x", "the start is r_T"),
     coefficients=("weight",),

@@ -21,7 +21,7 @@ claim = Claim(
         r"\kappa_t(r)=\inf_{|x-y|=r}\frac{\langle\nabla\log p_t(y)-\nabla\log p_t(x),x-y\rangle}{r^2}\ge\alpha_t-\frac{2\sqrt{M_t}}r\tanh\frac{\sqrt{M_t}\,r}2,\qquad "
         r"W_2(q_0,\tilde q_0)\le e^{\int_0^T(1-\alpha_t+M_t)dt}\,W_2(q_T,\tilde q_T)"
     ),
-    source="after arXiv:2501.02298",
+    source="after Gentiloni-Silveri and Ocello, ICML 2025 (arXiv:2501.02298, from memory)",
     standing="derived",
     assumes=("dX = −X dt + √2 dW", "α, M of the data", "flows of the exact score"),
     coefficients=("concavity", "defect"),

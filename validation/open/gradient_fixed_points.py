@@ -20,7 +20,7 @@ claim = Claim(
     statement=(
         r"\frac{\int_0^1\mathbb E|X_1-X_0-\nabla\varphi_t(X_t)|^2dt}{\mathbb E|X_1-X_0|^2}=e^{-\frac{g^2}{2s^2}(1+o(1))}\qquad(g/s\to\infty)"
     ),
-    source="after arXiv:2505.19712, open there",
+    source="arXiv:2505.19712, open there",
     standing="conjecture",
     assumes=("two round Gaussians of width s that pass each other at the distance 2g",),
     coefficients=("exponent",),

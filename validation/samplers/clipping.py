@@ -10,7 +10,7 @@ from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most
 
 claim = Claim(
     statement=r"\lim_n W_2(q_n^{\mathrm{clip}},\,p)^2\ \ge\ \mathbb{E}\,(|X|-c)_+^2,\qquad X\sim p",
-    source="after arXiv:2205.11487, section 2.3",
+    source="arXiv:2205.11487, section 2.3",
     standing="derived",
     assumes=("the exact score", "predictions of the data cut to [−c, c] at every step"),
 )

@@ -15,7 +15,7 @@ claim = Claim(
         r"\mathrm{KL}(p_\delta\|q_\delta)\le\tfrac12\sum_k\int_{\gamma_k}^{\gamma_{k+1}}\big(m(\gamma_k)-m(\gamma)\big)d\gamma\ "
         r"\le\ \frac{d\,L^2}{4N}(1+o(1)),\qquad \gamma_k\ \text{geometric},\ L=\log\frac{\gamma_N}{\gamma_0}"
     ),
-    source="after arXiv:2308.03686",
+    source="arXiv:2308.03686",
     standing="derived",
     assumes=("the exact score and start", "N → ∞ in the second bound"),
     coefficients=("bound",),

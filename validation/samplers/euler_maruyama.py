@@ -14,7 +14,7 @@ from mfgpde.verify import Claim, Evidence, Level, at_most, equal
 
 claim = Claim(
     statement=r"\mathrm{KL}(p_0\|q_0)\lesssim e^{-2T}\,\mathrm{KL}(p_0\|\pi)+T\varepsilon^2+h^2",
-    source="after arXiv:2209.11215, theorem 2",
+    source="arXiv:2209.11215, theorem 2",
     standing="derived",
     assumes=("the Ornstein–Uhlenbeck process", "smooth data"),
 )

@@ -17,7 +17,7 @@ claim = Claim(
         r"\mathrm{KL}(p_0\|q_0^\lambda)\le\mathrm{KL}(p_T\|q_T)"
         r"+\frac{(1+\lambda^2)^2}{4\lambda^2}\int_0^T D\,\mathbb{E}_{p_t}|s_\theta-s|^2dt"
     ),
-    source="after arXiv:2101.09258; the family is that of arXiv:2206.00364, eq. (6)",
+    source="arXiv:2101.09258; the family is that of arXiv:2206.00364, eq. (6)",
     standing="derived",
     assumes=("λ > 0", "p, q decay at infinity"),
 )

@@ -12,7 +12,7 @@ from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal
 
 claim = Claim(
     statement=r"W_2(q_n,\,p_{\mathrm{stop}})\sim C\,n^{-p},\qquad p=1,\,2,\,3\ \text{as the scheme}",
-    source="after arXiv:2206.00927, theorem 3.2, and arXiv:2206.00364, section 3",
+    source="arXiv:2206.00927, theorem 3.2, and arXiv:2206.00364, section 3",
     standing="derived",
     assumes=("the exact score", "start from the exact law at the first level", "smooth data"),
 )
