@@ -14,7 +14,7 @@ from mfgpde.core.renamed import renamed
 from mfgpde.densities.cell_means import Wrapped
 from mfgpde.densities.covariances import Dense, LowRank
 from mfgpde.densities.gauss_points import averages
-from mfgpde.densities.gaussian_cells import aligned, resolving, separable_means
+from mfgpde.densities.gaussian_cells import aligned, resolving, separable_means, smooth, smooth_means
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import Transition
 
@@ -136,9 +136,13 @@ class GaussianMixture:
         means = np.zeros(grid.cells)
         if along.any():
             means += separable_means(self.weights[along], self.means[along], deviations[along], grid)
-        if not along.all():
-            share = self.weights[~along].sum()
-            rest = GaussianMixture(self.weights[~along] / share, self.means[~along], C[~along])
+        fine = ~along & smooth(C, grid)
+        if fine.any():
+            means += smooth_means(self.weights[fine], self.means[fine], C[fine], grid)
+        coarse = ~(along | fine)
+        if coarse.any():
+            share = self.weights[coarse].sum()
+            rest = GaussianMixture(self.weights[coarse] / share, self.means[coarse], C[coarse])
             means += share * averages(Wrapped(rest, grid), grid, resolving(rest.means, rest.covariances))
         return means
 

@@ -23,6 +23,7 @@ from mfgpde.equilibria.anderson import Mixer
 from mfgpde.equilibria.convex import not_convex
 from mfgpde.equilibria.driftless import potential_cost, running_cost
 from mfgpde.equilibria.equilibrium import Equilibrium, initial_on, reference_on
+from mfgpde.equilibria.heat import RANGE
 from mfgpde.equilibria.noisy_steps import NoisySteps
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
@@ -85,6 +86,13 @@ def solve_entropic(
                 weight = np.sqrt(np.stack(sweep.marginals))
                 sweep.resume(mixer.mixed(before, plain, weight))
             gap = sweep.gap()
+            if sweep.too_wide:  # tails that one shift does not hold: the sweep again, line by line from here on
+                sweep.too_wide, sweep.careful, mixer = False, True, Mixer()
+                sweep.resume(before if k > 0 else np.stack(sweep.moved))
+                if k > 0:
+                    sweep.improve()
+                    plain = np.stack(sweep.moved)
+                gap = sweep.gap()
             if k > 0 and gap > 2 * history[-1]:  # back to what cannot fail: ascent in the dual
                 mixer = Mixer()
                 sweep.resume(plain)
@@ -136,6 +144,8 @@ class _Sweeps:
         self.ahead = [zero] * (self.count + 1)  # log β: what is still to come
         self.behind = [zero] * (self.count + 1)  # log α: what has been
         self.above_dual = 0.0
+        self.careful, self.too_wide = False, False
+        self.spans: list[Any] = []
         self._backward(update=False)
 
     def resume(self, moved: Array) -> None:
@@ -159,11 +169,19 @@ class _Sweeps:
             log_a, alone, ((self.interaction, s, self.known[k]), (self.terminal, 1 / self.paths.gamma, self.known_end))
         )
 
+    def _noise(self, logs: Array) -> Array:
+        """Return noised logarithms; how wide they are is noted where they lie, and looked at with the gap."""
+        if self.careful:
+            return self.paths.noise(logs)
+        found, span = self.paths.noise.at_once(logs)
+        self.spans.append(span)
+        return found
+
     def _forward(self, update: bool) -> None:
         self.behind[0] = self.log_initial - self.ahead[0]
         for k in range(1, self.count + 1):
             before = self.behind[k - 1] - (self.fixed[k - 1] + self.moved[k - 1] if k > 1 else 0.0)
-            self.behind[k] = self.paths.noise(before)
+            self.behind[k] = self._noise(before)
             if update:
                 self._update(k)
 
@@ -171,10 +189,10 @@ class _Sweeps:
         self.ahead[self.count] = np.zeros_like(self.log_initial)
         for k in range(self.count, 0, -1):
             if k < self.count:
-                self.ahead[k] = self.paths.noise(self.ahead[k + 1] - self.fixed[k + 1] - self.moved[k + 1])
+                self.ahead[k] = self._noise(self.ahead[k + 1] - self.fixed[k + 1] - self.moved[k + 1])
             if update:
                 self._update(k)
-        self.ahead[0] = self.paths.noise(self.ahead[1] - self.fixed[1] - self.moved[1])
+        self.ahead[0] = self._noise(self.ahead[1] - self.fixed[1] - self.moved[1])
 
     def _update(self, k: int) -> None:
         if self._sees_density(k):
@@ -199,12 +217,16 @@ class _Sweeps:
         self._forward(update=False)
         self.marginals = self.densities()
         total = sum(self._slack(k, r) for k, r in enumerate(self.marginals) if k and self._sees_density(k))
-        if self.terminal.hard:
+        if self.spans:
+            widest = np.max(np.stack(self.spans))
+            total, widest = map(float, to_host(np.stack((total + 0 * widest, widest))))
+            self.spans, self.too_wide = [], not widest <= RANGE
+        if self.terminal.hard and not self.too_wide:
             total += self._rounding()
         return float(total)
 
-    def _slack(self, k: int, r: Array) -> float:
-        """Return what Fenchel's inequality leaves at one time, in units of cost."""
+    def _slack(self, k: int, r: Array) -> Any:
+        """Return what Fenchel's inequality leaves at one time, in units of cost, where the fields lie."""
         gamma, w = self.paths.gamma, self.paths.weights[k]
         u = gamma * self.moved[k]
         end = k == self.count and not self.terminal.linear
@@ -323,9 +345,9 @@ def _sent(known: Any, xp: Any) -> Any:
     return None if known is None else xp.asarray(known)
 
 
-def _left(cost: Any, r: Array, u: Array, known: Any, grid: CartesianGrid) -> float:
-    """Return ∫ f(r) + f*(u) − u r ≥ 0."""
-    return float(grid.integrate(cost.value(r, known) + cost.conjugate(u, known) - u * r))
+def _left(cost: Any, r: Array, u: Array, known: Any, grid: CartesianGrid) -> Any:
+    """Return ∫ f(r) + f*(u) − u r ≥ 0, a number where the fields lie."""
+    return grid.integrate(cost.value(r, known) + cost.conjugate(u, known) - u * r)
 
 
 def _both(log_a: Array, start: Array, costs: tuple[tuple[Functional, float, Any], ...]) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, to_host
+from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels.tables import applied
 
@@ -35,13 +35,20 @@ class Heat:
 
     def __call__(self, logs: Array) -> Array:
         """Return the logarithm of the noised e^logs; the matrices are symmetric: it is its own transpose."""
-        top, least = map(float, to_host(np.stack((np.max(logs), np.min(np.where(np.isfinite(logs), logs, np.inf))))))
-        if top - least > RANGE:
-            return self._by_lines(logs)
+        found, span = self.at_once(logs)
+        return found if float(span) <= RANGE else self._by_lines(logs)
+
+    def at_once(self, logs: Array) -> tuple[Array, Any]:
+        """Return the same by one shift for all, right where the span of the logarithms, returned beside it, is ≤ `RANGE`.
+
+        On a device nothing is fetched: whoever noises many times looks at the spans once.
+        """
+        top = np.max(logs)
+        span = top - np.min(np.where(np.isfinite(logs), logs, np.inf))
         values = np.exp(logs - top)
         for axis, K in enumerate(self.matrices):
             values = applied(K, values, axis)
-        return np.log(np.maximum(values, 1e-300)) + top
+        return np.log(np.maximum(values, 1e-300)) + top, span
 
     def _by_lines(self, logs: Array) -> Array:
         for axis, K in enumerate(self.matrices):

@@ -9,6 +9,7 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.core import arrays
+from mfgpde.equilibria.entropic import solve_entropic
 from mfgpde.equilibria.primal_dual import solve_primal_dual
 from mfgpde.transport.flux import by_flux, logarithmic_mean
 
@@ -114,3 +115,18 @@ def test_the_bracket_fetches_numbers_alone(fake, counts):
     assert there == pytest.approx(
         by_flux(p, q, grid, logarithmic_mean), rel=1e-6
     )  # the root of what rounding leaves over
+
+
+@pytest.mark.parametrize("steps", [4, 8])
+def test_a_sweep_of_an_entropic_game_fetches_no_number_a_step(steps, fake, counts):
+    """The gap and how wide the logarithms are, together, and Anderson's products: however many steps a sweep has."""
+    law = mfg.gaussian([0.3, -0.2], 0.25, 2)
+    game = mfg.MeanFieldGame(law, mfg.games.RelativeEntropy(mfg.gaussian(0.0, 0.5, 2)), viscosity=0.4)
+    grid, found = mfg.CartesianGrid.cube(3.0, 24, 2), []
+    for iterations in (6, 12):
+        counts.clear()
+        solve_entropic(game, grid, steps=steps, tolerance=0.0, iterations=iterations, backend="cupy")
+        found.append(dict(counts))
+    few, many = found
+    assert (many["fetched"] - few["fetched"]) / 6 <= 3
+    assert (many["bytes fetched"] - few["bytes fetched"]) / 6 <= 8 * (9 * 9 + 4)

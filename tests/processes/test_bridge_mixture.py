@@ -61,7 +61,7 @@ def coupling(d, seed=3):
     )
 
 
-END = {1: 1.0, 2: 0.4}
+END = {1: 0.5, 2: 0.25}
 
 
 def off(process, space, end):

@@ -57,6 +57,13 @@ def spectrum(rng, k, D, V, smeared):
     return np.linalg.svd(law.score(x), compute_uv=False) / np.sqrt(400)
 
 
+def gap_on_circle(V):
+    """Return the second over the first singular value of scores at 400 points noised from one place of the uneven circle."""
+    z = np.random.default_rng(0).normal(size=(400, 2))  # the same at every V
+    values = np.linalg.svd(uneven(np.array([[R, 0.0]]) + np.sqrt(V) * z, V), compute_uv=False)
+    return float(values[1] / values[0])
+
+
 @claim.measure
 def near(level, rng, curvature=1.0, smeared=0.0):
     """`curvature` scales k/2R; `smeared` adds a spread in all directions to the data."""
@@ -88,6 +95,12 @@ def near(level, rng, curvature=1.0, smeared=0.0):
             resolution=5e-2,
         )
     )
+    steps = [gap_on_circle(V) for V in variances]
+    power = float(np.log10(steps[1] / steps[2]))
+    found = mfg.Estimate(power, abs(power - np.log10(steps[0] / steps[1])), mfg.Kind.EXTRAPOLATED, "a decade before")
+    # δ: 400 points, and what a decade of V changes: a gap at one V could be luck
+    label = "uneven circle: second over first singular value, slope in V"
+    findings.append(equal(label, found, mfg.exact(0.5 * curvature, "claim"), resolution=5e-2))
     gaps, counts = [], []
     for k, D in ((1, 3), (1, 6), (2, 4)):
         values = spectrum(rng, k, D, {1: 0.05**2, 2: 0.15**2}[k], smeared)

@@ -113,7 +113,11 @@ def broken(level, rng, time=1.0, clones=1.0, blobs=2):
     cells = Level(level).pick(200, 400, 800)
     for t in Level(level).pick((0.5,), (0.3, 0.8), (0.3, 0.5, 0.8, 1.5)):
         values = [same(0.02, t, 5.0, n) for n in (cells, cells // 2)]
-        solved = mfg.Estimate(values[0] - 0.5, abs(values[0] - values[1]), mfg.Kind.EXTRAPOLATED, "half of the cells")
+        width = abs(
+            values[1] - same(0.04, t, 5.0, cells // 2)
+        )  # points are blobs there: three times what is left of that
+        bar = abs(values[0] - values[1]) + width
+        solved = mfg.Estimate(values[0] - 0.5, bar, mfg.Kind.EXTRAPOLATED, "half of the cells, blobs twice as wide")
         excess = mfg.exact(clones * stated(1.0, t)[0], "quadrature")
         findings.append(equal(f"clones from t = {t:g}: P(same) − ½", solved, excess, resolution=4e-4))
     times = np.linspace(0.2, 6.0, 30)

@@ -1,6 +1,7 @@
 """A sampler that clips its predictions to [−c, c] tends to a law that is not the data's: nothing of it lies beyond c.
 
-Its distance is at least that of the data to laws on [−c, c], W₂² = E (|X| − c)₊²; measured, it is that. Data within [−c, c] lose nothing.
+Its distance is at least that of the data to laws on [−c, c], W₂² = E (|X| − c)₊²: for laws on [−c, c] this cannot fail. What can:
+that the sampler ends there at all, and that it ends at the nearest of them. Data within [−c, c] lose nothing.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import mfgpde as mfg
 from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most
 
 claim = Claim(
-    statement=r"\lim_n W_2(q_n^{\mathrm{clip}},\,p)^2\ \ge\ \mathbb{E}\,(|X|-c)_+^2,\qquad X\sim p",
+    statement=r"\lim_n W_2(q_n^{\mathrm{clip}},\,p)^2\ \ge\ \mathbb{E}\,(|X|-c)_+^2,\ \text{and to }10^{-3}\text{ equal},\qquad X\sim p",
     source="arXiv:2205.11487, section 2.3",
     standing="derived",
     assumes=("the exact score", "predictions of the data cut to [−c, c] at every step"),
@@ -45,6 +46,12 @@ def clipped(level, limit=1.0, narrow=1.0):
     return Evidence(
         [
             at_least("data beyond c: W₂", found, mfg.exact(float(beyond), "quadrature"), resolution=2e-3),
+            at_most(
+                "data beyond c: W₂ over that of the nearest law on [−c, c], less one",
+                found / float(beyond) - 1,
+                mfg.exact(0.0, "the nearest law"),
+                resolution=5e-4,
+            ),
             at_most("data within c: W₂", inside, mfg.exact(0.0, "nothing to clip"), resolution=2e-3),
         ],
         [
@@ -57,6 +64,11 @@ def clipped(level, limit=1.0, narrow=1.0):
 @claim.control("predictions not cut: the law is the data's, closer than any on [−c, c]")
 def not_cut(level):
     return clipped(level, limit=None)
+
+
+@claim.control("predictions cut at 0.99 in place of c = 1: a law on [−c, c], and not the nearest")
+def cut_elsewhere(level):
+    return clipped(level, limit=0.99)
 
 
 @claim.control("predictions cut at 0.4, beyond which the narrow data reach")
