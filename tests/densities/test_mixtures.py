@@ -124,12 +124,25 @@ def test_samples_have_the_covariance(kind, rng):
         (np.array([[1.0, -1.0]]), "diagonal must be positive"),
         (np.array([0.0]), "variances must be positive"),
         (np.array([np.nan]), "variances must be positive"),
+        (np.array([np.inf]), "variances must be positive"),
         (np.ones((1, 3)), "shapes must be"),
     ],
 )
 def test_bad_covariances(covariances, message):
     with pytest.raises(ValueError, match=message):
         mfg.GaussianMixture([1.0], [[0.0, 0.0]], covariances)
+
+
+def test_one_variance_stands_for_all_and_a_bad_one_among_good_ones_is_seen(rng):
+    means, x = rng.normal(size=(3, 2)), rng.normal(size=(5, 2))
+    each = mfg.GaussianMixture(np.ones(3), means, [0.3, 0.3, 0.3])
+    for one in (0.3, [0.3]):
+        assert np.array_equal(mfg.GaussianMixture(np.ones(3), means, one).log_density(x), each.log_density(x))
+    with pytest.raises(ValueError, match="shapes must be"):
+        mfg.GaussianMixture(np.ones(3), means, [0.3, 0.3])
+    for bad in (np.inf, np.nan, 0.0):
+        with pytest.raises(ValueError, match="variances must be positive"):
+            mfg.GaussianMixture(np.ones(3), means, [0.3, bad, 0.3])
 
 
 def test_bad_factors():
