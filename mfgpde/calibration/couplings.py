@@ -24,7 +24,16 @@ class Couplings:
         n = int(np.exp(rng.uniform(np.log(4), np.log(256))))
         a, b = float(np.exp(rng.normal())), float(rng.normal())
         x, y = rng.random((n * BATCHES, 1)), b + a * rng.random((n * BATCHES, 1))
-        i = np.arange(1, n + 1)
-        mean, variance = i / (n + 1), i * (n + 1 - i) / ((n + 1) ** 2 * (n + 2))
-        truth = float(np.mean((1 + a * a) * variance + ((a - 1) * mean + b) ** 2))
-        yield Case(f"batches of {n}, stretched by {a:.2g} and moved by {b:.2g}", coupled(x, y), truth, 0.0)
+        yield Case(f"batches of {n}, stretched by {a:.2g} and moved by {b:.2g}", coupled(x, y), paired(n, a, b), 0.0)
+
+
+def paired(n: int, a: float, b: float) -> float:
+    """Return the mean of (b + aV − U)² over pairs of one rank, of n uniform U and n uniform V: ranks have beta laws.
+
+    >>> from mfgpde.calibration.couplings import paired
+    >>> print(f"{paired(1, 1.0, 0.0):.6f}")  # two points by chance
+    0.166667
+    """
+    i = np.arange(1, n + 1)
+    mean, variance = i / (n + 1), i * (n + 1 - i) / ((n + 1) ** 2 * (n + 2))
+    return float(np.mean((1 + a * a) * variance + ((a - 1) * mean + b) ** 2))

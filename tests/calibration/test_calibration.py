@@ -78,7 +78,7 @@ EXACT = ("transports", "solution-errors", "quadratures")
 
 
 GROSS = 3.0
-"""times its bar no error of these draws is: of a bar of 99 % that has a probability of 1e-14; a wrong truth is far beyond"""
+"""times its bar no error of these draws is: of bars of 99 % that has a probability of 1e-14; wrong truths are far off"""
 
 
 CASES = {"corrections": 3, "elements": 4, "volumes": 5, "bridges": 5}

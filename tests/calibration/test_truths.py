@@ -7,21 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad, solve_ivp
-from scipy.optimize import linprog
-from scipy.stats import binom, norm
+from scipy.optimize import linprog, minimize, minimize_scalar
+from scipy.stats import beta, binom, multivariate_normal, norm
 
 import mfgpde as mfg
 from mfgpde.calibration import Case, calibrate, drawn
+from mfgpde.calibration.bridges import bridge, crowded, flow
 from mfgpde.calibration.cell_transports import _move
 from mfgpde.calibration.certificates import distances, generated
 from mfgpde.calibration.contract import between
 from mfgpde.calibration.convergences import _step
+from mfgpde.calibration.couplings import paired
 from mfgpde.calibration.ledgers import _parts
 from mfgpde.calibration.means import drawn_laws
 from mfgpde.calibration.particles import linear, quadratic
+from mfgpde.calibration.passages import Well, cumulative
 from mfgpde.calibration.regrets import regrets
 from mfgpde.calibration.sampled_laws import affine, between_gaussians
-from mfgpde.calibration.trajectories import Scaled, laws, squares
+from mfgpde.calibration.trajectories import Scaled, entropy, laws, squares
 from mfgpde.calibration.trial import ALARM, Row, Tried, generator
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.diagnostics.score_residuals import score_residual
@@ -40,7 +43,7 @@ def test_ratios_are_distances_beyond_what_is_known_over_bars(value, bar, truth, 
     assert case.ratio == (pytest.approx(off / bar) if bar > 0 and off > 0 else 0.0 if off == 0 else np.inf)
     assert Case("x", Estimate(value, np.inf, Kind.BOUND, "drawn"), truth).ratio == 0.0
     held = between(min(value, truth), max(value, truth), "a bracket")
-    assert value in held or value == pytest.approx(held.lower) or value == pytest.approx(held.upper)
+    assert (held.lower, held.upper) == (pytest.approx(min(value, truth)), pytest.approx(max(value, truth)))
 
 
 @settings(max_examples=60)
@@ -79,8 +82,10 @@ def test_trials_keep_apart_what_is_refused_what_breaks_and_what_is_missing():
     assert {name for name, *_ in found.broken} == {"bad"}
     assert found.missing == {"away": "library"}
     assert "KeyError" in found.broken[0][-1]
-    with pytest.raises(ValueError, match="at least one case"):
-        calibrate({}, 5)
+    assert len(calibrate({"good": family(good)}, 1).tried) == 1
+    for families, cases in (({}, 5), ({"good": family(good)}, 0)):
+        with pytest.raises(ValueError, match="at least one case"):
+            calibrate(families, cases)
     with pytest.raises(ValueError, match="no case of the kind confidence"):
         calibrate({"good": family(good)}, 5, kind=Kind.CONFIDENCE)
     worse = [Tried("f", 0, k, Case("x", Estimate(0.0, 1.0, Kind.BOUND, "m"), float(k))) for k in range(4)]
@@ -345,3 +350,104 @@ def test_regrets_are_what_a_quadratic_programme_saves():
         means = [start[i] + reach @ v[i] for i in (0, 1)]
         saved = [cost(i, v[i], means[1 - i]) - cost(i, answer(i, means[1 - i]), means[1 - i]) for i in (0, 1)]
         assert regrets(start, goal, pull, want, T, rounds) == pytest.approx(saved, rel=2e-2)
+
+
+ENDS = st.tuples(st.floats(-1, 1), st.floats(0.3, 1.0), st.floats(-1, 1), st.floats(0.3, 1.0))
+
+
+@settings(max_examples=25)
+@given(ENDS, st.floats(0.1, 0.8), st.floats(0.3, 2.0))
+def test_costs_of_bridges_are_the_least_entropies_of_plans(ends, kappa, horizon):
+    """2κ KL of Gaussian plans to ρ₀ and heat, by the formula for matrices, over all their covariances."""
+    m, s, n, r = ends
+    v = 2 * kappa * horizon
+    heat = np.array([[s**2, s**2], [s**2, s**2 + v]])
+
+    def cost(share):
+        plan = np.array([[s**2, share * s * r], [share * s * r, r**2]])
+        apart = np.array([0.0, n - m])
+        inverse = np.linalg.inv(heat)
+        logs = np.log(np.linalg.det(heat) / np.linalg.det(plan))
+        return 2 * kappa * 0.5 * (np.trace(inverse @ plan) - 2 + apart @ inverse @ apart + logs)
+
+    best = minimize_scalar(cost, bounds=(-1 + 1e-9, 1 - 1e-9), method="bounded", options={"xatol": 1e-10})
+    assert bridge(m, s, n, r, kappa, horizon) == pytest.approx(best.fun, rel=1e-6, abs=1e-8)
+
+
+@settings(max_examples=25)
+@given(ENDS, st.floats(0.3, 2.0))
+def test_costs_of_flows_are_the_least_of_all_gaussians(ends, horizon):
+    """(a − m)²/2T + (b − s)²/2T + KL(N(a, b²)‖N(n, r²)), the last by quadrature, over a and b."""
+    m, s, n, r = ends
+    x, weights = np.polynomial.hermite_e.hermegauss(4)  # exact for the squares of which the logarithms are made
+    weights = weights / weights.sum()
+
+    def cost(state):
+        a, b = state[0], np.exp(state[1])
+        kl = weights @ (0.5 * ((a + b * x - n) / r) ** 2 - 0.5 * x**2) + np.log(r) - state[1]
+        return ((a - m) ** 2 + (b - s) ** 2) / (2 * horizon) + kl
+
+    best = minimize(cost, [0.3, -0.7], method="BFGS", options={"gtol": 1e-7})
+    assert flow(m, s, n, r, horizon) == pytest.approx(best.fun, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("m", "s", "weight", "horizon", "aversion"),
+    [(0.4, 0.5, 0.6, 1.0, 0.3), (-0.7, 0.8, 0.2, 1.5, 0.15), (0.0, 0.35, 1.0, 0.5, 0.6)],
+)
+def test_costs_of_crowds_are_the_least_of_all_deviations(m, s, weight, horizon, aversion):
+    """½∫σ̇² + λ∫E log ρ + ½w E x² over deviations at 200 times, and a mean that goes straight."""
+    n = 200
+    h = horizon / n
+    share = np.append(np.full(n - 1, h), 0.5 * h)
+
+    def cost(y):
+        sigma, end = np.concatenate(([s], y[:n])), m + y[n] * horizon
+        steps = np.diff(sigma) / h
+        entropy = -0.5 * np.log(2 * np.pi * np.e) - np.log(sigma)
+        value = 0.5 * h * steps @ steps + 0.5 * y[n] ** 2 * horizon + 0.5 * weight * (sigma[-1] ** 2 + end**2)
+        slope = steps - np.append(steps[1:], -weight * sigma[-1]) - aversion * share / sigma[1:]
+        return value + aversion * np.trapezoid(entropy, dx=h), np.append(slope, horizon * (y[n] + weight * end))
+
+    bounds = [(1e-3, None)] * n + [(None, None)]
+    best = minimize(
+        cost, np.append(np.full(n, s), 0.0), jac=True, bounds=bounds, options={"maxiter": 5000, "maxfun": 9000}
+    )
+    assert best.success
+    assert crowded(m, s, weight, horizon, aversion) == pytest.approx(best.fun, abs=1e-4)
+
+
+@settings(max_examples=25)
+@given(*[st.floats(-2.5, 2.5)] * 4, st.floats(1.0, 4.0), st.floats(0.1, 0.9))
+def test_wells_have_their_slopes_and_integrals(a, b, c, d, k, y):
+    well, h = Well(a, b, c, d, k), 1e-4
+    found = (well.value(np.array(y + h)) - well.value(np.array(y - h))) / (2 * h)
+    assert well.slope(np.array(y)) == pytest.approx(float(found), abs=1e-5)
+    whole, _ = quad(lambda z: float(np.exp(-well.value(np.array(z)))), 0.0, 1.0, epsabs=0.0, epsrel=1e-11)
+    assert cumulative(np.exp(-well.value(well.nodes)))[-1] == pytest.approx(whole, rel=1e-9)
+
+
+def test_every_kind_of_process_is_drawn(rng):
+    """Six kinds, none of them twice as often as another."""
+    drawn_ones = [type(drawn.process(rng)).__name__ for _ in range(600)]
+    counts = {name: drawn_ones.count(name) for name in set(drawn_ones)}
+    assert counts.keys() == {
+        "Brownian", "OrnsteinUhlenbeck", "VariancePreserving", "SubVariancePreserving", "VarianceExploding", "Linear",
+    }  # fmt: skip
+    assert max(counts.values()) < 2 * min(counts.values())
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 60), st.floats(0.1, 4.0), st.floats(-2, 2))
+def test_pairs_of_one_rank_are_apart_by_beta_laws(n, a, b):
+    """E U_(i) and E U_(i)² by the beta law of each rank, of both batches, which are independent."""
+    law = beta(np.arange(1, n + 1), n + 1 - np.arange(1, n + 1))
+    first, second = law.mean(), law.var() + law.mean() ** 2
+    truth = np.mean(b**2 + a**2 * second + second + 2 * a * b * first - 2 * b * first - 2 * a * first**2)
+    assert paired(n, a, b) == pytest.approx(truth, abs=1e-10)
+
+
+@pytest.mark.parametrize("variances", [[0.3], [2.0, 0.1], [1.0, 5.0, 0.01]])
+def test_entropies_of_gaussians(variances):
+    law = mfg.gaussian(np.zeros(len(variances)), np.diag(variances))
+    assert entropy(law) == pytest.approx(multivariate_normal(cov=np.diag(variances)).entropy())

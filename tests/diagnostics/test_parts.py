@@ -1,5 +1,8 @@
 """Parts of certificates against closed forms: the growth of a bound, and trajectories by Heun's scheme."""
 
+import importlib
+import types
+
 import numpy as np
 import pytest
 
@@ -7,11 +10,12 @@ import mfgpde as mfg
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.estimate import exact
 from mfgpde.core.kept import Kept
-from mfgpde.diagnostics.by_sampling import _trajectories
-from mfgpde.diagnostics.data import Named, Sampled
+from mfgpde.diagnostics.by_sampling import Walked, _gelbrich, _trajectories
+from mfgpde.diagnostics.data import Named, Sampled, _told
 from mfgpde.diagnostics.ode_sde_gap import GapBound, _cumulative
 from mfgpde.diagnostics.prior_mismatch import mismatch
 from mfgpde.diagnostics.slips import likely_slip
+from mfgpde.transport import wasserstein_gaussian
 
 
 def growth(times, lipschitz):
@@ -101,3 +105,45 @@ def test_a_bound_is_vacuous_from_where_independent_draws_are_apart():
     assert bound(501.0, 11.3).vacuous
     assert bound(2.0, 1.9).vacuous
     assert not bound(1.8, 1.9).vacuous
+
+
+def test_the_bound_from_moments_owes_nothing_to_the_number_of_samples(rng):
+    """Between samples of two laws the plain square is 2d/n too large by their means alone; groups left out tell."""
+    n, shift, found, plain = 64, 0.3, [], []
+    for _ in range(300):
+        a, b = (rng.normal(size=(n, 2)) + shift * k for k in range(2))
+        entry = _gelbrich(Walked(a, a[:4]), Walked(b, b[:4]))
+        found.append(entry.value)
+        plain.append(wasserstein_gaussian(a.mean(axis=0), np.cov(a.T), b.mean(axis=0), np.cov(b.T)) ** 2)
+        assert entry.parts["time steps"] < 1e-6
+    error, truth = np.std(found) / np.sqrt(300), 2 * shift**2
+    assert np.mean(found) == pytest.approx(truth, abs=4 * error)
+    assert np.mean(plain) > truth + 4 * error  # the control: what it takes away can be seen
+
+
+def test_log_densities_that_halves_give_each_other_move_with_the_unit(rng):
+    """E log p falls by d log L where lengths grow by L: the thousandth that is flat is one of the box."""
+    masses, told = rng.random((2, 24, 16)) * (rng.random((2, 24, 16)) < 0.3), {}
+    for unit in (1e-6, 1.0, 1e6):
+        grid = mfg.CartesianGrid((-3.0 * unit, -2.0 * unit), (3.0 * unit, 2.0 * unit), (24, 16))
+        one, other = (mfg.Field(mfg.FiniteVolume(grid), m / m.sum() / grid.volume) for m in masses)
+        told[unit] = _told(one, other, 0.8)
+    for unit, value in told.items():
+        assert value == pytest.approx(told[1.0] - 2 * np.log(unit), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("cells", "blocks"), [((88, 104), 8), ((64, 96), 32), ((14, 14), 14), ((7, 7), 0), ((22, 26), 0)]
+)
+def test_brackets_in_the_plane_are_cut_by_as_many_blocks_as_divide_both_axes(cells, blocks, monkeypatch):
+    compared, asked = importlib.import_module("mfgpde.diagnostics.compared"), []
+
+    def by_blocks(p, q, grid, blocks):
+        asked.append(blocks)
+        return types.SimpleNamespace(lower=0.25, upper=0.5, method="blocks")
+
+    monkeypatch.setattr(compared, "wasserstein_by_blocks", by_blocks)
+    flat = mfg.Field(mfg.FiniteVolume(mfg.CartesianGrid((-1.0, -1.0), (1.0, 1.0), cells)), np.full(cells, 0.25))
+    lower, upper, _ = compared._narrowed(flat, flat, 0.0, 1.0, "as it was")
+    assert asked == ([blocks] if blocks else [])
+    assert (lower, upper) == ((0.25, 0.5) if blocks else (0.0, 1.0))

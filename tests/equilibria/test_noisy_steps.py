@@ -51,3 +51,12 @@ def test_rates_in_time_are_exact_up_to_degree_four(seed, share, end):
         found = driftless._rate(lambda s: np.polyval(c, s / end), t, end)
         wanted = np.polyval(np.polyder(c), t / end) / end
         assert found == pytest.approx(wanted, abs=3e-10 * np.abs(c).sum() / end)
+
+
+@pytest.mark.parametrize(("cells", "kappa"), [(24, 0.1), (48, 0.1), (96, 0.1), (256, 0.5)])
+def test_without_a_wish_steps_are_half_of_what_the_grid_bears(cells, kappa):
+    """At least one, at most 64: finer grids would not be seen at once."""
+    game = mfg.MeanFieldGame(mfg.gaussian(0.0, 0.3), HOME, 1.0, viscosity=kappa)
+    grid = mfg.CartesianGrid.cube(4.0, cells, 1)
+    borne = most_steps(game, grid)
+    assert len(NoisySteps.of(game, grid, None, np).times) - 1 == (1 if borne < 4 else 64 if borne > 128 else borne // 2)

@@ -8,7 +8,7 @@ import pytest
 import mfgpde as mfg
 from mfgpde.equilibria.best_response import Sweeps
 from mfgpde.equilibria.space_time import SpaceTime
-from mfgpde.games import Power, RelativeEntropy, Target
+from mfgpde.games import Capacity, Power, RelativeEntropy, Target
 
 HOME = mfg.games.Potential(lambda x, t: 0.5 * (x**2).sum(axis=-1))
 
@@ -66,3 +66,19 @@ def test_a_solve_in_space_and_time_knows_both_tridiagonal_systems(rng):
             on_rho, momenta = problem.adjoint(phi)
             nodes = np.concatenate((np.zeros((1, 16)), on_rho / scale))
             assert problem.transport(nodes, momenta) == pytest.approx(defect, abs=1e-9)
+
+
+def test_flows_that_leave_the_allowed_densities_are_brought_back_into_them():
+    """Below zero here and above a capacity there: the larger of both shares of a safe flow, and no more than it takes."""
+    most = 1.2 * float(np.exp(GAME.initial.log_density(LINE.points)).max())
+    problem = SpaceTime.of(replace(GAME, interaction=Capacity(most)), LINE, 6)
+    safe, carried = problem.safe_flow
+    for low, high in ((0.02, 0.4), (0.4, 0.02), (0.0, 0.3), (0.3, 0.0)):
+        rho = safe.copy()
+        rho[3, 20], rho[4, 25] = -low * safe[3, 20], most + high * (most - safe[4, 25])
+        mixed, momenta = problem.feasible(rho, carried)
+        assert mixed.min() >= 0
+        assert mixed[1:].max() <= most * (1 + 1e-12)
+        held = max(low / (1 + low), high / (1 + high))
+        assert mixed == pytest.approx(np.maximum((1 - held) * rho + held * safe, 0.0), abs=1e-12)
+        assert momenta[0] == pytest.approx(carried[0])

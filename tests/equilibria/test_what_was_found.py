@@ -51,6 +51,7 @@ def test_costs_are_those_of_the_densities_that_were_found(solved):
         assert value == pytest.approx(known[name], rel=0.02)
     assert sum(solved.costs.values()) == pytest.approx(solved.discrete_primal)
     assert solved.gap.lower <= 0 <= solved.gap.upper + 1e-12
+    assert solved.gap.upper == pytest.approx(max(solved.discrete_primal - solved.discrete_dual, 0.0))
 
 
 def test_an_equilibrium_says_what_it_found(solved):
