@@ -26,7 +26,6 @@ from mfgpde.proofs import (
     relative_entropy,
 )
 
-
 PLANE = 0.15
 """of draws that have numbers in the plane, which take a hundred times as long"""
 
