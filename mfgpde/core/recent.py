@@ -31,6 +31,9 @@ class Recent[Value]:
         found = self._kept[key] = make()
         return found
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
     def __len__(self) -> int:
         return len(self._kept)
 

@@ -18,6 +18,12 @@ SHARP = 0.02
 MOST = 64
 """places at which one march is broken; a coefficient with more is left to the steps"""
 
+
+def nothing_sharp(time_scale: float, start: float, end: float) -> bool:
+    """Say whether a scan could find nothing: by no pair of samples does what needs `time_scale` change by 2 %."""
+    return abs(end - start) <= SAMPLES * SHARP * time_scale
+
+
 Break = tuple[float, float]
 """the last time before a jump and the first one after it; the same time twice where a step should end"""
 

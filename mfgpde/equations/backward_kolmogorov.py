@@ -13,6 +13,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.equations.fokker_planck import potential_of
 from mfgpde.processes import ForwardProcess
+from mfgpde.processes.contract import known_time_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class BackwardKolmogorov(Equation):
     time_dependent: bool = True
     potential: ScalarField | None = None
     horizon: float = math.inf
+    time_scale: float = 0.0
     unknown: ClassVar[Unknown] = Unknown.FUNCTION
     conservative: ClassVar[bool] = False
 
@@ -47,7 +49,7 @@ class BackwardKolmogorov(Equation):
         if process.autonomous:
             return cls(process.drift, process.diffusivity, False, potential_of(process), T)
         back = _TimeLeft(process, T)
-        return cls(back.drift, back.diffusivity, horizon=T)
+        return cls(back.drift, back.diffusivity, horizon=T, time_scale=known_time_scale(process))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ class _TimeLeft:
     end: float
 
     def drift(self, x: Array, tau: float) -> Array:
-        return self.process.drift(x, max(self.end - tau, 0.0))
+        return self.process.drift(x, abs(self.end - tau))
 
     def diffusivity(self, tau: float) -> Array:
-        return self.process.diffusivity(max(self.end - tau, 0.0))
+        return self.process.diffusivity(abs(self.end - tau))

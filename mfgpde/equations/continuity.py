@@ -15,6 +15,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.equations.contract import Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
+from mfgpde.processes.contract import known_time_scale
 from mfgpde.scores import DivergenceScore, offers
 
 
@@ -36,6 +37,7 @@ class Continuity(Equation):
     time_dependent: bool = True
     horizon: float = math.inf
     rates: Callable[[Array, float], Array] | None = None
+    time_scale: float = 0.0
     unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
@@ -44,14 +46,15 @@ class Continuity(Equation):
         """Return the probability-flow equation in process time t: v = f − D s. — arXiv:2011.13456, eq. (13)."""
         flow = _ProbabilityFlow(process, score)
         known = flow.divergence if offers(score, DivergenceScore) else None
-        return cls(flow.velocity, known, horizon=process.horizon, rates=flow.rates)
+        scale = known_time_scale(process)
+        return cls(flow.velocity, known, horizon=process.horizon, rates=flow.rates, time_scale=scale)
 
     def reversed(self, horizon: float) -> Continuity:
         """Return the same flow run backwards, in generation time τ = horizon − t."""
         back = _Reversed(self.velocity, horizon)
         divergence = None if self.divergence is None else _Reversed(self.divergence, horizon)
         rates = None if self.rates is None else _Reversed(self.rates, horizon)
-        return Continuity(back, divergence, self.time_dependent, horizon, rates)
+        return Continuity(back, divergence, self.time_dependent, horizon, rates, self.time_scale)
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,6 +48,9 @@ class Equation:
     """the end of its own time, which begins at 0"""
     time_dependent: bool = True
     """whether coefficients change; those that do not are computed once"""
+    time_scale: float = 0.0
+    """the time within which they change by their own size at most, zero if it is not known; what they have of a score is
+    left out"""
 
     @property
     def closed(self) -> bool:

@@ -13,6 +13,7 @@ from typing import ClassVar, cast
 from mfgpde.core.arrays import Array, dot
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess, IsotropicProcess, MarkovGenerator, OverdampedLangevin
+from mfgpde.processes.contract import known_time_scale
 from mfgpde.scores import DivergenceScore, PotentialScore, Score, offers
 
 
@@ -41,6 +42,7 @@ class FokkerPlanck(Equation):
     """∇·f where it is known: residuals ask for it"""
     rates: VectorField | None = None
     """what of a drift that is dear to ask may jump in time, at points (n, d); the rest is taken to be smooth"""
+    time_scale: float = 0.0
     unknown: ClassVar[Unknown] = Unknown.DENSITY
     conservative: ClassVar[bool] = True
 
@@ -54,7 +56,15 @@ class FokkerPlanck(Equation):
                 "expansion: FiniteElementBasis(generator, space, count)"
             )
         V = potential_of(process)
-        return cls(process.drift, process.diffusivity, not process.autonomous, V, process.horizon, process.divergence)
+        return cls(
+            process.drift,
+            process.diffusivity,
+            not process.autonomous,
+            V,
+            process.horizon,
+            process.divergence,
+            time_scale=known_time_scale(process),
+        )
 
     @classmethod
     def reverse(cls, process: ForwardProcess, score: Score) -> FokkerPlanck:
@@ -68,7 +78,8 @@ class FokkerPlanck(Equation):
         if isinstance(process, IsotropicProcess) and offers(score, PotentialScore):
             potential = _ReversePotential(process, score)
         known = back.divergence if offers(score, DivergenceScore) else None
-        return cls(back.drift, back.diffusivity, True, potential, process.horizon, known, back.rates)
+        scale = known_time_scale(process)
+        return cls(back.drift, back.diffusivity, True, potential, process.horizon, known, back.rates, scale)
 
 
 def potential_of(process: ForwardProcess) -> ScalarField | None:
@@ -108,7 +119,7 @@ class _Reverse:
         return 2 * float(self.process.diffusivity(t)) * score.divergence(x, t) - self.process.divergence(x, t)
 
     def diffusivity(self, tau: float) -> Array:
-        return self.process.diffusivity(self.time(tau))
+        return self.process.diffusivity(abs(self.process.horizon - tau))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from typing import ClassVar
 from mfgpde.core.arrays import Array, dot
 from mfgpde.equations.contract import Diffusivity, Equation, Unknown
 from mfgpde.processes import ForwardProcess
+from mfgpde.processes.contract import known_time_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,7 @@ class HamiltonJacobiBellman(Equation):
     hamiltonian: Callable[[Array, Array, float], Array]
     diffusivity: Diffusivity
     horizon: float = math.inf
+    time_scale: float = 0.0
     unknown: ClassVar[Unknown] = Unknown.VALUE
     conservative: ClassVar[bool] = False
 
@@ -41,7 +43,7 @@ class HamiltonJacobiBellman(Equation):
 
         The control enters as g v with cost ½|v|² + ∇·f; minimising over v gives H = D|p|² + f·p − ∇·f.
         """
-        return cls(_ValueFunction(process), process.diffusivity, process.horizon)
+        return cls(_ValueFunction(process), process.diffusivity, process.horizon, known_time_scale(process))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from mfgpde.core.arrays import Array, dot
 from mfgpde.core.renamed import renamed
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
+from mfgpde.processes.contract import known_time_scale
 from mfgpde.scores import PotentialScore
 
 
@@ -35,13 +36,15 @@ class LogDensity(Equation):
     diffusivity: Diffusivity
     quadratic_coefficient: Diffusivity
     horizon: float = math.inf
+    time_scale: float = 0.0
     unknown: ClassVar[Unknown] = Unknown.LOGARITHM
     conservative: ClassVar[bool] = False
 
     @classmethod
     def of(cls, process: ForwardProcess) -> LogDensity:
         """Return the equation of log p_t for a forward process."""
-        return cls(process.drift, process.divergence, process.diffusivity, process.diffusivity, process.horizon)
+        D, scale = process.diffusivity, known_time_scale(process)
+        return cls(process.drift, process.divergence, D, D, process.horizon, time_scale=scale)
 
     def hamiltonian(self, x: Array, p: Array, t: float) -> Array:
         """Return H = f·p + ∇·f − Q|p|², with which the equation reads ∂_tφ = DΔφ − H."""

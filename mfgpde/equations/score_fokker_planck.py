@@ -13,6 +13,7 @@ from mfgpde.core.arrays import Array, dot
 from mfgpde.core.renamed import renamed
 from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
+from mfgpde.processes.contract import known_time_scale
 
 
 @renamed(square="quadratic_coefficient")
@@ -35,14 +36,15 @@ class ScoreFokkerPlanck(Equation):
     quadratic_coefficient: Diffusivity
     horizon: float = math.inf
     time_dependent: bool = True
+    time_scale: float = 0.0
     unknown: ClassVar[Unknown] = Unknown.SCORE
     conservative: ClassVar[bool] = True
 
     @classmethod
     def of(cls, process: ForwardProcess) -> ScoreFokkerPlanck:
         """Return the equation of ∇log p_t for a forward process."""
-        D, end = process.diffusivity, process.horizon
-        return cls(process.drift, process.divergence, D, D, end, not process.autonomous)
+        D, end, scale = process.diffusivity, process.horizon, known_time_scale(process)
+        return cls(process.drift, process.divergence, D, D, end, not process.autonomous, scale)
 
     def transport(self, x: Array, s: Array, t: float) -> Array:
         """Return Q|s|² − f·s − ∇·f, the bracket without its diffusive part, shape (...)."""

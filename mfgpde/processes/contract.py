@@ -55,6 +55,15 @@ class ForwardProcess(ABC):
     """whether drift and diffusion are the same at all times"""
 
     @property
+    def time_scale(self) -> float:
+        """The time within which drift and noise change by their own size at most, at any instant; zero if it is not known.
+
+        |c(t) − c(s)| ≤ max|c| |t − s|/τ on the horizon, for c the drift at any point and D. Coefficients that are known to
+        change no faster need not be looked through for pulses. A subclass, whose formulas may be others, says it anew.
+        """
+        return 0.0
+
+    @property
     def alike(self) -> bool:
         """Whether the noise is alike along all axes, one number g(t); of others D is a tensor alone."""
         return True
@@ -188,6 +197,11 @@ def positive(**fields: float) -> None:
     for name, value in fields.items():
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be a positive finite number, got {value!r}")
+
+
+def known_time_scale(process: ForwardProcess) -> float:
+    """Return the time scale that a process's own class says, zero where only a class that it derives from says one."""
+    return process.time_scale if "time_scale" in vars(type(process)) else 0.0
 
 
 @runtime_checkable

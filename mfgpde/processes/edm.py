@@ -34,6 +34,11 @@ class EDM(ScheduledProcess):
         return of_deviation(np.ones_like(t), t, np.zeros_like(t), np.ones_like(t))
 
     @property
+    def time_scale(self) -> float:
+        """The horizon: D = t."""
+        return self.horizon
+
+    @property
     def prior_variance(self) -> float:
         """The square of the horizon."""
         return self.horizon**2

@@ -26,6 +26,7 @@ from mfgpde.core.differences import gradient, slope
 from mfgpde.core.laws import Check, Kind, Law, agree, numbers, pointwise, refuses, small
 from mfgpde.core.units import powers, remade
 from mfgpde.processes import ForwardProcess, IsotropicProcess, LinearProcess, OverdampedLangevin
+from mfgpde.processes.contract import known_time_scale
 from mfgpde.processes.places import between, dimension, length, points, strength, tensor, times
 
 SOLVED = 1e-10
@@ -134,6 +135,21 @@ def autonomous_processes_do_not_change(process: ForwardProcess, rng: Generator) 
     for t in times(process):
         yield agree(f"drift, {_at(t)}", process.drift(x, t), process.drift(x, first))
         yield agree(f"D, {_at(t)}", tensor(process, t), tensor(process, first))
+
+
+def coefficients_change_no_faster_than_the_time_scale(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
+    """Where a time scale τ is known, drift and D change between two of 400 times by at most max|c| Δt/τ."""
+    scale = known_time_scale(process)
+    if scale == 0:
+        return
+    yield small("the time scale is below zero", float(not scale > 0), 0.0)
+    moments, x = process.horizon * np.linspace(0, 1, 400), points(process, rng)
+    drift = np.stack([process.drift(x, float(t)) for t in moments]).reshape(400, -1)
+    noise = np.array([[float(process.diffusivity(float(t)))] for t in moments])
+    for name, values in (("drift", drift), ("D", noise)):
+        size = np.abs(values).max(axis=0)
+        fastest = float((np.abs(np.diff(values, axis=0)).max(axis=0) / np.where(size > 0, size, 1.0)).max())
+        yield small(f"changes of {name} in units of Δt/τ", fastest * 399 * scale / process.horizon - 1, 1e-9)
 
 
 def linear_drifts_are_affine(process: ForwardProcess, rng: Generator) -> Iterator[Check]:
@@ -368,6 +384,7 @@ LAWS: tuple[Law[ForwardProcess], ...] = (
     derivatives_of_the_drift_are_those_of_its_values,
     diffusivity_is_half_the_square_of_the_diffusion,
     autonomous_processes_do_not_change,
+    coefficients_change_no_faster_than_the_time_scale,
     linear_drifts_are_affine,
     transitions_solve_the_moment_equations,
     transitions_compose,

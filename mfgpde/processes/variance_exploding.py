@@ -54,6 +54,11 @@ class VarianceExploding(IsotropicProcess):
         return self.sigma(t) ** 2 - self.sigma_min**2
 
     @property
+    def time_scale(self) -> float:
+        """T/(2 log σ₁/σ₀), that of σ²."""
+        return self.horizon / (2 * float(np.log(self.sigma_max / self.sigma_min)))
+
+    @property
     def prior_variance(self) -> float:
         """The noise variance added over the whole horizon."""
         return float(self.variance(self.horizon))

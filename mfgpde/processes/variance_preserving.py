@@ -57,6 +57,12 @@ class VariancePreserving(IsotropicProcess):
         return -np.expm1(-self.integrated_beta(t))
 
     @property
+    def time_scale(self) -> float:
+        """T max β/|β₁ − β₀|: β is linear."""
+        change = abs(self.beta_max - self.beta_min)
+        return self.horizon * max(self.beta_min, self.beta_max) / change if change else np.inf
+
+    @property
     def prior_variance(self) -> float:
         """One."""
         return 1.0
@@ -102,6 +108,14 @@ class SubVariancePreserving(IsotropicProcess):
     def variance(self, t: ArrayLike) -> Array:
         """Return (1 − e^{−B(t)})²."""
         return self._schedule.variance(t) ** 2
+
+    @property
+    def time_scale(self) -> float:
+        """The largest D over a bound of |D′|, ½|β′| + max β²e^{−2B}, which is β₀² or below β′."""
+        slope = (self.beta_max - self.beta_min) / self.horizon
+        fastest = 0.5 * abs(slope) + max(self.beta_min**2, slope)
+        largest = float(np.max(self.diffusivity(self.horizon * np.linspace(0, 1, 33))))
+        return min(largest / fastest, self._schedule.time_scale)
 
     @property
     def prior_variance(self) -> float:

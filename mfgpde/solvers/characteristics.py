@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 
 from mfgpde.core.accuracy import tolerance as chosen
 from mfgpde.core.arrays import Array
-from mfgpde.core.time_structure import breaks, pieces
+from mfgpde.core.time_structure import breaks, nothing_sharp, pieces
 from mfgpde.equations import Continuity
 
 
@@ -56,7 +56,8 @@ def flow(
     few = origin[:: max(1, count // 3)][:3]
     low, high = min(start, end), max(start, end)
     jumping = equation.rates or equation.velocity
-    sharp = breaks(lambda t: np.ravel(jumping(few, t)), low, high) if equation.time_dependent else []
+    looked = equation.time_dependent and not nothing_sharp(equation.time_scale, low, high)
+    sharp = breaks(lambda t: np.ravel(jumping(few, t)), low, high) if looked else []
     speed = float(np.abs(equation.velocity(origin, start)).max(initial=0.0))
     length = max(float(np.ptp(origin, axis=0).max(initial=0.0)), speed * abs(end - start))
     atol = tolerance * np.concatenate((np.full(count * d, length or 1.0), np.ones(count)))

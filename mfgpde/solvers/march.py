@@ -125,7 +125,8 @@ class _March:
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
                 new, error = self._step(u, t, dt)
-                ratio, unseen = self.controller.ratio(u, error), self.structure.unseen(t, dt, self.integrator.order)
+                ratio = self.controller.ratio(u, error)
+                unseen = self.structure.unseen(t, dt, self.integrator.order) if ratio <= 1 else 0.0
                 return new, max(ratio, unseen * self.controller.ratio(u, new - u)) if unseen > 0 else ratio
         except MemoryError as problem:
             self.stopped = Status.OUT_OF_MEMORY
@@ -289,7 +290,7 @@ def solve(
     if density:
         Start(initial, function, discretisation, values, system.mass(u)).check(largest, mass)
     ends = float(instants[0]), float(instants[-1])
-    structure = Structure.of(equation, discretisation.grid, *ends, breaks, scan)
+    structure = Structure.of(equation, discretisation.grid, *ends, breaks, scan, system)
     march = _March(
         system,
         chosen,

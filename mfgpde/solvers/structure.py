@@ -10,18 +10,23 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
-from mfgpde.core.time_structure import Break, at_once, merged, named, scanned
+from mfgpde.core.time_structure import Break, at_once, merged, named, nothing_sharp, scanned
+from mfgpde.discretisations.checks import checked
+from mfgpde.discretisations.coefficients import SHARES, Coefficients, Evaluating, normal
 from mfgpde.discretisations.contract import Distributed, Domain
 from mfgpde.equations import Continuity, Diffusing, Equation, FokkerPlanck
 from mfgpde.equations.contract import VectorField
 from mfgpde.grids import CartesianGrid
+from mfgpde.processes import IsotropicProcess
 
-SHARES = (0.3, 0.55, 0.8)
-"""of the box, from its lower to its upper corner: the points at which a drift is looked at"""
-SECOND = (0.0, 0.5, 1.0), np.array([1, 4, 1]) / 6, np.array([1, 0, 1]) / 2
-"""shares of a step, and on them Simpson's rule beside the trapezoidal one"""
-HIGHER = (0.0, 0.25, 0.5, 0.75, 1.0), np.array([7, 32, 12, 32, 7]) / 90, np.array([1, 0, 4, 0, 1]) / 6
-"""Boole's beside Simpson's"""
+SECOND = np.array([0.0, 0.5, 1.0]), np.array([[1, 4, 1], [-2, 4, -2]]) / 6
+"""shares of a step, and on them Simpson's rule and what it has beyond the trapezoidal one"""
+HIGHER = np.array([0.0, 0.25, 0.5, 0.75, 1.0]), np.array([[7, 32, 12, 32, 7], [-8, 32, -48, 32, -8]]) / 90
+"""Boole's, and what it has beyond Simpson's"""
+ROUNDING = 1e-14
+"""of a coefficient: what a sum of few of its values may be off by"""
+AHEAD = 4, 32
+"""steps of one length that are looked at together, at first and at most"""
 
 
 @runtime_checkable
@@ -59,58 +64,89 @@ class Structure:
     """diffusivity and drift, each in a unit of its own"""
     breaks: list[Break] = field(default_factory=list)
     gap: float = 0.0
-    """between two times at which the coefficients were read before the run; zero where they do not depend on time"""
+    """between two times at which the coefficients were read before the run; zero where none can be missed"""
+    end: float = np.inf
+    """of the run"""
     _recent: Recent[Array] = field(default_factory=lambda: Recent(16), repr=False)
+    _ahead: dict[tuple[float, float, int], float] = field(default_factory=dict, repr=False)
+    """what is known already, of steps of one length"""
 
     @classmethod
     def of(
-        cls, equation: Equation, domain: Domain, start: float, end: float, at: Sequence[float] = (), scan: bool = True
+        cls,
+        equation: Equation,
+        domain: Domain,
+        start: float,
+        end: float,
+        at: Sequence[float] = (),
+        scan: bool = True,
+        system: object = None,
     ) -> Structure:
-        """Scan an equation on a domain over a run, or not; `at` names breaks that are known."""
+        """Scan an equation on a domain over a run, or not; `at` names breaks that are known.
+
+        What a `system` reads of a drift in its steps is not read again.
+        """
         known = named(at, start, end)
         if not equation.time_dependent:
             return cls(breaks=known)
         few = np.linspace(start, end, 5)
         parts = tuple(
             replace(part, together=at_once(part.at, part.many, few) is not None)
-            for part in _coefficients(equation, domain)
+            for part in _coefficients(equation, domain, system)
         )
-        looks = [part.scanned(start, end) for part in parts] if scan else []
-        gap = max((gap for _, gap in looks), default=end - start)
-        return cls(parts, merged([*known, *(place for found, _ in looks for place in found)]), gap)
+        smooth = nothing_sharp(equation.time_scale, start, end)
+        looks = [part.scanned(start, end) for part in parts] if scan and not smooth else []
+        gap = 0.0 if smooth else max((gap for _, gap in looks), default=end - start)
+        return cls(parts, merged([*known, *(place for found, _ in looks for place in found)]), gap, end)
 
     @property
     def said(self) -> str:
         """What may be missed, in a sentence; nothing where nothing can be."""
+        smooth = "the score is taken to be smooth" if any(part.rates for part in self.coefficients) else ""
         if not self.gap:
-            return ""
-        smooth = "; the score is taken to be smooth" if any(part.rates for part in self.coefficients) else ""
-        return (
-            f"read every {self.gap:.1e} of time: a pulse that is shorter may be missed unless breaks= names it{smooth}"
-        )
+            return smooth
+        read = f"read every {self.gap:.1e} of time: a pulse that is shorter may be missed unless breaks= names it"
+        return "; ".join(filter(None, (read, smooth)))
 
     def unseen(self, t: float, dt: float, order: int) -> float:
         """Return by which share the integrals of the coefficients over a step differ from what the step makes of them.
 
         Methods of order two see both ends, as the trapezoidal rule does, those of higher order the middle too, as
-        Simpson's; the next rule stands for the truth. Their own error estimates know nothing of it.
+        Simpson's; the next rule stands for the truth. Their own error estimates know nothing of it. Steps of one length
+        follow each other: where coefficients are read at many times at once, those of the next ones are read together.
         """
-        shares, finer, rule = SECOND if order <= 2 else HIGHER
-        times, worst = t + dt * np.array(shares), 0.0
+        if not self.coefficients:
+            return 0.0
+        if (t, dt, order) not in self._ahead:
+            same = len(self._ahead) if any(known[1:] == (dt, order) for known in self._ahead) else 0
+            self._ahead.clear()
+            self._look(t, dt, order, min(max(2 * same, AHEAD[0]), AHEAD[1]))
+        return self._ahead[t, dt, order]
+
+    def _look(self, t: float, dt: float, order: int, most: int) -> None:
+        """Look at a step, and at those that would follow it within the run where they cost no more calls."""
+        shares, rules = SECOND if order <= 2 else HIGHER
+        starts = [t]
+        while (
+            len(starts) < most and starts[-1] + 2 * dt <= self.end and all(part.together for part in self.coefficients)
+        ):
+            starts.append(starts[-1] + dt)
+        times = (dt * shares[:, None] + np.array(starts)).ravel()
+        worst = [0.0] * len(starts)
         for k, part in enumerate(self.coefficients):
-            values = (
-                np.asarray(part.many(times)) if part.together else np.array([self._at(k, s) for s in times.tolist()])
-            )
-            size = float(np.max(finer @ np.abs(values)))
-            if size > 0:
-                worst = max(worst, float(np.abs((finer - rule) @ values).max()) / size)
-        return worst
+            read = np.asarray(part.many(times)) if part.together else np.array([self._at(k, s) for s in times.tolist()])
+            values = read.reshape(len(shares), -1)
+            sizes = rules[0].dot(np.abs(values)).reshape(len(starts), -1).max(axis=1).tolist()
+            beyond = np.abs(rules[1].dot(values)).reshape(len(starts), -1).max(axis=1).tolist()
+            shown = (b / size if b > ROUNDING * size else 0.0 for b, size in zip(beyond, sizes, strict=True))
+            worst = [max(pair) for pair in zip(worst, shown, strict=True)]
+        self._ahead.update(((s, dt, order), share) for s, share in zip(starts, worst, strict=True))
 
     def _at(self, k: int, t: float) -> Array:
         return self._recent((k, t), lambda: self.coefficients[k].at(t))
 
 
-def _coefficients(equation: Equation, domain: Domain) -> list[Coefficient]:
+def _coefficients(equation: Equation, domain: Domain, system: object = None) -> list[Coefficient]:
     found: list[Coefficient] = []
     if isinstance(equation, Diffusing):
         diffusivity: Callable[..., Any] = equation.diffusivity
@@ -126,10 +162,33 @@ def _coefficients(equation: Equation, domain: Domain) -> list[Coefficient]:
     if drift is not None and not (
         isinstance(domain, Distributed) and domain.comm.size > 1
     ):  # ranks must agree on steps
-        x = _places(domain)
-        rates = equation.rates if isinstance(equation, FokkerPlanck | Continuity) else None
-        found.append(replace(drift_at(drift, x), rates=None if rates is None else drift_at(rates, x)))
+        process = getattr(drift, "__self__", None)
+        if isinstance(process, IsotropicProcess) and type(process).drift is IsotropicProcess.drift:
+            return [*found, _pull(process)]  # −a(t) x, whatever x is
+        rates, x = equation.rates if isinstance(equation, FokkerPlanck | Continuity) else None, _places(domain)
+        part = _on_faces(drift, system.coefficients) if isinstance(system, Evaluating) else drift_at(drift, x)
+        found.append(replace(part, rates=None if rates is None else drift_at(rates, x)))
     return found
+
+
+def _pull(process: IsotropicProcess) -> Coefficient:
+    """Return a(t) of a drift −a(t) x."""
+    return Coefficient(
+        lambda t: np.ravel(np.asarray(process.relaxation(t), dtype=float)),
+        lambda times: np.reshape(process.relaxation(times), (len(times), 1)),
+    )
+
+
+def _on_faces(drift: Callable[..., Array], read: Coefficients) -> Coefficient:
+    """Return a drift at a few faces of a grid as a coefficient, as a system read it where it did."""
+    few = read.few
+
+    def many(times: Array) -> Array:
+        x = np.broadcast_to(few, (len(times), *few.shape))
+        values = np.asarray(drift(x, times[:, None]), dtype=float)
+        return normal(values if values.shape == x.shape else checked(values, x.shape, "the drift at many times"))
+
+    return Coefficient(lambda t: read.on_few(drift, t), many)
 
 
 def drift_at(drift: Callable[..., Array], x: Array) -> Coefficient:

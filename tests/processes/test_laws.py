@@ -97,6 +97,12 @@ class Endless(mfg.OrnsteinUhlenbeck):
         return mfg.processes.Transition(factor, 0.0, (1 - factor**2) * self.prior_variance)
 
 
+class Hasty(mfg.VarianceExploding):
+    @property
+    def time_scale(self):
+        return 2.1 * super().time_scale
+
+
 @dataclass(frozen=True)
 class Unchecked(mfg.OrnsteinUhlenbeck):
     def __post_init__(self):
@@ -121,6 +127,7 @@ BROKEN = {
     laws.derivatives_of_the_drift_are_those_of_its_values: Transposed(np.array([[-1.0, 2.0], [0.0, -1.0]])),
     laws.diffusivity_is_half_the_square_of_the_diffusion: WholeSquare(),
     laws.autonomous_processes_do_not_change: Ageing(),
+    laws.coefficients_change_no_faster_than_the_time_scale: Hasty(),
     laws.linear_drifts_are_affine: Bent(),
     laws.transitions_solve_the_moment_equations: Doubled(),
     laws.transitions_compose: Jumps(),

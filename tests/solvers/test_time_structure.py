@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.processes.contract import known_time_scale
 from mfgpde.solvers import flow
 from mfgpde.solvers.structure import Structure
 
@@ -131,6 +132,74 @@ def test_a_score_is_not_read_at_thousands_of_times_before_a_march(make):
     structure = Structure.of(equation, space.grid, 0.1, 0.3)
     assert len(asked) < 20  # a few, to see whether it takes many times at once
     assert "the score is taken to be smooth" in structure.said
-    bare = replace(equation, rates=None)
+    bare = replace(equation, rates=None, time_scale=0.0)
     assert "score" not in Structure.of(bare, space.grid, 0.1, 0.3).said
     assert len(asked) > 2000
+
+
+class Pulsing(mfg.VariancePreserving):
+    """A subclass whose noise has a pulse; the time scale of its parent is not its own."""
+
+    def beta(self, t):
+        return super().beta(t) + 2e3 * (np.abs(np.asarray(t) - 0.6180339) < 0.0005)
+
+
+def test_only_a_process_that_says_its_own_time_scale_is_not_read_before_a_march():
+    """A pulse of a thousandth of the run in a subclass is found; what is known to be slow is not looked through."""
+    assert known_time_scale(mfg.VariancePreserving()) == pytest.approx(20 / 19.9)
+    assert known_time_scale(Pulsing()) == 0.0
+    space = mfg.FiniteVolume(LINE)
+    slow = Structure.of(mfg.FokkerPlanck.of(mfg.VariancePreserving()), space.grid, 0.0, 1.0)
+    assert (slow.gap, slow.said, slow.breaks) == (0.0, "", [])
+    for equation, places in (
+        (mfg.FokkerPlanck.of(Pulsing()), (0.6175339, 0.6185339)),
+        (mfg.FokkerPlanck.reverse(Pulsing(), lambda x, t: -x), (1 - 0.6185339, 1 - 0.6175339)),
+        (mfg.Continuity.probability_flow(Pulsing(), lambda x, t: -x), (0.6175339, 0.6185339)),
+    ):
+        found = Structure.of(equation, space.grid, 0.0, 1.0).breaks
+        np.testing.assert_allclose([a for a, _ in found], places, atol=1e-9)
+    quick = mfg.VarianceExploding(1e-9, 1e9)  # σ² changes by e within a fortieth of this run, or faster
+    assert Structure.of(mfg.FokkerPlanck.of(quick), space.grid, 0.0, 1.0).gap > 0
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_steps_that_are_looked_at_together_are_looked_at_as_each_alone(order):
+    """Simpson's rule beside the trapezoidal one, Boole's beside Simpson's, written out anew."""
+    values = lambda t: (0.1 + np.exp(-((np.asarray(t) - 0.4) ** 2) / 0.02), np.sin(9 * np.asarray(t)))  # noqa: E731
+    equation = mfg.FokkerPlanck(lambda x, t: values(t)[1][..., None] + 0 * x, lambda t: values(t)[0])
+    structure = Structure.of(equation, LINE, 0.0, 1.0)
+    assert all(part.together for part in structure.coefficients)
+
+    def alone(c, t, dt):
+        a, b, m, d, e = (c(t + share * dt) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
+        simpson, boole = (a + 4 * m + e) / 6, (7 * a + 32 * b + 12 * m + 32 * d + 7 * e) / 90
+        if order == 2:
+            return abs(simpson - (a + e) / 2) / ((abs(a) + 4 * abs(m) + abs(e)) / 6)
+        return abs(boole - simpson) / ((7 * abs(a) + 32 * abs(b) + 12 * abs(m) + 32 * abs(d) + 7 * abs(e)) / 90)
+
+    t, lengths = 0.0, [0.01] * 11 + [0.02] * 3 + [0.007] * 40 + [0.05] * 10
+    for dt in lengths:
+        wanted = max(alone(lambda s, k=k: values(s)[k], t, dt) for k in range(2))
+        assert structure.unseen(t, dt, order) == pytest.approx(wanted, rel=1e-9, abs=1e-13)
+        t += dt
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_a_drift_that_a_step_has_read_is_not_read_again(periodic):
+    """At the ends of a step no further call; the same numbers as a call gives at those faces."""
+    asked = []
+
+    def drift(x, t):
+        asked.append((float(t), x.shape))
+        return np.stack([np.sin(x[..., 0] + t), np.cos(2 * x[..., 1]) * t], axis=-1)
+
+    grid = mfg.CartesianGrid((-np.pi, -np.pi), (np.pi, np.pi), (24, 7), (periodic, periodic))
+    system = mfg.FiniteVolume(grid, walls="reflecting").semidiscretise(mfg.FokkerPlanck(drift, lambda t: 0.3))
+    system.at(0.25)
+    read, before = system.coefficients, len(asked)
+    found = read.on_few(drift, 0.25)
+    assert len(asked) == before
+    there = drift(read.few, 0.25)
+    np.testing.assert_array_equal(found, [*there[:3, 0], *there[3:, 1]])
+    assert np.all((read.few > grid.lower) & (read.few < grid.upper))
+    assert read.on_few(drift, 0.5).shape == (6,)
