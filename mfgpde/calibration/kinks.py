@@ -16,7 +16,7 @@ class Kinks:
     """∫₀¹ of |x − c|^p and x^q by the midpoint rule on three grids, which assumes order two."""
 
     covers = ("solvers.Ladder.limit",)
-    remembered = ((0, 1), (0, 2), (0, 4), (0, 6))
+    remembered = ((0, 1), (0, 2), (0, 4), (0, 6), (0, 67), (0, 238), (3, 325), (3, 340))
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a grid, a place and powers."""

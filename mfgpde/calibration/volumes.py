@@ -15,7 +15,7 @@ class Volumes:
     """E|x|² and E cos(kΣx) of the Fokker–Planck equation of a random process, of order two and four."""
 
     covers = ("solvers.ladders", "solvers.Ladder.limit")
-    remembered = ()
+    remembered = ((0, 44), (0, 126), (0, 127))
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a process, a mixture, a box that holds it, cells and an order."""

@@ -10,9 +10,9 @@ import numpy as np
 from mfgpde.core.accuracy import UPWIND, noting_limits, sharpened
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.discretisations import Discretisation
-from mfgpde.solvers.beside import between, moved, widened
+from mfgpde.solvers.beside import between, fewer, moved, widened
 
-AITKEN, BETWEEN, MOVED, SHARPENED, WIDENED = 1.5, 2.0, 2.0, 3.0, 4.0
+AITKEN, BETWEEN, FEWER, MOVED, SHARPENED, WIDENED = 1.5, 2.0, 3.0, 2.0, 3.0, 4.0
 """by how much a difference counts in a bar; the bars of 2000 random problems with known answers made them so"""
 ROUGH = 2.0
 """the highest order at which what is off the power law, and what depends on the grid's place, is believed to fall"""
@@ -27,9 +27,10 @@ class Beside:
     """What a quantity is off the ladder, and how far it moves there.
 
     `between` holds a number of cells between the third-last and the second-last rung, and the value on it; `moved` is the
-    change of the second-last value when the grid moves by a part of a cell, `sharpened` and `widened` those of
-    the third-last with all tolerances divided by ten, and in a box half as wide again; `limited`: a scheme had a limiter;
-    `steep`: on some rung cells were upwind ones, of order one, where the mass was.
+    change of the second-last value when the grid moves by a part of a cell, `fewer` what it is where grids do not move,
+    on one cell fewer along each axis, and how many that leaves; `sharpened` and `widened` are changes of the third-last
+    with all tolerances divided by ten, and in a box half as wide again; `limited`: a scheme had a limiter; `steep`: on
+    some rung cells were upwind ones, of order one, where the mass was.
     """
 
     between: tuple[float, float] | None = None
@@ -38,6 +39,7 @@ class Beside:
     widened: float = 0.0
     limited: bool = False
     steep: bool = False
+    fewer: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ class Ladder:
 
         In the asymptotic range (changes of one sign, observed order within ½ of theory, no limiter) it is Richardson's
         value, the bar the largest of: what the last two extrapolations say of the next order, the distance from Aitken's
-        value, which takes the order as observed, and what the value between two rungs is off the power law, carried to
-        the finest grid. Outside it is the finest value, the bar the largest of the last change, what the one before
-        leaves, and the distance from the value between, as if of first order. Added are what the value owes to the
-        grid's place, to tolerances, to the box, to rounding and to the `floor`. Spectral schemes: the last changes.
+        value, which takes the order as observed, and what the values off the rungs, between two and on one cell fewer,
+        are off the power law, carried to the finest grid. Outside it is the finest value, the bar the largest of the last
+        change, what the one before leaves, and the distances from those values, as if of first order. Added are what the
+        value owes to the grid's place, to tolerances, to the box, to rounding and to the `floor`. Spectral schemes: the
+        last changes.
         """
         *_, before, last = self.values
         change, beside = last - before, self.beside
@@ -85,10 +88,11 @@ class Ladder:
                 AITKEN * abs(aitken - value),
                 (UNSURE if beside.steep else LEAST) * abs(change) / (ratio - 1),
                 BETWEEN * self._off_the_power(value, seen),
+                FEWER * self._off_on_fewer(value, seen),
             )
             own += MOVED * beside.moved / min(ratio, 2.0**ROUGH)
             return Estimate(value, bar + own, Kind.EXTRAPOLATED, f"Richardson over {self._sizes}")
-        bar = max(abs(change), abs(earlier) / ratio, self._off(last))
+        bar = max(abs(change), abs(earlier) / ratio, self._off(beside.between), FEWER / 2 * self._off(beside.fewer))
         own += MOVED * beside.moved / 2
         why = "a scheme with limiters" if beside.limited else "not asymptotic"
         return Estimate(last, bar + own, Kind.EXTRAPOLATED, f"last changes over {self._sizes}, {why}")
@@ -103,12 +107,19 @@ class Ladder:
         observed = limit + (self.values[-3] - limit) * (first / number) ** seen
         return min(abs(value - theory), abs(value - observed)) * (number / last) ** min(self.theory, ROUGH)
 
-    def _off(self, last: float) -> float:
-        """Return the distance of the value between, as small as one of first order is on the finest grid."""
-        if self.beside.between is None:
+    def _off_on_fewer(self, limit: float, seen: float) -> float:
+        """Return by how much the value on one cell fewer misses both power laws, as small as one of first order is."""
+        if self.beside.fewer is None:
             return 0.0
-        number, value = self.beside.between
-        return abs(value - last) * number / self.cells[-1]
+        number, value = self.beside.fewer
+        missed = (
+            abs(value - limit - (self.values[-2] - limit) * (self.cells[-2] / number) ** p) for p in (self.theory, seen)
+        )
+        return min(missed) * number / self.cells[-1]
+
+    def _off(self, point: tuple[float, float] | None) -> float:
+        """Return how far a value off the rungs is from the last, as small as a distance of first order is there."""
+        return 0.0 if point is None else abs(point[1] - self.values[-1]) * point[0] / self.cells[-1]
 
     @property
     def order(self) -> Estimate:
@@ -155,10 +166,10 @@ def ladders(
 ) -> tuple[Ladder, ...]:
     """Evaluate several quantities at once on `levels` grids, each twice as fine as the one before.
 
-    The first is `discretisation`. Beside the ladder they are evaluated on half as many cells again, on a grid that is moved
-    by a part of a cell and in a box half as wide again (where walls are far), and with every tolerance of solves and starts
-    divided by ten, nodes in time (`time_rule`) half as many again: what that changes is in the bar, and no quantity needs
-    to think of it. It costs a third of the ladder in two dimensions.
+    The first is `discretisation`. Beside the ladder they are evaluated on half as many cells again, on a grid that is
+    moved by a part of a cell and in a box half as wide again (where walls are far; else on one cell fewer), and with
+    every tolerance of solves and starts divided by ten, nodes in time (`time_rule`) half as many again: what that changes
+    is in the bar, and no quantity needs to think of it. It costs a third of the ladder in two dimensions.
 
     `order` is the expected order in the cell width (default: the discretisation's own). `floor` is what the quantity
     owes to anything else; it is added to the bar.
@@ -179,7 +190,8 @@ def ladders(
     spaces = [discretisation.refined(k) if k else discretisation for k in range(levels)]
     coarse, middle = max(levels - 3, 0), levels - 2
     shifted, wide, half = moved(spaces[middle]), widened(spaces[coarse]), between(spaces[coarse])
-    off, wider, found = (None if space is None else on(space) for space in (shifted, wide, half))
+    less = fewer(spaces[middle]) if len(spaces) > 2 else None
+    off, wider, found, few = (None if space is None else on(space) for space in (shifted, wide, half, less))
     with sharpened():
         sharp = on(spaces[coarse])
     with noting_limits() as limits:
@@ -195,9 +207,9 @@ def ladders(
         point = (
             None if half is None or found is None else (_cells(half, spaces[coarse], cells[coarse]), float(found[k]))
         )
-        return Beside(
-            point, float(off[k]), float(sharp[k]), float(wider[k]), bool(set(limits) - {UPWIND}), UPWIND in limits
-        )
+        alone = None if few is None or less is None else (float(less.grid.cells[0]), float(few[k]))
+        limiter, steep = bool(set(limits) - {UPWIND}), UPWIND in limits
+        return Beside(point, float(off[k]), float(sharp[k]), float(wider[k]), limiter, steep, alone)
 
     theory = order or discretisation.order
     return tuple(Ladder(cells, tuple(values.tolist()), theory, floor, beside(k)) for k, values in enumerate(rungs.T))
