@@ -52,6 +52,13 @@ class Equation:
     """the time within which they change by their own size at most, zero if it is not known; what they have of a score is
     left out"""
 
+    def further(self, units: Array) -> tuple[Callable[[Array, float], Array], ...]:
+        """Return what else than drift and diffusivity may change in time, as functions of points and a time.
+
+        `units` (d,) are lengths along the axes, for what also depends on a slope.
+        """
+        return ()
+
     @property
     def closed(self) -> bool:
         """Whether nothing is killed or added inside."""
@@ -77,6 +84,17 @@ class DensityOf:
     def __call__(self, x: Array) -> Array:
         """Return p(x), shape (...)."""
         return np.exp(self.law.log_density(x))
+
+
+@dataclass(frozen=True, eq=False)
+class OfTime:
+    """A function of time as one of points and time."""
+
+    function: Callable[[float], SupportsFloat]
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return it, the same at all points."""
+        return np.asarray(self.function(t), dtype=float)
 
 
 def law_on(law: Density | Callable[[Array], Array]) -> Callable[[Array], Array]:

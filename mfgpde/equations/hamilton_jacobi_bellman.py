@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
+
+import numpy as np
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.equations.contract import Diffusivity, Equation, Unknown
@@ -36,6 +39,14 @@ class HamiltonJacobiBellman(Equation):
     time_scale: float = 0.0
     unknown: ClassVar[Unknown] = Unknown.VALUE
     conservative: ClassVar[bool] = False
+
+    def further(self, units: Array) -> tuple[Callable[[Array, float], Array], ...]:
+        """Return H without slopes, the running cost, and at slopes of one per length of the box, either way."""
+        slopes = [np.zeros_like(units), 1 / units, -1 / units]
+        return tuple(partial(self._at_slope, slope) for slope in slopes)
+
+    def _at_slope(self, slope: Array, x: Array, t: float) -> Array:
+        return self.hamiltonian(x, np.broadcast_to(slope, x.shape), t)
 
     @classmethod
     def of(cls, process: ForwardProcess) -> HamiltonJacobiBellman:

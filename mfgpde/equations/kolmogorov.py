@@ -66,6 +66,12 @@ class Kolmogorov(Equation, ABC):
         """Return f as it was given, (..., d)."""
         return self.diffusion.drift(x, t)
 
+    def further(self, units: Array) -> tuple[Callable[[Array, float], Array], ...]:
+        """Return the tensor, killing, source, and the rate of resetting."""
+        rate = None if self.resetting is None else self.resetting.rate
+        given = (self.killing, self.source, rate)
+        return (self.diffusion.diffusion_tensor, *(function for function in given if function is not None))
+
     @property
     @abstractmethod
     def backward(self) -> bool:

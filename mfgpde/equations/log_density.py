@@ -6,12 +6,13 @@ arXiv:2210.04296, proposition 3.1 (its scalar form). Exact solution: φ = log p_
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.core.renamed import renamed
-from mfgpde.equations.contract import Diffusivity, Equation, ScalarField, Unknown, VectorField
+from mfgpde.equations.contract import Diffusivity, Equation, OfTime, ScalarField, Unknown, VectorField
 from mfgpde.processes import ForwardProcess
 from mfgpde.processes.contract import known_time_scale
 from mfgpde.scores import PotentialScore
@@ -39,6 +40,10 @@ class LogDensity(Equation):
     time_scale: float = 0.0
     unknown: ClassVar[Unknown] = Unknown.LOGARITHM
     conservative: ClassVar[bool] = False
+
+    def further(self, units: Array) -> tuple[Callable[[Array, float], Array], ...]:
+        """Return Q where it is not D."""
+        return () if self.quadratic_coefficient == self.diffusivity else (OfTime(self.quadratic_coefficient),)
 
     @classmethod
     def of(cls, process: ForwardProcess) -> LogDensity:

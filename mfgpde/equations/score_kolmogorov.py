@@ -41,6 +41,13 @@ class ScoreKolmogorov(Equation):
     unknown: ClassVar[Unknown] = Unknown.SCORE
     conservative: ClassVar[bool] = True
 
+    def further(self, units: Array) -> tuple[Callable[[Array, float], Array], ...]:
+        """Return the tensor."""
+        return (self._tensor_at,)
+
+    def _tensor_at(self, x: Array, t: float) -> Array:
+        return self.tensor(t)
+
     @classmethod
     def of(cls, process: ForwardProcess) -> ScoreKolmogorov:
         """Return the equation of ∇log p_t. Raises TypeError for a process whose noise is one number: ScoreFokkerPlanck."""

@@ -25,6 +25,8 @@ HIGHER = np.array([0.0, 0.25, 0.5, 0.75, 1.0]), np.array([[7, 32, 12, 32, 7], [-
 """Boole's, and what it has beyond Simpson's"""
 ROUNDING = 1e-14
 """of a coefficient: what a sum of few of its values may be off by"""
+SPREAD = 48
+"""points at which killing, sources, tensors and costs are looked at"""
 AHEAD = 4, 32
 """steps of one length that are looked at together, at first and at most"""
 
@@ -159,9 +161,11 @@ def _coefficients(equation: Equation, domain: Domain, system: object = None) -> 
     drift = equation.velocity if isinstance(equation, Continuity) else None
     if isinstance(equation, Drifting):
         drift = equation.drift
-    if drift is not None and not (
-        isinstance(domain, Distributed) and domain.comm.size > 1
-    ):  # ranks must agree on steps
+    if isinstance(domain, Distributed) and domain.comm.size > 1:  # ranks must agree on steps
+        return found
+    lengths = np.asarray(domain.upper) - np.asarray(domain.lower)
+    found += [drift_at(function, _spread(domain)) for function in equation.further(lengths)]
+    if drift is not None:
         process = getattr(drift, "__self__", None)
         if isinstance(process, IsotropicProcess) and type(process).drift is IsotropicProcess.drift:
             return [*found, _pull(process)]  # −a(t) x, whatever x is
@@ -197,6 +201,16 @@ def drift_at(drift: Callable[..., Array], x: Array) -> Coefficient:
         lambda t: np.ravel(np.asarray(drift(x, t), dtype=float)),
         lambda times: np.reshape(drift(np.broadcast_to(x, (len(times), *x.shape)), times[:, None]), (len(times), -1)),
     )
+
+
+def _spread(domain: Domain) -> Array:
+    """Return a few dozen points all over a domain, for what may act on a part of it."""
+    if not isinstance(domain, CartesianGrid):
+        points = domain.points.reshape(-1, domain.points.shape[-1])
+        return points[:: max(1, len(points) // SPREAD)]
+    most = max(2, round(SPREAD ** (1 / domain.dimension)))
+    along = [x[np.linspace(0, len(x) - 1, min(most, len(x))).astype(int)] for x in domain.axes]
+    return np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, domain.dimension)
 
 
 def _places(domain: Domain) -> Array:
