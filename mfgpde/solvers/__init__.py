@@ -15,6 +15,7 @@ from mfgpde.solvers.first_passage import (
     first_passage,
     mean_first_passage_time,
 )
+from mfgpde.solvers.in_time import Around, Seldom, seldom
 from mfgpde.solvers.induced import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.particles import Twist, particle_constants, particle_expectation
@@ -23,6 +24,7 @@ from mfgpde.solvers.stationary import probability_current, stationary
 from mfgpde.solvers.time_rule import time_rule
 
 __all__ = [
+    "Around",
     "Beside",
     "Counted",
     "CountedDirections",
@@ -31,6 +33,7 @@ __all__ = [
     "FirstPassage",
     "Induced",
     "Ladder",
+    "Seldom",
     "Solution",
     "SolutionError",
     "Twist",
@@ -56,6 +59,7 @@ __all__ = [
     "particle_expectation",
     "prior_of",
     "probability_current",
+    "seldom",
     "solve",
     "solve_with_error",
     "stationary",

@@ -27,6 +27,7 @@ from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
 from mfgpde.scores import Score, require_score
 from mfgpde.solvers.counted import CountedFlow, counted
+from mfgpde.solvers.in_time import Around, seldom
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.structure import drift_at
 
@@ -34,6 +35,9 @@ GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
 LOOKS = 9
 """times at which the walls of a box are looked at, both ends included"""
 MOST_CELLS = 2**23
+LATITUDE = 0.4
+"""times the root of the tolerance, which is how errors of the steps fall: Girsanov's number for a score asked at few times,
+whose law is then off by a third of what the steps leave, or less"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +87,9 @@ def induced_sde(
     The march runs on a box around `grid`, cells of the same size and place, and is cropped to `grid` at the end: wide
     enough for all of the prior but a tenth of `largest_leak`, then 1.5, 2, 3 and 4 times as wide as long as, on a grid four
     times coarser, mass at its walls changes what is inside `grid` by more than `largest_leak`. `leak` is what of the whole
-    law, one, is not in `grid`. The score is evaluated once per stage, on all points in one batch; one with a known
-    potential at cell centres only. `rtol` is per step: at 1e-2 the law is off by some 5e-4.
+    law, one, is not in `grid`. The score is evaluated on all points in one batch, at as few times as its smoothness in time
+    and `rtol` allow (`Seldom`), at each step where it jumps; one with a known potential at cell centres only. `rtol` is per
+    step: at 1e-2 the law is off by some 5e-4.
 
     Raises TypeError for what is no linear process or no score, ValueError where that box would have more than 2²³ cells.
 
@@ -97,14 +102,15 @@ def induced_sde(
     require(process, LinearProcess, "the process")
     require_score(score)
     observed, clock = counted(score), time.perf_counter()
-    equation = FokkerPlanck.reverse(process, observed)
     start, run, stored = prior_of(process, grid.dimension), process.horizon - stop, _stored(process, stop, times)
 
-    def laws(box: CartesianGrid, tolerance: float, instants: Sequence[float], meter: bool = False) -> list[Array]:
+    def laws(
+        asked: Score, box: CartesianGrid, tolerance: float, instants: Sequence[float], meter: bool = False
+    ) -> list[Array]:
         space = FiniteVolume(box, order=order, backend=backend)  # pyright: ignore[reportArgumentType]
         after = (0.0, *(process.horizon - t for t in instants if t < process.horizon), run)
         solution = solve(
-            equation,
+            FokkerPlanck.reverse(process, asked),
             space,
             start,
             after,
@@ -123,14 +129,21 @@ def induced_sde(
     chosen, inside = around, np.nan
     for trial in GROWTH:
         box = _grown(coarse, trial)
-        found = laws(box, 2 * rtol, looked)
+        found = laws(observed, box, 2 * rtol, looked)
         if trial == 1.0 and max(box.outer_share(values) for values in found) <= largest_leak:
             break
         before, inside = inside, _mass_inside(found[-1], box, grid)
         if trial > 1.5 and abs(inside - before) <= largest_leak:
             break  # the box before was wide enough
         chosen = _grown(around, trial)
-    found = laws(chosen, rtol, stored, progress)
+    few = seldom(
+        observed,
+        process,
+        Around(box, (process.horizon, *looked, stop), found),
+        stop,
+        LATITUDE * accuracy.tolerance(rtol) ** 0.5,
+    )
+    found = laws(few, chosen, rtol, stored, progress)
     density = Field(FiniteVolume(grid, order=order), _cut(found[-1], chosen, grid), means=True)  # pyright: ignore[reportArgumentType]
     leak = 1.0 - float(density.integral())
     stages = found[:-1] if stored and stored[0] == process.horizon else found[1:-1]
