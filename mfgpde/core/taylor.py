@@ -170,16 +170,20 @@ class Jet:
         return Jet(found.lower, found.upper, self)
 
     def tanh(self) -> Jet:
-        """Return tanh f, whose derivative is (1 − tanh²) f′."""
-
-        def row(k: int, before: Jet) -> tuple[Array, Array]:
-            one = 1.0 - before._padded(self.order)._squared()
-            total = _zero(self.lower[0])
+        """Return a = tanh f: k a_k = Σ j f_j q_{k−j}, q = 1 − a²."""
+        a: list[Interval] = [(np.tanh(self.lower[0]), np.tanh(self.upper[0]))]
+        squares = np.sort(np.abs(np.stack(a[0])), axis=0) ** 2
+        least = np.where((self.lower[0] <= 0) & (self.upper[0] >= 0), 0.0, squares[0])
+        q: list[Interval] = [(1 - squares[1], 1 - least)]
+        for k in range(1, self.order + 1):
+            slope, square = _zero(self.lower[0]), _zero(self.lower[0])
             for j in range(1, k + 1):
-                total = _plus(total, _times(_at(self, j), _at(one, k - j), j / k))
-            return total
-
-        return _built((np.tanh(self.lower[0]), np.tanh(self.upper[0])), row, self.order)
+                slope = _plus(slope, _times(_at(self, j), q[k - j], j / k))
+            a.append(slope)
+            for j in range(k + 1):
+                square = _plus(square, _times(a[j], a[k - j], -1.0))
+            q.append(square)
+        return _stack(a)
 
     def sin(self) -> Jet:
         """Return sin f."""
@@ -202,9 +206,21 @@ class Jet:
             c.append(cosine)
         return _stack(s), _stack(c)
 
-    def _padded(self, order: int) -> Jet:
-        rest = np.zeros((order + 1 - len(self.lower), *self.lower.shape[1:]))
-        return Jet(np.concatenate((self.lower, rest)), np.concatenate((self.upper, rest)))
+
+def layer(matrix: Array, inputs: Jet, offset: Array | None = None) -> Jet:
+    """Return W h + b of inputs (n + 1, inputs, …): (n + 1, width, …).
+
+    >>> from mfgpde.core.taylor import Jet, layer
+    >>> h = Jet(np.array([[[0.0], [1.0]]]), np.array([[[1.0], [2.0]]]))  # two inputs in [0, 1] and [1, 2]
+    >>> out = layer(np.array([[1.0, -1.0]]), h, np.array([3.0]))
+    >>> out.lower.item(), out.upper.item()
+    (1.0, 3.0)
+    """
+    plus, minus = np.maximum(matrix, 0.0), np.minimum(matrix, 0.0)
+    lower, upper = plus @ inputs.lower + minus @ inputs.upper, plus @ inputs.upper + minus @ inputs.lower
+    if offset is not None:
+        lower[0], upper[0] = lower[0] + offset[:, None], upper[0] + offset[:, None]
+    return Jet(lower, upper)
 
 
 type Interval = tuple[Array, Array]

@@ -73,7 +73,7 @@ class FokkerPlanck(Equation):
         ∂_τ q = −∇·((−f + 2D s) q) + D Δq, all coefficients at t = T − τ; the score is taken to be smooth in time.
         — arXiv:2011.13456, eq. (6).
         """
-        back = _Reverse(process, score)
+        back = ReverseDrift(process, score)
         potential = None
         if isinstance(process, IsotropicProcess) and offers(score, PotentialScore):
             potential = _ReversePotential(process, score)
@@ -98,27 +98,32 @@ class _Still:
 
 
 @dataclass(frozen=True, eq=False)
-class _Reverse:
+class ReverseDrift:
     """Drift 2D s − f and diffusivity D at t = T − τ."""
 
     process: ForwardProcess
     score: Score
 
     def time(self, tau: float) -> float:
+        """Return t."""
         return max(self.process.horizon - tau, 0.0)  # not below by a rounding
 
     def drift(self, x: Array, tau: float) -> Array:
+        """Return 2D s − f."""
         t = self.time(tau)
         return 2 * float(self.process.diffusivity(t)) * self.score(x, t) - self.process.drift(x, t)
 
     def rates(self, x: Array, tau: float) -> Array:
+        """Return f, which may jump in time where s is smooth."""
         return self.process.drift(x, abs(self.process.horizon - tau))  # not below zero by a rounding
 
     def divergence(self, x: Array, tau: float) -> Array:
+        """Return the divergence of the drift."""
         t, score = self.time(tau), cast(DivergenceScore, self.score)
         return 2 * float(self.process.diffusivity(t)) * score.divergence(x, t) - self.process.divergence(x, t)
 
     def diffusivity(self, tau: float) -> Array:
+        """Return D."""
         return self.process.diffusivity(abs(self.process.horizon - tau))
 
 

@@ -18,6 +18,7 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import GaussianMixture
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.solvers.enclosed import (
+    WITH_PLACES,
     Boxes,
     Rests,
     affine,
@@ -61,7 +62,9 @@ class BoundedResidual:
     at: Reconstruction
     panels: tuple[Panels, ...]
     left: tuple[Rests, ...]
-    """what polynomials leave of the coefficients in each piece of time"""
+    """what polynomials leave of the coefficients in each span of time"""
+    aim: float = np.inf
+    """what it may owe"""
 
     @classmethod
     def of(cls, equation: Any, space: Any, parts: Sequence[InTime], aim: float) -> BoundedResidual:
@@ -74,13 +77,16 @@ class BoundedResidual:
         panels = tuple(_panels(space, axis, degree, sizes, FINER * aim) for axis in range(space.grid.dimension))
         points = int(np.prod([int(one.nodes.sum()) for one in panels]))
         require_memory(np, 8 * points * (3 * len(panels) + 12), f"residuals at {points} points")
-        in_time = degree_in_time(equation, [one.span for one in parts], _boxes(panels))
-        left = tuple(rests(equation, one.span, _boxes(panels), degree, in_time) for one in parts)
-        return cls(equation, space, degree, in_time, Reconstruction.on(space, panels), panels, left)
+        in_time = degree_in_time(equation, [one.span for one in parts], within(space.grid))
+        left = tuple(
+            rests(equation, one.span, _boxes(panels), degree, in_time, max(2, WITH_PLACES // len(parts)))
+            for one in parts
+        )
+        return cls(equation, space, degree, in_time, Reconstruction.on(space, panels), panels, left, aim)
 
     def integral(self, work: Any, parts: Sequence[InTime]) -> tuple[float, float]:
         """Return bounds of ∫∫|r| and of ∫∮|F·n| over real walls."""
-        inside = wall = 0.0
+        inside = wall = wide = 0.0
         volume = _outer([one.lengths for one in self.panels])
         faces = list(_Face.of(self.space, self.panels)) if self.space.walls == "reflecting" else []
         for part, left in zip(parts, self.left, strict=True):
@@ -98,8 +104,11 @@ class BoundedResidual:
                 for face in faces:
                     face.add(work, share, u, float(t))
             inside += float(np.sum(np.sqrt(volume) * (np.sqrt(sums) + 2 * roots.total)))
+            wide += float(np.sum(np.sqrt(volume) * 2 * roots.total))
             inside += self._expansion(work, values, rates, times, slopes)
             wall += sum(face.total(1.0, left) for face in faces)
+        if wide > max(self.aim, 0.5 * inside):
+            raise NotEnclosed(f"the coefficients' derivatives are too large in intervals: they would add {wide:.1e}")
         return inside, wall
 
     def _expansion(self, work: Any, values: Array, rates: Array, times: Array, slopes: Array) -> float:
@@ -237,6 +246,11 @@ def _points(sizes: _Sizes, axis: int, half: float, aim: float) -> int:
         if float(np.sum(weight * wave**n)) / factorial(n) / 2.0 ** (n - 1) < aim:
             return n
     return MOST
+
+
+def within(grid: Any) -> list[float]:
+    """Return a place in a box that is no centre of symmetry."""
+    return [0.7 * a + 0.3 * b for a, b in zip(grid.lower, grid.upper, strict=True)]
 
 
 def _boxes(panels: Sequence[Panels]) -> Boxes:

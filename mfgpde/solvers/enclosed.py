@@ -18,7 +18,9 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.taylor import Jet, NotEnclosed
 from mfgpde.densities import GaussianMixture
 from mfgpde.equations import Continuity, FokkerPlanck
+from mfgpde.equations.fokker_planck import ReverseDrift
 from mfgpde.processes import IsotropicProcess, Linear, LinearProcess
+from mfgpde.solvers.enclosed_networks import reverse_by_network
 from mfgpde.solvers.hermite import Span
 
 IN_TIME = (0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
@@ -29,6 +31,10 @@ SLICES, WITH_PLACES = 128, 16
 """of a span of time, on which derivatives are enclosed one by one; and where coefficients depend on the place as well"""
 CRAMER = 1.0865
 """Cramér's constant of Hermite's functions: Abramowitz and Stegun (1964), 22.14.17"""
+SPANS, FAIR = (1, 4, 16), (12, 1e-6)
+"""of time that are tried for coefficients that depend on the place; degree and rest at which one is good enough"""
+HOPELESS = 1e3
+"""times the least rest so far: degrees beyond are not tried"""
 STEP = 1e-3
 """of a cell, over which drifts are differenced where their divergence is not known"""
 
@@ -118,20 +124,40 @@ def _field(equation: Any) -> Callable[..., Any]:
     return equation.velocity if isinstance(equation, Continuity) else equation.drift
 
 
-def _slices(span: Span, order: int) -> tuple[Jet, Any]:
+def _slices(span: Span, order: int, count: int = SLICES) -> tuple[Jet, Any]:
     """Return s on slices of a span as Taylor coefficients, and the time there."""
-    ends = np.linspace(0.0, 1.0, SLICES + 1)
+    ends = np.linspace(0.0, 1.0, count + 1)
     s = Jet.variable(ends[:-1], ends[1:], order)
     return s, span.begin + span.length * (s * s)
 
 
-def degree_in_time(equation: Any, spans: Sequence[Span], boxes: Boxes) -> int:
+def formula(equation: Any) -> Callable[[Array, Any], list[Any]]:
+    """Return the drift's components and their divergence as one formula; NotEnclosed where they are none."""
+    found = reverse_by_network(getattr(_field(equation), "__self__", None))
+    if found is not None:
+        return lambda x, t: list(called(found, x, t))
+    if equation.divergence is None:
+        raise NotEnclosed("the divergence of the drift is not known; give the equation one")
+    return lambda x, t: [*called(_field(equation), x, t), called(equation.divergence, x, t)]
+
+
+def diffusivity(equation: Any) -> Callable[..., Any]:
+    """Return D as a formula of time."""
+    owner = getattr(_field(equation), "__self__", None)
+    if isinstance(owner, ReverseDrift):
+        return lambda tau: owner.process.diffusivity(owner.process.horizon - tau)
+    return equation.diffusivity
+
+
+def degree_in_time(equation: Any, spans: Sequence[Span], places: Sequence[float]) -> int:
     """Return the least degree in s at which coefficients are polynomials to `ENOUGH`, or that which leaves least."""
     if not moves(equation):
         return 0
     best, least = 0, np.inf
     for m in IN_TIME:
-        left = max((_share(one, m) for span in spans for one in _moving(equation, span, boxes, m + 1)), default=0.0)
+        left = max((_share(one, m) for span in spans for one in _moving(equation, span, places, m + 1)), default=0.0)
+        if left > HOPELESS * least:
+            break
         if left < least:
             best, least = m, left
         if left <= ENOUGH:
@@ -139,17 +165,38 @@ def degree_in_time(equation: Any, spans: Sequence[Span], boxes: Boxes) -> int:
     return best
 
 
-def _moving(equation: Any, span: Span, boxes: Boxes, order: int) -> list[Jet]:
+def equal_spans(equation: Any, begin: float, end: float, places: Sequence[float]) -> int:
+    """Return into how many spans a time is to be cut, so that coefficients are polynomials there; one where none are known.
+
+    Those of processes with linear drift are so on any span.
+    """
+    if not moves(equation) or isinstance(getattr(_field(equation), "__self__", None), LinearProcess):
+        return 1
+    try:
+        for count in SPANS:
+            last = Span(end - (end - begin) / count, end, 1)
+            first = Span(begin, begin + (end - begin) / count, 1)
+            found = [
+                _share(one, FAIR[0]) for span in (first, last) for one in _moving(equation, span, places, FAIR[0] + 1)
+            ]
+            if max(found, default=0.0) <= FAIR[1]:
+                return count
+    except NotEnclosed:
+        return 1
+    return SPANS[-1]
+
+
+def _moving(equation: Any, span: Span, places: Sequence[float], order: int) -> list[Jet]:
     """Return the coefficients that depend on time, at one place, as Taylor coefficients in s."""
-    process, t = getattr(_field(equation), "__self__", None), _slices(span, order)[1]
-    found = [] if isinstance(equation, Continuity) else [called(equation.diffusivity, t)]
+    process = getattr(_field(equation), "__self__", None)
+    t = _slices(span, order, SLICES if isinstance(process, LinearProcess) else 2 * WITH_PLACES)[1]
+    found = [] if isinstance(equation, Continuity) else [called(diffusivity(equation), t)]
     if isinstance(process, IsotropicProcess):
         found.append(called(process.relaxation, t))
     elif not isinstance(process, LinearProcess):
-        places = [0.75 * float(a[0]) + 0.25 * float(b[-1]) for a, b in zip(boxes.lower, boxes.upper, strict=True)]
         point = np.empty(len(places), dtype=object)
         point[:] = [Jet.constant(x, x, order) for x in places]
-        found += list(called(_field(equation), point, t))
+        found += formula(equation)(point, t)[:-1]
     return [one for one in found if isinstance(one, Jet)]
 
 
@@ -158,7 +205,7 @@ def _share(jet: Jet, degree: int) -> float:
     return float(np.max(rest(jet, degree, 0.5))) / max(float(np.max(jet.largest(0))), np.finfo(float).tiny)
 
 
-def rests(equation: Any, span: Span, boxes: Boxes, degree: int, in_time: int) -> Rests:
+def rests(equation: Any, span: Span, boxes: Boxes, degree: int, in_time: int, slices: int = WITH_PLACES) -> Rests:
     """Return what polynomials of one degree in x and another in s leave of all coefficients, in boxes and a span of time.
 
     Raises NotEnclosed where a coefficient is known by its values alone.
@@ -168,7 +215,7 @@ def rests(equation: Any, span: Span, boxes: Boxes, degree: int, in_time: int) ->
     t = _slices(span, in_time + 1)[1]
     D = 0.0
     if moving and not isinstance(equation, Continuity):
-        D = float(np.max(rest(called(equation.diffusivity, t), in_time, 0.5)))
+        D = float(np.max(rest(called(diffusivity(equation), t), in_time, 0.5)))
     if isinstance(process, LinearProcess):
         if not moving:
             return Rests((0.0,) * d, 0.0, D)
@@ -177,26 +224,41 @@ def rests(equation: Any, span: Span, boxes: Boxes, degree: int, in_time: int) ->
         left = float(np.max(rest(called(process.relaxation, t), in_time, 0.5)))
         far = [np.maximum(*(np.abs(end) for end in boxes.ends(k))) for k in range(d)]
         return Rests(tuple(left * x for x in far), d * left, D)
-    known: Any = equation.divergence
-    if known is None and d > 1:
+    if moving:
+        both = formula(equation)
+    elif equation.divergence is None and d > 1:
         raise NotEnclosed("the divergence of the drift is not known; give the equation one")
-    if known is None and moving:
-        raise NotEnclosed("the divergence of a drift that moves is not known; give the equation one")
-    if not moving:
+    else:
+        both = None
+    if both is None:
         return Rests(*_in_space(equation, boxes, degree, span.begin), D)
-    ends = np.linspace(0.0, 1.0, WITH_PLACES + 1)
+    ends = np.linspace(0.0, 1.0, slices + 1)
     worst: list[Any] = [0.0] * (d + 1)
     for a, b in zip(ends[:-1], ends[1:], strict=True):
         order = degree + 1
-        drift, divergence = _in_space(equation, boxes, degree, Jet.constant(span.time(a), span.time(b), order))
+        drift, divergence = _moving_in_space(both, boxes, degree, Jet.constant(span.time(a), span.time(b), order))
         s = Jet.variable(a, b, in_time + 1)
         point = boxes.jets(None, in_time + 1)
         t = span.begin + span.length * (s * s)
         factor = float(np.prod([lebesgue(degree)] * d))
-        found = [*called(_field(equation), point, t), called(equation.divergence, point, t)]  # pyright: ignore
+        found = both(point, t)
         more = [factor * rest(one, in_time, 0.5) for one in found]
         worst = [np.maximum(old, x + y) for old, x, y in zip(worst, [*drift, divergence], more, strict=True)]
     return Rests(tuple(worst[:-1]), worst[-1], D)
+
+
+def _moving_in_space(
+    both: Callable[[Array, Any], list[Any]], boxes: Boxes, degree: int, t: Jet
+) -> tuple[list[Array | float], Array | float]:
+    """Return what polynomials of a degree in x leave of the drift's components and its divergence, t in an interval."""
+    d, factor = len(boxes.lower), 1.0
+    found: list[Array | float] = [0.0] * (d + 1)
+    for axis in range(d):
+        low, high = boxes.ends(axis)
+        parts = both(boxes.jets(axis, degree + 1), t)
+        found = [old + factor * rest(one, degree, 0.5 * (high - low)) for old, one in zip(found, parts, strict=True)]
+        factor *= lebesgue(degree)
+    return found[:-1], found[-1]
 
 
 def _in_space(equation: Any, boxes: Boxes, degree: int, t: Any) -> tuple[tuple[Array | float, ...], Array | float]:

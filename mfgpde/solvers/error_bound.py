@@ -19,7 +19,8 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import Discretisation
-from mfgpde.solvers.bounded_residual import FINE
+from mfgpde.solvers.bounded_residual import FINE, within
+from mfgpde.solvers.enclosed import equal_spans
 from mfgpde.solvers.hermite import interpolated, spans
 from mfgpde.solvers.reconstruction import Reconstruction
 from mfgpde.solvers.residual import Residual
@@ -148,9 +149,11 @@ def _bound(solution: Solved, last: int, second: Second, breaks: list[float]) -> 
     work = Residual.of(solution, second.space)
     begin, end = float(solution.times[0]), float(solution.times[last])
     asked = solution.fields[last].values
+    count = equal_spans(solution.equation, begin, end, within(second.space.grid)) if work.density else 1
+    cuts = np.linspace(begin, end, count + 1)[1:-1].tolist()
     missed = np.inf
     for pieces in second.pieces:
-        between = spans(begin, end, breaks, pieces)
+        between = spans(begin, end, sorted({*breaks, *cuts}), max(4, pieces // count))
         times = np.unique(np.concatenate([one.times for one in between]))
         fields = second.fields(solution, times, breaks)
         parts = interpolated(between, dict(zip(times.tolist(), fields, strict=True)), work.rate)
