@@ -331,4 +331,9 @@ def _beside_others(xp: Any) -> list[tuple[Any, ...]]:
         theirs = compiled(*given)
         assert np.allclose(np.asarray(theirs), out.get(), rtol=1e-9, atol=1e-9)
         rows.append(_row("… in JAX, compiled", f"{n}²", _each(lambda: compiled(*given).block_until_ready(), xp, 50)))
+    numba = load_module(Path(__file__).with_name("_numba_cuda.py"))
+    theirs = xp.empty_like(p)
+    numba.rate(p, u0, d0, u1, d1, theirs)
+    xp.testing.assert_allclose(theirs, out, rtol=1e-9, atol=1e-9)
+    rows.append(_row("… in Numba-CUDA", f"{n}²", _each(lambda: numba.rate(p, u0, d0, u1, d1, theirs), xp, 50)))
     return rows

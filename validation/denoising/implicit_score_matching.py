@@ -161,7 +161,7 @@ def parts(level, factor=2.0, swapped=False):
                 misfit = square - 2 * product + fisher[share]
                 gap = (factor * spread + 2 * product) / misfit
                 name = f"{schedule}, {predicts}, {share:g} T: (right − misfit)/misfit"
-                findings.append(equal(name, gap, zero, resolution=1e-2))
+                findings.append(equal(name, gap, zero, resolution=3e-3))
                 if share == SHARES[0]:
                     misfits.append(misfit.value)
         series.append(Series(schedule, "prediction", list(range(len(misfits))), "misfit", misfits))

@@ -54,7 +54,7 @@ def orders(level, claimed=0, late="uniform"):
         found = errors(name, "logsnr", counts, STOP)
         seen = slope(found, "slope of errors at doubled numbers of steps")
         stated = mfg.exact(float(sampler.order + claimed), "as stated")
-        findings.append(equal(f"{name}: order", seen, stated, resolution=0.3))
+        findings.append(equal(f"{name}: order", seen, stated, resolution=0.12))
         series.append(Series(name, "steps", counts, "W2", [one.value for one in found]))
     counts = (80, 160, 320)
     found = errors("dpmsolver-multistep", late, counts, 1e-9 if late == "uniform" else STOP)
