@@ -19,6 +19,8 @@ LADDER = ((5, 6), (7, 9), (9, 13), (13, 19), (19, 28), (28, 42))
 """points in time, and along each direction of a component, rung by rung"""
 MOST = 2**21
 """points in space at one time: what a rung may take"""
+NOTHING = 1e-12
+"""nats: what a Markov process drops by rounding"""
 ROUNDINGS = 64 * float(np.finfo(float).eps)
 Moments = tuple[Array, Array, Array]
 
@@ -154,7 +156,7 @@ def _converged(rung: Callable[[int, int], float], directions: int, components: i
         if len(values) > 2 and components * points**directions > MOST:
             break
         values.append(rung(times, points))
-        if len(values) > 2 and _step(values) <= rtol * abs(values[-1]):
+        if len(values) > 2 and _step(values) <= max(rtol * abs(values[-1]), NOTHING):
             break
     bar = _step(values) + ROUNDINGS * max(abs(values[-1]), 1.0)
     return Estimate(values[-1], bar, Kind.EXTRAPOLATED, f"Girsanov, {len(values)} rungs of Gauss points")

@@ -13,14 +13,17 @@ from mfgpde.core.arrays import Array, elsewhere, to_host
 from mfgpde.grids import CartesianGrid
 
 
-def checked(values: Any, shape: tuple[int, ...], what: str) -> Array:
-    """Return `values` as an array if it has this shape and is finite; else say what came and where."""
+def checked(values: Any, shape: tuple[int, ...], what: str, finite: bool = True) -> Array:
+    """Return `values` as an array if it has this shape and is finite; else say what came and where.
+
+    With `finite` false whoever asks looks for what is not finite, with other things, in one number from the device.
+    """
     values = values if elsewhere(values) else np.asarray(values)
     if values.shape != shape:
         raise ValueError(f"{what} must return an array of shape {shape} on points of shape {shape}, got {values.shape}")
     if values.dtype.kind in "cO":
         raise TypeError(f"{what} must return real numbers, got dtype {values.dtype}")
-    if not np.isfinite(values).all():
+    if finite and not np.isfinite(values).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(to_host(values)))[0])
         raise ValueError(f"{what} returned {values[where]} at array index {where}")
     return values.astype(float, copy=False)

@@ -41,8 +41,12 @@ class Coefficients:
             return checked(function(self._sent(x), t), shape, what)
         return self.xp.asarray(np.ascontiguousarray(checked(function(x, t), shape, what)))
 
-    def on_faces(self, function: Callable[[Array, float], Any], axis: int, t: float, what: str) -> Any:
+    def on_faces(
+        self, function: Callable[[Array, float], Any], axis: int, t: float, what: str, finite: bool = True
+    ) -> Any:
         """Return component `axis` of function(x, t) on all faces normal to it, zero on walls, which carry no flux.
+
+        With `finite` false what a device computes is not looked at: whoever asks does.
 
         Slab by slab, for a large grid has no array of its points; on a device they are made there from the axes. Nothing is
         evaluated on walls, where a function may be singular.
@@ -53,7 +57,7 @@ class Coefficients:
         for part, faces in self._face_slabs(axis) if there else self.grid.face_slabs(axis):
             inner = (slice(None),) if self.grid.periodic[axis] else self._off_walls(part, axis)
             faces = contiguous(faces[inner])
-            found = checked(function(faces, t), faces.shape, what)[..., axis]
+            found = checked(function(faces, t), faces.shape, what, finite or not there)[..., axis]
             values[part][inner] = found if there or self.xp is np else self.xp.asarray(np.ascontiguousarray(found))
         if self.xp is np:
             self._read((id(function), axis, t), lambda: (function, values[self._few[axis]]))  # its id stays its own

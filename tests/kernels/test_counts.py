@@ -36,7 +36,7 @@ def step(solve, counts):
 CASES = {  # equation, discretisation, tolerance, launches, copies to the host, bytes to the device
     "P1, order 2": (OU, mfg.FiniteVolume, {}, 1e-6, 5.2, 1, TINY),  # two copies, the recorded step, two for its size
     "P1, order 4": (OU, mfg.FiniteVolume, {"order": 4}, 1e-6, 5.2, 1, TINY),
-    "driven": (VP, mfg.FiniteVolume, {}, 1e-4, 54, 8, TINY),  # five, and one copy, ask what the step cannot see
+    "driven": (VP, mfg.FiniteVolume, {}, 1e-4, 50, 3, TINY),  # two numbers of the new rates, in one copy, and the error
     "P1, spectral": (OU, mfg.Spectral, {}, 1e-8, 5.2, 1, 0),
 }
 
@@ -51,9 +51,9 @@ def test_a_step(name, fake, counts):
         return mfg.solve(equation, where, start, (0.05, end), rtol=rtol, largest_wall_mass=1.0).cost
 
     found = step(solve, counts)
-    assert found["launches"] <= launches
+    assert found["launches"] <= launches, found
     assert found["fetched"] <= fetched
-    assert found["bytes fetched"] <= 16 * fetched
+    assert found["bytes fetched"] <= 24 * fetched, "a few numbers"
     assert found.get("bytes sent", 0) <= sent
 
 

@@ -82,3 +82,16 @@ def test_coefficients_from_the_host_and_in_single_precision(fake):
     np.testing.assert_allclose(found["host"], found["there"], rtol=1e-12)
     np.testing.assert_allclose(found["single"], found["there"], rtol=1e-4, atol=1e-6)
     assert np.abs(found["single"] - found["there"]).max() > 0
+
+
+def test_a_drift_that_is_no_number_on_the_device_is_named(fake):
+    """Looked at with the largest Péclet number, not by a copy of its own; said as it is on the host."""
+
+    def drift(x, t):
+        return np.where(x > 0.5, np.nan, -x) if t > 0.1 else -x
+
+    where = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy")
+    system = where.semidiscretise(mfg.FokkerPlanck(drift, lambda t: 0.5))
+    system.at(0.0)
+    with pytest.raises(ValueError, match=r"the drift at t = 0.2 returned nan at array index"):
+        system.at(0.2)

@@ -20,7 +20,7 @@ from mfgpde.core.recent import Recent
 from mfgpde.densities import cell_means
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import Evaluating
-from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fastest_departures, fitted, upwind
+from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fitted, largest_and_fastest, upwind
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.discretisations.means import centres_of, means_of
 from mfgpde.equations import BackwardKolmogorov, FokkerPlanck
@@ -103,24 +103,33 @@ class DrivenChain(Evaluating):
         V = None
         if self.equation.potential is not None and D > 0:
             V = self.coefficients(self.equation.potential, grid.points, t, grid.cells, f"the potential at t = {t:g}")
-        peclet = tuple(self._face_integral(axis, t, D, V) for axis in range(grid.dimension))
         transposed = isinstance(self.equation, BackwardKolmogorov)
         rates = tuple(D / h**2 for h in grid.spacing)
         there, corrected = self.xp is not np, self.order == 4
-        flies = not transposed and grid.dimension > 1 and (there or (grid.dimension == 3 and not corrected))
-        if D > 0 and flies and all(float(np.abs(w).max()) <= 1 for w in peclet):
-            return FittedChain(grid, peclet, rates, fastest_departures(grid, peclet), corrected)
+        flies = D > 0 and not transposed and grid.dimension > 1 and (there or (grid.dimension == 3 and not corrected))
+        looked_at = not (
+            flies and there
+        )  # what flies is looked at once for all: no number is fetched for a check alone
+        peclet = tuple(self._face_integral(axis, t, D, V, looked_at) for axis in range(grid.dimension))
+        if flies:
+            largest, fastest = largest_and_fastest(grid, peclet)
+            if not looked_at and not np.isfinite(largest):
+                peclet = tuple(
+                    self._face_integral(axis, t, D, V) for axis in range(grid.dimension)
+                )  # says what and where
+            if largest <= 1:
+                return FittedChain(grid, peclet, rates, fastest, corrected)
         if D == 0:
             return MarkovChain(grid, *upwind(grid, peclet), transposed=transposed)
         return MarkovChain(grid, *fitted(grid, peclet, rates), peclet if self.order == 4 else None, transposed)
 
-    def _face_integral(self, axis: int, t: float, D: float, V: Array | None) -> Array:
+    def _face_integral(self, axis: int, t: float, D: float, V: Array | None, looked_at: bool = True) -> Array:
         """Return the face Péclet numbers w = ∫f dl/D from centre to centre; the velocities if D = 0."""
         grid, h = self.grid, self.grid.spacing[axis]
         if V is not None:
             ends = [(0, 0)] * axis + [(1, 1)] + [(0, 0)] * (grid.dimension - axis - 1)
             return contiguous(-np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis))
-        velocity = self.coefficients.on_faces(self.equation.drift, axis, t, f"the drift at t = {t:g}")
+        velocity = self.coefficients.on_faces(self.equation.drift, axis, t, f"the drift at t = {t:g}", looked_at)
         if grid.periodic[axis]:
             _check_periodic(velocity, axis, t)
         if self.order == 4:

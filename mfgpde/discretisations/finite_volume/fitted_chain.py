@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, contiguous, elsewhere
+from mfgpde.core.arrays import Array, contiguous, elsewhere, to_host
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import cpu, stencils
@@ -83,9 +83,9 @@ class FittedChain:
         return float(self.grid.integrate(u))
 
 
-def fastest_departures(grid: CartesianGrid, peclet: tuple[Array, ...]) -> tuple[float, ...]:
-    """Return the fastest departure from a cell along each axis, in units of D/h², from Péclet numbers."""
-    found = []
+def largest_and_fastest(grid: CartesianGrid, peclet: tuple[Array, ...]) -> tuple[float, tuple[float, ...]]:
+    """Return the largest |w|, and the fastest departure from a cell along each axis in units of D/h²; by one copy."""
+    found = [np.abs(w).max() for w in peclet]
     for axis, w in enumerate(peclet):
         if elsewhere(w):
             up, down = np.empty_like(w), np.empty_like(w)
@@ -94,11 +94,13 @@ def fastest_departures(grid: CartesianGrid, peclet: tuple[Array, ...]) -> tuple[
             _close(grid, tuple(down if i == axis else None for i in range(grid.dimension)))
             before = (slice(None),) * axis
             leaving = up[(*before, slice(1, None))] + down[(*before, slice(None, -1))]
-            found.append(float(leaving.max()))
+            found.append(leaving.max())
             continue
         faces = w.reshape(-1, w.shape[axis], int(np.prod(w.shape[axis + 1 :])))
-        found.append(float(cpu.largest_departure(faces, grid.periodic[axis])))
-    return tuple(found)
+        found.append(np.asarray(cpu.largest_departure(faces, grid.periodic[axis])))
+    numbers = [float(one) for one in to_host(np.stack(found))]
+    d = grid.dimension
+    return max(numbers[:d]) if not np.isnan(numbers[:d]).any() else np.nan, tuple(numbers[d:])
 
 
 def fitted(grid: CartesianGrid, peclet: tuple[Array, ...], rates: tuple[float, ...]) -> Rates:
