@@ -72,7 +72,7 @@ def likelihood(level, rng, integral=1.0, weighted=True):
             float(np.abs(fine).max()), float(np.abs(fine - rough).max()) + 1e-11, mfg.Kind.EXTRAPOLATED, "coarser rules"
         )
         # δ: what the rules leave, the worse the fewer points an axis
-        small = {1: 8e-10, 2: 2e-9, 3: 2e-6}[d]
+        small = {1: 8e-10, 2: 1e-7, 3: 2e-4}[d]
         findings.append(
             equal(f"{d}D: right side + log p, at six points", found, mfg.exact(0.0, "claim"), resolution=small)
         )
