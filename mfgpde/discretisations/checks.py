@@ -25,7 +25,7 @@ def checked(values: Any, shape: tuple[int, ...], what: str, finite: bool = True)
         raise TypeError(f"{what} must return real numbers, got dtype {values.dtype}")
     if finite and not np.isfinite(values).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(to_host(values)))[0])
-        raise ValueError(f"{what} returned {values[where]} at array index {where}")
+        raise ValueError(f"{what} returned {float(values[where])} at array index {where}")
     return values.astype(float, copy=False)
 
 
