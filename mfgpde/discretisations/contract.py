@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from mfgpde.core.arrays import Array
@@ -31,6 +31,16 @@ class Inviscid(Protocol):
     @property
     def inviscid(self) -> bool:
         """Whether it is."""
+        ...
+
+
+@runtime_checkable
+class Fed(Protocol):
+    """A system that is given values or fluxes at walls."""
+
+    @property
+    def fed(self) -> Sequence[Callable[[float], Array]]:
+        """Those that are functions of time, each as an array at any one time."""
         ...
 
 

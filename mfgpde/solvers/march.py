@@ -126,6 +126,8 @@ class _March:
             with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
                 new, error = self._step(u, t, dt)
                 ratio = self.controller.ratio(u, error)
+                if ratio == np.inf and not u.any():  # what is fed may begin with nothing: a share of what has come
+                    ratio = self.controller.ratio(new, error)
                 unseen = self.structure.unseen(t, dt, self.integrator.order) if ratio <= 1 else 0.0
                 return new, max(ratio, unseen * self.controller.ratio(u, new - u)) if unseen > 0 else ratio
         except MemoryError as problem:

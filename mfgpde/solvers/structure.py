@@ -13,7 +13,7 @@ from mfgpde.core.recent import Recent
 from mfgpde.core.time_structure import Break, at_once, merged, named, nothing_sharp, scanned
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import SHARES, Coefficients, Evaluating, normal
-from mfgpde.discretisations.contract import Distributed, Domain
+from mfgpde.discretisations.contract import Distributed, Domain, Fed
 from mfgpde.equations import Continuity, Diffusing, Equation, FokkerPlanck
 from mfgpde.equations.contract import VectorField
 from mfgpde.grids import CartesianGrid
@@ -89,14 +89,16 @@ class Structure:
         What a `system` reads of a drift in its steps is not read again.
         """
         known = named(at, start, end)
-        if not equation.time_dependent:
+        alone = not (isinstance(domain, Distributed) and domain.comm.size > 1)  # ranks must agree on steps
+        walls = [_of_time(one) for one in system.fed] if isinstance(system, Fed) and alone else []
+        if not (equation.time_dependent or walls):
             return cls(breaks=known)
         few = np.linspace(start, end, 5)
         parts = tuple(
             replace(part, together=at_once(part.at, part.many, few) is not None)
-            for part in _coefficients(equation, domain, system)
+            for part in [*walls, *(_coefficients(equation, domain, system) if equation.time_dependent else [])]
         )
-        smooth = nothing_sharp(equation.time_scale, start, end)
+        smooth = nothing_sharp(equation.time_scale, start, end) and not walls
         looks = [part.scanned(start, end) for part in parts] if scan and not smooth else []
         gap = 0.0 if smooth else max((gap for _, gap in looks), default=end - start)
         return cls(parts, merged([*known, *(place for found, _ in looks for place in found)]), gap, end)
@@ -173,6 +175,13 @@ def _coefficients(equation: Equation, domain: Domain, system: object = None) -> 
         part = _on_faces(drift, system.coefficients) if isinstance(system, Evaluating) else drift_at(drift, x)
         found.append(replace(part, rates=None if rates is None else drift_at(rates, x)))
     return found
+
+
+def _of_time(function: Callable[[float], Array]) -> Coefficient:
+    """Return what is given at a wall as a coefficient, asked for one time after the other."""
+    return Coefficient(
+        lambda t: np.ravel(function(t)), lambda times: np.array([np.ravel(function(float(t))) for t in times])
+    )
 
 
 def _pull(process: IsotropicProcess) -> Coefficient:

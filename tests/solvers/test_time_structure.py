@@ -262,3 +262,21 @@ def test_a_tensor_of_a_score_equation_is_read_too():
     equation = mfg.equations.ScoreKolmogorov.of(process)
     found = Structure.of(equation, mfg.CartesianGrid.cube(4.0, 16, 2), 0.0, 1.0).breaks
     np.testing.assert_allclose([a for a, _ in found], [AT - W / 2, AT + W / 2], atol=1e-9)
+
+
+@pytest.mark.parametrize("wall", ["flux", "value"])
+def test_a_pulse_at_a_wall_is_not_stepped_over(wall):
+    """A flux of integral one adds mass one; a value held at a wall lets in 2√(Ds/π) in a time s, and takes it back."""
+    D, still = 0.05, mfg.processes.Diffusion(lambda x, t: 0 * x, lambda x, t: 0.05 + 0 * x[..., 0])
+    given = pulse(1.0) if wall == "flux" else (lambda x, t: np.full(x.shape[:-1], float(0.3 < t < 0.5)))
+    kind = mfg.discretisations.Inflow(given) if wall == "flux" else mfg.discretisations.Held(given)
+    grid = mfg.CartesianGrid((0.0,), (4.0,), (256,))
+    space = mfg.FiniteVolume(grid, walls=((kind, "reflecting"),))
+    none = lambda x: 0 * x[..., 0]  # noqa: E731
+    end = 1.0 if wall == "flux" else 0.6
+    found = mfg.solve(mfg.equations.ForwardKolmogorov(still), space, none, (0.0, end), rtol=1e-5, mass=None)
+    entered = lambda s: 2 * np.sqrt(D * s / np.pi)  # noqa: E731
+    wanted = 1.0 if wall == "flux" else entered(0.3) - entered(0.1)
+    assert found.conserved["mass"][-1] == pytest.approx(wanted, rel=0.02)
+    places = Structure.of(found.equation, grid, 0.0, end, system=space.semidiscretise(found.equation)).breaks
+    assert len(places) == 2

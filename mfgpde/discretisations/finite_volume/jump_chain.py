@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -180,7 +180,7 @@ class JumpChain(Evaluating):
     @property
     def still(self) -> bool:
         """Whether rates do not depend on time."""
-        return not (self.equation.time_dependent or self._given_in_time)
+        return not (self.equation.time_dependent or bool(self.fed))
 
     @cached_property
     def _there(self) -> Recent[ChainThere]:
@@ -200,12 +200,19 @@ class JumpChain(Evaluating):
 
     def at(self, t: float) -> Instant:
         """Return the chain at one instant."""
-        key = t if self.equation.time_dependent or self._given_in_time else 0.0
+        key = t if self.equation.time_dependent or bool(self.fed) else 0.0
         return self._recent(key, lambda: self._instant(key))
 
     @cached_property
-    def _given_in_time(self) -> bool:
-        return any(callable(getattr(wall, "value", getattr(wall, "flux", None))) for *_, wall in self.sides.each())
+    def fed(self) -> list[Callable[[float], Array]]:
+        """Values and fluxes at walls that are functions of time."""
+        found: list[Callable[[float], Array]] = []
+        for axis, side, wall in self.sides.each():
+            if isinstance(wall, Held | Inflow):
+                what = wall.value if isinstance(wall, Held) else wall.flux
+                if callable(what):
+                    found.append(partial(given, what, on_wall(self.grid, axis, side)))
+        return found
 
     def _instant(self, t: float) -> Instant:
         equation, grid = self.equation, self.grid
