@@ -9,10 +9,14 @@ import mfgpde as mfg
 from mfgpde.verify import Claim, Evidence, Level, Series, equal
 
 claim = Claim(
-    statement=r"R=0,\; e^{\varphi_T}\propto \text{prior}\;\Longrightarrow\; q^{\mathrm{ODE}}_t = q^{\mathrm{SDE}}_t = e^{\varphi_t}/\textstyle\int e^{\varphi_t}",
+    statement=r"\nabla R=0,\; e^{\varphi_T}\propto \text{prior}\;\Longrightarrow\; q^{\mathrm{ODE}}_t = q^{\mathrm{SDE}}_t = e^{\varphi_t}/\textstyle\int e^{\varphi_t}",
     source="after arXiv:2311.15996",
     standing="theorem",
-    assumes=("s_θ = ∇φ", "R = ∂_tφ − [DΔφ + D|∇φ|² − f·∇φ − ∇·f] = 0", "e^{φ_T} ∝ prior"),
+    assumes=(
+        "s_θ = ∇φ",
+        "R = ∂_tφ − [DΔφ + D|∇φ|² − f·∇φ − ∇·f] depends on t alone",
+        "e^{φ_T} ∝ prior, which a Gaussian prior allows Gaussian data only",
+    ),
     coefficients=("score_factor",),
 )
 

@@ -1,5 +1,6 @@
 """A score that solves the score Fokker–Planck equation stays a gradient if it is one: its curl is driven by that of ε alone.
 
+That is so by the definition of ε; what is on trial are the derivatives, and with `distance-to-gradients` what follows for networks.
 A mixture's score with a rotation that comes and goes in time, all derivatives by automatic differentiation of JAX functions.
 """
 

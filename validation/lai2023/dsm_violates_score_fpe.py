@@ -1,6 +1,8 @@
-"""Denoising score matching alone leaves a residual in the score Fokker–Planck equation that grows towards the data.
+"""Networks trained by denoising alone violate the score Fokker–Planck equation by a third of ∂_t s and more, at all times, though close to it.
 
-Six networks of different seeds and samples; derivatives by automatic differentiation, at points of the exact law.
+Six networks of different seeds and samples; derivatives by automatic differentiation, at points of the exact law. The residual
+grows towards the data as ∂_t s does: its share of that does not. The networks' scores are off by a tenth there, by two hundredths
+at t = 2; the exact score made two hundredths too large violates the equation by far less.
 """
 
 from pathlib import Path
@@ -10,21 +12,25 @@ import jax.numpy as jnp
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Series, at_least, load_module
+from mfgpde.verify import Claim, Evidence, Series, at_least, at_most, load_module
 
 claim = Claim(
-    statement=r"\|\varepsilon_t\|_{L^2(p_t)}\gg 0,\ \text{growing as } t\to0,\qquad \varepsilon=\partial_ts_\theta-\nabla[D\nabla\cdot s_\theta+D|s_\theta|^2-f\cdot s_\theta-\nabla\cdot f]",
+    statement=(
+        r"\|s_\theta-\nabla\log p_t\|\ll\|\nabla\log p_t\|,\quad \|\varepsilon_t\|\gtrsim\tfrac15\|\partial_ts_\theta\|,\quad "
+        r"\|\varepsilon_t\|\uparrow\ \text{as } t\to0\ \text{like}\ \|\partial_ts_\theta\|,\qquad "
+        r"\varepsilon=\partial_ts_\theta-\nabla[D\nabla\cdot s_\theta+D|s_\theta|^2-f\cdot s_\theta-\nabla\cdot f]"
+    ),
     source="arXiv:2210.04296",
     standing="experiment",
-    assumes=("small networks on four blobs",),
+    assumes=("small networks on four blobs", "means over few repetitions taken as normal"),
 )
 
 networks = load_module(Path(__file__).parents[1] / "networks" / "_ensemble.py")
 TIMES = (0.05, 0.2, 0.8, 2.0)
 
 
-def exact():
-    """Return the score of the noised blobs, written in JAX, so that the same derivatives are taken of it."""
+def exact(scale=1.0, bump=0.0):
+    """Return a multiple of the score of the noised blobs, in JAX, so that the same derivatives are taken of it, and a bump that fades."""
     data = networks.DATA
 
     def log_density(x, t):
@@ -34,39 +40,63 @@ def exact():
         y = x - means
         quadratic = jnp.einsum("ki,kij,kj->k", y, jnp.linalg.inv(covariances), y)
         logs = jnp.log(jnp.asarray(data.weights)) - 0.5 * (quadratic + jnp.linalg.slogdet(covariances)[1])
-        return jax.scipy.special.logsumexp(logs)
+        fading = bump * jnp.exp(-4 * t - 2 * jnp.sum((x - 1.0) ** 2))
+        return scale * jax.scipy.special.logsumexp(logs) + fading
 
     return mfg.JaxScore(log_density, 2)
 
 
 @claim.measure
 def residuals(level, rng, scores=None):
-    """Compare residuals, relative to the score's own size, with what would be a good solution; `scores` replaces networks."""
-    scores = networks.ensemble("plain", level) if scores is None else scores
-    rows = []
+    """Compare residuals with ∂_t s, and scores with the true ones; `scores` replaces networks."""
+    scores, truth = networks.ensemble("plain", level) if scores is None else scores, exact()
+    residual, share, error = [], [], []
     for t in TIMES:
         x = mfg.marginal(networks.PROCESS, networks.DATA, t).sample(1000, rng)
 
         def rms(values):
             return float(np.sqrt(np.mean(np.sum(values**2, axis=-1))))
 
-        rows.append([rms(mfg.score_residual(networks.PROCESS, s, x, t)) / rms(s(x, t)) for s in scores])
-    early, late = np.array(rows[0]), np.array(rows[-1])
-    small, factor = mfg.exact(0.1, "a tenth of the score per unit of time"), mfg.exact(3.0, "the claim")
-    growth = mfg.diagnostics.mean_interval(early / np.maximum(late, 1e-12), "ratio of residuals")
+        residual.append([rms(mfg.score_residual(networks.PROCESS, s, x, t)) for s in scores])
+        share.append(np.array(residual[-1]) / [rms(s.time_derivative(x, t)) for s in scores])
+        error.append([rms(s(x, t) - truth(x, t)) / rms(truth(x, t)) for s in scores])
+    residual, share, error = np.array(residual), np.array(share), np.array(error)
+
+    def mean(values):
+        return mfg.diagnostics.mean_interval(values, "seeds", normal=True)
+
+    def ratio(values):
+        return mean(values[0] / np.maximum(values[-1], 1e-12))
+
     findings = [
-        at_least(
-            "residual at t = 0.05 over the score's size",
-            mfg.diagnostics.mean_interval(early, "rms over p_t"),
-            small,
-            resolution=0.01,
-        ),
-        at_least("residual at t = 0.05 over that at t = 2", growth, factor, resolution=0.1),
+        at_least(f"t = {t:g}: ‖ε‖ over ‖∂_t s‖", mean(share[k]), mfg.exact(0.2, "a fifth"), resolution=0.01)
+        for k, t in ((0, TIMES[0]), (-1, TIMES[-1]))
+    ] + [
+        at_least("‖ε‖ at t = 0.05 over that at t = 2", ratio(residual), mfg.exact(10.0, "ten times"), resolution=0.1),
+        at_most("its share of ‖∂_t s‖, likewise", ratio(share), mfg.exact(2.0, "no growth"), resolution=0.1),
+        at_most("t = 0.05: error of the score", mean(error[0]), mfg.exact(0.15, "of its size"), resolution=0.01),
+        at_most("t = 2: error of the score", mean(error[-1]), mfg.exact(0.03, "of its size"), resolution=0.01),
     ]
-    means = [float(np.mean(row)) for row in rows]
-    return Evidence(findings, [Series("mean of the seeds", "t", TIMES, "residual / score", means, logarithmic="xy")])
+    kinds = {"residual over ∂_t s": share, "error over score": error}
+    series = [Series(name, "t", TIMES, "share", rows.mean(axis=1).tolist(), "xy") for name, rows in kinds.items()]
+    return Evidence(findings, series)
 
 
 @claim.control("the exact score in place of the networks")
 def exact_score(level, rng):
-    return residuals(level, rng, scores=[exact()] * 6)
+    return residuals(level, rng, scores=[exact()] * 2)
+
+
+@claim.control("the exact score, 2 % too large")
+def slightly_large(level, rng):
+    return residuals(level, rng, scores=[exact(scale=1.02)] * 2)
+
+
+@claim.control("the exact score, 25 % too large")
+def too_large(level, rng):
+    return residuals(level, rng, scores=[exact(scale=1.25)] * 2)
+
+
+@claim.control("a bump in the potential that fades in time")
+def fading(level, rng):
+    return residuals(level, rng, scores=[exact(bump=2.0)] * 2)

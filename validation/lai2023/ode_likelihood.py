@@ -31,7 +31,7 @@ family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
 SPACING = {1: 0.06, 2: 0.16}
 """of the points where generation stops, in deviations of the narrowest blob there"""
 NODES = 65
-DELTA = {1: 2e-6, 2: 1e-4}
+DELTA = {1: 5e-7, 2: 1e-5}
 """of the worst draw: what order eight leaves of valleys where paths part, coarser in the plane"""
 
 
@@ -243,7 +243,7 @@ def likelihood(level, rng, diffusivity=1.0, cross=1.0, own=False, reach=1.0):
         findings.append(equal(f"{d}D: left − right, worst of {len(mine)} draws", off, zero, resolution=DELTA[d]))
     alike = ratios.pop(Shifted.name)
     findings.append(
-        equal("shifted Gaussians: gap over √(J_SM·J_F)", alike, mfg.exact(1.0, "equality"), resolution=1e-5)
+        equal("shifted Gaussians: gap over √(J_SM·J_F)", alike, mfg.exact(1.0, "equality"), resolution=5e-7)
     )
     largest = max(ratios.values(), key=lambda e: e.value + e.half_width)
     findings.append(

@@ -2,9 +2,9 @@
 
 Kernel models of two rings, fitted by cross-fitted implicit score matching, against opponents that saw the same points and chose by
 points held out: a network (with 200 samples six trainings of up to twice the time, by the likelihood of a fifth, then one on all;
-with more the setting that was chosen there), the empirical
-score stopped early (25 times) and a kernel density of one bandwidth (25), both by the likelihood of five folds. On thin curves and
-surfaces, and on a curve in twenty dimensions, the leading directions of the precisions are the tangents.
+with more the setting that was chosen there), the empirical score stopped early (25 times) and
+a kernel density of one bandwidth (25), both by the likelihood of five folds. On thin curves and surfaces, and on a curve in twenty
+dimensions, the leading directions of the precisions are the tangents.
 """
 
 from pathlib import Path
@@ -84,9 +84,7 @@ def generalises(level, rng, memorise=False, shift=0.0):
             logs = {"kernels": model.at(networks.STOP).log_density(fresh)}
             logs["training points"] = empirical.at(networks.STOP).log_density(fresh)
             if not memorise:
-                logs["network"] = generated(
-                    networks.network(n, seed, level, "tuned" if n in networks.TUNED else "equal_time"), fresh
-                )
+                logs["network"] = generated(networks.network(n, seed, level), fresh)
                 for name in CHOICES:
                     logs[name] = chosen(name, training, rng).log_density(fresh)
             for name, log_q in logs.items():
