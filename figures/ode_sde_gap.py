@@ -1,4 +1,4 @@
-"""A penalty on the Fokker–Planck residual at work: data, SDE, ODE and e^φ of networks with three weights."""
+"""A penalty on the Fokker–Planck residual at work: data, SDE, ODE and e^φ of networks with four weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
     truth = mfg.marginal(process, networks.DATA["nine_blobs"], stop).density(GRID.points)
     fields = {}
     with plotting.style():
-        figure = plotting.Figure(figsize=(plotting.DOUBLE, 5.0))
+        figure = plotting.Figure(figsize=(plotting.DOUBLE, 5.0 * len(networks.WEIGHTS) / 3))
         panels = figure.subplots(len(networks.WEIGHTS), 4, sharex=True, sharey=True)
         top = float(np.quantile(truth, 0.999))
         for row, weight in zip(panels, networks.WEIGHTS, strict=True):

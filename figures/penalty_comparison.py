@@ -21,7 +21,7 @@ def draw(run: Mapping, out: Path) -> list[Path]:
     with plotting.style():
         width, count = paper.asked().inches or plotting.DOUBLE, 1 + 2 * len(weights)
         upright = width < 5  # a narrow column has the data sets side by side
-        figure = plotting.Figure(figsize=(width, 0.31 * width * count) if upright else (width, width / 2))
+        figure = plotting.Figure(figsize=(width, 0.31 * width * count) if upright else (width, 3.5 * width / count))
         shape = (count, len(networks.DATA)) if upright else (len(networks.DATA), count)
         panels = figure.subplots(*shape, sharex=True, sharey=True)
         panels = panels.T if upright else panels
