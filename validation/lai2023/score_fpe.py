@@ -28,7 +28,7 @@ PROCESSES = {
     "VE": (mfg.VarianceExploding(sigma_min=0.05, sigma_max=1.2), 8.0),
 }
 START, END = 0.1, 0.5
-DELTA = {("VP", 1): 6e-5, ("OU", 1): 2.4e-4, ("VE", 1): 1.5e-3, ("VP", 2): 2e-4, ("OU", 2): 8e-4, ("VE", 2): 8e-4}
+DELTA = {("VP", 1): 6e-5, ("OU", 1): 2.4e-4, ("VE", 1): 1.5e-3, ("VP", 2): 2e-4, ("OU", 2): 8e-4, ("VE", 2): 6e-4}
 """of scores of size two per length: what the cells of level quick leave, those of standard in the plane"""
 SMOOTH = 0.3  # on the torus a Fourier series must resolve the valley opposite the mass
 

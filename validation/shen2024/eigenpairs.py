@@ -78,6 +78,7 @@ def eigenvalue_orders(level, height=1.0, degrees=(1, 2, 3), lag=0, size=1.0):
             )
             label = f"{name}, P{p}"
             findings.append(
+                # δ: one for all meshes, of which the worst reaches 0.3; orders are whole numbers
                 equal(f"{label}: order", ladder.order_to(truth), mfg.exact(2 * p, "theory"), resolution=0.4)
             )
             exact = mfg.exact(truth, "closed form or dense expansion")

@@ -25,7 +25,7 @@ claim = Claim(
 PROCESS, STOP = mfg.OrnsteinUhlenbeck(horizon=1.0), 0.2
 """of what is proved at an instant"""
 
-DELTA = {1: 1e-3, 2: 3e-3}  # wider cells in the plane
+DELTA = {1: 1e-3, 2: 3e-3}  # wider cells in the plane; most draws reach 1e-4 and less, exploding variance half of δ
 family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
 
 
