@@ -36,8 +36,15 @@ def judged(code, folder, name):
 
 
 def test_the_claim_of_the_readme_holds(tmp_path):
+    """Its bar is at work: above rounding, above what it is off by, below what matters, and the README says how large."""
     (code,) = blocks(ROOT / "README.md")
-    assert judged(code, tmp_path, "variance")["detects"]["factor"] < 0.01
+    result = judged(code, tmp_path, "waves")
+    assert result["detects"]["factor"] < 0.01
+    (finding,) = result["findings"]
+    off, bar = re.search(r"off by ([\d.]+) × 10⁻⁶, .* known to ([\d.]+) × 10⁻⁶", README).groups()
+    assert finding["excess"] == pytest.approx(1e-6 * float(off), rel=0.05)
+    assert finding["bar"] == pytest.approx(1e-6 * float(bar), rel=0.05)
+    assert 1e-8 < finding["excess"] < finding["bar"] < finding["resolution"]
 
 
 def test_the_readme_is_a_screen_and_a_table():
