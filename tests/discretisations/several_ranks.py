@@ -14,7 +14,7 @@ process, data = mfg.VariancePreserving(), mfg.densities.bimodal(2)
 start = mfg.marginal(process, data, 0.2)
 found = {}
 for scheme in ("galerkin", "fitted"):
-    space = mfg.FiniteElement(mfg.meshes.box((-6, -6), (6, 6), 24), 1, scheme)
+    space = mfg.FiniteElement(mfg.meshes.box((-6, -6), (6, 6), 16), 1, scheme)
     solution = mfg.solve(mfg.FokkerPlanck.of(process), space, start, (0.2, 0.4), rtol=1e-4, largest_wall_mass=1e-3)
     field = solution.at(0.4)
     found[f"{scheme} error"] = mfg.l1_distance(field, mfg.marginal(process, data, 0.4))
@@ -24,7 +24,7 @@ for scheme in ("galerkin", "fitted"):
     found[f"{scheme} gathered"] = solution.to_xarray().sizes["point"]
 found["sphere"] = mfg.eigenpairs(mfg.FiniteElement(mfg.meshes.sphere(1.0, 3), 2), 4).values.tolist()
 basis = mfg.finite_element.FiniteElementBasis(
-    mfg.processes.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.sphere(1.0, 6), 2), 9
+    mfg.processes.MarkovGenerator(), mfg.FiniteElement(mfg.meshes.sphere(1.0, 3), 2), 9
 )
 points = np.random.default_rng(2).normal(size=(200, 3)) + np.eye(3)[2]
 points /= np.linalg.norm(points, axis=1)[:, None]
@@ -32,7 +32,7 @@ informed = mfg.OperatorInformed(basis, mfg.Brownian(horizon=2.0), points, ridge=
 found["informed"] = informed(points[:5], 0.4).ravel().tolist()
 wells = mfg.FiniteElement(mfg.meshes.box((-2.2, -3.5), (2.2, 3.5), 6), 2)
 generator = mfg.processes.MarkovGenerator(lambda x: 2 * (x[..., 0] ** 2 - 1) ** 2 + x[..., 1] ** 2 / 2)
-rungs = mfg.finite_element.adapt_eigenvalue(wells, 1, generator, max_unknowns=2000)
+rungs = mfg.finite_element.adapt_eigenvalue(wells, 1, generator, max_unknowns=900)
 found["adapted"] = [rung.value for rung in rungs]
 _petsc.LARGEST_DIRECT[2] = 0  # from here on by iterations
 absorbing = mfg.FiniteElement(mfg.meshes.disc(1.0, 6), 2, walls="absorbing")
