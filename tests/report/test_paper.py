@@ -126,7 +126,7 @@ def test_what_has_no_order_is_not_joined():
         assert (panel.lines[0].get_linestyle() == "-") is joined, x_label
 
 
-def test_the_overview_of_all_claims_fits_a_page(tmp_path):
+def test_the_overview_of_all_claims_fits_a_page(tmp_path, monkeypatch):
     from pathlib import Path
 
     from mfgpde.verify import load_module, record
@@ -134,6 +134,7 @@ def test_the_overview_of_all_claims_fits_a_page(tmp_path):
     root = Path(mfgpde.__file__).parents[1]
     run = record.read(root / "validation" / "baseline.json")
     module = load_module(root / "figures" / "verdicts.py")
+    monkeypatch.setitem(plotting.STYLE, "savefig.dpi", 40)  # sizes are read off the PDF
     for width in (85.0, 178.0):
         with paper.drawn_for(paper.Paper(width)):
             pdf = module.draw(run, tmp_path)[0]
