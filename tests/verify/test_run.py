@@ -156,6 +156,7 @@ def stopped(suite, tmp_path, monkeypatch):
             return whole(task)
 
         patched.setattr(isolated, "judged", interrupted)
+        patched.setattr(isolated, "cool", lambda: None)  # that nothing stays at work is tried in test_attacks.py
         assert invoke(folder, "--out", tmp_path / "out").exit_code == 130
     return lambda *words: invoke(folder, "--out", tmp_path / "out", *words)
 
