@@ -91,7 +91,7 @@ class Coefficients:
             return np.concatenate([self._read(key, lambda: (function, np.empty(0)))[1] for key in keys])
         values = np.asarray(function(self.few, t), dtype=float)  # not finite, it may be, between steps
         return normal(
-            values if values.shape == self.few.shape else checked(values, self.few.shape, f"the drift at {t:g}")
+            values if values.shape == self.few.shape else checked(values, self.few.shape, f"the drift at t = {t:g}")
         )
 
     def _off_walls(self, part: slice, axis: int) -> tuple[slice, ...]:

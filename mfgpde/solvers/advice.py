@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mfgpde.core.errors import Status
-from mfgpde.solvers.initial import corner, needed_box
+from mfgpde.solvers.initial import between_real_walls, corner, needed_box
 from mfgpde.solvers.solution import Solution
 
 
@@ -19,6 +19,7 @@ def advice(solution: Solution, reached: float, trouble: str = "") -> str:
     match solution.status:
         case Status.MASS_AT_WALL:
             lower, upper = needed_box(solution.fields[-1].values, grid)
+            lower, upper = between_real_walls(solution.discretisation, lower, upper)
             return f"{where} ({wall[-1]:.2g} of it); try a box from ({corner(lower)}) to ({corner(upper)})"
         case Status.UNRESOLVED:
             span = f"from {least[-1]:.2g} to {float(np.max(solution.fields[-1].values)):.2g}"

@@ -13,6 +13,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.densities import Density, Wrapped, cell_means, check_density
 from mfgpde.discretisations import Discretisation, Field, FiniteVolume, coarsened, means_of
 from mfgpde.discretisations.contract import Domain
+from mfgpde.discretisations.finite_volume.walls import Sides
 from mfgpde.equations import Equation, Unknown
 from mfgpde.grids import CartesianGrid
 
@@ -173,10 +174,7 @@ class Start:
             lower, upper = map(np.asarray, self.initial.box(1 - 1e-9))
             if isinstance(grid, CartesianGrid) and not _beyond(lower, upper, grid):
                 return f"the box holds the law, its outermost cells of {corner(_widths(grid))} are too wide: more cells"
-            if isinstance(grid, CartesianGrid):  # axes that are glued are as long as they are
-                lower, upper = (
-                    np.where(grid.periodic, own, ends) for own, ends in ((grid.lower, lower), (grid.upper, upper))
-                )
+            lower, upper = between_real_walls(self.discretisation, lower, upper)
             return f"a box from ({corner(lower)}) to ({corner(upper)}) would do"
         found = box_that_does(self.function, grid, largest) if isinstance(grid, CartesianGrid) else None
         if found is None:
@@ -184,7 +182,8 @@ class Start:
                 f"no box up to {GROWTH[-1]:g} times as wide would do, its tails are too heavy for far walls: "
                 "take walls='reflecting' (they are real), or a larger largest_wall_mass"
             )
-        return f"a box from ({corner(found.lower)}) to ({corner(found.upper)}) would do"
+        lower, upper = between_real_walls(self.discretisation, np.asarray(found.lower), np.asarray(found.upper))
+        return f"a box from ({corner(lower)}) to ({corner(upper)}) would do"
 
     def _cure(self, expected: float) -> str:
         if isinstance(self.initial, Density):
@@ -236,6 +235,20 @@ def needed_box(values: Array, grid: Domain) -> tuple[Array, Array]:
     if not _beyond(mean - 7 * deviation, mean + 7 * deviation, grid):
         return lower - pad, upper + pad
     return np.minimum(mean - 7 * deviation, lower), np.maximum(mean + 7 * deviation, upper)
+
+
+def between_real_walls(discretisation: Discretisation, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Return the corners of a box with those ends that are real walls, or seams, of a grid left where they are."""
+    grid, sides = discretisation.grid, getattr(discretisation, "sides", None)
+    if not isinstance(grid, CartesianGrid):
+        return lower, upper
+    far = sides.far if isinstance(sides, Sides) else [(a, s) for a in range(grid.dimension) for s in (0, 1)]
+    ends = np.array([lower, upper], dtype=float)
+    for axis in range(grid.dimension):
+        for side, own in enumerate((grid.lower, grid.upper)):
+            if (axis, side) not in far or grid.periodic[axis]:
+                ends[side, axis] = own[axis]
+    return ends[0], ends[1]
 
 
 def _beyond(lower: Array, upper: Array, grid: Any) -> bool:

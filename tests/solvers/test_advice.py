@@ -173,3 +173,22 @@ def test_a_box_that_would_do_leaves_glued_axes_as_long_as_they_are():
     assert (lower[0], upper[0]) == (0.0, pytest.approx(2 * np.pi, rel=1e-2))  # three digits in the message
     found = solved(cylinder((0.0, lower[1]), (2 * np.pi, upper[1])), law, until=0.01, equation=still)
     assert found.conserved["mass"][0] == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("given", ["density", "function"])
+def test_a_box_that_is_advised_leaves_real_walls_where_they_are(given):
+    """A reflecting wall at zero, a far one too near: the box that is named begins at zero, and the solve in it runs."""
+    law = mfg.gaussian(0.5, 1.0)
+    equation = mfg.FokkerPlanck(lambda x, t: 1.0 + 0 * x, lambda t: 0.5, time_dependent=False)
+    line = lambda end: mfg.CartesianGrid((0.0,), (end,), (64,))  # noqa: E731
+    space = lambda end: mfg.FiniteVolume(line(end), walls=(("reflecting", "far"),))  # noqa: E731
+    share = float(law.cell_means(line(20.0)).sum() * 20 / 64)  # of the law, right of the wall
+    start = lambda x: law.density(x) / share  # noqa: E731
+    begins = mfg.gaussian(2.0, 0.1) if given == "density" else start
+    near = 2.5 if given == "density" else 3.0
+    for end, moment in ((near, 0.0), (6.0, 8.0)):  # refused at the start, and ended by what arrives
+        with pytest.raises((ValueError, mfg.NotConverged)) as refusal:
+            mfg.solve(equation, space(end), begins, (0.0, moment or 0.1), mass=1.0, rtol=1e-4)
+        lower, upper = (float(x) for x in re.findall(r"a box from \((\S+)\) to \((\S+)\)", str(refusal.value))[0])
+        assert (lower, upper > end) == (0.0, True)
+    assert mfg.solve(equation, space(20.0), begins, (0.0, 0.1), rtol=1e-4).status.name == "DONE"
