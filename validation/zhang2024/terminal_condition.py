@@ -105,7 +105,7 @@ def solved(level, rng, noise=1.0, frozen=False):
             estimate = mfg.Estimate(found, ROUNDING + bar, mfg.Kind.BOUND, "imaginary step, to rounding")
             # δ: a wrong coefficient would show as its own relative size
             findings.append(
-                equal(f"{name}, t = {t:g}: |ε| over |∂_t s|", estimate, mfg.exact(0.0, "the claim"), resolution=2.5e-7)
+                equal(f"{name}, t = {t:g}: |ε| over |∂_t s|", estimate, mfg.exact(0.0, "the claim"), resolution=4.5e-10)
             )
     return Evidence(findings)
 
