@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from mfgpde.densities.gaussian_mixture import GaussianMixture
@@ -41,3 +43,10 @@ def schroedinger_coupling(before: GaussianMixture, after: GaussianMixture, varia
             covariances.append(0.5 * (joint + joint.T))
     weights = np.exp(np.array(logs) - max(logs))
     return GaussianMixture(weights, np.array(means), np.array(covariances))
+
+
+def examples() -> Iterator[GaussianMixture]:
+    """Yield couplings to hold the laws to."""
+    wide = GaussianMixture([0.4, 0.6], [[-1.0], [0.7]], [0.5, 1.5])
+    yield schroedinger_coupling(wide, GaussianMixture([1.0], [[0.3]], [0.8]), 0.6)
+    yield schroedinger_coupling(wide, wide, 3.0)

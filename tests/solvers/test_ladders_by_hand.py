@@ -15,7 +15,7 @@ from mfgpde.core.estimate import Kind
 from mfgpde.solvers.beside import PART, between, fewer, halved, moved, widened
 from mfgpde.solvers.converge import AITKEN, BETWEEN, LEAST, MOVED, SHARPENED, WIDENED, Beside, Ladder
 from mfgpde.solvers.error import FALLING, FIRST, GROWING, SolutionError
-from mfgpde.solvers.hermite import hermite
+from mfgpde.solvers.hermite import InTime, Span
 from mfgpde.solvers.initial import GROWTH, _widened, box_that_does, needed_box
 from mfgpde.solvers.march import SAME, _March, _scaled
 from mfgpde.solvers.time_rule import time_rule
@@ -210,24 +210,19 @@ def test_errors_of_solutions_have_the_bar_of_their_own_rate(space, steps, fall, 
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 10**6), st.floats(1e-3, 1e3))
-def test_polynomials_of_degree_seven_are_their_own_interpolants(seed, unit):
-    """Through values and rates at four times, in every piece, with its rate; and through both ends of the piece."""
-    rng = np.random.default_rng(seed)
-    c = rng.normal(size=8)
-    times = unit * np.sort(rng.random(6) + 0.3 * np.arange(6))
-
-    def at(t):
-        s = t / times[-1]
-        return np.array([np.polyval(c, s)]), np.array([np.polyval(np.polyder(c), s)]) / times[-1]
-
-    ends = [at(t) for t in times]
-    for k in range(5):
-        for share in (0.0, 0.4, 1.0):
-            t = times[k] + share * (times[k + 1] - times[k])
-            value, rate = hermite(ends, times, k, float(t))
-            assert value == pytest.approx(at(t)[0], abs=1e-7 * np.abs(c).sum())
-            assert rate == pytest.approx(at(t)[1], abs=1e-6 * np.abs(c).sum() / times[-1])
+@given(st.integers(0, 10**6), st.integers(2, 8), VALUES, UNITS)
+def test_polynomials_in_the_root_of_time_are_their_own_interpolants(seed, pieces, start, unit):
+    """Through values and rates at all times of a span, of the degree that these settle; the rate is that in time."""
+    span = Span(unit * start, unit * (start + 1.7), pieces)
+    law = np.polynomial.Chebyshev(np.random.default_rng(seed).normal(size=span.degree + 1), domain=[0, 1])
+    kept = InTime(span, law(span.shares)[:, None], law.deriv()(span.shares)[:, None])
+    s = np.linspace(0.05, 1.0, 23)
+    value, rate = kept.at(s)
+    size = np.abs(law.coef).sum()
+    assert value[:, 0] == pytest.approx(law(s), abs=1e-9 * size)
+    assert rate[:, 0] * 1.7 * unit == pytest.approx(law.deriv()(s) / (2 * s), abs=1e-6 * size)
+    assert span.time(np.array([0.0, 1.0])) == pytest.approx([span.begin, span.end])
+    assert span.time(span.shares) == pytest.approx(span.times)
 
 
 @settings(max_examples=40)
