@@ -30,7 +30,18 @@ from mfgpde.solvers.enclosed import (
 )
 from mfgpde.solvers.hermite import InTime, largest_between, rule
 from mfgpde.solvers.initial import initial_function
-from mfgpde.solvers.reconstruction import CUT, DEGREE, FALL, Panels, Reconstruction, coefficients, walls
+from mfgpde.solvers.reconstruction import (
+    CUT,
+    DEGREE,
+    FALL,
+    Panels,
+    Reconstruction,
+    coefficients,
+    outer,
+    squared_distance,
+    weights_of_square,
+)
+from mfgpde.solvers.wall_flux import Face
 
 WIDE, CURVED_WIDE = 16, 8
 """cells of a panel on which an expansion is seen as a polynomial: with affine drifts, and with others"""
@@ -84,11 +95,12 @@ class BoundedResidual:
         )
         return cls(equation, space, degree, in_time, Reconstruction.on(space, panels), panels, left, aim)
 
-    def integral(self, work: Any, parts: Sequence[InTime]) -> tuple[float, float]:
-        """Return bounds of ∫∫|r| and of ∫∮|F·n| over real walls."""
-        inside = wall = wide = 0.0
-        volume = _outer([one.lengths for one in self.panels])
-        faces = list(_Face.of(self.space, self.panels)) if self.space.walls == "reflecting" else []
+    def integral(self, work: Any, parts: Sequence[InTime]) -> tuple[float, float, float]:
+        """Return bounds of ∫∫|r|, of ∫∮|F·n| over real walls, and of ∫∫|x|²|r|."""
+        inside = wall = wide = moment = 0.0
+        far, most = weights_of_square(self.panels), float(squared_distance(self.panels).max())
+        volume = outer([one.lengths for one in self.panels])
+        faces = list(Face.of(self.space, self.panels)) if self.space.walls == "reflecting" else []
         for part, left in zip(parts, self.left, strict=True):
             # in s the residual and its factor dt/ds are a polynomial of degree nodes − 1: its square is summed exactly
             at, weight = rule(part.span.degree + self.in_time + 2)
@@ -103,13 +115,15 @@ class BoundedResidual:
                 roots.add(share, self.at, u)
                 for face in faces:
                     face.add(work, share, u, float(t))
-            inside += float(np.sum(np.sqrt(volume) * (np.sqrt(sums) + 2 * roots.total)))
+            each = np.sqrt(volume) * (np.sqrt(sums) + 2 * roots.total)
+            inside, moment = inside + float(np.sum(each)), moment + float(np.sum(each * far))
             wide += float(np.sum(np.sqrt(volume) * 2 * roots.total))
-            inside += self._expansion(work, values, rates, times, slopes)
+            beyond = self._expansion(work, values, rates, times, slopes)
+            inside, moment = inside + beyond, moment + beyond * most
             wall += sum(face.total(1.0, left) for face in faces)
         if wide > max(self.aim, 0.5 * inside):
             raise NotEnclosed(f"the coefficients' derivatives are too large in intervals: they would add {wide:.1e}")
-        return inside, wall
+        return inside, wall, moment
 
     def _expansion(self, work: Any, values: Array, rates: Array, times: Array, slopes: Array) -> float:
         """Return what an expansion adds that is no polynomial in space; zero for splines.
@@ -128,7 +142,7 @@ class BoundedResidual:
             for one in zip(*(self._largest(work.coefficients(self.at, float(t))) for t in looks), strict=True)
         )
         total += float(slopes.max()) * (float(b @ np.array(along)) + float(c) * value + float(D) * bend)
-        measure = float(_outer([one.lengths for one in self.panels]).sum())
+        measure = float(outer([one.lengths for one in self.panels]).sum())
         return 2 * measure * total * largest_between(len(times)) ** 2
 
     @staticmethod
@@ -136,10 +150,13 @@ class BoundedResidual:
         b, c, D = found
         return np.abs(b).reshape(-1, b.shape[-1]).max(axis=0), float(np.abs(c).max()), D
 
-    def start(self, initial: Any, equation: Any, first: Array) -> float:
-        """Return a bound of ∫|p_h(0) − p_0|, mass outside far walls included; NotEnclosed for starts without formula."""
+    def start(self, initial: Any, equation: Any, first: Array) -> tuple[float, float]:
+        """Return bounds of ∫|p_h(0) − p_0| and of ∫|x|²|p_h(0) − p_0|, what is outside far walls included.
+
+        NotEnclosed for starts without formula. The second is infinite where the second moment of the start is not known.
+        """
         if isinstance(initial, Field):
-            return 0.0
+            return 0.0, np.inf
         grid = self.space.grid
         if any(grid.periodic) and isinstance(initial, GaussianMixture):
             raise NotEnclosed("a mixture that is wrapped along an axis")
@@ -147,7 +164,7 @@ class BoundedResidual:
         fine, volume, left, rest = (), np.zeros(0), np.zeros(0), np.inf
         for nodes in START:
             fine = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in grid.edges)
-            volume = _outer([one.lengths for one in fine])
+            volume = outer([one.lengths for one in fine])
             left = np.broadcast_to(start_rest(initial, _boxes(fine), [nodes - 1] * len(fine)), volume.shape)
             rest = (
                 2 * float(np.sum(volume * left)) + 2 * float(volume.sum()) * _trigonometric(self.space, sizes, fine)[0]
@@ -159,20 +176,31 @@ class BoundedResidual:
             true = product_density(initial, at.places)
         else:
             true = np.asarray(initial_function(equation, initial, grid)(at.points))
-        off = float(np.sum(np.sqrt(volume * at.squares(at.value(first) - true)))) + rest
-        mass = float(np.sum(true * at.weights)) - 2 * float(np.sum(volume * left))
-        return off + (max(0.0, 1.0 - mass) if self.space.walls == "far" and not all(grid.periodic) else 0.0)
+        each, far = np.sqrt(volume * at.squares(at.value(first) - true)), squared_distance(fine)
+        off, moment = float(np.sum(each)) + rest, np.inf
+        weights = true * at.weights
+        mass = float(np.sum(weights)) - 2 * float(np.sum(volume * left))
+        if isinstance(initial, GaussianMixture):
+            whole = float(
+                initial.weights @ (np.sum(initial.means**2, axis=1) + np.trace(initial.covariances, axis1=1, axis2=2))
+            )
+            held = sum(
+                float(np.tensordot(weights, x**2, axes=(axis, 0)).sum()) for axis, x in enumerate(at.places)
+            ) - 2 * float(np.sum(volume * left * far))
+            moment = float(np.sum(each * weights_of_square(fine))) + rest * float(far.max()) + max(0.0, whole - held)
+        return off + (max(0.0, 1.0 - mass) if self.space.walls == "far" and not all(grid.periodic) else 0.0), moment
 
 
-def bounded_gap(space: Any, second: Array, other: Any, first: Array) -> float:
-    """Return a bound of the distance of the reconstructions of two solves, on grids of their own."""
+def bounded_gap(space: Any, second: Array, other: Any, first: Array) -> tuple[float, float]:
+    """Return bounds of ∫|u − v| and ∫|x|²|u − v| of the reconstructions of two solves, on grids of their own."""
     spaces = tuple((one, _Sizes.of(one, u[None])) for one, u in ((space, second), (other, first)))
     panels = tuple(_common(spaces, axis) for axis in range(second.ndim))
-    volume = _outer([one.lengths for one in panels])
+    volume = outer([one.lengths for one in panels])
     rest = sum(_trigonometric(one, size, panels)[0] for one, size in spaces) * 2 * float(volume.sum())
     at = Reconstruction.on(space, panels, 0)
     gap = at.value(second) - Reconstruction.on(other, panels, 0).value(first)
-    return float(np.sum(np.sqrt(volume * at.squares(gap)))) + rest
+    each, most = np.sqrt(volume * at.squares(gap)), float(squared_distance(panels).max())
+    return float(np.sum(each)) + rest, float(np.sum(each * weights_of_square(panels))) + rest * most
 
 
 def _common(spaces: Sequence[tuple[Any, _Sizes]], axis: int) -> Panels:
@@ -257,13 +285,6 @@ def _boxes(panels: Sequence[Panels]) -> Boxes:
     return Boxes(tuple(one.edges[:-1] for one in panels), tuple(one.edges[1:] for one in panels))
 
 
-def _outer(lengths: Sequence[Array]) -> Array:
-    found = lengths[0]
-    for one in lengths[1:]:
-        found = np.multiply.outer(found, one)
-    return found
-
-
 def _trigonometric(
     space: Any, found: _Sizes, panels: Sequence[Panels], taken: int = 0
 ) -> tuple[float, list[float], float]:
@@ -333,58 +354,4 @@ class _Roots:
         found = np.zeros(self.shape)
         for name, values in self.sums.items():
             found = found + sizes[name] * np.sqrt(values)
-        return found
-
-
-class _Face:
-    """A real wall: the flux through it, squared and summed over time on each panel along it."""
-
-    def __init__(self, axis: int, side: int, space: Any, panels: Sequence[Panels]) -> None:
-        self.axis, self.side, self.space = axis, side, space
-        along = [one for k, one in enumerate(panels) if k != axis]
-        self.rule = [one.rule for one in along]
-        self.starts = [np.cumsum(one.nodes) - one.nodes for one in along]
-        self.volume = _outer([one.lengths for one in along]) if along else np.ones(())
-        places = [x for x, _ in self.rule]
-        places.insert(axis, space.grid.edges[axis][[0, -1][side] : [1, None][side]])
-        self.points = np.stack(np.meshgrid(*places, indexing="ij"), axis=-1).take(0, axis=axis)
-        self.weights = _outer([w for _, w in self.rule]) if along else np.ones(())
-        value, slope, _ = walls(space, axis)
-        self.normal = value[side], slope[side]
-        self.tables = Reconstruction.on(space, panels).tables
-        self.begin()
-
-    @classmethod
-    def of(cls, space: Any, panels: Sequence[Panels]) -> Any:
-        """Yield the real walls of a box."""
-        for axis in range(space.grid.dimension):
-            if not space.grid.periodic[axis]:
-                yield from (cls(axis, side, space, panels) for side in (0, 1))
-
-    def begin(self) -> None:
-        """Forget the piece of time before."""
-        self.sums, self.values, self.slopes = (np.zeros(self.volume.shape) for _ in range(3))
-
-    def add(self, work: Any, weight: float, u: Array, t: float) -> None:
-        """Add the squares at one time."""
-        p, dp = (self._along(np.asarray(np.tensordot(row, u, axes=(0, self.axis)), float)) for row in self.normal)
-        flux = work.drift_at(self.points, t)[..., self.axis] * p - work.diffusivity(t) * dp
-        self.sums = self.sums + weight * self._squares(flux)
-        self.values, self.slopes = self.values + weight * self._squares(p), self.slopes + weight * self._squares(dp)
-
-    def total(self, span: float, left: Rests) -> float:
-        """Return a bound of the integral of |F·n| over the wall and a piece of time."""
-        off = float(np.max(left.drift[self.axis])) * np.sqrt(self.values) + left.diffusivity * np.sqrt(self.slopes)
-        return float(np.sum(np.sqrt(span * self.volume) * (np.sqrt(self.sums) + 2 * off)))
-
-    def _along(self, u: Array) -> Array:
-        others = [table for k, table in enumerate(self.tables) if k != self.axis]
-        for axis, table in enumerate(others):
-            u = np.moveaxis(np.tensordot(table[0], u, axes=(1, axis)), 0, axis)
-        return u
-
-    def _squares(self, values: Array) -> Array:
-        found = values**2 * self.weights
-        for axis, starts in enumerate(self.starts):
-            found = np.add.reduceat(found, starts.astype(int).tolist(), axis=axis)
         return found

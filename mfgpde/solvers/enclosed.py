@@ -165,6 +165,15 @@ def degree_in_time(equation: Any, spans: Sequence[Span], places: Sequence[float]
     return best
 
 
+def upper_in_time(coefficient: Callable[..., Any], begin: float, end: float) -> float:
+    """Return what a coefficient does not exceed between two times; infinite where it is no formula."""
+    try:
+        found = called(coefficient, _slices(Span(begin, end, 1), 1)[1])
+    except NotEnclosed:
+        return np.inf
+    return float(np.max(found.upper[0])) if isinstance(found, Jet) else float(found)
+
+
 def equal_spans(equation: Any, begin: float, end: float, places: Sequence[float]) -> int:
     """Return into how many spans a time is to be cut, so that coefficients are polynomials there; one where none are known.
 

@@ -134,6 +134,34 @@ def _along(table: Array, u: Array, axis: int) -> Array:
     return found.reshape(*u.shape[:axis], len(table), *rest)
 
 
+def outer(lengths: Sequence[Array]) -> Array:
+    """Return the volumes of all products of intervals."""
+    found = lengths[0]
+    for one in lengths[1:]:
+        found = np.multiply.outer(found, one)
+    return found
+
+
+def weights_of_square(panels: Sequence[Panels]) -> Array:
+    """Return the root of the mean of |x|⁴ on each product of panels: by Cauchy and Schwarz that is what |x|² weighs."""
+    found, squares = np.zeros([1] * len(panels)), np.zeros([1] * len(panels))
+    for axis, one in enumerate(panels):
+        shape, (a, b) = [-1 if k == axis else 1 for k in range(len(panels))], (one.edges[:-1], one.edges[1:])
+        square = ((a**2 + a * b + b**2) / 3).reshape(shape)
+        fourth = ((a**4 + a**3 * b + a**2 * b**2 + a * b**3 + b**4) / 5).reshape(shape)
+        found, squares = found + 2 * squares * square + fourth, squares + square
+    return np.sqrt(found)
+
+
+def squared_distance(panels: Sequence[Panels]) -> Array:
+    """Return the largest |x|² on each product of panels."""
+    found = np.zeros([1] * len(panels))
+    for axis, one in enumerate(panels):
+        most = np.maximum(one.edges[1:] ** 2, one.edges[:-1] ** 2)
+        found = found + most.reshape([-1 if k == axis else 1 for k in range(len(panels))])
+    return found
+
+
 def walls(space: FiniteVolume, axis: int) -> Tables:
     """Return the tables of an axis at its two ends."""
     return _splines(space.grid, axis, np.array([space.grid.lower[axis], space.grid.upper[axis]]))

@@ -107,8 +107,8 @@ class Residual:
         """Return what bounds the norm of the residual on cells; NotEnclosed where it can be sampled only."""
         return BoundedResidual.of(self.solution.equation, self.space, parts, aim)
 
-    def bounded_gap(self, second: Array, first: Array) -> float:
-        """Return a bound of the distance of the reconstructions of two solves; NotEnclosed for largest values."""
+    def bounded_gap(self, second: Array, first: Array) -> tuple[float, float]:
+        """Return bounds of the distance of the reconstructions of two solves; NotEnclosed for largest values."""
         if not self.density:
             raise NotEnclosed("the largest value of a residual is sampled")
         return bounded_gap(self.space, second, self.solution.discretisation, first)
