@@ -260,6 +260,8 @@ class _Sweeps:
         x, volume = self.grid.points, self.grid.volume
         rest, present_start = to_host(target - keep * r), to_host(start)
         lost = to_host(lost)
+        if not (lost.sum() > 0 and rest.sum() > 0):  # what is missing is a rounding, and on one side none
+            return gamma * abs(shift)
         first, last = lost / lost.sum(), rest / rest.sum()
         mean = [np.tensordot(m, x, axes=m.ndim) for m in (first, last)]
         square = [float(np.tensordot(m, dot(x, x), axes=m.ndim)) for m in (first, last)]

@@ -80,7 +80,7 @@ def mixture(rng, d, k=2):
     """Return a drawn mixture with turned covariances."""
     A = 0.35 * rng.normal(size=(k, d, d))
     return mfg.GaussianMixture(
-        rng.dirichlet(4 * np.ones(k)), 0.5 * rng.normal(size=(k, d)), A @ A.swapaxes(1, 2) + 0.3 * np.eye(d)
+        rng.dirichlet(4 * np.ones(k)), rng.uniform(-0.8, 0.8, (k, d)), A @ A.swapaxes(1, 2) + 0.3 * np.eye(d)
     )
 
 
