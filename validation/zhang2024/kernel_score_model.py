@@ -29,6 +29,7 @@ claim = Claim(
         "precisions cross-fitted, from nearest neighbours",
         "samples sparser than noise",
         "means over few repetitions taken as normal",
+        "nearer than networks at 200 samples; above, no further by a third",
     ),
 )
 
@@ -98,8 +99,13 @@ def generalises(level, rng, memorise=False, shift=0.0):
             return mfg.diagnostics.mean_interval(pairs, "pairs", normal=True)
 
         zero, one = mfg.exact(0.0, "no gain"), mfg.exact(1.0, "fresh data")
-        for name in () if memorise else ("network",):
-            findings.append(at_most(f"{n}: log KL of kernels over {name}", against(name), zero, resolution=1e-3))
+        if (
+            not memorise
+        ):  # with more than 200 samples networks scatter by seed, and only that kernels are no worse is decided
+            better = 1e-3 if n == 200 else 0.33
+            findings.append(
+                at_most(f"{n}: log KL of kernels over network", against("network"), zero, resolution=better)
+            )
         for name in () if memorise else CHOICES:  # a third would be worth the trouble, or a reason against it
             findings.append(equal(f"{n}: log KL of kernels over {name}", against(name), zero, resolution=0.33))
         findings += [
