@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -120,4 +121,16 @@ def require_memory(xp: Any, needed: int, what: str) -> None:
         raise MemoryError(
             f"{what} needs about {needed / 2**30:.3g} GiB on the device, {free / 2**30:.3g} of {total / 2**30:.3g} GiB are "
             "free; use a coarser grid, or backend='numpy'"
+        )
+
+
+def require_host_memory(needed: int, what: str) -> None:
+    """Raise MemoryError, before anything is allocated, if so many bytes are more than the host has; where that is known."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return
+    if needed > total:
+        raise MemoryError(
+            f"{what} need about {needed / 2**30:.3g} GiB, the host has {total / 2**30:.3g}; use a coarser grid"
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, require_memory
+from mfgpde.core.arrays import Array, require_host_memory
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import GaussianMixture
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
@@ -87,7 +87,7 @@ class BoundedResidual:
         sizes = _Sizes.of(space, np.concatenate([np.concatenate((one.values, one.rates)) for one in parts]))
         panels = tuple(_panels(space, axis, degree, sizes, FINER * aim) for axis in range(space.grid.dimension))
         points = int(np.prod([int(one.nodes.sum()) for one in panels]))
-        require_memory(np, 8 * points * (3 * len(panels) + 12), f"residuals at {points} points")
+        require_host_memory(8 * points * (3 * len(panels) + 12), f"residuals at {points} points")
         in_time = degree_in_time(equation, [one.span for one in parts], within(space.grid))
         left = tuple(
             rests(equation, one.span, _boxes(panels), degree, in_time, max(2, WITH_PLACES // len(parts)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, require_memory
+from mfgpde.core.arrays import Array, require_host_memory
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
@@ -58,7 +58,7 @@ class Residual:
             raise TypeError(f"{type(equation).__name__} has a bound on periodic axes, or by Spectral; got walls")
         nodes = NODES[grid.dimension]
         room = 8 * (nodes * DENSER) ** grid.dimension * int(np.prod(grid.cells)) * (3 * grid.dimension + 8)
-        require_memory(np, room, f"residuals at {nodes * DENSER} points a side of {grid.cells} cells")
+        require_host_memory(room, f"residuals at {nodes * DENSER} points a side of {grid.cells} cells")
         found = cls(solution, space, nodes, Reconstruction.of(space, nodes))  # pyright: ignore[reportArgumentType]
         if density and found._divergence is None:
             found.check_jumps(float(solution.times[0]))

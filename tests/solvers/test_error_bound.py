@@ -129,3 +129,10 @@ def test_what_a_residual_does_not_see_is_refused():
     law = mfg.LogDensity.of(mfg.OrnsteinUhlenbeck())
     with pytest.raises(TypeError, match="on periodic axes, or by Spectral"):
         mfg.solve(law, mfg.FiniteVolume(solution.discretisation.grid), mfg.gaussian(0.0, 1.0), (0.0, 0.2)).error_bound()
+
+
+def test_a_grid_for_which_there_is_no_room_is_refused_before_the_work():
+    solution = refused(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), start=mfg.gaussian(0.0, 1.0))
+    vast = replace(solution, discretisation=mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 200_000, 2)))
+    with pytest.raises(MemoryError, match="residuals at 4 points a side"):
+        vast.error_bound()
