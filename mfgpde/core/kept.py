@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -12,7 +13,8 @@ from mfgpde.core.checkpoint import Checkpoint
 class Kept:
     """Parts by name, each arrays by name, in a checkpoint; without a path, they are made and that is all.
 
-    A part must follow from the work and its name alone: what chance it needs, it seeds by itself.
+    A part must follow from the work and its name alone: what chance it needs, it seeds by itself. Parts may be made side by
+    side.
 
     >>> kept = Kept(Checkpoint(None, {}))
     >>> float(kept.part("a", lambda: {"sum": np.arange(4.0).sum()})["sum"])
@@ -22,6 +24,7 @@ class Kept:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         self._arrays: dict[str, Array] = {}
+        self._writing = threading.Lock()
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -44,11 +47,13 @@ class Kept:
     def part(self, name: str, make: Callable[[], Mapping[str, Array]], *, now: bool = False) -> dict[str, Array]:
         """Return what was kept under the name, or what `make` returns; it is written `now`, or when it is time."""
         whole, first = f"{name}|", len(name) + 1
-        found = {key[first:]: values for key, values in self._arrays.items() if key.startswith(whole)}
+        with self._writing:
+            found = {key[first:]: values for key, values in self._arrays.items() if key.startswith(whole)}
         if found:
             return found
         made = dict(make())
         if self.checkpoint.path is not None:
-            self._arrays |= {f"{name}|{key}": values for key, values in made.items()}
-            self.checkpoint.save(now=now, **self._arrays)
+            with self._writing:
+                self._arrays |= {f"{name}|{key}": values for key, values in made.items()}
+                self.checkpoint.save(now=now, **self._arrays)
         return made

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mfgpde.core.printable import printable
+from mfgpde.core.side_by_side import go_on
 
 EVERY = 30.0
 """seconds between lines of a log"""
@@ -16,7 +17,8 @@ Meter = Callable[[float, str], None]
 
 
 def silent(_fraction: float, _quantity: str) -> None:
-    """Report nothing."""
+    """Report nothing; work that is not wanted any more ends here, as it does with every meter."""
+    go_on()
 
 
 def _logged(label: str) -> Meter:
@@ -25,6 +27,7 @@ def _logged(label: str) -> Meter:
 
     def told(fraction: float, quantity: str) -> None:
         nonlocal last
+        go_on()
         now = time.monotonic()
         if now - last >= EVERY:
             last = now
@@ -58,4 +61,9 @@ def meter(label: str, *, show: bool = True) -> Iterator[Meter]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=1.0, quantity="")
-        yield lambda fraction, quantity: bar.update(task, completed=fraction, quantity=printable(quantity))
+
+        def drawn(fraction: float, quantity: str) -> None:
+            go_on()
+            bar.update(task, completed=fraction, quantity=printable(quantity))
+
+        yield drawn

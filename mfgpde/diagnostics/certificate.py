@@ -16,6 +16,8 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.digits import digits
 from mfgpde.core.kept import Kept
+from mfgpde.core.side_by_side import beside, go_on
+from mfgpde.core.threads import granted
 from mfgpde.densities import cell_means
 from mfgpde.diagnostics.compared import Law, compared, normal, w2_entry
 from mfgpde.diagnostics.data import Data, Named, Sampled
@@ -30,7 +32,7 @@ from mfgpde.discretisations import Field, FiniteVolume, means_of
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
-from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers, require_score
+from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers, require_score, thread_safe
 from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of, solve
 from mfgpde.solvers.kept_laws import kept_law
 
@@ -101,38 +103,48 @@ def _certified(
     times, half = stages(process, stop), replace(grid, cells=tuple(n // 2 for n in grid.cells))
     by_sde = partial(induced_sde, process, score, stop=stop, times=times)
     by_ode = partial(induced_ode, process, score, stop=stop)
-    tell("the law of the SDE")
-    sde = kept_law(kept, "sde", grid, lambda: by_sde(grid, rtol=RTOL["sde"]))
-    tell("the law of the ODE")
-    ode = kept_law(kept, "ode", grid, lambda: by_ode(grid, times=times, rtol=RTOL["ode"]))
-    tell("both laws on half the grid, for error bars")
-    rough = kept_law(kept, "rough sde", half, lambda: by_sde(half, rtol=RTOL["sde"]))
-    sharp = kept_law(kept, "sharp sde", half, lambda: by_sde(half, rtol=SHARP["sde"] * RTOL["sde"]))
-    sharp_ode = kept_law(
-        kept, "sharp ode", half, lambda: by_ode(half, times=times[:1], rtol=SHARP["ode"] * RTOL["ode"])
-    )
+    apart = granted() > 1 and thread_safe(score)
+
+    def flows() -> tuple[Induced, Induced]:
+        tolerance = RTOL["ode"]
+        fine = kept_law(kept, "ode", grid, lambda: by_ode(grid, times=times, rtol=tolerance))
+        sharp = kept_law(kept, "sharp ode", half, lambda: by_ode(half, times=times[:1], rtol=SHARP["ode"] * tolerance))
+        return fine, sharp
+
+    with beside(flows, apart=apart) as by_flow:  # marches leave cores idle that evaluations of the score fill
+        tell("the law of the SDE")
+        sde = kept_law(kept, "sde", grid, lambda: by_sde(grid, rtol=RTOL["sde"]))
+        tell("the law of the SDE on half the grid, for error bars")
+        rough = kept_law(kept, "rough sde", half, lambda: by_sde(half, rtol=RTOL["sde"]))
+        sharp = kept_law(kept, "sharp sde", half, lambda: by_sde(half, rtol=SHARP["sde"] * RTOL["sde"]))
+        tell("the law of the ODE, and on half the grid")
+        ode, sharp_ode = by_flow()
     sdes, odes = (sde, rough, sharp), (ode, on_half_grid(process, ode), sharp_ode)
     _something_left(process, grid, {"SDE": sdes, "ODE": odes}, slip)
-    laws = {
-        "sde": Law("sde", _cut(sde.density), _cut(rough.density), _cut(sharp.density)),
-        "ode": _of_flow("ode", *(unfolded(one.density) for one in odes)),
-    }
-    if data is not None:
-        laws["data"] = Law.known("data", data.on(grid), data if isinstance(data, Sampled) else None)
-    if offers(score, PotentialScore):
-        laws["e^φ"] = Law.known("e^φ", _model(score, grid, stop))
-    _mass(ledger, grid, {"SDE": sde.leak, "ODE": ode.leak}, ode.density)
-    tell("distances")
-    for a, b in combinations([name for name in PAIRED if name in laws], 2):
-        ledger.enter("distances", f"{a}–{b}", compared(laws[a], laws[b]))
-    if data is not None:
-        _prior(ledger, process, data, laws, odes)
-        ledger.enter("stopping", "p_stop–data", {"W2": stopped_early(process, data, stop, grid.dimension)})
-    second = _by_elements(process, score, sde.density, stop, elements) if elements else None
-    tell("residuals")
-    ledger.rows = _residuals(process, score, sde, grid, stop)
-    tell("bounds")
-    _bounds(ledger, gap_bound(process, score, sde, ode), ledger.measured["distances"]["ode–sde"]["W2"])
+
+    def by_score() -> tuple[list[dict[str, float | Entry]], GapBound]:
+        return _residuals(process, score, sde, grid, stop), gap_bound(process, score, sde, ode)
+
+    with beside(by_score, apart=apart) as judged:
+        laws = {
+            "sde": Law("sde", _cut(sde.density), _cut(rough.density), _cut(sharp.density)),
+            "ode": _of_flow("ode", *(unfolded(one.density) for one in odes)),
+        }
+        if data is not None:
+            laws["data"] = Law.known("data", data.on(grid), data if isinstance(data, Sampled) else None)
+        if offers(score, PotentialScore):
+            laws["e^φ"] = Law.known("e^φ", _model(score, grid, stop))
+        _mass(ledger, grid, {"SDE": sde.leak, "ODE": ode.leak}, ode.density)
+        tell("distances")
+        for a, b in combinations([name for name in PAIRED if name in laws], 2):
+            ledger.enter("distances", f"{a}–{b}", compared(laws[a], laws[b]))
+        if data is not None:
+            _prior(ledger, process, data, laws, odes)
+            ledger.enter("stopping", "p_stop–data", {"W2": stopped_early(process, data, stop, grid.dimension)})
+        second = _by_elements(process, score, sde.density, stop, elements) if elements else None
+        tell("residuals and bounds")
+        ledger.rows, bound = judged()
+    _bounds(ledger, bound, ledger.measured["distances"]["ode–sde"]["W2"])
     ledger.fields = {NAMES[key]: laws[key].fine for key in laws}
     ledger.facts |= {
         "grid": {"lower": list(grid.lower), "upper": list(grid.upper), "cells": list(grid.cells)},
@@ -306,6 +318,7 @@ def _residuals(
     x = grid.points[every]
     rows: list[dict[str, float | Entry]] = []
     for t, stage in zip((*sde.times, stop), (*sde.stages, sde.density.values), strict=True):
+        go_on()
         kept: Array = np.maximum(stage[every], 0.0)
         weight: Array = kept / kept.sum()
 

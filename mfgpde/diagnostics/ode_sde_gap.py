@@ -16,6 +16,7 @@ from scipy.interpolate import RegularGridInterpolator  # pyright: ignore[reportM
 
 from mfgpde.core.arrays import dot
 from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.side_by_side import go_on
 from mfgpde.diagnostics.distances import Array
 from mfgpde.discretisations import Field, FiniteVolume, centres_of
 from mfgpde.grids import CartesianGrid
@@ -75,6 +76,7 @@ def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced,
     D = np.array([float(process.diffusivity(t)) for t in times])
     gaps, carried, lipschitz = list[float](), list[float](), list[float]()
     for t, q, corners in zip(times, laws, places, strict=True):
+        go_on()
         difference = _score_gap(score, q, grid, float(t))
         gaps.append(float(grid.integrate(q * np.sum(difference**2, axis=-1))) ** 0.5)
         carried.append(_carried_square(q, difference, corners, grid) ** 0.5)

@@ -7,10 +7,12 @@ more threads, in powers of two, while each has several times the work that it ad
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from functools import update_wrapper
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from numba import get_num_threads, njit, set_num_threads
 
@@ -47,6 +49,9 @@ class Region:
         self.together = njit(parallel=True, cache=True, error_model="numpy")(function)
         update_wrapper(self, function)
 
+    one: ClassVar[threading.Lock] = threading.Lock()
+    """held by a loop on several threads: Numba's own layer of threads allows one at a time"""
+
     def threads(self, *arguments: Any) -> int:
         """Return how many threads a call with these arguments takes."""
         work = self.cost * self.entries(*arguments)
@@ -58,13 +63,21 @@ class Region:
         if count == 1:
             return self.alone(*arguments)
         allowed = get_num_threads()
-        if count == allowed:
-            return self.together(*arguments)
-        set_num_threads(count)
-        try:
-            return self.together(*arguments)
-        finally:
-            set_num_threads(allowed)
+        with Region.one:
+            if count == allowed:
+                return self.together(*arguments)
+            set_num_threads(count)
+            try:
+                return self.together(*arguments)
+            finally:
+                set_num_threads(allowed)
+
+
+def _afresh() -> None:
+    Region.one = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_afresh)  # a thread that held it does not survive a fork
 
 
 def first(a: Any, *_: Any) -> int:

@@ -17,6 +17,7 @@ from mfgpde.scores.contract import (
     Uncertain,
     offers,
     require_score,
+    thread_safe,
     with_form,
 )
 from mfgpde.scores.differences import Differenced
@@ -63,6 +64,7 @@ __all__ = [
     "load_score",
     "offers",
     "require_score",
+    "thread_safe",
     "with_form",
 ]
 

@@ -122,6 +122,16 @@ class Uncertain(Protocol):
 
 
 @runtime_checkable
+class ThreadSafe(Protocol):
+    """A score that says whether several threads may ask it at once."""
+
+    @property
+    def thread_safe(self) -> bool:
+        """Whether it keeps nothing between calls that another could spoil."""
+        ...
+
+
+@runtime_checkable
 class InDimension(Protocol):
     """A score that says its dimension."""
 
@@ -148,6 +158,15 @@ def offers[Ability](score: object, ability: type[Ability]) -> TypeIs[Ability]:
             "'potential_time_derivative' ('time_derivative' is ∂_t s)"
         )
     return isinstance(score, ability)
+
+
+def thread_safe(score: object) -> bool:
+    """Say whether several threads may ask a score at once: only where it says so.
+
+    >>> mfg.scores.thread_safe(mfg.JaxScore(lambda x, t: -x, 1)), mfg.scores.thread_safe(lambda x, t: -x)
+    (True, False)
+    """
+    return isinstance(score, ThreadSafe) and score.thread_safe
 
 
 def with_form(score: DirectionalScore, x: Array, t: float, v: Array) -> tuple[Array, Array]:

@@ -151,6 +151,7 @@ class JaxScore:
     """
 
     is_potential = False
+    thread_safe = True
 
     def __new__(cls, function: Function, dimension: int, parameters: Tree = None) -> JaxScore:
         """Make a potential of a function that returns a number."""

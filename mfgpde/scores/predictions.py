@@ -14,7 +14,15 @@ import numpy as np
 
 from mfgpde.core.arrays import Array, dot
 from mfgpde.processes import DiscreteSchedule, IsotropicProcess, Schedule, Straight, VariancePreserving, schedule_of
-from mfgpde.scores.contract import DifferentiableScore, DirectionalScore, InDimension, Score, Uncertain, with_form
+from mfgpde.scores.contract import (
+    DifferentiableScore,
+    DirectionalScore,
+    InDimension,
+    Score,
+    Uncertain,
+    thread_safe,
+    with_form,
+)
 from mfgpde.scores.differences import Differenced
 
 PREDICTIONS = ("noise", "data", "v", "flow", "edm", "score")
@@ -113,6 +121,11 @@ class Predicted:
     def dimension(self) -> int:
         """The dimension of the network."""
         return cast(InDimension, self.network).dimension
+
+    @property
+    def thread_safe(self) -> bool:
+        """Whether several threads may ask the network at once."""
+        return thread_safe(self.network)
 
     @property
     def uncertainty(self) -> Mapping[str, float]:
@@ -252,6 +265,11 @@ class Turned:
     def dimension(self) -> int:
         """The dimension of the network."""
         return cast(InDimension, self.network).dimension
+
+    @property
+    def thread_safe(self) -> bool:
+        """Whether several threads may ask the network at once."""
+        return thread_safe(self.network)
 
     @property
     def uncertainty(self) -> Mapping[str, float]:

@@ -1,5 +1,6 @@
 """A certificate that was killed goes on from the laws, or trajectories, that it had, to the same numbers."""
 
+import threading
 from dataclasses import replace
 from functools import partial
 
@@ -23,35 +24,73 @@ def bent(x, t):
     return -jnp.sum(x**2) + 0.3 * jnp.cos(t) * jnp.exp(-jnp.sum(x**2))
 
 
-def test_an_interrupted_certificate_goes_on(tmp_path, monkeypatch):
-    """Each of its five laws in turn is where it was killed; those before are not asked for again."""
+@pytest.mark.parametrize("cores", [1, 2])
+def test_an_interrupted_certificate_goes_on(tmp_path, monkeypatch, cores):
+    """Killed once so many of its five laws are kept, whichever they are: those are not asked for again."""
     process, grid, place = mfg.OrnsteinUhlenbeck(), mfg.CartesianGrid.cube(4.0, 48, 1), tmp_path / "state.npz"
     score = mfg.JaxScore(bent, 1)
+    monkeypatch.setattr(certificate, "granted", lambda: cores)
     whole = certificate.certify(process, score, grid)
-    asked = []
+    made, part = [], kept.Kept.part
 
-    def counted(make, wrong):
-        def law(*given, **options):
-            if len(asked) == wrong:
+    def counted(self, name, make, **options):
+        fresh = []
+
+        def making():
+            if len(made) >= wrong:
                 raise Killed
-            asked.append(make.__name__)
+            fresh.append(name)
+            return make()
+
+        found = part(self, name, making, **options)
+        made.extend(fresh)  # once it is kept
+        return found
+
+    monkeypatch.setattr(kept.Kept, "part", counted)
+    for wrong in range(1, 5):
+        if len(made) < 5:  # both sides may have had one
+            with pytest.raises(Killed):
+                certificate.certify(process, score, grid, checkpoint=place)
+            assert len(made) >= wrong
+            assert place.exists()
+    wrong = 6
+    again = certificate.certify(process, score, grid, checkpoint=place)
+    assert sorted(made) == ["ode", "rough sde", "sde", "sharp ode", "sharp sde"]
+    assert not place.exists()
+    assert again.measured == whole.measured
+    assert again.facts["cost"]["score evaluations"] == whole.facts["cost"]["score evaluations"]
+
+
+def test_laws_side_by_side_are_those_one_after_the_other(monkeypatch):
+    """To the last bit; beside each other they are where a score says that threads may share it, and only there."""
+    process, grid = mfg.OrnsteinUhlenbeck(), mfg.CartesianGrid.cube(3.0, 32, 2)
+    threads = {}
+
+    def seen(make):
+        def law(*given, **options):
+            threads.setdefault(make.__name__, set()).add(threading.get_ident())
             return make(*given, **options)
 
         return law
 
-    for wrong in range(1, 6):
-        with monkeypatch.context() as context:
-            for name in ("induced_sde", "induced_ode"):
-                context.setattr(certificate, name, counted(getattr(mfg, name), wrong))
-            if wrong < 5:
-                with pytest.raises(Killed):
-                    certificate.certify(process, score, grid, checkpoint=place)
-            else:
-                again = certificate.certify(process, score, grid, checkpoint=place)
-    assert len(asked) == 5
-    assert not place.exists()
-    assert again.measured == whole.measured
-    assert again.facts["cost"]["score evaluations"] == whole.facts["cost"]["score evaluations"]
+    for name in ("induced_sde", "induced_ode"):
+        monkeypatch.setattr(certificate, name, seen(getattr(mfg, name)))
+
+    def found(cores, score=None):
+        threads.clear()
+        monkeypatch.setattr(certificate, "granted", lambda: cores)
+        return certificate.certify(process, score or mfg.JaxScore(bent, 2), grid)
+
+    one = found(1)
+    assert threads["induced_ode"] == threads["induced_sde"]
+    two = found(2)
+    assert threads["induced_ode"].isdisjoint(threads["induced_sde"])
+    assert (two.measured, two.rows, two.warnings) == (one.measured, one.rows, one.warnings)
+    assert two.facts["bound"] == one.facts["bound"]
+    for name, field in one.fields.items():
+        np.testing.assert_array_equal(two.fields[name].values, field.values)
+    found(2, mfg.ExactScore(process, mfg.gaussian(np.zeros(2), 0.4 * np.eye(2))))  # it keeps laws of late
+    assert threads["induced_ode"] == threads["induced_sde"]
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["a law", "samples of few levels"])

@@ -1,5 +1,6 @@
 """Loops on as many threads as their work is worth: region sizes and the way threads wait, never seconds."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,21 @@ def test_threads_wait_asleep_before_a_runtime_is_loaded():
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == want
     assert get_num_threads() >= 1
+
+
+def test_loops_of_two_threads_take_turns():
+    """Numba's own layer of threads ends the process where two of them begin a parallel loop at once."""
+    script = (
+        "import numpy as np, threading; from mfgpde.kernels import cpu\n"
+        "def work():\n"
+        "    for _ in range(300):\n"
+        "        out = np.zeros(8); cpu.recurrence(*(np.ones(8) for _ in range(5)), np.ones(5), out)\n"
+        "        assert (out == 5).all()\n"
+        "cpu.recurrence.cost = 1.0\n"
+        "several = [threading.Thread(target=work) for _ in range(3)]\n"
+        "[one.start() for one in several]; [one.join() for one in several]\n"
+        "import numba; print(numba.threading_layer())\n"
+    )
+    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "workqueue"), ran.stderr
