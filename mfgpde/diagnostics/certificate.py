@@ -122,10 +122,11 @@ def _certified(
     sdes, odes = (sde, rough, sharp), (ode, on_half_grid(process, ode), sharp_ode)
     _something_left(process, grid, {"SDE": sdes, "ODE": odes}, slip)
 
-    def by_score() -> tuple[list[dict[str, float | Entry]], GapBound]:
-        return _residuals(process, score, sde, grid, stop), gap_bound(process, score, sde, ode)
+    def further() -> tuple[list[dict[str, float | Entry]], GapBound, Law | None]:
+        begun = None if data is None else _begun_noised(process, data, odes)
+        return _residuals(process, score, sde, grid, stop), gap_bound(process, score, sde, ode), begun
 
-    with beside(by_score, apart=apart) as judged:
+    with beside(further, apart=apart) as found_further:
         laws = {
             "sde": Law("sde", _cut(sde.density), _cut(rough.density), _cut(sharp.density)),
             "ode": _of_flow("ode", *(unfolded(one.density) for one in odes)),
@@ -138,12 +139,12 @@ def _certified(
         tell("distances")
         for a, b in combinations([name for name in PAIRED if name in laws], 2):
             ledger.enter("distances", f"{a}–{b}", compared(laws[a], laws[b]))
-        if data is not None:
-            _prior(ledger, process, data, laws, odes)
-            ledger.enter("stopping", "p_stop–data", {"W2": stopped_early(process, data, stop, grid.dimension)})
         second = _by_elements(process, score, sde.density, stop, elements) if elements else None
         tell("residuals and bounds")
-        ledger.rows, bound = judged()
+        ledger.rows, bound, begun = found_further()
+    if data is not None and begun is not None:
+        _prior(ledger, process, data, laws, begun)
+        ledger.enter("stopping", "p_stop–data", {"W2": stopped_early(process, data, stop, grid.dimension)})
     _bounds(ledger, bound, ledger.measured["distances"]["ode–sde"]["W2"])
     ledger.fields = {NAMES[key]: laws[key].fine for key in laws}
     ledger.facts |= {
@@ -209,11 +210,9 @@ def _mass(ledger: Ledger, grid: CartesianGrid, leaks: Mapping[str, float], ode: 
         )
 
 
-def _prior(
-    ledger: Ledger, process: LinearProcess, data: Data, laws: Mapping[str, Law], odes: tuple[Induced, Induced, Induced]
-) -> None:
-    """Enter how far the prior is from p_T, and what is left of W₂ ode–data if the ODE starts from p_T."""
-    grid = odes[0].density.grid
+def _prior(ledger: Ledger, process: LinearProcess, data: Data, laws: Mapping[str, Law], begun: Law) -> None:
+    """Enter how far the prior is from p_T, and what is left of W₂ ode–data for the ODE's law that has `begun` with p_T."""
+    grid = begun.fine.grid
     found, start = mismatch(process, data, grid.dimension), noised_law(process, data, grid.dimension)
     prior = prior_of(process, grid.dimension)
     if isinstance(data, Named):
@@ -229,17 +228,23 @@ def _prior(
             0.5 * found["L1"].value, 0.5 * (found.pop("L1").half_width or 0.0), "half of L1, means over cells"
         )
     ledger.enter("prior", "p_T–prior", found)
+    after = w2_entry(begun, laws["data"])
+    ledger.enter("prior", "ode from p_T–data", {"W2": after})
+    words = advice(found["W2"], prior, ledger.measured["distances"]["ode–data"]["W2"], after)
+    if words:
+        ledger.warnings.append(words)
+
+
+def _begun_noised(process: LinearProcess, data: Data, odes: tuple[Induced, Induced, Induced]) -> Law:
+    """Return the law of the ODE that starts from what the noise makes of the data."""
+    start = noised_law(process, data, odes[0].density.grid.dimension)
     flows = [
         unfolded(
             Field(law.density.discretisation, image_masses(law.stages[0], start) / law.density.grid.volume, means=True)
         )
         for law in odes
     ]
-    after = w2_entry(_of_flow("ode from p_T", *flows), laws["data"])
-    ledger.enter("prior", "ode from p_T–data", {"W2": after})
-    words = advice(found["W2"], prior, ledger.measured["distances"]["ode–data"]["W2"], after)
-    if words:
-        ledger.warnings.append(words)
+    return _of_flow("ode from p_T", *flows)
 
 
 def _bounds(ledger: Ledger, bound: GapBound, w2: Entry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from mfgpde.grids import CartesianGrid
 MOST_STORED = 6000
 """points a side beyond which the matrix of costs, 300 MB, is not stored but computed as the simplex asks"""
 MOST_POINTS = 50_000
+_importing = threading.Lock()
 
 
 def wasserstein_points(
@@ -176,7 +178,7 @@ def _blocks(density: Array, grid: CartesianGrid, blocks: int) -> tuple[Array, Ar
 
 
 def _pot() -> Any:
-    with told(), warnings.catch_warnings():
+    with _importing, told(), warnings.catch_warnings():  # one thread at a time: filters are those of all
         warnings.simplefilter("ignore")  # its docstrings, not its numbers
         import ot
     return ot
