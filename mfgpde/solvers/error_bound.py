@@ -98,7 +98,7 @@ class ErrorBound:
         >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1))
         >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(1.0, 1.0), (0.0, 1.0))
         >>> square = law.error_bound().mean(lambda x: x[..., 0] ** 2, 0.0, growth=1.0)
-        >>> 1 + np.exp(-2) in square, square.kind.name, bool(square.half_width < 0.02)
+        >>> 0.5 + 1.5 * np.exp(-2) in square, square.kind.name, bool(square.half_width < 0.02)
         (True, 'BOUND', True)
         """
         if growth and not np.isfinite(self.moment):

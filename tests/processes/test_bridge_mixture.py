@@ -74,9 +74,16 @@ def off(process, space, end):
     return float(space.grid.integrate(np.abs(law.values - values)))
 
 
-@pytest.mark.parametrize(("d", "cells"), [(1, (64, 112)), (2, (28, 42))])
-@pytest.mark.parametrize(("order", "least"), [(2, 1.75), (4, 3.4)])
-def test_the_projected_drift_has_the_marginals_of_the_bridges_by_volumes(d, cells, order, least):
+@pytest.mark.parametrize(
+    ("d", "order", "cells", "least"),
+    [
+        pytest.param(1, 2, (64, 112), 1.75, marks=pytest.mark.slow),
+        (1, 4, (64, 112), 3.4),
+        pytest.param(2, 2, (32, 56), 1.75, marks=pytest.mark.slow),
+        pytest.param(2, 4, (28, 42), 3.4, marks=pytest.mark.slow),
+    ],
+)
+def test_the_projected_drift_has_the_marginals_of_the_bridges_by_volumes(d, order, cells, least):
     process = BridgeMixture(coupling(d), 0.8)
     boxes = [mfg.CartesianGrid.cube(6.0 - d / 2, n, d) for n in cells]
     errors = [off(process, mfg.FiniteVolume(box, order=order), END[d]) for box in boxes]

@@ -23,7 +23,7 @@ def on_a_grid(law, other, cells=500, half_width=7.0):
     return float(kl), float(grid.integrate(p * np.sum((law.score(x) - other.score(x)) ** 2, axis=-1)))
 
 
-@pytest.mark.parametrize("t", [0.0, 0.4])
+@pytest.mark.parametrize("t", [0.2, 0.4])
 def test_mixtures_agree_with_another_rule(t):
     process, unit = mfg.OrnsteinUhlenbeck(), mfg.gaussian(0.0, 0.5, 2)
     law, rest = PlanarMixture.noised(TWO, Instant.of(process, t)), PlanarMixture.of(unit)

@@ -57,9 +57,8 @@ def spectrum(rng, k, D, V, smeared):
     return np.linalg.svd(law.score(x), compute_uv=False) / np.sqrt(400)
 
 
-def gap_on_circle(V):
-    """Return the second over the first singular value of scores at 400 points noised from one place of the uneven circle."""
-    z = np.random.default_rng(0).normal(size=(400, 2))  # the same at every V
+def gap_on_circle(V, z):
+    """Return the second over the first singular value of scores at points z √V from a place of the uneven circle."""
     values = np.linalg.svd(uneven(np.array([[R, 0.0]]) + np.sqrt(V) * z, V), compute_uv=False)
     return float(values[1] / values[0])
 
@@ -95,7 +94,8 @@ def near(level, rng, curvature=1.0, smeared=0.0):
             resolution=5e-2,
         )
     )
-    steps = [gap_on_circle(V) for V in variances]
+    z = rng.normal(size=(400, 2))  # the same at every V
+    steps = [gap_on_circle(V, z) for V in variances]
     power = float(np.log10(steps[1] / steps[2]))
     found = mfg.Estimate(power, abs(power - np.log10(steps[0] / steps[1])), mfg.Kind.EXTRAPOLATED, "a decade before")
     # δ: 400 points, and what a decade of V changes: a gap at one V could be luck
