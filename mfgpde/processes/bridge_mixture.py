@@ -153,12 +153,8 @@ class BridgeMixture(ForwardProcess):
 
     def moments(self, t: float) -> tuple[Array, Array, Array]:
         """Return weights (k,), means (k, d) and covariances (k, d, d) of the law of X_t, a mixture of Gaussians."""
-        logs, start, end, C00, C01, C11 = self._parts
-        u, noise = self._share(t), self.scale**2 * self.horizon
-        crossed = C01 + np.swapaxes(C01, 1, 2)
-        unit = np.eye(self.dimension)
-        S = (1 - u) ** 2 * C00 + u * (1 - u) * crossed + u**2 * C11 + noise * u * (1 - u) * unit
-        return np.exp(logs), (1 - u) * start + u * end, S
+        means, S = self._gaussians(self._share(t))
+        return np.exp(self._parts[0]), means, S
 
     def remembered_drift(self, start: Array, x: Array, t: float) -> Array:
         """Return E[(X_T − x)/(T − t) | X_0, X_t = x], the drift of the bridges themselves given their start, (..., d).
@@ -174,7 +170,8 @@ class BridgeMixture(ForwardProcess):
     def joint_moments(self, t: float) -> tuple[Array, Array, Array]:
         """Return weights (k,), means (k, 2d) and covariances (k, 2d, 2d) of the law of (X_0, X_t)."""
         logs, start, _, C00, C01, _ = self._parts
-        u, (_, means, S) = self._share(t), self.moments(t)
+        u = self._share(t)
+        means, S = self._gaussians(u)
         crossed = (1 - u) * C00 + u * C01
         upper = np.concatenate((C00, crossed), axis=2)
         lower = np.concatenate((np.swapaxes(crossed, 1, 2), S), axis=2)
@@ -200,10 +197,21 @@ class BridgeMixture(ForwardProcess):
         """Return ∇(∇·b)."""
         return self._evaluated(x, t, 3)
 
-    def _share(self, t: float) -> float:
-        if not -1e-12 <= t / self.horizon <= 1 + 1e-12:
-            raise ValueError(f"bridges run from t = 0 to {self.horizon:g}, got t = {t!r}")
-        return float(np.clip(t / self.horizon, 0.0, 1.0))
+    def _gaussians(self, u: Array) -> tuple[Array, Array]:
+        """Return means (…, k, d) and covariances (…, k, d, d) at shares u of the horizon: one, or an array (…, 1, 1, 1)."""
+        _, start, end, C00, C01, C11 = self._parts
+        v, noise = u[..., 0], self.scale**2 * self.horizon
+        S = (1 - u) ** 2 * C00 + u * (1 - u) * (C01 + np.swapaxes(C01, 1, 2)) + u**2 * C11
+        return (1 - v) * start + v * end, S + noise * u * (1 - u) * np.eye(self.dimension)
+
+    def _share(self, t: ArrayLike) -> Array:
+        """Return t/T with three axes for components and their covariances."""
+        u = np.asarray(t, float) / self.horizon
+        inside = (u >= -1e-12) & (u <= 1 + 1e-12)
+        if not inside.all():
+            first = float(np.asarray(t, float)[~inside].ravel()[0])
+            raise ValueError(f"bridges run from t = 0 to {self.horizon:g}, got t = {first!r}")
+        return np.clip(u, 0.0, 1.0)[..., None, None, None]
 
     def _evaluated(self, x: Array, t: ArrayLike, what: int) -> Array:
         """Return drift, divergence, Jacobian or ∇(∇·b) at times that may differ from point to point."""
@@ -211,25 +219,28 @@ class BridgeMixture(ForwardProcess):
             raise ValueError(f"points must have shape (..., {self.dimension}), got {x.shape}")
         shape = x.shape[:-1] + (x.shape[-1:], (), (x.shape[-1],) * 2, x.shape[-1:])[what]
         flat = x.reshape(-1, x.shape[-1])
-        if not np.ndim(t):
-            return self._at(flat, float(t), what).reshape(shape)  # pyright: ignore[reportArgumentType]
-        moments = np.broadcast_to(np.asarray(t, float), x.shape[:-1]).ravel()
-        found = np.empty((len(flat), *shape[x.ndim - 1 :]), like=x)
-        for moment in np.unique(moments):
-            chosen = moments == moment
-            found[chosen] = self._at(flat[chosen], float(moment), what)
-        return found.reshape(shape)
+        moments = np.asarray(t, float)
+        if not moments.ndim:
+            return self._averaged_at(flat, self._pulls(moments), what).reshape(shape)
+        moments = np.broadcast_to(moments, x.shape[:-1]).ravel()
+        size = max(1, BLOCK // self._parts[1].size)
+        blocks = (slice(i, i + size) for i in range(0, max(len(flat), 1), size))
+        found = [self._averaged_at(flat[one], self._pulls(moments[one]), what) for one in blocks]
+        return np.concatenate(found).reshape(shape)
 
-    def _turned(self, t: float) -> Array:
-        """Return Cov(X_T − X_t, X_t)/(1 − u), (k, d, d)."""
+    def _turned(self, t: ArrayLike) -> Array:
+        """Return Cov(X_T − X_t, X_t)/(1 − u), (…, k, d, d)."""
         _, _, _, C00, C01, C11 = self._parts
         u, noise = self._share(t), self.scale**2 * self.horizon
         return (1 - u) * (np.swapaxes(C01, 1, 2) - C00) + u * (C11 - C01) - noise * u * np.eye(self.dimension)
 
-    def _pulls(self, t: float) -> tuple[Array, Array, Array, Array, Array, Array]:
-        """Return logarithms of weights, means, precisions, log-determinants, drifts at the means, and B (k, d, d)."""
+    def _pulls(self, t: ArrayLike) -> tuple[Array, Array, Array, Array, Array, Array]:
+        """Return logarithms of weights, means, precisions, log-determinants, drifts at the means, and B (k, d, d).
+
+        At an array of times (n,) all but the first and the fifth have an axis for them in front.
+        """
         logs, start, end, *_ = self._parts
-        _, means, S = self.moments(t)
+        means, S = self._gaussians(self._share(t))
         precision, halves = _inverted(S, t)
         return logs, means, precision, halves, (end - start) / self.horizon, self._turned(t) @ precision / self.horizon
 
@@ -241,12 +252,9 @@ class BridgeMixture(ForwardProcess):
         rows = np.concatenate((np.swapaxes(C01, 1, 2) - C00, self._turned(t)), axis=2)
         return logs, means, precision, halves, (end - start) / self.horizon, rows @ precision / self.horizon
 
-    def _at(self, x: Array, t: float, what: int) -> Array:
-        return self._averaged_at(x, self._pulls(t), what)
-
     def _averaged_at(self, x: Array, pulls: tuple[Array, ...], what: int) -> Array:
         logs, means, precision, halves, speeds, turns = (beside(part, x) for part in pulls)
-        size = max(1, BLOCK // means.size)
+        size = max(1, BLOCK // means.size) if means.ndim == 2 else len(x)
         parts = [
             _averaged(x[i : i + size], logs, means, precision, halves, speeds, turns, what)
             for i in range(0, max(len(x), 1), size)
@@ -254,21 +262,23 @@ class BridgeMixture(ForwardProcess):
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _inverted(S: Array, t: float) -> tuple[Array, Array]:
+def _inverted(S: Array, t: ArrayLike) -> tuple[Array, Array]:
     """Return precisions and halves of log-determinants. Raises ValueError where a component has no spread."""
     values, axes = np.linalg.eigh(S)
-    if not (values[:, 0] > 0).all():
+    narrow = ~(values[..., 0] > 0).all(axis=-1)
+    if narrow.any():
+        first = float(np.asarray(t, float)[narrow].ravel()[0])
         raise ValueError(
-            f"at t = {t:g} a component of the bridges has no spread, and its law no density (points have none at their "
+            f"at t = {first:g} a component of the bridges has no spread, and its law no density (points have none at their "
             "ends): begin later, end earlier, or give the coupling some spread"
         )
-    return (axes / values[:, None, :]) @ np.swapaxes(axes, 1, 2), 0.5 * np.log(values).sum(axis=1)
+    return (axes / values[..., None, :]) @ np.swapaxes(axes, -1, -2), 0.5 * np.log(values).sum(axis=-1)
 
 
 def _responsible(x: Array, logs: Array, means: Array, precision: Array, halves: Array) -> tuple[Array, Array]:
     """Return responsibilities (n, k), and ∇log N_k (n, k, d)."""
     away = x[:, None, :] - means
-    slopes = -np.einsum("kij,nkj->nki", precision, away)
+    slopes = -np.einsum("...kij,...kj->...ki", precision, away)
     exponents = logs - halves + 0.5 * np.einsum("nki,nki->nk", slopes, away)
     weights = np.exp(exponents - exponents.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True), slopes
@@ -285,20 +295,20 @@ def _averaged(
     what: int,
 ) -> Array:
     r, slopes = _responsible(x, logs, means, precision, halves)
-    moves = speeds + np.einsum("kij,nkj->nki", turns, x[:, None, :] - means)
+    moves = speeds + np.einsum("...kij,...kj->...ki", turns, x[:, None, :] - means)
     if what == 0:
         return np.einsum("nk,nki->ni", r, moves)
     apart = slopes - np.einsum("nk,nki->ni", r, slopes)[:, None, :]
     if what == 2:
-        return np.einsum("nk,kij->nij", r, turns) + np.einsum("nk,nki,nkj->nij", r, moves, apart)
-    traces = np.einsum("kii->k", turns) + np.einsum("nki,nki->nk", moves, apart)
+        return np.einsum("...k,...kij->...ij", r, turns) + np.einsum("nk,nki,nkj->nij", r, moves, apart)
+    traces = np.einsum("...kii->...k", turns) + np.einsum("nki,nki->nk", moves, apart)
     if what == 1:
         return np.einsum("nk,nk->n", r, traces)
     mean_move = np.einsum("nk,nki->ni", r, moves)
-    bend = -np.einsum("nk,kij,ni->nj", r, precision, mean_move)  # ∇²log p b, p's own Hessian
+    bend = -np.einsum("...k,...kij,...i->...j", r, precision, mean_move)  # ∇²log p b, p's own Hessian
     bend += np.einsum("nk,nki,nkj,ni->nj", r, apart, apart, mean_move)
-    found = np.einsum("nk,nk,nki->ni", r, traces, apart) + np.einsum("nk,kij,nki->nj", r, turns, apart)
-    return found - np.einsum("nk,kij,nki->nj", r, precision, moves) - bend
+    found = np.einsum("nk,nk,nki->ni", r, traces, apart) + np.einsum("...k,...kij,...ki->...j", r, turns, apart)
+    return found - np.einsum("...k,...kij,...ki->...j", r, precision, moves) - bend
 
 
 def examples() -> Iterator[BridgeMixture]:
