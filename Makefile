@@ -7,6 +7,10 @@ PYTHON := .venv/bin/python
 test test-torch test-all: export PYTHONDONTWRITEBYTECODE :=
 # workers share the cores already: threads of BLAS would wait for each other
 test test-torch test-all: export OPENBLAS_NUM_THREADS ?= 1
+# and so for what JAX compiled, for the next run too
+test test-all: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.pytest_cache/jax
+test test-all: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
+test test-all: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 
 .PHONY: env validate test test-torch test-all lint figures docs bench baseline clean
 

@@ -137,6 +137,7 @@ def test_spectra_know_both_to_ten_digits():
     assert r == pytest.approx(brentq(lambda r: i1(3.2 * r) / i0(3.2 * r) - r, 0.05, 1.0), abs=1e-8)
 
 
+@pytest.mark.slow  # the same on the line in a second
 def test_an_attracted_crowd_in_the_plane_is_one_by_three_methods():
     """Volumes, elements and waves agree on a drift that turns, and a pull that saturates; no closed form."""
     diffusion = Diffusion(lambda x, t: np.stack((-x[..., 1], x[..., 0]), axis=-1) - 0.5 * x, lambda x, t: 0.4)

@@ -67,6 +67,7 @@ def test_a_tensor_that_turns_with_the_place():
     assert np.log2(coarse / fine) == pytest.approx(3, abs=0.4), (coarse, fine)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the initial density is narrower")
 def test_a_full_tensor_in_three_dimensions():
     S3 = np.array([[0.5, 0.2, -0.1], [0.2, 0.4, 0.15], [-0.1, 0.15, 0.3]])

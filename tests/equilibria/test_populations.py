@@ -51,7 +51,11 @@ def towards(i):
 
 @pytest.mark.parametrize(
     ("method", "cells", "tolerance"),
-    [("entropic", (48, 96, 192), 1e-7), ("newton", (96, 192), 1e-7), ("primal-dual", (48, 96), 1e-3)],
+    [
+        ("entropic", (48, 96, 192), 1e-7),
+        ("newton", (96, 192), 1e-7),
+        pytest.param("primal-dual", (48, 96), 1e-3, marks=pytest.mark.slow),
+    ],
 )
 def test_coupled_riccati_equations_at_order_two(method, cells, tolerance):
     means, variances = riccati()
