@@ -23,7 +23,7 @@ class Tabulated:
 
     `rtol` bounds the last tenth of the Chebyshev coefficients relative to the largest value of the field; few points
     (fewer than 64 numbers) go straight to the field until the same array was asked for OFTEN times in a row. Raises
-    ValueError outside the interval, and where 257 nodes do not suffice.
+    ValueError outside the interval, and where 257 nodes do not suffice for many points.
 
     >>> field = mfg.scores.Tabulated(lambda x, t: np.sin(t) * x, 0.0, 1.0)
     >>> print(f"{field(np.ones((64, 1)), 0.3)[0, 0]:.6f}")  # sin 0.3
@@ -44,12 +44,21 @@ class Tabulated:
         if x.size < 64:
             points, times = self._few
             self._few = x, times + 1 if points is x else 1
-            if self._few[1] <= OFTEN:
+            if self._few[1] <= OFTEN or not self._has_table(x):
                 return self.function(x, t)
         theta = np.arccos(np.clip((2 * t - self.start - self.end) / (self.end - self.start), -1, 1))
         coefficients = self._coefficients(x)
         waves = np.cos(theta * np.arange(len(coefficients)))
         return np.asarray(np.tensordot(waves, coefficients, axes=1), dtype=float)
+
+    def _has_table(self, x: Array) -> bool:
+        """Whether few points have one, which nobody was promised: where nodes do not suffice they go to the field on."""
+        try:
+            self._coefficients(x)
+        except ValueError:
+            self._few = x, -(10**9)
+            return False
+        return True
 
     def _coefficients(self, x: Array) -> Array:
         for points, table in self._tables:

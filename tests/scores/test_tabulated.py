@@ -35,3 +35,12 @@ def test_few_points_that_change_are_not_tabulated():
     assert field.calls == 100
     with pytest.raises(ValueError, match="asked at t = 3"):
         table(np.ones((3, 1)), 3.0)
+
+
+def test_few_points_whose_table_would_not_be_fine_enough_stay_with_the_field():
+    field = Counted()
+    table, x = mfg.scores.Tabulated(lambda x, t: field(x, 1000 * t), 0.0, 2.0), np.ones((3, 1))
+    for t in np.linspace(0, 2, 100):
+        assert table(x, float(t)) == pytest.approx(np.sin(3000 * t) * x, abs=1e-12)
+    with pytest.raises(ValueError, match="257"):
+        table(np.ones((200, 1)), 1.0)

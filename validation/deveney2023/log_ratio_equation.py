@@ -33,7 +33,10 @@ def generated(seed, shapes):
         for case in list(family.draw(rng, d))[:members]:
             rows, T = [], case.process.horizon
             R = mfg.scores.Tabulated(
-                lambda x, t, case=case: mfg.log_density_residual(case.process, case.score, x, t), case.stop, T
+                lambda x, t, case=case: mfg.log_density_residual(case.process, case.score, x, t),
+                case.stop,
+                T,
+                rtol=1e-7,  # of logarithms that are judged to 3e-3
             )
             for h in (spacing, 1.5 * spacing):
                 grid = mfg.CartesianGrid.cube(case.box, 2 * int(np.ceil(case.box / h)), d)
