@@ -216,7 +216,8 @@ def planar_mean(law: PlanarMixture, f: Integrand, width: Ball, bound: Sequence[B
             far + 2 * width,
             (width * width * law.sizes[1]).exp(),
         )  # |z| ≤ |x| + √2 a; |N(x + iy)| ≤ e^{a²/λ} N(x)
-        size = grown * sum((b * law.moment(j, near).sqrt() for j, b in enumerate(bound)), ball(0.0)).upper()
+        carried: Ball = sum((b * law.moment(j, near).sqrt() for j, b in enumerate(bound)), ball(0.0))
+        size = grown * carried.upper()
         h = ball(float(2 * flint.arb.pi() * width / -flint.arb(LEFT).log()))
         q = (-2 * flint.arb.pi() * width / h).exp()
         missed = _power((1 + q) / (1 - q), 2) - 1
