@@ -131,7 +131,7 @@ def unequal(level, rng, horizon, pull, tolerance):
         mfg.CartesianGrid.cube(4.0, n, 1),
         steps=n // 4,
         tolerance=tolerance,
-        iterations=6000,
+        iterations=24_000,
     )
     value, change = line.limit(source, target, T, 4000)
     reference = mfg.Estimate(value, 2 * change, mfg.Kind.EXTRAPOLATED, "4000 quantiles, from 500 on")
