@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from mfgpde.report import plotting
 
 PANELS = (
-    ("lai2023/dsm-violates-score-fpe", "t", "|ε| / |s|", "denoising alone\nleaves a residual"),
+    ("lai2023/dsm-violates-score-fpe", "t", "share of its own size", "denoising alone\nleaves a residual"),
     ("deveney2023/gap-closes", "weight of the penalty", "W₂", "a penalised residual\ncloses the gap"),
     ("zhang2023/gradient-flow-limit", "ε", "distance", "games tend to\ngradient flows"),
     ("zhang2024/terminal-loss-degenerates", "precision γ", "L / (1 + γ)", "kernels at the data:\nno best width"),
@@ -20,6 +20,9 @@ def curves(panel, run: Mapping, claim: str, x_label: str, y_label: str) -> list[
     rows = []
     chosen = [one for one in plotting.claim_in(run, claim)["series"] if one["x_label"] == x_label]
     chosen = [one for one in chosen if not one["label"].startswith("3D")]
+    if len(chosen) > len(plotting.MARKERS):  # several laws of data: the first stands for them
+        law = chosen[0]["label"].split(": ")[0]
+        chosen = [one for one in chosen if one["label"].split(": ")[0] == law]
     for k, one in enumerate(chosen):
         panel.plot(one["x"], one["y"], marker=plotting.MARKERS[k], label=one["label"].split(": ")[-1])
         rows += [(claim, one["label"], x, y) for x, y in zip(one["x"], one["y"], strict=True)]
