@@ -3,7 +3,6 @@
 import time
 from dataclasses import replace
 
-import mpmath
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -91,6 +90,7 @@ def test_lebesgue_s_constant_of_gauss_points_is_not_underrated(nodes):
 
 def test_derivatives_of_a_mixture_are_not_underrated():
     """∂ᵏp/k! at points of boxes by differences of 40 digits, against the bound by Cramér's inequality."""
+    mpmath = pytest.importorskip("mpmath")
     law = mfg.GaussianMixture(
         [0.4, 0.6], [[0.3, -0.2], [-1.0, 0.5]], [[[0.3, 0.1], [0.1, 0.2]], [[0.5, 0.0], [0.0, 0.1]]]
     )

@@ -10,6 +10,8 @@ from mfgpde.scores.files import Network, network_score
 from mfgpde.solvers.enclosed_networks import UNITS, reverse_by_network
 from mfgpde.solvers.reconstruction import Panels, Reconstruction
 
+pytest.importorskip("jax")
+
 PROCESS = mfg.VarianceExploding(0.3, 1.2)
 
 
