@@ -18,6 +18,17 @@ class NotEnclosed(TypeError):
     """A function that is no formula of what a Jet goes through: its derivatives are not bounded by intervals."""
 
 
+def called(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a formula with Taylor coefficients; NotEnclosed where it is none."""
+    try:
+        found = function(*arguments)
+    except NotEnclosed:
+        raise
+    except Exception as problem:  # whatever a user's function does with coefficients in place of numbers
+        raise NotEnclosed(f"no formula: {type(problem).__name__}: {str(problem)[:100]}") from problem
+    return found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
+
+
 class Jet:
     """Intervals lower, upper (n + 1, …) that hold f^(k)(x)/k!, k = 0 … n, for every x of an interval; up to rounding.
 

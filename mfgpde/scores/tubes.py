@@ -1,7 +1,7 @@
 """Fully connected networks at complex points near the real ones: where they are analytic, and how large they are there.
 
 silu z = z/(1 + e^{−z}) has its nearest poles at ±iπ. Where |Im z| ≤ 1 for what enters each unit, |silu z| ≤ |z|, silu′ lies
-in a disc around ½ and silu″ below a number (both largest on the edge of the strip, by the maximum principle); so a network
+in a disc around ½ and silu″ below a number (both largest on the edge of the strip, where balls hold them); so a network
 is analytic for |Im x_i| ≤ a, with a from its weights alone.
 """
 

@@ -18,7 +18,7 @@ from scipy.special import ndtr
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
-from mfgpde.core.taylor import Jet, NotEnclosed
+from mfgpde.core.taylor import Jet, NotEnclosed, called
 from mfgpde.densities import GaussianMixture
 
 POINTS = {1: 8, 2: 6, 3: 4}
@@ -97,7 +97,7 @@ def rests(f: Callable[..., Any], lower: Array, upper: Array, points: int) -> Arr
         for axis in range(d):
             at = [(Jet.variable if k == axis else Jet.constant)(low[:, k], high[:, k], 2 * points) for k in range(d)]
             with np.errstate(all="ignore"):
-                jet = _called(f, at)
+                jet = _formula(f, at)
                 other = np.prod(np.delete(widths, axis, axis=1), axis=1)
                 found[axis, part] = other * _rest(jet, widths[:, axis], points)
     return found
@@ -118,15 +118,8 @@ def _rest(jet: Any, width: Array, points: int) -> Array:
     return best
 
 
-def _called(f: Callable[..., Any], at: Sequence[Any]) -> Any:
-    try:
-        found = f(*at)
-    except NotEnclosed:
-        raise
-    except Exception as problem:
-        raise NotEnclosed(f"no formula: {type(problem).__name__}: {str(problem)[:100]}") from problem
-    if isinstance(found, np.ndarray) and found.ndim == 0:
-        found = found.item()
+def _formula(f: Callable[..., Any], at: Sequence[Any]) -> Any:
+    found = called(f, *at)
     if not isinstance(found, Jet | int | float | np.floating | np.integer):
         raise NotEnclosed(f"a formula returned {type(found).__name__}")
     return found

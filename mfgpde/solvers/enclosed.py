@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.core.taylor import Jet, NotEnclosed
+from mfgpde.core.taylor import Jet, NotEnclosed, called
 from mfgpde.densities import GaussianMixture
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.equations.fokker_planck import ReverseDrift
@@ -94,17 +94,6 @@ def rest(jet: Any, degree: int, half: Array | float) -> Array | float:
     if not np.all(np.isfinite(found)):
         raise NotEnclosed("a derivative that is not finite")
     return found
-
-
-def called(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a formula with Taylor coefficients; NotEnclosed where it is none."""
-    try:
-        found = function(*arguments)
-    except NotEnclosed:
-        raise
-    except Exception as problem:
-        raise NotEnclosed(f"no formula: {type(problem).__name__}: {str(problem)[:100]}") from problem
-    return found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
 
 
 def affine(equation: FokkerPlanck | Continuity) -> bool:

@@ -54,6 +54,20 @@ def test_constants_of_the_unit_hold_on_the_strip():
     assert np.abs(s).max() <= 1
 
 
+def test_constants_of_the_unit_are_proved():
+    """Balls along Im z = 1, 0 ≤ Re z ≤ 20: silu′(−z) = 1 − silu′(z), and conjugates go to conjugates; then both decay."""
+    flint = pytest.importorskip("flint")
+    disc, bent, half, wide = flint.arb(tubes.DISC), flint.arb(tubes.BENT), flint.arb(1) / 1000, 20
+    for k in range(500 * wide):
+        z = flint.acb(flint.arb(2 * k + 1, 1) * half, flint.arb(tubes.STRIP))
+        s = 1 / (1 + (-z).exp())
+        assert abs(s * (1 + z * (1 - s)) - flint.arb(0.5)) < disc
+        assert abs(s * (1 - s) * (2 + z * (1 - 2 * s))) < bent
+    small = flint.arb(-wide).exp() / (1 - flint.arb(-wide).exp())  # |1 − s| from there on, |s| ≤ 1, and |z| small falls
+    assert flint.arb(0.5) + small * (2 + wide) < disc
+    assert small * (2 + 3 * (1 + wide)) < bent
+
+
 @pytest.mark.parametrize("predicts", ["noise", "edm", "potential"])
 def test_scores_of_predictions_and_potentials_are_below_their_bounds(predicts, tmp_path):
     rng = np.random.default_rng(3)
