@@ -95,17 +95,34 @@ class CartesianGrid:
     def _faces(self) -> tuple[Array, ...]:
         return tuple(_mesh(self.face_axes(axis)) for axis in range(self.dimension))
 
-    def face_slabs(self, axis: int) -> Iterator[tuple[slice, Array]]:
-        """Yield (slice of the first axis, face centres there): a large grid in slabs of at most SLAB points, not kept."""
-        shape = tuple(n + (i == axis) for i, n in enumerate(self.cells))
-        if np.prod(shape) <= SLAB:
-            yield slice(None), self.faces(axis)
-            return
+    def face_slabs(self, axis: int) -> Iterator[tuple[tuple[slice, ...], Array]]:
+        """Yield (where among all faces, face centres there) of the faces normal to `axis` that are not on its walls.
+
+        A large grid in slabs of at most SLAB points, not kept. A smaller one in a single slab, which is the same array at
+        each call: what is tabulated by its points finds its table again.
+        """
+        along, parts = self.axes_off_walls(axis), list(self.slabs(axis, SLAB))
+        for where, part in parts:
+            yield where, self._off_walls[axis] if len(parts) == 1 else _mesh((along[0][part], *along[1:]))
+
+    def slabs(self, axis: int, most: int) -> Iterator[tuple[tuple[slice, ...], slice]]:
+        """Yield (where among all faces, where along the first axis of those off the walls) of slabs of `most` points."""
+        first = 0 if self.periodic[axis] else 1
+        rest = (slice(None),) * (axis - 1) + (slice(first, self.cells[axis] + 1 - first),) if axis > 0 else ()
+        sizes = tuple(len(x) for x in self.axes_off_walls(axis))
+        depth, moved = max(1, most * sizes[0] // int(np.prod(sizes))), first * (axis == 0)
+        for start in range(0, sizes[0], depth):
+            stop = min(start + depth, sizes[0])
+            yield (slice(start + moved, stop + moved), *rest), slice(start, stop)
+
+    @cached_property
+    def _off_walls(self) -> tuple[Array, ...]:
+        return tuple(_mesh(self.axes_off_walls(axis)) for axis in range(self.dimension))
+
+    def axes_off_walls(self, axis: int) -> tuple[Array, ...]:
+        """Return the coordinates along each axis of the faces normal to one that are not on its walls."""
         along = self.face_axes(axis)
-        depth = max(1, SLAB * shape[0] // int(np.prod(shape)))
-        for start in range(0, shape[0], depth):
-            part = slice(start, min(start + depth, shape[0]))
-            yield part, _mesh((along[0][part], *along[1:]))
+        return along if self.periodic[axis] else tuple(x[1:-1] if i == axis else x for i, x in enumerate(along))
 
     def face_axes(self, axis: int) -> tuple[Array, ...]:
         """Return the coordinates along each axis of the faces normal to one."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, contiguous
+from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
 from mfgpde.discretisations.checks import checked, trouble
 from mfgpde.grids import CartesianGrid
@@ -55,10 +55,8 @@ class Coefficients:
         there = self.xp is not np and self._computes_there(function, t)
         values = np.zeros_like(self.xp.asarray(np.zeros(1)), shape=shape)
         for part, faces in self._face_slabs(axis) if there else self.grid.face_slabs(axis):
-            inner = (slice(None),) if self.grid.periodic[axis] else self._off_walls(part, axis)
-            faces = contiguous(faces[inner])
             found = checked(function(faces, t), faces.shape, what, finite or not there)[..., axis]
-            values[part][inner] = found if there or self.xp is np else self.xp.asarray(np.ascontiguousarray(found))
+            values[part] = found if there or self.xp is np else self.xp.asarray(np.ascontiguousarray(found))
         if self.xp is np:
             self._read((id(function), axis, t), lambda: (function, values[self._few[axis]]))  # its id stays its own
         return values
@@ -94,27 +92,16 @@ class Coefficients:
             values if values.shape == self.few.shape else checked(values, self.few.shape, f"the drift at t = {t:g}")
         )
 
-    def _off_walls(self, part: slice, axis: int) -> tuple[slice, ...]:
-        """Return which faces of a slab are not on the walls of their axis."""
-        if axis > 0:
-            return (*(slice(None),) * axis, slice(1, -1))
-        last = self.grid.cells[0]  # the index of the upper wall
-        start, stop, _ = part.indices(last + 1)
-        return (slice(int(start == 0), last - start if stop > last else None),)
-
-    def _face_slabs(self, axis: int) -> Iterator[tuple[slice, Any]]:
+    def _face_slabs(self, axis: int) -> Iterator[tuple[tuple[slice, ...], Any]]:
         along = self._face_axes[axis]
-        shape = tuple(len(x) for x in along)
-        depth = max(1, SLAB * shape[0] // int(np.prod(shape)))
-        for start in range(0, shape[0], depth):
-            part = slice(start, min(start + depth, shape[0]))
-            yield part, mesh((along[0][part], *along[1:]))
+        for where, part in self.grid.slabs(axis, SLAB):
+            yield where, mesh((along[0][part], *along[1:]))
 
     @cached_property
     def _face_axes(self) -> tuple[tuple[Any, ...], ...]:
-        """The coordinates of the faces normal to each axis, on the device."""
+        """The coordinates of the faces normal to each axis and off its walls, on the device."""
         axes = range(self.grid.dimension)
-        return tuple(tuple(map(self.xp.asarray, self.grid.face_axes(axis))) for axis in axes)
+        return tuple(tuple(map(self.xp.asarray, self.grid.axes_off_walls(axis))) for axis in axes)
 
     def _computes_there(self, function: Callable[[Array, float], Any], t: float) -> bool:
         if not self.work:
