@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from mfgpde.verify import record
 
 SHOWN = 20
 """failures in the terminal"""
+DRAWS = "draws.jsonl"
+"""what an interrupted trial leaves in its folder"""
 
 
 def describe(console: Any) -> None:
@@ -25,24 +27,36 @@ def describe(console: Any) -> None:
         console.print(f"{name}: {(inspect.getdoc(FAMILIES[name]) or '').splitlines()[0]}", highlight=False)
 
 
-def run(names: Sequence[str], cases: int, kind: str | None, seed: int, out: Path, package: Path, console: Any) -> bool:
+def run(asked: Asked, out: Path, package: Path, console: Any) -> bool:
     """Hold the trial, write and show what it found; say whether every promise was kept."""
-    found = tried(names, cases, kind, seed, console.is_terminal)
-    written(found, out, package, console)
-    return found.kept
+    return tried(asked, console.is_terminal, out / DRAWS, lambda found: written(found, out, package, console)).kept
 
 
-def tried(names: Sequence[str], cases: int, kind: str | None, seed: int, show: bool) -> Calibration:
-    """Return the trial of families by name (none: all whose libraries are here), of one draw where "family:draw" says so.
+@dataclass(frozen=True)
+class Asked:
+    """Families, or single draws as "family:7" (none: all families); how many cases, of which kind; how many processes."""
+
+    names: Sequence[str] = ()
+    cases: int = 300
+    kind: str | None = None
+    seed: int = 0
+    jobs: int = 1
+
+
+def tried(
+    asked: Asked, show: bool, checkpoint: Path | None = None, on_result: Callable[[Calibration], None] = lambda _: None
+) -> Calibration:
+    """Return the trial that is asked for; what was found goes to `on_result` before what it was made of is let go.
 
     Raises ValueError for a family or kind that there is not, and a draw that is no number.
     """
+    kind = asked.kind
     if kind is not None and kind.upper() not in Kind.__members__:
         raise ValueError(f"unknown kind {kind!r}; {nearest(kind, [one.name.lower() for one in Kind])}")
     wanted = None if kind is None else Kind[kind.upper()]
     draws: list[int] = []
     chosen: list[str] = []
-    for name in names:
+    for name in asked.names:
         family, colon, draw = name.partition(":")
         if colon and not draw.isdigit():
             raise ValueError(f"{name!r} names no draw; write {family}:7 for draw 7")
@@ -50,11 +64,18 @@ def tried(names: Sequence[str], cases: int, kind: str | None, seed: int, show: b
         chosen.append(family)
     if draws and len(set(chosen)) != 1:
         raise ValueError("single draws are those of one family")
-    missing = {} if names else FAMILIES.absent()
-    chosen = chosen or list(FAMILIES)
-    made = {name: FAMILIES.named(name)() for name in dict.fromkeys(chosen)}
-    found = calibrate(made, cases, kind=wanted, seed=seed, draws=draws, progress=show)
-    return replace(found, missing={**missing, **found.missing})
+    missing = {} if asked.names else FAMILIES.absent()
+    made = {name: FAMILIES.named(name)() for name in dict.fromkeys(chosen or FAMILIES)}
+
+    def whole(found: Calibration) -> Calibration:
+        return replace(found, missing={**missing, **found.missing})
+
+    return whole(
+        calibrate(
+            made, asked.cases, kind=wanted, seed=asked.seed, draws=draws, jobs=asked.jobs, checkpoint=checkpoint,
+            on_result=lambda found: on_result(whole(found)), progress=show,
+        )
+    )  # fmt: skip
 
 
 def written(found: Calibration, out: Path, package: Path, console: Any) -> None:
@@ -74,3 +95,5 @@ def written(found: Calibration, out: Path, package: Path, console: Any) -> None:
         console.remark(f"{name} was left out: {words}")
     files = f"Page: {out / 'calibration.html'}   Figure: {picture}"
     console.print(f"{len(found.refused)} draws refused. {files}", highlight=False)
+    if found.resumed:
+        console.print(f"{found.resumed} draws are from the interrupted trial that this one continued.", highlight=False)

@@ -271,16 +271,21 @@ def calibrate(
     kind: Annotated[str | None, typer.Option(help="Only proved, bound, extrapolated or confidence.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the problems drawn.")] = 0,
     out: OutOption = Path("results/calibration"),
+    jobs: JobsOption = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the families and stop.")] = False,
 ) -> None:
-    """Put error bars on trial on random problems with known answers; exit code 1 if a promise is broken."""
+    """Put error bars on trial on random problems with known answers; exit code 1 if a promise is broken.
+
+    Interrupted, the same command goes on, to the same numbers bit for bit.
+    """
     with Complaints():
         from mfgpde.app import calibrated, outputs
 
         if list_:
             return calibrated.describe(_console())
         outputs.folder(out)
-        kept = calibrated.run(families or [], cases, kind, seed, out, PACKAGE, _console())
+        asked = calibrated.Asked(families or [], cases, kind, seed, jobs)
+        kept = calibrated.run(asked, out, PACKAGE, _console())
     raise typer.Exit(0 if kept else 1)
 
 

@@ -6,22 +6,31 @@ many failures have a probability below 1/1000 at that rate.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom
 
 from mfgpde.calibration.contract import Case, Family
-from mfgpde.core.errors import NotConverged
+from mfgpde.calibration.draws import KeptDraws, Place, made
 from mfgpde.core.estimate import Kind
 from mfgpde.core.progress import meter
+from mfgpde.core.threads import THREADS, available, shares
+from mfgpde.core.version import __version__
+from mfgpde.verify import record
 
 RATE = {Kind.PROVED: 0.0, Kind.BOUND: 0.0, Kind.EXTRAPOLATED: 0.01, Kind.CONFIDENCE: 0.01}
 """of bars that may miss the truth"""
 ALARM = 1e-3
 """probability that a row of a right rate is called wrong"""
+WORTH = 50
+"""cases for which another process is started"""
+AHEAD, MOST = 40, 32
+"""a draw is made before it is counted for so many cases, at most so many a process: one that takes long stops no other"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,8 @@ class Calibration:
     seed: int = 0
     missing: Mapping[str, str] = field(default_factory=dict)
     """families that need a library which is not here"""
+    resumed: int = 0
+    """draws that an interrupted trial had made"""
 
     @property
     def rows(self) -> list[Row]:
@@ -106,39 +117,53 @@ def calibrate(
     kind: Kind | None = None,
     seed: int = 0,
     draws: Sequence[int] = (),
+    jobs: int = 1,
+    checkpoint: Path | None = None,
+    on_result: Callable[[Calibration], None] = lambda _: None,
     progress: bool = False,
 ) -> Calibration:
     """Return what bars do on `cases` numbers: the draws that once failed, then new ones of every family in turn.
 
-    `kind` leaves out the others; `draws` names the draws to make instead. Raises ValueError for fewer cases than one, and
-    where the families have none of that kind.
+    `kind` leaves out the others; `draws` names the draws to make instead. `jobs` processes make them, 0: one a core, but
+    one for 50 cases at most; other threads may sum to other last bits. The file `checkpoint` keeps every draw as soon as it
+    is made: the same trial, interrupted, goes on from it, of more or fewer cases, too. It goes once `on_result` has what
+    was found.
+
+    Raises ValueError for fewer cases than one, where the families have none of that kind, and for a checkpoint of another
+    trial or another version; Busy where another trial is at it; RuntimeError where the system ends a process.
 
     >>> from mfgpde.calibration import FAMILIES, calibrate
     >>> calibrate({"quadratures": FAMILIES["quadratures"]()}, 40).kept
     True
     """
-    if cases < 1 or not families:
-        raise ValueError(f"a calibration needs families and at least one case, got {len(families)} and {cases}")
+    if cases < 1 or not families or jobs < 0:
+        raise ValueError(
+            f"a calibration needs families, at least one case and a number of processes, got {len(families)}, {cases} and "
+            f"{jobs}"
+        )
     tried: list[Tried] = []
     refused: list[tuple[str, int, int, str]] = []
     broken: list[tuple[str, int, int, str]] = []
     missing: dict[str, str] = {}
-    with meter("calibrating", show=progress) as bar:
-        for name, where, k in _order(families, seed, draws):
+    jobs = jobs or min(available(), -(-cases // WORTH))
+    kept = KeptDraws(checkpoint, _decided(families, kind, seed, draws, jobs) if checkpoint else {})
+    counted: list[Place] = []
+    places = (place for place in _order(families, seed, draws) if place[0] not in missing)
+    with meter("calibrating", show=progress) as bar, kept.working():
+        for draw in made(families, places, kept, jobs, min(max(cases // AHEAD, 2 * jobs), MOST * jobs)):
+            name, where, k = draw.place
             if name in missing:
                 continue
-            try:
-                for case in families[name].cases(generator(name, where, k)):
-                    if kind is None or case.estimate.kind is kind:
-                        tried.append(Tried(name, where, k, case))
-            except (ValueError, NotConverged) as problem:  # before a number: an honest no
-                refused.append((name, where, k, str(problem)))
-            except ImportError as problem:
-                missing[name] = str(problem)
+            counted.append(draw.place)
+            tried += [Tried(name, where, k, case) for case in draw.cases if kind is None or case.estimate.kind is kind]
+            if draw.refused:
+                refused.append((name, where, k, draw.refused))
+            if draw.broken:
+                broken.append((name, where, k, draw.broken))
+            if draw.missing:
+                missing[name] = draw.missing
                 if len(missing) == len(families):
                     break
-            except Exception as problem:
-                broken.append((name, where, k, f"{type(problem).__name__}: {problem}"))
             bar(min(1.0, len(tried) / cases), f"{sum(one.case.ratio > 1 for one in tried)} outside")
             if len(tried) >= cases and not draws:
                 break
@@ -146,14 +171,27 @@ def calibrate(
                 raise ValueError(
                     f"no case of the kind {'any' if kind is None else kind.name.lower()} in {', '.join(families)}"
                 )
-    if not tried and not missing:
-        raise ValueError(f"no case was drawn from {', '.join(families)}: {(refused or broken or ['nothing left'])[0]}")
-    return Calibration(tried, refused, broken, seed, missing)
+        if not tried and not missing:
+            raise ValueError(
+                f"no case was drawn from {', '.join(families)}: {(refused or broken or ['nothing left'])[0]}"
+            )
+        resumed = len(kept.found.keys() & set(counted))
+        found = Calibration(tried, refused, broken, seed, missing, resumed)
+        on_result(found)
+        kept.done(counted)
+    return found
 
 
-def generator(family: str, seed: int, draw: int) -> np.random.Generator:
-    """Return the generator of one draw: any can be made again alone."""
-    return np.random.default_rng([seed, draw, zlib.crc32(family.encode())])
+def _decided(
+    families: Mapping[str, Family], kind: Kind | None, seed: int, draws: Sequence[int], jobs: int
+) -> dict[str, Any]:
+    """Return all that decides what comes of draws to the last bit, and which are asked for."""
+    given = os.environ if jobs == 1 else shares(jobs)
+    threads = tuple(given.get(name, str(available())) for name in THREADS)
+    code = f"#{record.sources(Path(__file__).parents[1])}"
+    wanted = {"kind": "any" if kind is None else kind.name.lower(), "seed": seed, "draws": tuple(draws)}
+    known = {"version": __version__, "code": code, "versions": record.versions(), "threads": threads}
+    return {"family": dict(families), **wanted, **known}
 
 
 def _order(families: Mapping[str, Family], seed: int, draws: Sequence[int]) -> Iterator[tuple[str, int, int]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -39,6 +40,19 @@ def local_ranks(environment: Mapping[str, str] = os.environ) -> int:
 def shares(processes: int) -> dict[str, str]:
     """Return the environment that gives each of so many processes its part of the cores."""
     return dict.fromkeys(THREADS, str(max(1, available() // processes)))
+
+
+@contextmanager
+def shared(processes: int) -> Iterator[None]:
+    """Have processes that are started in the block share the cores, each with its part."""
+    share = shares(processes)
+    before = {name: os.environ.get(name) for name in share}
+    os.environ.update(share)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def wait_asleep() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -232,14 +231,8 @@ def _each(tasks: Sequence[Task], terms: Terms) -> Iterator[ClaimForm]:
     if not tasks:
         return
     workers = min(terms.jobs or threads.available(), len(tasks))
-    share = threads.shares(workers)
-    kept = {name: os.environ.get(name) for name in share}
-    os.environ.update(share)
-    try:
+    with threads.shared(workers):
         yield from farmed(tasks, partial(executor(terms.executor), workers))
-    finally:
-        for name, value in kept.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def farmed(tasks: Sequence[Task], make: Callable[[], Executor]) -> Iterator[ClaimForm]:

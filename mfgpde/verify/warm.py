@@ -7,7 +7,6 @@ file, and a time limit; with this process, or whoever talks to it, all claims en
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
 import select
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from mfgpde.core.parent import ask_for_end
 from mfgpde.verify import record, trial
 from mfgpde.verify.task import LIMIT, LISTED, OUTPUT, RESULT, WORK, Task
 
@@ -27,7 +27,6 @@ PRELOADED = (
     *("numpy", "scipy.fft", "scipy.linalg", "scipy.optimize", "scipy.sparse.linalg", "scipy.special", "scipy.stats"),
     *("numba", "mfgpde.solvers", "mfgpde.equilibria", "mfgpde.transport", "mfgpde.diagnostics"),
 )
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,7 @@ def _alone(folder: Path, ours: tuple[int, ...]) -> None:
     """Leave behind what belongs to the warm process: its session, signals, handles, input and output."""
     with suppress(OSError):
         os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    ask_for_end()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

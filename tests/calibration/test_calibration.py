@@ -9,7 +9,7 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.calibration import FAMILIES, Case, calibrate
-from mfgpde.calibration.trial import generator
+from mfgpde.calibration.draws import generator
 from mfgpde.core.estimate import Estimate, Kind
 
 PACKAGE = Path(mfg.__file__).parent
@@ -149,14 +149,14 @@ def test_covered_names_are_where_they_are_said_to_be():
 
 
 def test_what_is_asked_wrongly_is_said():
-    from mfgpde.app.calibrated import tried
+    from mfgpde.app.calibrated import Asked, tried
 
     with pytest.raises(ValueError, match="did you mean 'means'"):
-        tried(["meens"], 10, None, 0, False)
+        tried(Asked(["meens"], 10, None), False)
     with pytest.raises(ValueError, match="did you mean 'bound'"):
-        tried(["means"], 10, "bounds", 0, False)
+        tried(Asked(["means"], 10, "bounds"), False)
     with pytest.raises(ValueError, match="names no draw"):
-        tried(["means:x"], 10, None, 0, False)
+        tried(Asked(["means:x"], 10, None), False)
     with pytest.raises(ValueError, match="no case of the kind bound"):
-        tried(["means"], 10, "bound", 0, False)
-    assert len(tried(["means:3"], 10, None, 0, False).tried) == 7
+        tried(Asked(["means"], 10, "bound"), False)
+    assert len(tried(Asked(["means:3"], 10, None), False).tried) == 7

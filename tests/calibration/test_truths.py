@@ -17,13 +17,14 @@ from mfgpde.calibration.certificates import distances, generated
 from mfgpde.calibration.contract import between
 from mfgpde.calibration.convergences import _step
 from mfgpde.calibration.couplings import paired
+from mfgpde.calibration.draws import generator
 from mfgpde.calibration.ledgers import _parts
 from mfgpde.calibration.means import drawn_laws
 from mfgpde.calibration.particles import linear, quadratic
 from mfgpde.calibration.passages import Well, cumulative
 from mfgpde.calibration.sampled_laws import affine, between_gaussians
 from mfgpde.calibration.trajectories import Scaled, entropy, laws, squares
-from mfgpde.calibration.trial import ALARM, Row, Tried, generator
+from mfgpde.calibration.trial import ALARM, Row, Tried
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.diagnostics.score_residuals import score_residual
 from mfgpde.samplers import DDIM, Ancestral, Euler, EulerMaruyama, LogSNR, Model
