@@ -55,7 +55,7 @@ class Equation:
     def further(self, units: Array) -> tuple[Callable[[Array, float], Array], ...]:
         """Return what else than drift and diffusivity may change in time, as functions of points and a time.
 
-        `units` (d,) are lengths along the axes, for what also depends on a slope.
+        `units` (d,) are lengths along the axes, for what also depends on a slope. What is `Several` comes from one call.
         """
         return ()
 
@@ -100,6 +100,20 @@ class OfTime:
 def law_on(law: Density | Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Return the density of a law as a function of points; of a function itself."""
     return DensityOf(law) if isinstance(law, Density) else law
+
+
+@runtime_checkable
+class Several(Protocol):
+    """A function of points and time that gives `parts` numbers a point, (..., parts), each in a unit of its own."""
+
+    @property
+    def parts(self) -> int:
+        """How many."""
+        ...
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return them."""
+        ...
 
 
 @runtime_checkable

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -42,11 +41,7 @@ class HamiltonJacobiBellman(Equation):
 
     def further(self, units: Array) -> tuple[Callable[[Array, float], Array], ...]:
         """Return H without slopes, the running cost, and at slopes of one per length of the box, either way."""
-        slopes = [np.zeros_like(units), 1 / units, -1 / units]
-        return tuple(partial(self._at_slope, slope) for slope in slopes)
-
-    def _at_slope(self, slope: Array, x: Array, t: float) -> Array:
-        return self.hamiltonian(x, np.broadcast_to(slope, x.shape), t)
+        return (AtSlopes(self.hamiltonian, np.array([np.zeros_like(units), 1 / units, -1 / units])),)
 
     @classmethod
     def of(cls, process: ForwardProcess) -> HamiltonJacobiBellman:
@@ -55,6 +50,53 @@ class HamiltonJacobiBellman(Equation):
         The control enters as g v with cost ½|v|² + ∇·f; minimising over v gives H = D|p|² + f·p − ∇·f.
         """
         return cls(_ValueFunction(process), process.diffusivity, process.horizon, known_time_scale(process))
+
+
+@dataclass(eq=False)
+class AtSlopes:
+    """H(x, p, t) at each of a few slopes p (k, d), the same at all points, from one call: (..., d) to (..., k).
+
+    What of H is a function of the point alone is computed once a point where H takes points (..., 1, d) beside slopes
+    (..., k, d), as its first call shows; else points are repeated.
+
+    >>> at = mfg.equations.hamilton_jacobi_bellman.AtSlopes(lambda x, p, t: (p * p + x).sum(axis=-1), np.eye(2))
+    >>> at(np.array([[3.0, 4.0]]), 0.0).tolist()
+    [[8.0, 8.0]]
+    """
+
+    hamiltonian: Callable[[Array, Array, float], Array]
+    slopes: Array
+    _once: bool | None = field(default=None, repr=False)
+    _last: tuple[Array | None, Array, Array] = field(default=(None, np.empty(0), np.empty(0)), repr=False)
+    """the points asked for last, and as H takes them with their slopes: what tables know them by"""
+
+    @property
+    def parts(self) -> int:
+        """How many slopes."""
+        return len(self.slopes)
+
+    def __call__(self, x: Array, t: float) -> Array:
+        """Return H at each slope, shape (..., k)."""
+        if self._once is None:
+            self._once = self._broadcasts(x, t)
+        if self._last[0] is not x:
+            self._last = (x, *self._arguments(x, self._once))
+        return self._of(*self._last[1:], t)
+
+    def _arguments(self, x: Array, once: bool) -> tuple[Array, Array]:
+        p = np.broadcast_to(self.slopes, (*x.shape[:-1], *self.slopes.shape))
+        return (x[..., None, :] if once else np.repeat(x[..., None, :], self.parts, axis=-2)), p
+
+    def _of(self, x: Array, p: Array, t: float) -> Array:
+        moment = t[..., None] if isinstance(t, np.ndarray) and t.ndim else t
+        return np.broadcast_to(np.asarray(self.hamiltonian(x, p, moment), dtype=float), p.shape[:-1])
+
+    def _broadcasts(self, x: Array, t: float) -> bool:
+        repeated = self._of(*self._arguments(x, False), t)
+        try:
+            return np.array_equal(self._of(*self._arguments(x, True), t), repeated, equal_nan=True)
+        except Exception:  # whatever a Hamiltonian of arrays of one shape does with two
+            return False
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import SHARES, Coefficients, Evaluating, normal
 from mfgpde.discretisations.contract import Distributed, Domain, Fed
 from mfgpde.equations import Continuity, Diffusing, Equation, FokkerPlanck
-from mfgpde.equations.contract import VectorField
+from mfgpde.equations.contract import Several, VectorField
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
 
@@ -29,6 +29,12 @@ SPREAD = 48
 """points at which killing, sources, tensors and costs are looked at"""
 AHEAD = 4, 32
 """steps of one length that are looked at together, at first and at most"""
+SELDOM = 7
+"""steps in a row in which what is smooth is not looked at, while it leaves little"""
+LITTLE = 0.1
+"""of what a step may be off by"""
+LONGER = 1.3
+"""times the step that was looked at: a longer one is looked at again"""
 
 
 @runtime_checkable
@@ -51,6 +57,13 @@ class Coefficient:
     """what of them may jump, where the rest is dear to ask and smooth"""
     together: bool = False
     """whether one call for many times gives what calls for each do"""
+    parts: int = 1
+    """the numbers are as many rows, each in a unit of its own"""
+
+    def tried(self, few: Array) -> Coefficient:
+        """Return it with what a few times show of whether it takes many at once."""
+        together = at_once(self.at, self.many, few) is not None
+        return replace(self, together=together, rates=None if self.rates is None else self.rates.tried(few))
 
     def scanned(self, start: float, end: float) -> tuple[list[Break], float]:
         """Return where they jump or change sharply, and how far apart the times are at which they were read."""
@@ -70,7 +83,7 @@ class Structure:
     end: float = np.inf
     """of the run"""
     _recent: Recent[Array] = field(default_factory=lambda: Recent(16), repr=False)
-    _ahead: dict[tuple[float, float, int], float] = field(default_factory=dict, repr=False)
+    _ahead: dict[tuple[float, float, int, bool], float] = field(default_factory=dict, repr=False)
     """what is known already, of steps of one length"""
 
     @classmethod
@@ -95,7 +108,7 @@ class Structure:
             return cls(breaks=known)
         few = np.linspace(start, end, 5)
         parts = tuple(
-            replace(part, together=at_once(part.at, part.many, few) is not None)
+            part.tried(few)
             for part in [*walls, *(_coefficients(equation, domain, system) if equation.time_dependent else [])]
         )
         smooth = nothing_sharp(equation.time_scale, start, end) and not walls
@@ -112,42 +125,52 @@ class Structure:
         read = f"read every {self.gap:.1e} of time: a pulse that is shorter may be missed unless breaks= names it"
         return "; ".join(filter(None, (read, smooth)))
 
-    def unseen(self, t: float, dt: float, order: int) -> float:
+    @property
+    def smooth(self) -> bool:
+        """Whether something of the coefficients is known or taken to be smooth: it need not be looked at in every step."""
+        return not self.gap or any(part.rates for part in self.coefficients)
+
+    def unseen(self, t: float, dt: float, order: int, rates: bool = False) -> float:
         """Return by which share the integrals of the coefficients over a step differ from what the step makes of them.
 
         Methods of order two see both ends, as the trapezoidal rule does, those of higher order the middle too, as
         Simpson's; the next rule stands for the truth. Their own error estimates know nothing of it. Steps of one length
         follow each other: where coefficients are read at many times at once, those of the next ones are read together.
+        With `rates`, only what may jump is read.
         """
-        if not self.coefficients:
+        if not self.coefficients or (rates and not self.gap):
             return 0.0
-        if (t, dt, order) not in self._ahead:
-            same = len(self._ahead) if any(known[1:] == (dt, order) for known in self._ahead) else 0
+        if (t, dt, order, rates) not in self._ahead:
+            same = len(self._ahead) if any(known[1:] == (dt, order, rates) for known in self._ahead) else 0
             self._ahead.clear()
-            self._look(t, dt, order, min(max(2 * same, AHEAD[0]), AHEAD[1]))
-        return self._ahead[t, dt, order]
+            self._look(t, dt, order, rates, min(max(2 * same, AHEAD[0]), AHEAD[1]))
+        return self._ahead[t, dt, order, rates]
 
-    def _look(self, t: float, dt: float, order: int, most: int) -> None:
+    def _look(self, t: float, dt: float, order: int, rates: bool, most: int) -> None:
         """Look at a step, and at those that would follow it within the run where they cost no more calls."""
         shares, rules = SECOND if order <= 2 else HIGHER
-        starts = [t]
-        while (
-            len(starts) < most and starts[-1] + 2 * dt <= self.end and all(part.together for part in self.coefficients)
-        ):
+        parts = [(part.rates if rates else None) or part for part in self.coefficients]
+        starts, many = [t], all(part.together for part in parts)
+        while many and len(starts) < most and starts[-1] + 2 * dt <= self.end:
             starts.append(starts[-1] + dt)
         times = (dt * shares[:, None] + np.array(starts)).ravel()
-        worst = [0.0] * len(starts)
-        for k, part in enumerate(self.coefficients):
-            read = np.asarray(part.many(times)) if part.together else np.array([self._at(k, s) for s in times.tolist()])
-            values = read.reshape(len(shares), -1)
-            sizes = rules[0].dot(np.abs(values)).reshape(len(starts), -1).max(axis=1).tolist()
-            beyond = np.abs(rules[1].dot(values)).reshape(len(starts), -1).max(axis=1).tolist()
-            shown = (b / size if b > ROUNDING * size else 0.0 for b, size in zip(beyond, sizes, strict=True))
-            worst = [max(pair) for pair in zip(worst, shown, strict=True)]
-        self._ahead.update(((s, dt, order), share) for s, share in zip(starts, worst, strict=True))
+        read = [
+            np.asarray(part.many(times)) if part.together else np.array([self._at(part, s) for s in times.tolist()])
+            for part in parts
+        ]
+        values = np.concatenate([one.reshape(len(shares), len(starts), -1) for one in read], axis=2)
+        lengths = [one.size // len(times) // part.parts for one, part in zip(read, parts, strict=True)]
+        firsts = np.cumsum([0, *(n for n, part in zip(lengths, parts, strict=True) for _ in range(part.parts))])[:-1]
+        wide = (len(starts), values.shape[2])
+        flat = values.reshape(len(shares), -1)
+        sizes = np.maximum.reduceat(rules[0].dot(np.abs(flat)).reshape(wide), firsts, axis=1)
+        beyond = np.maximum.reduceat(np.abs(rules[1].dot(flat)).reshape(wide), firsts, axis=1)
+        shown = np.divide(beyond, sizes, out=np.zeros_like(sizes), where=beyond > ROUNDING * sizes)
+        worst = shown.max(axis=1).tolist()
+        self._ahead.update(((s, dt, order, rates), share) for s, share in zip(starts, worst, strict=True))
 
-    def _at(self, k: int, t: float) -> Array:
-        return self._recent((k, t), lambda: self.coefficients[k].at(t))
+    def _at(self, part: Coefficient, t: float) -> Array:
+        return self._recent((id(part), t), lambda: part.at(t))
 
 
 def _coefficients(equation: Equation, domain: Domain, system: object = None) -> list[Coefficient]:
@@ -166,7 +189,8 @@ def _coefficients(equation: Equation, domain: Domain, system: object = None) -> 
     if isinstance(domain, Distributed) and domain.comm.size > 1:  # ranks must agree on steps
         return found
     lengths = np.asarray(domain.upper) - np.asarray(domain.lower)
-    found += [drift_at(function, _spread(domain)) for function in equation.further(lengths)]
+    points = _spread(domain)
+    found += [drift_at(function, points) for function in equation.further(lengths)]
     if drift is not None:
         process = getattr(drift, "__self__", None)
         if isinstance(process, IsotropicProcess) and type(process).drift is IsotropicProcess.drift:
@@ -205,7 +229,16 @@ def _on_faces(drift: Callable[..., Array], read: Coefficients) -> Coefficient:
 
 
 def drift_at(drift: Callable[..., Array], x: Array) -> Coefficient:
-    """Return a drift at points (n, d) as a coefficient."""
+    """Return a drift at points (n, d), or several functions at once, as a coefficient."""
+    if isinstance(drift, Several):
+        several = drift  # (..., n, parts): a row for each
+        return Coefficient(
+            lambda t: np.ravel(np.swapaxes(several(x, t), -1, -2)),
+            lambda times: np.reshape(
+                np.swapaxes(several(np.broadcast_to(x, (len(times), *x.shape)), times[:, None]), -1, -2), (len(times), -1)
+            ),
+            parts=several.parts,
+        )
     return Coefficient(
         lambda t: np.ravel(np.asarray(drift(x, t), dtype=float)),
         lambda times: np.reshape(drift(np.broadcast_to(x, (len(times), *x.shape)), times[:, None]), (len(times), -1)),

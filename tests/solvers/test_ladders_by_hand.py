@@ -18,6 +18,7 @@ from mfgpde.solvers.error import FALLING, FIRST, GROWING, SolutionError
 from mfgpde.solvers.hermite import InTime, Span
 from mfgpde.solvers.initial import GROWTH, _widened, box_that_does, needed_box
 from mfgpde.solvers.march import SAME, _March, _scaled
+from mfgpde.solvers.structure import Structure
 from mfgpde.solvers.time_rule import time_rule
 
 UNITS = st.sampled_from([1e-9, 1.0, 1e9])
@@ -282,7 +283,7 @@ def march(dt, max_step=np.inf):
     controller = types.SimpleNamespace(
         factor=lambda ratio: 1.0, ratio=lambda u, error: 0.5, previous=1.0, embedded_order=1, rtol=1e-3
     )
-    structure = types.SimpleNamespace(breaks=[], unseen=lambda t, dt, order: 0.0)
+    structure = Structure()
     found = _March(types.SimpleNamespace(), integrator, controller, 10_000, max_step, structure)
     found.dt = dt
     return found, integrator

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.equations.hamilton_jacobi_bellman import AtSlopes
 from mfgpde.processes.contract import known_time_scale
 from mfgpde.solvers import flow
 from mfgpde.solvers.structure import Structure
@@ -280,3 +281,74 @@ def test_a_pulse_at_a_wall_is_not_stepped_over(wall):
     assert found.conserved["mass"][-1] == pytest.approx(wanted, rel=0.02)
     places = Structure.of(found.equation, grid, 0.0, end, system=space.semidiscretise(found.equation)).breaks
     assert len(places) == 2
+
+
+def test_a_score_is_looked_at_within_few_steps_and_what_may_jump_in_every_one():
+    """One middle of eight, while it leaves little; a process that jumps within a step is read there each time."""
+    asked, jumps = [], []
+
+    class Counted(mfg.VariancePreserving):
+        def drift(self, x, t):
+            if x.shape[-2:] == (3, 1):  # the faces that are looked at
+                jumps.extend(np.ravel(t))
+            return super().drift(x, t)
+
+    exact = mfg.ExactScore(mfg.VariancePreserving(), mfg.densities.bimodal(1))
+
+    def score(x, t):
+        if x.shape == (3, 1):
+            asked.append(float(t))
+        return exact(x, t)
+
+    space, prior = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1)), mfg.gaussian(0.0, 1.0, 1)
+    solved = mfg.solve(mfg.FokkerPlanck.reverse(Counted(), score), space, prior, (0.0, 0.9), rtol=1e-4, scan=False)
+    steps = solved.cost["steps"] + solved.cost["rejected"]
+    assert steps > 40
+    assert len(jumps) >= steps
+    assert len(asked) < steps / 3
+    right = mfg.densities.marginal(mfg.VariancePreserving(), mfg.densities.bimodal(1), 0.1)
+    second = float(right.weights @ (right.means[:, 0] ** 2 + right.covariances[:, 0, 0]))
+    assert variance(solved) == pytest.approx(second, rel=2e-2)  # 64 cells
+
+
+@pytest.mark.parametrize("name", ["two", "four", "spectral"])
+def test_a_score_that_pulses_as_long_as_a_step_is_not_stepped_over(name):
+    """It is taken to be smooth, but both ends of every step are read: a push of ∫2Ds = 1 within a twentieth of the run."""
+    w = 0.05
+    process = mfg.Brownian()
+    push = lambda x, t: np.full_like(x, 1 / (w * process.diffusion(t) ** 2) * np.exp(-np.pi * ((t - 0.4) / w) ** 2))  # noqa: E731
+    equation = mfg.FokkerPlanck.reverse(process, push)
+    found = mfg.solve(equation, SCHEMES[name], START, (0.0, 1.0), rtol=1e-4, largest_wall_mass=1.0)
+    assert found.at(1.0).expectation(lambda x: x[..., 0]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_hamiltonian_is_read_at_three_slopes_at_once_each_in_its_own_unit():
+    """A running cost that rises and falls within a step counts beside a transport 1e9 times as large, of which u has none."""
+    calls = []
+
+    def hamiltonian(x, p, t):
+        calls.append(x.shape)
+        return 1e9 * np.sin(3 * t) * p[..., 0] - 1 - np.exp(-np.pi * ((t - 0.5) / 0.03) ** 2) / 0.03
+
+    equation = mfg.HamiltonJacobiBellman(hamiltonian, lambda t: 0.5)
+    structure = Structure.of(equation, LINE, 0.0, 1.0, scan=False)
+    calls.clear()
+    assert structure.unseen(0.4, 0.2, 2) > 0.5
+    assert len(calls) == 1  # for all points, slopes and instants
+    assert structure.unseen(0.0, 0.1, 2) < 1e-2
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_slopes_meet_points_once_where_the_hamiltonian_lets_them(alike):
+    """One that wants points and slopes of one shape gets them; the numbers are the same, by hand."""
+    slopes, x = np.array([[0.0, 0.0], [0.5, 1.0], [-0.5, -1.0]]), np.linspace(-1, 1, 14).reshape(7, 2)
+
+    def hamiltonian(x, p, t):
+        assert not alike or x.shape == p.shape
+        return np.sum(x * x, axis=-1) * t + np.sum(x * p, axis=-1) + 3 * np.sum(p * p, axis=-1)
+
+    at = AtSlopes(hamiltonian, slopes)
+    for t in (0.3, np.array([[0.3], [0.7]])):
+        points = x if np.ndim(t) == 0 else np.broadcast_to(x, (2, 7, 2))
+        wanted = np.stack([hamiltonian(points, np.broadcast_to(p, points.shape), t) for p in slopes], axis=-1)
+        np.testing.assert_allclose(at(points, t), wanted, rtol=1e-13)
