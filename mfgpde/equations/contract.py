@@ -111,7 +111,7 @@ class Several(Protocol):
         """How many."""
         ...
 
-    def __call__(self, x: Array, t: float) -> Array:
+    def __call__(self, x: Array, t: float | Array) -> Array:
         """Return them."""
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class AtSlopes:
         """How many slopes."""
         return len(self.slopes)
 
-    def __call__(self, x: Array, t: float) -> Array:
+    def __call__(self, x: Array, t: float | Array) -> Array:
         """Return H at each slope, shape (..., k)."""
         if self._once is None:
             self._once = self._broadcasts(x, t)
@@ -87,11 +87,11 @@ class AtSlopes:
         p = np.broadcast_to(self.slopes, (*x.shape[:-1], *self.slopes.shape))
         return (x[..., None, :] if once else np.repeat(x[..., None, :], self.parts, axis=-2)), p
 
-    def _of(self, x: Array, p: Array, t: float) -> Array:
-        moment = t[..., None] if isinstance(t, np.ndarray) and t.ndim else t
+    def _of(self, x: Array, p: Array, t: float | Array) -> Array:
+        moment = cast(float, np.asarray(t)[..., None] if np.ndim(t) else t)  # times of points are times of their slopes
         return np.broadcast_to(np.asarray(self.hamiltonian(x, p, moment), dtype=float), p.shape[:-1])
 
-    def _broadcasts(self, x: Array, t: float) -> bool:
+    def _broadcasts(self, x: Array, t: float | Array) -> bool:
         repeated = self._of(*self._arguments(x, False), t)
         try:
             return np.array_equal(self._of(*self._arguments(x, True), t), repeated, equal_nan=True)

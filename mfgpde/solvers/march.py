@@ -35,7 +35,7 @@ from mfgpde.solvers.initial import (
 )
 from mfgpde.solvers.posed import check_coefficients, check_diffusivity, check_steps, checked_times, of_one_process
 from mfgpde.solvers.solution import Solution, steep
-from mfgpde.solvers.structure import LITTLE, LONGER, SELDOM, Structure
+from mfgpde.solvers.structure import Structure
 
 SAME = 1e-12
 """relative difference of two steps' lengths that rounding makes: they are one"""
@@ -67,18 +67,17 @@ class _March:
     kept: Callable[[Array, float], None] | None = None
     """told of the state after each step, but at the ends of smooth pieces, where a step starts anew"""
     _last: float = 0.0
-    _looked: tuple[float, float] = (0.0, 0.0)
-    """for how many steps more what is smooth need not be looked at, and the length of the one that was"""
 
     @property
     def state(self) -> list[float]:
         """What a march that goes on from here has to know beside its unknown and the time."""
-        return [self.dt, self._last, self.controller.previous, float(self.steps), float(self.rejected), *self._looked]
+        own = self.dt, self._last, self.controller.previous, float(self.steps), float(self.rejected)
+        return [*own, *self.structure.looked]
 
     @state.setter
     def state(self, found: Sequence[float]) -> None:
         self.dt, self._last, self.controller.previous = map(float, found[:3])
-        self.steps, self.rejected, self._looked = int(found[3]), int(found[4]), (float(found[5]), float(found[6]))
+        self.steps, self.rejected, self.structure.looked[:] = int(found[3]), int(found[4]), found[5:]
 
     def advance(self, u: Array, t: float, end: float, tick: Meter) -> tuple[Array, Status]:
         """Integrate from t to end, on from each break as from a start, in equal last steps."""
@@ -130,7 +129,8 @@ class _March:
                 ratio = self.controller.ratio(u, error)
                 if ratio == np.inf and not u.any():  # what is fed may begin with nothing: a share of what has come
                     ratio = self.controller.ratio(new, error)
-                return new, max(ratio, self._missed(u, new, t, dt)) if ratio <= 1 else ratio
+                look, order, moved = self.structure.missed, self.integrator.order, self.controller.ratio
+                return new, max(ratio, look(t, dt, order, lambda: moved(u, new - u))) if ratio <= 1 else ratio
         except MemoryError as problem:
             self.stopped = Status.OUT_OF_MEMORY
             self.trouble = f"{problem}; {memory_left()}" if elsewhere(u) else str(problem)
@@ -138,21 +138,6 @@ class _March:
             self.stopped = Status.DEVICE_FAILED if elsewhere(u) else None  # nothing implicit is solved there
             self.trouble = str(problem)
         return u, np.inf
-
-    def _missed(self, u: Array, new: Array, t: float, dt: float) -> float:
-        """Return what a step does not see of the coefficients as a ratio to what it may be off by.
-
-        What is known or taken to be smooth is looked at in every eighth step while it leaves little.
-        """
-        more, longest = self._looked
-        seldom = more > 0 and dt <= LONGER * longest
-        unseen = self.structure.unseen(t, dt, self.integrator.order, rates=seldom)
-        missed = unseen * self.controller.ratio(u, new - u) if unseen > 0 else 0.0
-        if seldom:
-            self._looked = more - 1, longest
-        elif self.structure.smooth:
-            self._looked = (SELDOM if missed <= LITTLE else 0.0), dt
-        return missed
 
     def _step(self, u: Array, t: float, dt: float) -> tuple[Array, Array]:
         if self.replayed is None:

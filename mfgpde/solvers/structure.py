@@ -85,6 +85,8 @@ class Structure:
     _recent: Recent[Array] = field(default_factory=lambda: Recent(16), repr=False)
     _ahead: dict[tuple[float, float, int, bool], float] = field(default_factory=dict, repr=False)
     """what is known already, of steps of one length"""
+    looked: list[float] = field(default_factory=lambda: [0.0, 0.0], repr=False)
+    """for how many steps more what is smooth need not be looked at, and the length of the one that was"""
 
     @classmethod
     def of(
@@ -129,6 +131,20 @@ class Structure:
     def smooth(self) -> bool:
         """Whether something of the coefficients is known or taken to be smooth: it need not be looked at in every step."""
         return not self.gap or any(part.rates for part in self.coefficients)
+
+    def missed(self, t: float, dt: float, order: int, moved: Callable[[], float]) -> float:
+        """Return what a step does not see of the coefficients as a ratio to what it may be off by, as `moved` says its way.
+
+        What is known or taken to be smooth is looked at in every eighth step while it leaves little.
+        """
+        seldom = self.looked[0] > 0 and dt <= LONGER * self.looked[1]
+        unseen = self.unseen(t, dt, order, rates=seldom)
+        missed = unseen * moved() if unseen > 0 else 0.0
+        if seldom:
+            self.looked[0] -= 1
+        elif self.smooth:
+            self.looked[:] = SELDOM if missed <= LITTLE else 0.0, dt
+        return missed
 
     def unseen(self, t: float, dt: float, order: int, rates: bool = False) -> float:
         """Return by which share the integrals of the coefficients over a step differ from what the step makes of them.
@@ -235,7 +251,8 @@ def drift_at(drift: Callable[..., Array], x: Array) -> Coefficient:
         return Coefficient(
             lambda t: np.ravel(np.swapaxes(several(x, t), -1, -2)),
             lambda times: np.reshape(
-                np.swapaxes(several(np.broadcast_to(x, (len(times), *x.shape)), times[:, None]), -1, -2), (len(times), -1)
+                np.swapaxes(several(np.broadcast_to(x, (len(times), *x.shape)), times[:, None]), -1, -2),
+                (len(times), -1),
             ),
             parts=several.parts,
         )

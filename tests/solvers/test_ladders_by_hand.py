@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import mfgpde as mfg
-from mfgpde.calibration import trial
+from mfgpde.calibration import draws
 from mfgpde.calibration.kinks import Kinks
 from mfgpde.core.estimate import Kind
 from mfgpde.solvers.beside import PART, between, fewer, halved, moved, widened
@@ -112,7 +112,7 @@ def test_a_kink_between_rungs_that_double_is_seen_by_one_cell_fewer(monkeypatch)
     """∫|x − c|^p in closed form: two draws whose rungs look like a power, 160 and 12 bars off without that cell."""
 
     def worst(seed, draw):
-        return max(case.ratio for case in Kinks().cases(trial.generator("kinks", seed, draw)))
+        return max(case.ratio for case in Kinks().cases(draws.generator("kinks", seed, draw)))
 
     assert max(worst(3, 340), worst(0, 67)) < 1
     assert fewer(mfg.FiniteVolume(mfg.CartesianGrid.cube(1.0, 9, 2))) is None  # it can be moved

@@ -323,7 +323,7 @@ def test_a_score_that_pulses_as_long_as_a_step_is_not_stepped_over(name):
 
 
 def test_a_hamiltonian_is_read_at_three_slopes_at_once_each_in_its_own_unit():
-    """A running cost that rises and falls within a step counts beside a transport 1e9 times as large, of which u has none."""
+    """A running cost that rises and falls within a step counts beside a transport 1e9 times as large."""
     calls = []
 
     def hamiltonian(x, p, t):
