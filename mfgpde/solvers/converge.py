@@ -221,20 +221,42 @@ def _cells(space: Discretisation, coarse: Discretisation, cells: int) -> float:
     return float(space.grid.cells[0]) if resolution is None else cells * resolution / coarse.mesh.resolution  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def observed_order(errors: Sequence[float], ratio: float = 2.0) -> Estimate:
-    """Return the order seen in errors at parameters each `ratio` times smaller; its bar is twice the last change.
+def observed_order(
+    errors: Sequence[float], ratio: float = 2.0, *, off: float | Sequence[float] | None = None
+) -> Estimate:
+    """Return the order seen in errors at parameters each `ratio` times smaller: log(e_{k−1}/e_k)/log(ratio).
 
-    Raises ValueError for fewer than two errors, or some that are zero or not finite.
+    By default what it tends to, of which errors say something only in their asymptotic range: the last order, its bar twice
+    the last change. With `off`, by how much every error may be wrong, it is the order between the last two, no limit: a
+    number that is known as well as they are.
+
+    Raises ValueError for fewer than two errors, some that are zero or not finite, and, with `off`, some no larger than it.
 
     >>> print(f"{mfg.observed_order([0.4, 0.1, 0.025]).value:.2f}")
     2.00
+    >>> print(mfg.observed_order([0.4, 0.1], off=[1e-5, 1e-5]))
+    2 ± 1.8e-04
     """
-    return _order(np.asarray(errors, dtype=float), f"{len(errors)} errors, ratio {ratio:g}", np.log2(ratio))
+    found = np.asarray(errors, dtype=float)
+    if off is None:
+        return _order(found, f"{len(errors)} errors, ratio {ratio:g}", np.log2(ratio))
+    _enough(found)
+    last = np.abs(found[-2:])
+    wrong = np.broadcast_to(np.asarray(off, dtype=float), found.shape)[-2:]
+    if not (np.all(wrong >= 0) and np.all(wrong < last)):
+        raise ValueError(f"an order is known of errors larger than what they are off, got {last} off by {wrong}")
+    order = _log2(found[-2], found[-1]) / np.log2(ratio)
+    bar = float(np.sum(-np.log1p(-wrong / last)) / np.log(ratio)) + 2.0**-50 * (1 + abs(order))
+    return Estimate(order, bar, Kind.BOUND, f"between the last two of {len(errors)}, ratio {ratio:g}")
+
+
+def _enough(errors: np.ndarray) -> None:
+    if errors.size < 2 or not np.all(np.isfinite(errors)) or np.any(errors == 0):
+        raise ValueError(f"an observed order needs at least two non-zero errors, got {errors}")
 
 
 def _order(errors: np.ndarray, method: str, step: float = 1.0) -> Estimate:
-    if errors.size < 2 or not np.all(np.isfinite(errors)) or np.any(errors == 0):
-        raise ValueError(f"an observed order needs at least two non-zero errors, got {errors}")
+    _enough(errors)
     orders = [_log2(a, b) / step for a, b in zip(errors[:-1], errors[1:], strict=True)]
     # the order drifts like a power of h: twice its last change reaches the limit; below 0.05 three grids cannot see
     bar = max(2 * abs(orders[-1] - orders[-2]), 0.05) if len(orders) > 1 else np.inf

@@ -321,3 +321,17 @@ def test_meters_of_parts_show_shares_of_the_whole():
     tick(0.0, "a")
     tick(1.0, "b")
     assert seen == [(0.25, "a"), (0.75, "b")]
+
+
+@settings(max_examples=100)
+@given(st.floats(0.5, 6), st.floats(1.5, 4), st.floats(1e-12, 0.2), st.tuples(st.floats(-1, 1), st.floats(-1, 1)))
+def test_the_order_of_two_errors_is_known_as_well_as_they_are(order, ratio, share, moved):
+    """Errors of an exact power, each moved by a part of what they may be off; the older one says nothing."""
+    errors = np.array([1.0, ratio**-order])
+    off = share * errors
+    found = mfg.observed_order([77.0, *(errors + off * moved)], ratio, off=[9.0, *off / (1 - share)])
+    assert order in found
+    assert found.kind is mfg.Kind.BOUND
+    assert found.half_width <= 4 * share / np.log(ratio) + 1e-13
+    with pytest.raises(ValueError, match="larger than what they are off"):
+        mfg.observed_order(errors, ratio, off=errors)

@@ -24,19 +24,19 @@ def orders(level, shift=0.0, walls="far", reach=6.0, finest=3, least=0.0):
     findings, series, zero = [], [], mfg.exact(0.0, "the claim")
     cases = [
         ("galerkin", 1, 1, (32, 64, 128), 1e-7),
-        ("galerkin", 2, 1, (24, 48, 96), 1e-8),
-        ("galerkin", 3, 1, (32, 64, 128), 1e-10),
+        ("galerkin", 2, 1, (24, 48, 96), 1e-9),
+        ("galerkin", 3, 1, (16, 32, 64), 1e-10),
         ("fitted", 1, 1, (64, 128, 256), 1e-7),
-        ("galerkin", 1, 2, (32, 64, 128), 1e-5),
-        ("galerkin", 2, 2, (16, 32, 64), 1e-6),
-        ("fitted", 1, 2, (32, 64, 128), 1e-5),
+        ("galerkin", 1, 2, (32, 64, 128), 1e-6),
+        ("galerkin", 2, 2, (16, 32, 64), 5e-8),
+        ("fitted", 1, 2, (32, 64, 128), 1e-6),
     ]
     if level is not Level.QUICK:
         cases += [("galerkin", 3, 2, (12, 24, 48), 1e-7), ("galerkin", 1, 3, (14, 28, 56), 3e-4)]
     for scheme, degree, d, cells, rtol in cases:
         data, label = mfg.densities.bimodal(d), f"P{degree} {scheme}, {d}D"
         before, after = mfg.marginal(PROCESS, data, START), mfg.marginal(PROCESS, data, END)
-        errors, drift = [], 0.0
+        errors, off, drift = [], [], 0.0
         w = reach if d < 3 else 4.5  # where the mass is: cells are dear in space
         for n in cells[:finest]:
             mesh = mfg.meshes.interval(-w, w, n) if d == 1 else mfg.meshes.box((-w,) * d, (w,) * d, n)
@@ -49,10 +49,16 @@ def orders(level, shift=0.0, walls="far", reach=6.0, finest=3, least=0.0):
                 equation, space, before, (START, END), rtol=max(rtol, least), largest_wall_mass=1e-2 if d == 3 else 1e-4
             )
             errors.append(mfg.l1_distance(solution.at(END), after))
+            norm = float(w**d * 2**d * space.grid.integrate(solution.fields[0].values ** 2)) ** 0.5
+            # each step's tolerance is of root mean squares, no later step enlarges what it leaves in L¹
+            off.append(solution.cost["steps"] * max(rtol, least) * norm)
             mass = solution.conserved["mass"]
             drift = max(drift, abs(mass[-1] - mass[0]) / (solution.cost["steps"] + 1))
         theory = mfg.exact(degree + 1, "theory")
-        findings.append(equal(f"{label}: order", mfg.observed_order(errors), theory, resolution=0.25))
+        known = off[-1] < 0.2 * errors[-1]  # else finer steps cost more than a third mesh
+        order = mfg.observed_order(errors, off=off if known else None)
+        # δ: one for all; the worst reaches 0.23, of which 0.2 are steps in time
+        findings.append(equal(f"{label}: order", order, theory, resolution=0.25))
         series.append(Series(label, "cells per side", cells[:finest], "L¹ error", tuple(errors)))
         lost = mfg.Estimate(drift, 2e-15, mfg.Kind.BOUND, "per step, ± what rounding changes from machine to machine")
         findings.append(at_most(f"{label}: mass lost a step", lost, zero, resolution=1e-14))  # solves to ~50 roundings

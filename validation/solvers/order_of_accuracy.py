@@ -36,21 +36,29 @@ def misplaced(equation, by):
 def spatial_errors(equation, scheme, d, cells, rtol, shift):
     score = mfg.ExactScore(PROCESS, mfg.densities.bimodal(d))
     before, after = score.at(START), score.at(END)
-    errors = []
+    errors, off = [], []
     for n in cells:
         grid = mfg.CartesianGrid.cube(WIDTH, n, d)
         chosen = misplaced(equation, shift * grid.spacing[0]) if shift else equation
         start = before.density if isinstance(chosen, mfg.FokkerPlanck | mfg.Continuity) else before
-        field = mfg.solve(chosen, scheme(grid), start, (START, END), rtol=rtol).at(END)
+        solution = mfg.solve(chosen, scheme(grid), start, (START, END), rtol=rtol)
+        field = solution.at(END)
         if isinstance(chosen, mfg.LogDensity):
             errors.append(mfg.diagnostics.weighted_error(field, after.log_density, after.density(grid.points)))
         elif isinstance(chosen, mfg.ScoreFokkerPlanck):
             errors.append(mfg.diagnostics.weighted_error(field, after.score, after.density(grid.points)))
         else:
             errors.append(mfg.l1_distance(field, after))
-    return errors
+            norm = float(np.prod(grid.lengths) * grid.integrate(solution.fields[0].values ** 2)) ** 0.5
+            # each step's tolerance is of root mean squares, no later step enlarges what it leaves in L¹
+            off.append(solution.cost["steps"] * rtol * norm)
+    return errors, off or None
 
 
+ROUNDING = 1e-13
+"""of values of size one after some hundred steps"""
+ORDERS_IN_TIME = {"RungeKuttaChebyshev": 0.03, "TRBDF2": 0.1, "BackwardEuler": 5e-4, "SSPRK43": 0.12, "ETDRK4": 0.03}
+"""δ: how far from whole numbers these steps are"""
 REFERENCES = {}
 """by integrator: what differences in time are taken to; controls need the same ones"""
 
@@ -99,7 +107,7 @@ def _space(level, shift, _still):
     flow = mfg.Continuity.probability_flow(PROCESS, mfg.ExactScore(PROCESS, mfg.densities.bimodal(1)))
     fv2, fv4 = mfg.FiniteVolume, lambda grid: mfg.FiniteVolume(grid, order=4)
     table = [
-        ("Fokker–Planck, finite volume", fp, fv2, 1, (64, 128, 256), 2, 1e-7),
+        ("Fokker–Planck, finite volume", fp, fv2, 1, (64, 128, 256), 2, 5e-9),
         ("Fokker–Planck, finite volume", fp, fv2, 2, (48, 96, 192), 2, 1e-6),
         (
             "Fokker–Planck, finite volume",
@@ -110,7 +118,7 @@ def _space(level, shift, _still):
             2,
             1e-5,
         ),
-        ("Fokker–Planck, finite volume of order 4", fp, fv4, 1, (48, 96, 192), 4, 1e-9),
+        ("Fokker–Planck, finite volume of order 4", fp, fv4, 1, (48, 96, 192), 4, 1e-11),
         ("Fokker–Planck, finite volume of order 4", fp, fv4, 2, (40, 80, 160), 4, 1e-8),
         ("log-density, differences", log, fv2, 1, (64, 128, 256), 2, 1e-7),
         ("log-density, differences", log, fv2, 2, (32, 64, 128), 2, 1e-6),
@@ -122,10 +130,11 @@ def _space(level, shift, _still):
         table = [row for row in table if row[3] == 1 or row[0].endswith(("volume", "order 4"))]
     findings, series = [], []
     for name, equation, scheme, d, cells, p, rtol in table:
-        errors = spatial_errors(equation, scheme, d, cells, rtol, shift)
-        findings.append(
-            equal(f"{name}, {d}D: order", mfg.observed_order(errors), mfg.exact(p, "theory"), resolution=0.2)
-        )
+        errors, off = spatial_errors(equation, scheme, d, cells, rtol, shift)
+        known = off is not None and off[-1] < 0.06 * errors[-1]  # else finer steps cost more than a third grid
+        order = mfg.observed_order(errors, off=off if known else None)
+        # δ: one for all; the limited scheme, of order one at extrema, reaches 0.19
+        findings.append(equal(f"{name}, {d}D: order", order, mfg.exact(p, "theory"), resolution=0.2))
         series.append(Series(f"{name} {d}D", "cells per axis", cells, "error", errors))
     return findings, series
 
@@ -149,9 +158,9 @@ def _time(_level, _shift, still):
         findings.append(
             equal(
                 f"{name}: order in time",
-                mfg.observed_order(errors),
+                mfg.observed_order(errors, off=ROUNDING),
                 mfg.exact(integrator.order, integrator.reference),
-                resolution=0.2,
+                resolution=ORDERS_IN_TIME[name],
             )
         )
         series.append(Series(name, "time steps", steps, "error", errors))
@@ -162,10 +171,12 @@ def _spectral(_level, shift, _still):
     findings, series, zero = [], [], mfg.exact(0.0, "the claim")
     for d in (1, 2):
         cells = (32, 40, 48, 56, 64)
-        errors = spatial_errors(mfg.FokkerPlanck.of(PROCESS), mfg.Spectral, d, cells, 1e-9, shift)
+        errors, _ = spatial_errors(mfg.FokkerPlanck.of(PROCESS), mfg.Spectral, d, cells, 1e-9, shift)
         series.append(Series(f"Fokker–Planck, spectral {d}D", "cells per axis", cells, "error", errors))
         reached = mfg.Estimate(errors[-1], 0.0, mfg.Kind.BOUND, "against the closed form, 64 cells per axis")
-        findings.append(at_most(f"Fokker–Planck, spectral, {d}D: L¹ error", reached, zero, resolution=1e-10))
+        findings.append(
+            at_most(f"Fokker–Planck, spectral, {d}D: L¹ error", reached, zero, resolution=(6e-11, 9e-11)[d - 1])
+        )
     return findings, series
 
 
