@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,8 +17,14 @@ from mfgpde.grids import CartesianGrid
 KEY = "coefficients on the device"
 SLAB = 2**23
 """points in which a function is evaluated at once on a device"""
+KEPT = 2**20
+"""cells of a grid up to which the points of its faces stay on a device, 8 d² bytes a cell"""
 SHARES = (0.3, 0.55, 0.8)
 """of the box, from its lower to its upper corner: the faces at which what was read is kept"""
+
+
+Slab = tuple[tuple[slice, ...], Any]
+"""which of all faces normal to an axis, and their points"""
 
 
 @dataclass(eq=False)
@@ -29,16 +35,26 @@ class Coefficients:
     xp: Any = np
     work: dict[str, float] = field(default_factory=dict)
     _points: Any = None
+    _slabs: dict[int, list[Slab]] = field(default_factory=dict, repr=False)
     _read: Recent[tuple[Any, Any]] = field(default_factory=lambda: Recent(12), repr=False)
 
     def __call__(
-        self, function: Callable[[Array, float], Any], x: Array, t: float, shape: tuple[int, ...], what: str
+        self,
+        function: Callable[[Array, float], Any],
+        x: Array,
+        t: float,
+        shape: tuple[int, ...],
+        what: str,
+        finite: bool = True,
     ) -> Any:
-        """Return function(x, t) as `xp` holds it; ValueError and TypeError, naming `what`, unless finite of that shape."""
+        """Return function(x, t) as `xp` holds it; ValueError and TypeError, naming `what`, unless finite of that shape.
+
+        With `finite` false what a device computes is not looked at: whoever asks does.
+        """
         if self.xp is np:
             return checked(function(x, t), shape, what)
         if self._computes_there(function, t):
-            return checked(function(self._sent(x), t), shape, what)
+            return checked(function(self._sent(x), t), shape, what, finite)
         return self.xp.asarray(np.ascontiguousarray(checked(function(x, t), shape, what)))
 
     def on_faces(
@@ -53,10 +69,11 @@ class Coefficients:
         """
         shape = tuple(n + (i == axis) for i, n in enumerate(self.grid.cells))
         there = self.xp is not np and self._computes_there(function, t)
-        values = np.zeros_like(self.xp.asarray(np.zeros(1)), shape=shape)
-        for part, faces in self._face_slabs(axis) if there else self.grid.face_slabs(axis):
-            found = checked(function(faces, t), faces.shape, what, finite or not there)[..., axis]
-            values[part] = found if there or self.xp is np else self.xp.asarray(np.ascontiguousarray(found))
+        values = np.zeros_like(self._face_axes[axis][0] if there else np.empty(0), shape=shape)
+        for part, faces in self._slabs_there(axis) if there else self.grid.face_slabs(axis):
+            values[part] = checked(function(faces, t), faces.shape, what, finite or not there)[..., axis]
+        if not there and self.xp is not np:
+            return self.xp.asarray(values)
         if self.xp is np:
             self._read((id(function), axis, t), lambda: (function, values[self._few[axis]]))  # its id stays its own
         return values
@@ -92,7 +109,15 @@ class Coefficients:
             values if values.shape == self.few.shape else checked(values, self.few.shape, f"the drift at t = {t:g}")
         )
 
-    def _face_slabs(self, axis: int) -> Iterator[tuple[tuple[slice, ...], Any]]:
+    def _slabs_there(self, axis: int) -> Iterable[Slab]:
+        """Return slabs of faces on the device, where they stay if all of them take little memory."""
+        if int(np.prod(self.grid.cells)) > KEPT:
+            return self._face_slabs(axis)
+        if axis not in self._slabs:
+            self._slabs[axis] = list(self._face_slabs(axis))
+        return self._slabs[axis]
+
+    def _face_slabs(self, axis: int) -> Iterator[Slab]:
         along = self._face_axes[axis]
         for where, part in self.grid.slabs(axis, SLAB):
             yield where, mesh((along[0][part], *along[1:]))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
-from mfgpde.core.arrays import contiguous, elsewhere
-from mfgpde.integrators.contract import Array, Fused, Stabilised
+from mfgpde.core.arrays import beside, contiguous, elsewhere
+from mfgpde.integrators.contract import Array, Driven, Fused, Moving, Recorded, Replay, Stabilised, judged, squares
 from mfgpde.kernels import stencils
 
 
@@ -33,23 +33,28 @@ class RungeKuttaChebyshev:
     def step(self, system: Stabilised, u: Array, t: float, dt: float) -> tuple[Array, Array]:
         """Advance by dt; the error estimate is the paper's, 0.8(u − new) + 0.4 dt (F_n + F_{n+1})."""
         stages = self.stages(dt * system.spectral_radius(u, t))
-        weights, nodes = _coefficients(stages, self.damping)
-        inner = system.frozen(t, t + dt)
-        y0 = contiguous(u)
-        f0 = inner.rate(y0, t)
-        new = inner.stages(y0, f0, weights, dt) if isinstance(inner, Fused) else None
-        if new is None:
-            new = _one_by_one(inner, y0, f0, weights, t + nodes * dt, dt)
-        if system.frozen(t, t) is not inner:  # coefficients that change have other rates at the ends of a step
-            f0 = system.rate(u, t)
-        f1 = system.rate(new, t + dt)
-        _combined(y0, new, y0, f1, f0, np.array((0.8, -0.8, 0.0, 0.4 * dt, 0.4 * dt)), f1)
-        return new, f1
+        table, nodes = _table(stages, self.damping, dt), _coefficients(stages, self.damping)[1]
+        inner, y0 = system.frozen(t, t + dt), contiguous(u)
+        start = inner if system.frozen(t, t) is inner else system  # those that change have other rates at the ends
+        rows = stencils.on_device().rows(table, y0) if elsewhere(y0) else table
+        return _advanced((start, inner, system), y0, rows, (t, *(t + nodes[1:-1] * dt), t + dt))
 
-    def constants(self, system: Stabilised, u: Array, t: float, dt: float) -> Any:
-        """Return the weights of all stages where u lies."""
-        weights = _coefficients(self.stages(dt * system.spectral_radius(u, t)), self.damping)[0]
-        return stencils.on_device().rows(weights, u) if elsewhere(u) else weights
+    def recorded(self, replay: Replay, system: Stabilised, u: Array, t: float, dt: float) -> Recorded | None:
+        """Return the same of a recording a number of stages: weights and coefficients are sent before each launch."""
+        moving = system.over(t, dt) if isinstance(system, Driven) else Moving.still(system.frozen(t, t + dt))
+        if moving is None:
+            return None
+        stages = self.stages(dt * system.spectral_radius(u, t))
+        table = _table(stages, self.damping, dt)
+
+        def work(u: Any, numbers: Any, *arrays: Any) -> tuple[Any, ...]:
+            rows = [numbers[5 * k : 5 * k + 5] for k in range(stages + 1)]
+            systems = moving.made(numbers[table.size :], arrays)
+            new, error = _advanced(systems, u, rows, (np.nan,) * (stages + 1))  # what is recorded knows no time
+            return new, error, squares(u, error)
+
+        numbers = beside(np.concatenate([table.ravel(), moving.numbers]), u)
+        return judged(moving, u, replay((stages, moving.kind), work, contiguous(u), numbers, *moving.arrays))
 
     def stages(self, reach: float) -> int:
         """Return the least number of stages whose stability interval covers `reach` = dt·ρ."""
@@ -59,13 +64,30 @@ class RungeKuttaChebyshev:
         return s
 
 
-def _one_by_one(inner: Stabilised, y0: Array, f0: Array, weights: Array, times: Array, dt: float) -> Array:
+def _advanced(
+    systems: tuple[Stabilised, Stabilised, Stabilised], y0: Array, rows: Any, times: Sequence[float]
+) -> tuple[Array, Array]:
+    """Return the last stage and the error from the systems at the start, over the step and at the end of it."""
+    start, inner, end = systems
+    f0 = inner.rate(y0, times[0])
+    new = inner.stages(y0, f0, rows[:-1]) if isinstance(inner, Fused) else None
+    if new is None:
+        new = _one_by_one(inner, y0, f0, rows, times)
+    if start is not inner:
+        f0 = start.rate(y0, times[0])
+    f1 = end.rate(new, times[-1])
+    _combined(y0, new, y0, f1, f0, rows[-1], f1)
+    return new, f1
+
+
+def _one_by_one(inner: Stabilised, y0: Array, f0: Array, rows: Any, times: Sequence[float]) -> Array:
     """Return the last stage, from the rate and the recurrence of each."""
-    before, here, f = y0, y0 + weights[1, 3] * dt * f0, None
-    for j in range(2, len(weights)):
+    before, here, f = y0, np.empty_like(y0), None
+    _combined(y0, y0, y0, f0, f0, rows[0], here)
+    for j in range(2, len(rows)):
         new = np.empty_like(y0) if before is y0 else before  # each entry is read before it is written
         f = inner.rate(here, times[j - 1], f)
-        _combined(y0, here, before, f, f0, weights[j] * (1, 1, 1, dt, dt), new)
+        _combined(y0, here, before, f, f0, rows[j - 1], new)
         before, here = here, new
     return here
 
@@ -113,6 +135,15 @@ def _coefficients(s: int, damping: float) -> tuple[Array, Array]:
     nodes[2:] = w1 * dd[2:] / d[2:]
     nodes[1] = nodes[2] / (4 * w0)
     return weights, nodes
+
+
+@lru_cache(maxsize=512)
+def _table(stages: int, damping: float, dt: float) -> Array:
+    """Return the weights of (y₀, y_{j−1}, y_{j−2}, f_{j−1}, f₀) of each stage from the first on, and of the error."""
+    weights = _coefficients(stages, damping)[0]
+    table = np.vstack([weights[1:] * (1, 1, 1, dt, dt), (0.8, -0.8, 0.0, 0.4 * dt, 0.4 * dt)])
+    table[0, 0] = 1.0
+    return table
 
 
 def examples() -> Iterator[RungeKuttaChebyshev]:

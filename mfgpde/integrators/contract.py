@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -45,10 +47,10 @@ class Stabilised(System, Protocol):
 class Fused(Protocol):
     """A stabilised system whose stages may be one pass each, over coefficients that do not change within a step."""
 
-    def stages(self, y0: Array, f0: Array, weights: Array, dt: float) -> Array | None:
-        """Return the last of y_j = c₀y₀ + c₁y_{j−1} + c₂y_{j−2} + dt(c₃ rate(y_{j−1}) + c₄f₀), or None if it cannot.
+    def stages(self, y0: Array, f0: Array, rows: Any) -> Array | None:
+        """Return the last of y_j = c₀y₀ + c₁y_{j−1} + c₂y_{j−2} + c₃ rate(y_{j−1}) + c₄f₀, or None if it cannot.
 
-        y₁ = y₀ + c₃ dt f₀, and c = weights[j].
+        The weights c of stage j are rows[j − 1], where y₀ lies; y₁ = c₀y₀ + c₃f₀.
         """
         ...
 
@@ -119,12 +121,51 @@ class Still(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Moving:
+    """What of a system's coefficients differs from step to step, and the systems that are made of it where it lies.
+
+    `made(numbers, arrays)` returns those that an integrator asks for: of a stabilised system those at the start, over the
+    step, as `frozen` does, and at the end; of a split one itself, its times 0, 1, 2 for the start, the middle and the end.
+    It calls nothing of the equation, so that a step of them, recorded once, serves all steps of its `kind`.
+    """
+
+    numbers: Array
+    arrays: tuple[Any, ...]
+    made: Callable[[Any, tuple[Any, ...]], Any]
+    kind: Hashable
+    asked: Any = None
+    """numbers on the device that the host should see, so that they come with the norms of the step"""
+    told: Callable[[Array], bool] = lambda numbers: True
+    """hears them, and says whether the step may stand"""
+
+    @classmethod
+    def still(cls, system: Any) -> Moving:
+        """Return nothing: the system is the same at all times."""
+        return cls(np.empty(0), (), lambda numbers, arrays: (system,) * 3, "still")
+
+
+@runtime_checkable
+class Driven(Protocol):
+    """A system whose coefficients may change in time."""
+
+    def over(self, t: float, dt: float) -> Moving | None:
+        """Return what does over a step, or None where it cannot be told apart."""
+        ...
+
+
+Replay = Callable[..., tuple[Any, ...]]
+"""of (key, work, *given), as `kernels.replay.Replayed` is"""
+Recorded = tuple[Any, Any, tuple[float, float]]
+"""the new state and the error, which last until the next step, and the root mean squares of the old state and the error"""
+
+
 @runtime_checkable
 class Replayable(Protocol):
-    """An integrator whose steps of a still system may be recorded."""
+    """An integrator whose steps may be recorded."""
 
-    def constants(self, system: Any, u: Array, t: float, dt: float) -> Any:
-        """Return what a step reads besides the state: weights, on the device."""
+    def recorded(self, replay: Replay, system: Any, u: Array, t: float, dt: float) -> Recorded | None:
+        """Return what `step` does, by `replay`; None where the system cannot."""
         ...
 
 
@@ -151,6 +192,25 @@ def sizes(u: Array, error: Array) -> tuple[float, float]:
     """Return the root mean squares of both; from a device in one transfer."""
     if not elsewhere(u):
         return size(u), size(error)
+    return norms(to_host(squares(u, error)), u.size)
+
+
+def squares(u: Any, error: Any) -> Any:
+    """Return the sums of squares of a state and its error, (1, 2), on the device where they lie, until the next call."""
     real = [a.ravel().view(np.finfo(a.dtype).dtype) if a.dtype.kind == "c" else contiguous(a) for a in (u, error)]
-    both = to_host(stencils.on_device().sums_of_squares(*real))[0] / u.size
-    return float(np.sqrt(both[0])), float(np.sqrt(both[1]))
+    return stencils.on_device().sums_of_squares(*real)
+
+
+def judged(moving: Moving, u: Any, found: tuple[Any, ...]) -> Recorded | None:
+    """Return a recorded step from its state, error and sums of squares, by one transfer; None if an answer forbids it."""
+    new, error, sums = found
+    if moving.asked is None:
+        return new, error, norms(to_host(sums), u.size)
+    answer = to_host(np.concatenate([sums.ravel(), moving.asked.ravel()]))
+    return (new, error, norms(answer, u.size)) if moving.told(answer[2:]) else None
+
+
+def norms(sums: Array, size: int) -> tuple[float, float]:
+    """Return root mean squares of two arrays of so many entries from their sums of squares."""
+    first, second = np.sqrt(sums.ravel()[:2] / size)
+    return float(first), float(second)

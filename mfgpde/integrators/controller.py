@@ -28,9 +28,12 @@ class Controller:
     """whether a gain below a quarter is forgone, so that what was computed for a length of step serves again"""
     previous: float = 1.0
 
-    def ratio(self, u: Array, error: Array) -> float:
-        """Return the error in units of the tolerance; NaN or infinity mean that the step blew up."""
-        scale, away = self.sizes(u, error)
+    def ratio(self, u: Array, error: Array, known: tuple[float, float] | None = None) -> float:
+        """Return the error in units of the tolerance; NaN or infinity mean that the step blew up.
+
+        `known` are the norms of both, where they are.
+        """
+        scale, away = self.sizes(u, error) if known is None else known
         allowed = self.atol + self.rtol * scale
         if allowed == 0:  # a state that is zero everywhere, as the value of a game without costs
             return 0.0 if away == 0 else float("inf")

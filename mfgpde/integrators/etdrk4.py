@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from mfgpde.core.arrays import beside, to_host
 from mfgpde.core.recent import Recent
-from mfgpde.integrators.contract import Array, Split
+from mfgpde.integrators.contract import Array, Driven, Recorded, Replay, Split, Still, judged, norms, squares
 
 
 def phi(z: Array) -> tuple[Array, Array, Array]:
@@ -54,27 +55,58 @@ class ETDRK4:
     def step(self, system: Split, u: Array, t: float, dt: float) -> tuple[Array, Array]:
         """Advance by dt."""
         stiff = system.stiff(t, t + dt)
-        decay, half_decay, half, f1, f2, f3 = self._weights(stiff, dt)
-        middle, end = t + 0.5 * dt, t + dt
-        n0 = system.nonstiff(u, t, stiff)
-        a = half_decay * u + half * n0
-        na = system.nonstiff(a, middle, stiff)
-        nb = system.nonstiff(half_decay * u + half * na, middle, stiff)
-        nc = system.nonstiff(half_decay * a + half * (2 * nb - n0), end, stiff)
-        new = decay * u + f1 * n0 + 2 * f2 * (na + nb) + f3 * nc
-        n1 = system.nonstiff(new, end, stiff)
-        return new, 0.6 * f3 * (nc - n1)  # classical limit: (dt/10)(k₄ − k₅), the RK4(3) pair
+        return _advanced(system, u, (t, t + 0.5 * dt, t + dt), stiff, self._weights(stiff, dt))
 
-    def constants(self, system: Split, u: Array, t: float, dt: float) -> tuple[Array, ...]:
-        """Return the weights of a step, which are arrays as large as its state."""
-        return self._weights(system.stiff(t, t + dt), dt)
+    def recorded(self, replay: Replay, system: Split, u: Array, t: float, dt: float) -> Recorded | None:
+        """Return the same of a recording: one for all steps of a system that is driven in time, their numbers sent before.
+
+        Of one that is still, one a length of step: its weights, arrays as large as its state, are those of the step before.
+        """
+        if not (isinstance(system, Still) and system.still):
+            return self._driven(replay, system, u, t, dt) if isinstance(system, Driven) else None
+
+        def work(u: Any) -> tuple[Any, ...]:
+            new, error = self.step(system, u, t, dt)
+            return new, error, squares(u, error)
+
+        new, error, sums = replay(dt, work, u, kept=lambda: self._weights(system.stiff(t, t + dt), dt))
+        return new, error, norms(to_host(sums), u.size)
+
+    def _driven(self, replay: Replay, system: Driven, u: Array, t: float, dt: float) -> Recorded | None:
+        moving = system.over(t, dt)
+        if moving is None:
+            return None
+
+        def work(u: Any, numbers: Any, *arrays: Any) -> tuple[Any, ...]:
+            moved = moving.made(numbers[1:], arrays)
+            stiff = moved.stiff(0, 2)
+            new, error = _advanced(moved, u, (0, 1, 2), stiff, _weights(stiff, numbers[:1]))
+            return new, error, squares(u, error)
+
+        numbers = beside(np.array([dt, *moving.numbers]), u)
+        return judged(moving, u, replay(("driven", moving.kind), work, u, numbers, *moving.arrays))
 
     def _weights(self, stiff: Array, dt: float) -> tuple[Array, ...]:
         # what is kept holds on to `stiff`, so that no other array can have its identity meanwhile
         return self._recent((id(stiff), dt), lambda: (stiff, _weights(stiff, dt)))[1]
 
 
-def _weights(stiff: Array, dt: float) -> tuple[Array, ...]:
+def _advanced(
+    system: Any, u: Array, times: tuple[float, float, float], stiff: Array, weights: tuple[Array, ...]
+) -> tuple[Array, Array]:
+    decay, half_decay, half, f1, f2, f3 = weights
+    start, middle, end = times
+    n0 = system.nonstiff(u, start, stiff)
+    a = half_decay * u + half * n0
+    na = system.nonstiff(a, middle, stiff)
+    nb = system.nonstiff(half_decay * u + half * na, middle, stiff)
+    nc = system.nonstiff(half_decay * a + half * (2 * nb - n0), end, stiff)
+    new = decay * u + f1 * n0 + 2 * f2 * (na + nb) + f3 * nc
+    n1 = system.nonstiff(new, end, stiff)
+    return new, 0.6 * f3 * (nc - n1)  # classical limit: (dt/10)(k₄ − k₅), the RK4(3) pair
+
+
+def _weights(stiff: Array, dt: Any) -> tuple[Array, ...]:
     z = dt * stiff
     p1, p2, p3 = phi(z)
     return (

@@ -30,7 +30,7 @@ class DeviceStencils:
 
     runner: Runner
     _kernels: dict[tuple[str, Any], Kernel] = field(default_factory=dict, repr=False)
-    _weights: Recent[tuple[Any, list[Any]]] = field(default_factory=lambda: Recent(64), repr=False)
+    _tables: Recent[tuple[Any, list[Any]]] = field(default_factory=lambda: Recent(64), repr=False)
     _room: dict[Any, tuple[Any, Any, Any]] = field(default_factory=dict, repr=False)
 
     def kernel(self, name: str, dtype: Any) -> Kernel:
@@ -44,16 +44,15 @@ class DeviceStencils:
         """Return a rate of change bound to its coefficients: "stage", "fitted_stage" or "corrected_stage"."""
         return Stencil(self.kernel(f"{name}_{len(shape)}d", coefficients[0].dtype), shape, coefficients)
 
-    def chebyshev(self, stencil: Stencil, y0: Any, f0: Any, weights: Any, dt: float) -> Any:
-        """Return the last of Chebyshev's stages from y₀ and f₀ = Ay₀; `weights` (stages + 1, 5), dt not included."""
-        rows = self.rows(weights, y0)
+    def chebyshev(self, stencil: Stencil, y0: Any, f0: Any, rows: list[Any]) -> Any:
+        """Return the last of Chebyshev's stages from y₀ and f₀ = Ay₀; `rows` of five weights a stage, on the device."""
         y1, scratch = np.empty_like(y0), np.empty_like(y0)
-        self.recurrence(y0, y0, y0, f0, f0, (1.0, 0.0, 0.0, weights[1, 3] * dt, 0.0), y1)
-        return stencil.stages((y0, y1, f0, scratch), rows, dt)
+        self.recurrence(y0, y0, y0, f0, f0, rows[0], y1)
+        return stencil.stages((y0, y1, f0, scratch), rows[1:])
 
-    def rows(self, weights: Any, like: Any) -> list[Any]:
-        """Return the weights of the stages from the second on, on the device, sent there once."""
-        return self._weights((id(weights), like.dtype), lambda: (weights, _sent(weights[2:], like)))[1]
+    def rows(self, table: Any, like: Any) -> list[Any]:
+        """Return the rows of a table of weights on the device, sent there once."""
+        return self._tables((id(table), like.dtype), lambda: (table, _sent(table, like)))[1]
 
     def _run(self, name: str, grid: tuple[int, ...], threads: int, *arguments: Any) -> None:
         self.kernel(name, arguments[0].dtype)(grid, threads, *arguments)
@@ -61,8 +60,8 @@ class DeviceStencils:
     def _flat(self, name: str, size: int, *arguments: Any) -> None:
         self._run(name, (blocks(size, THREADS),), THREADS, *arguments)
 
-    def jump_rates(self, peclet: Any, rate: float, up: Any, down: Any) -> None:
-        """Fill up = rate·B(−w), down = rate·B(w) for face Péclet numbers w."""
+    def jump_rates(self, peclet: Any, rate: Any, up: Any, down: Any) -> None:
+        """Fill up = rate·B(−w), down = rate·B(w) for face Péclet numbers w; the rate is an array of one, there."""
         self._flat("jump_rates", peclet.size, peclet, rate, up, down, peclet.size)
 
     def upwind_rates(self, velocity: Any, inverse_spacing: float, up: Any, down: Any) -> None:
@@ -74,8 +73,8 @@ class DeviceStencils:
         self._flat("backward_axis", u.size, u, up, down, out, *u.shape)
 
     def recurrence(self, y0: Any, y1: Any, y2: Any, f1: Any, f0: Any, c: Any, out: Any) -> None:
-        """Fill out = c₀y₀ + c₁y₁ + c₂y₂ + c₃f₁ + c₄f₀."""
-        self._flat("recurrence", y0.size, y0, y1, y2, f1, f0, *c, out, y0.size)
+        """Fill out = c₀y₀ + c₁y₁ + c₂y₂ + c₃f₁ + c₄f₀, the weights c on the device."""
+        self._flat("recurrence", y0.size, y0, y1, y2, f1, f0, c, out, y0.size)
 
     def limited_flux(self, p: Any, velocity: Any, periodic: bool, out: Any) -> None:
         """Add −∂(v p) along the middle axis of p (outer, n, inner), van Leer's limiter; velocity = v/h on faces."""
@@ -140,6 +139,21 @@ class DeviceStencils:
         self._run("measures", (count,), WIDTH, p, q, shares, prod(p.shape))
         return shares
 
+    def departures(self, peclet: tuple[Any, ...], periodic: tuple[bool, ...]) -> Any:
+        """Return, an axis a row, max|w| of its face Péclet numbers and the fastest departure from a cell in units of D/h².
+
+        As an array (axes, 2) there, two launches an axis; max|w| is infinite where one is no number.
+        """
+        found = np.empty_like(peclet[0], shape=(len(peclet), 2))
+        for axis, (w, closed) in enumerate(zip(peclet, periodic, strict=True)):
+            inner = prod(w.shape[axis + 1 :])
+            lines = (w.size // (w.shape[axis] * inner), w.shape[axis] - 1, inner)
+            count = min(blocks(prod(lines), WIDTH), MOST_BLOCKS)
+            shares = np.empty_like(w, shape=(count, 2))
+            self._run("departures", (count,), WIDTH, w, closed, shares, *lines)
+            self._run("largest_of_pairs", (1,), WIDTH, shares, found[axis], count)
+        return found
+
     def sums_of_squares(self, u: Any, e: Any) -> Any:
         """Return Σu² and Σe² of two arrays of one size, as an array there: two launches, and always in the same order.
 
@@ -155,6 +169,6 @@ class DeviceStencils:
         return sums
 
 
-def _sent(weights: Any, like: Any) -> list[Any]:
-    there = np.asarray(weights.astype(like.dtype), like=like)
-    return [there[k] for k in range(len(weights))]
+def _sent(table: Any, like: Any) -> list[Any]:
+    there = np.asarray(table.astype(like.dtype), like=like)
+    return [there[k] for k in range(len(table))]

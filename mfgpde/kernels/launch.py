@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -35,6 +35,8 @@ TILE = 32, 4
 """threads of a block along the two faster axes in three dimensions: what neighbours share is read once"""
 ROWS, ENOUGH = 16, 1024
 """rows that a thread marches along at most, and blocks that keep a device busy: small grids march less"""
+MOST_ACROSS = 65535
+"""blocks along any axis of a launch but the first; along that two billion"""
 TYPES = {"float64": "double", "float32": "float"}
 
 Launch = Callable[[tuple[int, ...], tuple[int, ...], tuple[Any, ...]], None]
@@ -94,7 +96,7 @@ class Kernel:
 class Stencil:
     """A rate of change on one grid, its coefficients checked and cast: p ↦ Ap, and Chebyshev's stages.
 
-    `kernel` takes p, coefficients, three levels, the output, five weights, dt, whether it is a stage, and sizes.
+    `kernel` takes p, coefficients, three levels, the output, five weights, whether it is a stage, and sizes.
     """
 
     def __init__(self, kernel: Kernel, shape: tuple[int, ...], coefficients: tuple[Any, ...]) -> None:
@@ -108,26 +110,21 @@ class Stencil:
         sizes = (*map(np.int32, shape), *([np.int32(rows)] if others else []))
         self.as_rate, self.as_stage = (np.int32(0), *sizes), (np.int32(1), *sizes)
 
-    @cached_property
-    def nothing(self) -> Any:
-        """A time step that is not read."""
-        return self.kernel.dtype.type(0)
-
     def rate(self, p: Any, out: Any) -> None:
         """Fill out = Ap."""
         p, out = self._fit(p), self._fit(out)
-        self.kernel.launch(self.grid, self.block, (p, *self.fixed, p, p, p, out, p, self.nothing, *self.as_rate))
+        self.kernel.launch(self.grid, self.block, (p, *self.fixed, p, p, p, out, p, *self.as_rate))
 
-    def stages(self, y: tuple[Any, Any, Any, Any], rows: list[Any], dt: float) -> Any:
-        """Return the last y_j = c₀y₀ + c₁y_{j−1} + c₂y_{j−2} + dt(c₃Ay_{j−1} + c₄f₀), weights c of stage j in rows[j − 2].
+    def stages(self, y: tuple[Any, Any, Any, Any], rows: list[Any]) -> Any:
+        """Return the last y_j = c₀y₀ + c₁y_{j−1} + c₂y_{j−2} + c₃Ay_{j−1} + c₄f₀, weights c of stage j in rows[j − 2].
 
         `y` is y_0, y_1, f_0 and an array of scratch, which may be the output; y_1 is overwritten.
         """
         y0, here, f0, new = map(self._fit, y)
-        before, dt = y0, self.kernel.dtype.type(dt)
+        before = y0
         launch, grid, block, fixed, ends = self.kernel.launch, self.grid, self.block, self.fixed, self.as_stage
         for c in rows:
-            launch(grid, block, (here, *fixed, y0, before, f0, new, c, dt, *ends))
+            launch(grid, block, (here, *fixed, y0, before, f0, new, c, *ends))
             before, here, new = here, new, here
         return here
 
@@ -143,7 +140,7 @@ def marched(shape: tuple[int, ...]) -> int:
     if not others:
         return 1
     columns = blocks(int(np.prod(others, dtype=int)), THREADS)
-    return max(1, min(ROWS, n * columns // ENOUGH))
+    return max(min(ROWS, n * columns // ENOUGH), blocks(n, MOST_ACROSS))
 
 
 def blocks(size: int, width: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -184,6 +185,13 @@ class IsotropicProcess(LinearProcess):
     def prior(self) -> Transition:
         """Return N(0, prior_variance · I)."""
         return Transition(0.0, 0.0, self.prior_variance)
+
+
+def relaxation_of(drift: object) -> Callable[[float], Array] | None:
+    """Return a(t) where a function is the drift −a(t) x of an isotropic process, as that class writes it; else None."""
+    owner = getattr(drift, "__self__", None)
+    own = getattr(drift, "__func__", None) is IsotropicProcess.drift
+    return owner.relaxation if own and isinstance(owner, IsotropicProcess) else None
 
 
 def check_interval(s: float, t: float, horizon: float) -> None:

@@ -19,7 +19,7 @@ from mfgpde.core.time_structure import pieces
 from mfgpde.discretisations import Discretisation, Field, Inviscid, Limited, Semidiscrete, Working
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
-from mfgpde.integrators.contract import Normed, Replayable, Still
+from mfgpde.integrators.contract import Driven, Normed, Replayable, Still
 from mfgpde.kernels.replay import LARGEST, Replayed
 from mfgpde.solvers.advice import advice
 from mfgpde.solvers.initial import (
@@ -125,8 +125,8 @@ class _March:
         """Return a trial step and its error ratio; infinite where an implicit stage could not be solved."""
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # an unstable trial step may overflow; it is rejected
-                new, error = self._step(u, t, dt)
-                ratio = self.controller.ratio(u, error)
+                new, error, known = self._step(u, t, dt)
+                ratio = self.controller.ratio(u, error, known)
                 if ratio == np.inf and not u.any():  # what is fed may begin with nothing: a share of what has come
                     ratio = self.controller.ratio(new, error)
                 look, order, moved = self.structure.missed, self.integrator.order, self.controller.ratio
@@ -139,16 +139,13 @@ class _March:
             self.trouble = str(problem)
         return u, np.inf
 
-    def _step(self, u: Array, t: float, dt: float) -> tuple[Array, Array]:
-        if self.replayed is None:
-            return self.integrator.step(self.system, u, t, dt)
-        new, error = self.replayed(
-            dt,
-            lambda given: self.integrator.step(self.system, given, t, dt),
-            u,
-            kept=lambda: self.integrator.constants(self.system, u, t, dt),  # pyright: ignore[reportAttributeAccessIssue]
-        )
-        return new.copy(), error
+    def _step(self, u: Array, t: float, dt: float) -> tuple[Array, Array, tuple[float, float] | None]:
+        """Return a trial step, its error, and the norms of the state and the error where they are known."""
+        if self.replayed is not None and isinstance(self.integrator, Replayable):
+            found = self.integrator.recorded(self.replayed, self.system, u, t, dt)
+            if found is not None:
+                return found[0].copy(), *found[1:]
+        return *self.integrator.step(self.system, u, t, dt), None
 
     def _first_step(self, u: Array, t: float, end: float) -> float:
         scale, rate = self.controller.sizes(u, self.system.rate(u, t))
@@ -302,9 +299,13 @@ def solve(
         max_step,
         structure,
     )
-    if elsewhere(u) and u.size <= LARGEST and isinstance(system, Still) and system.still:
-        # a subclass may do more in its steps than the class whose constants it inherits
-        own = isinstance(chosen, Replayable) and "constants" in vars(type(chosen))
+    if (
+        elsewhere(u)
+        and u.size <= LARGEST
+        and (isinstance(system, Driven) or (isinstance(system, Still) and system.still))
+    ):
+        # a subclass may do more in its steps than the class whose recordings it inherits
+        own = isinstance(chosen, Replayable) and "recorded" in vars(type(chosen))
         march.replayed = Replayed() if own else None
     missed = {"start": what_may_be_missed(equation, initial, discretisation), "coefficients": structure.said}
     clock = time.perf_counter()

@@ -163,11 +163,11 @@ class Remote(NDArrayOperatorsMixin):
         return map(Remote, self.inner)
 
     def __getitem__(self, key):
-        return Remote(self.inner[key])
+        return Remote(self.inner[sent_key(key)])
 
     def __setitem__(self, key, value):
         COUNTED["launches"] += 1
-        self.inner[key] = bare(value)
+        self.inner[sent_key(key)] = bare(value)
 
     def __getattr__(self, name):
         found = getattr(self.inner, name)
@@ -181,6 +181,14 @@ class Remote(NDArrayOperatorsMixin):
     def get(self):
         """Return a copy on the host."""
         return counted("fetched", self.inner.copy())
+
+
+def sent_key(key):
+    """Return what an index is on the host; a list of places is sent to the device, which a recording cannot be."""
+    parts = key if isinstance(key, tuple) else (key,)
+    COUNTED["sent"] += sum(isinstance(part, list | np.ndarray) for part in parts)
+    found = tuple(part.inner if isinstance(part, Remote) else part for part in parts)
+    return found if isinstance(key, tuple) else found[0]
 
 
 VIEWS = ("reshape", "ravel", "view", "transpose")

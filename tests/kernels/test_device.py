@@ -52,20 +52,20 @@ def peclet(shape, periodic, rng):
 
 def in_stages(device, stencil, y0, change, rng):
     """Four of Chebyshev's stages against the recurrence, written out; y_2 and on take the place of y_0 and on."""
-    weights, dt, f0, f = rng.normal(size=(5, 5)), 0.3, np.empty_like(y0), np.empty_like(y0)
+    weights, f0, f = rng.normal(size=(4, 5)), np.empty_like(y0), np.empty_like(y0)
     change(y0, f0)
-    y = [y0, y0 + dt * weights[1, 3] * f0]
-    for c in weights[2:]:
+    y = [y0, weights[0, :3].sum() * y0 + weights[0, 3:].sum() * f0]
+    for c in weights[1:]:
         change(y[-1], f)
-        y.append(c[0] * y0 + c[1] * y[-1] + c[2] * y[-2] + dt * (c[3] * f + c[4] * f0))
+        y.append(c[0] * y0 + c[1] * y[-1] + c[2] * y[-2] + c[3] * f + c[4] * f0)
     held = [guarded(y0), guarded(y[1]), guarded(f0), guarded(np.full_like(y0, np.nan))]
-    rows = [guarded(c) for c in weights[2:]]
+    rows = [guarded(c) for c in weights]
     size = np.abs(y[-1]).max()
-    last = stencil.stages(tuple(held), rows, dt)
+    last = stencil.stages(tuple(held), rows[1:])
     np.testing.assert_allclose(last, y[-1], rtol=1e-11, atol=1e-12 * size)
     assert all(map(unharmed, held))
     np.testing.assert_array_equal(held[0], y0)
-    np.testing.assert_allclose(device.chebyshev(stencil, y0, f0, weights, dt), y[-1], rtol=1e-11, atol=1e-12 * size)
+    np.testing.assert_allclose(device.chebyshev(stencil, y0, f0, rows), y[-1], rtol=1e-11, atol=1e-12 * size)
 
 
 def forward(p, coefficients, out):
@@ -102,7 +102,7 @@ def test_coefficients_on_the_fly(shape, periodic, rng, on_host):
     want = np.empty(shape)
     forward(p, stored, want)
     device, ours = on_host(), guarded(np.full(shape, np.nan))
-    stencil = device.stencil("fitted_stage", shape, *(guarded(a) for a in w), *rate, *periodic)
+    stencil = device.stencil("fitted_stage", shape, *(guarded(a) for a in w), guarded(rate), *periodic)
     stencil.rate(guarded(p), ours)
     np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
     assert unharmed(ours)
@@ -159,7 +159,7 @@ def test_fourth_order_on_the_fly(shape, periodic, rng, on_host):
     device, want, ours = on_host(), np.empty(shape), guarded(np.full(shape, np.nan))
     known = device.stencil("corrected_stage", shape, *map(guarded, stored), *periodic)
     known.rate(guarded(p), want)
-    stencil = device.stencil("corrected_fitted_stage", shape, *map(guarded, w), *rate, *periodic)
+    stencil = device.stencil("corrected_fitted_stage", shape, *map(guarded, w), guarded(rate), *periodic)
     stencil.rate(guarded(p), ours)
     np.testing.assert_allclose(ours, want, rtol=1e-12, atol=1e-12)
     assert unharmed(ours)
@@ -306,9 +306,24 @@ def test_rates_from_peclet_numbers(rng, on_host):
     for name, factor in (("jump_rates", 1.7), ("upwind_rates", 3.0)):
         want, ours = [np.empty_like(w) for _ in range(2)], [guarded(0 * w) for _ in range(2)]
         getattr(cpu, name)(w, factor, *want)
-        getattr(on_host(), name)(guarded(w), factor, *ours)
+        getattr(on_host(), name)(guarded(w), guarded([factor]) if name == "jump_rates" else factor, *ours)
         for a, b in zip(ours, want, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-12)
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
+@pytest.mark.parametrize("shape", [(1, 1), (37, 61), (300, 3), (5, 9, 17)], ids=str)
+def test_departures(shape, backwards, rng, on_host):
+    """The largest |w|, walls included, and the fastest departure, from nothing but a pass and a look at its blocks."""
+    periodic = (True, False, True)[: len(shape)]
+    w = [a * 30 ** rng.random(a.shape) for a in peclet(shape, periodic, rng)]
+    held, device = tuple(map(guarded, w)), on_host(backwards)
+    found = device.departures(held, periodic)
+    for axis, (a, row) in enumerate(zip(w, found, strict=True)):
+        lines = a.reshape(-1, a.shape[axis], int(np.prod(a.shape[axis + 1 :])))
+        np.testing.assert_allclose(row, [np.abs(a).max(), cpu.largest_departure(lines, periodic[axis])], rtol=1e-13)
+    held[-1].flat[held[-1].size // 2] = np.nan
+    assert device.departures(held, periodic)[-1, 0] == np.inf
 
 
 @pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])

@@ -1,10 +1,13 @@
 """A recorded step is the step: bit for bit, from any state."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 import mfgpde as mfg
 from mfgpde.core import arrays
+from mfgpde.integrators.contract import sizes
 from mfgpde.kernels import replay
 from mfgpde.solvers import march
 from mfgpde.solvers.initial import initial_function
@@ -43,27 +46,104 @@ def test_a_recorded_step_is_the_step(equation, space, options, periodic, rng, de
     u = system.start(initial_function(equation, mfg.gaussian([0.3, -0.2], 0.25, 2), where.grid))
     for dt in (1e-3, 4e-3, 1e-3):
         for _ in range(3):
-            new, error = replayed(
-                dt,
-                lambda given, dt=dt: integrator.step(system, given, 0.0, dt),
-                u,
-                kept=lambda dt=dt, u=u: integrator.constants(system, u, 0.0, dt),
-            )
+            new, error, norms = integrator.recorded(replayed, system, u, 0.0, dt)
             new = new.copy()
             want, expected = integrator.step(system, u, 0.0, dt)
+            assert norms == sizes(u, expected)
             np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
             np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
             u = new
 
 
-def test_what_changes_in_time_is_not_recorded(device, monkeypatch):
-    """Each of these steps would be another: nothing may be replayed."""
+VP = mfg.FokkerPlanck.of(mfg.VariancePreserving())
+BACK = mfg.equations.BackwardKolmogorov(lambda x, t: -(1 + t) * x, lambda t: 0.5 + t)
+TOLD = mfg.FokkerPlanck(lambda x, t: -(1 + 3 * t) * x + 0.2 * np.sin(x), lambda t: 0.5 + 2 * t)
+CIRCLING = mfg.FokkerPlanck(lambda x, t: (1 + t) * np.sin(np.pi * x / 3), lambda t: 0.5 + t)
+SUB = mfg.FokkerPlanck.of(mfg.SubVariancePreserving())
+ORDER4 = partial(mfg.FiniteVolume, order=4)
+DRIVEN = {
+    "numbers alone": (VP, mfg.FiniteVolume, 3.0, False),
+    "numbers alone, order 4": (VP, ORDER4, 3.0, False),
+    "numbers alone, stored rates": (SUB, mfg.FiniteVolume, 6.0, False),
+    "any drift": (TOLD, mfg.FiniteVolume, 2.0, False),
+    "any drift, stored rates": (TOLD, mfg.FiniteVolume, 3.0, False),
+    "any drift, order 4": (TOLD, ORDER4, 2.0, False),
+    "any drift on a circle": (CIRCLING, mfg.FiniteVolume, 3.0, True),
+    "an expectation": (BACK, mfg.FiniteVolume, 3.0, False),
+    "cosines, numbers alone": (SUB, mfg.Spectral, 3.0, False),
+    "cosines, any drift": (TOLD, mfg.Spectral, 3.0, False),
+    "Fourier, any drift": (CIRCLING, mfg.Spectral, 3.0, True),
+}
+
+
+@pytest.mark.parametrize(("equation", "space", "side", "periodic"), DRIVEN.values(), ids=DRIVEN)
+def test_one_recording_serves_steps_driven_in_time(equation, space, side, periodic, monkeypatch, device):
+    """Whatever their length and their time: what was recorded knows neither."""
+    where = space(mfg.CartesianGrid.cube(side, 24, 2, periodic=periodic), backend="cupy")
+    system, made, record = where.semidiscretise(equation), [], replay.record
+    monkeypatch.setattr(replay, "record", lambda *given: made.append(1) or record(*given))
+    integrator, replayed = system.default_integrator, replay.Replayed()
+    law = mfg.gaussian([0.3, -0.2], 0.25, 2)
+    start = law.density if equation is BACK else initial_function(equation, law, where.grid)
+    u, t, stages = system.start(start), 0.3, set()
+    for k in range(12):
+        dt = (1 + 0.02 * k) * 2e-3
+        new, error, norms = integrator.recorded(replayed, system, u, t, dt)
+        new = new.copy()
+        want, expected = integrator.step(system, u, t, dt)
+        np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
+        np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
+        assert norms == sizes(u, expected)
+        stages.add(integrator.stages(dt * system.spectral_radius(u, t)) if space is not mfg.Spectral else 0)
+        u, t = new, t + dt
+    assert replayed.recordable
+    assert 1 <= len(made) <= len(stages) < 5
+
+
+@pytest.mark.parametrize("space", [mfg.FiniteVolume, mfg.Spectral])
+def test_a_drift_that_is_no_number_within_a_march_is_named(space, device):
+    """It is looked at with the norms of the step that it would spoil, and said as without a recording."""
+
+    def drift(x, t):
+        return np.where((x > 0.5) & (t > 0.11), np.nan, -x)
+
+    where, start = space(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy"), mfg.gaussian(0.1, 0.25, 2)
+    with pytest.raises(ValueError, match=r"the drift at t = 0.11\d* returned nan at array index"):
+        mfg.solve(
+            mfg.FokkerPlanck(drift, lambda t: 0.5),
+            where,
+            start,
+            (0.1, 0.2),
+            rtol=1e-6,
+            largest_wall_mass=1.0,
+            scan=False,
+        )
+
+
+def test_a_march_whose_rates_become_steep_goes_on(device):
+    """Where |w| grows beyond one, rates are stored from then on; the law is that of the host."""
+    equation, laws = mfg.FokkerPlanck(lambda x, t: -(1 + 20 * t) * np.sin(x), lambda t: 0.5), []
+    for backend in ("cupy", "numpy"):
+        where = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend=backend)
+        start = mfg.gaussian(0.1, 0.25, 2)
+        laws.append(mfg.solve(equation, where, start, (0.0, 0.3), rtol=1e-5, largest_wall_mass=1.0).at(0.3).values)
+    assert {"fitted_stage_2d", "stage_2d"} <= set(device)
+    np.testing.assert_allclose(
+        *laws, rtol=0, atol=1e-5 * laws[1].max()
+    )  # bounds of the spectrum, and so stages, differ
+
+
+def test_what_cannot_be_told_apart_is_not_recorded(device, monkeypatch):
+    """Rates of tensors that change in time are made on the host: nothing may be replayed."""
     monkeypatch.setattr(replay, "record", None)
-    start = mfg.gaussian(0.3, 0.25, 2)
-    for space in (mfg.FiniteVolume, mfg.Spectral):
-        where = space(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy")
-        driven = mfg.FokkerPlanck.of(mfg.VariancePreserving())
-        assert mfg.solve(driven, where, start, (0.1, 0.2), rtol=1e-3, largest_wall_mass=1.0).cost["steps"] > 3
+    tensor = mfg.processes.Diffusion(
+        lambda x, t: -x,
+        lambda x, t: (1 + t) * np.array([[0.5, 0.2], [0.2, 0.4]]) + 0 * x[..., None],
+        time_dependent=True,
+    )
+    where, start = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy"), mfg.gaussian(0.3, 0.25, 2)
+    driven = mfg.equations.ForwardKolmogorov(tensor)
+    assert mfg.solve(driven, where, start, (0.1, 0.3), rtol=1e-4, largest_wall_mass=1.0).cost["steps"] > 1
 
 
 def test_large_states_are_not_recorded(device, monkeypatch):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,21 +21,29 @@ from mfgpde.core.recent import Recent
 from mfgpde.densities import cell_means
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import Evaluating
-from mfgpde.discretisations.finite_volume.fitted_chain import FittedChain, fitted, largest_and_fastest, upwind
+from mfgpde.discretisations.finite_volume.fitted_chain import (
+    FittedChain,
+    departures,
+    fitted,
+    largest_and_fastest,
+    upwind,
+)
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
+from mfgpde.discretisations.finite_volume.moving_chain import Chain, fitted_over, mean_chain, pulled_over, stored_over
+from mfgpde.discretisations.finite_volume.pulled import Pulled
 from mfgpde.discretisations.means import centres_of, means_of
 from mfgpde.equations import BackwardKolmogorov, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, RungeKuttaChebyshev
-
-Chain = MarkovChain | FittedChain
+from mfgpde.integrators.contract import Moving
+from mfgpde.processes.contract import relaxation_of
 
 
 def _check_periodic(velocity: Array, axis: int, t: float) -> None:
     """Raise ValueError unless both ends of a periodic axis see the same velocity: else mass would be lost there."""
-    ends = np.take(velocity, [0, -1], axis)
-    jump = float(np.abs(np.diff(ends, axis=axis)).max())
-    if jump > 1e-8 * float(np.abs(velocity).max()):
+    first, last = (velocity[(slice(None),) * axis + (k,)] for k in (0, -1))
+    jump, largest = map(float, to_host(np.stack([np.abs(last - first).max(), np.abs(velocity).max()])))
+    if jump > 1e-8 * largest:
         raise ValueError(
             f"the drift at t = {t:g} jumps by {jump:.2g} across the periodic walls of axis {axis}; "
             "use a drift periodic in the box, or a grid with walls"
@@ -50,26 +59,12 @@ def _segment_mean(velocity: Array, axis: int, periodic: bool) -> Array:
     mean = v.copy()
     bend = (v[2:] - 2 * v[1:-1] + v[:-2]) / 24
     if periodic:
-        mean[[0, -1]] += (v[1] - 2 * v[0] + v[-2]) / 24
+        for end in (0, -1):
+            mean[end] += (v[1] - 2 * v[0] + v[-2]) / 24
     else:
         bend[0], bend[-1] = bend[1], bend[-2]
     mean[1:-1] += bend
     return contiguous(np.moveaxis(mean, 0, axis))
-
-
-def _means(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(0.5 * (x + y) for x, y in zip(a, b, strict=True))
-
-
-def _mean_chain(a: Chain, b: Chain) -> Chain:
-    if a is b:
-        return a
-    if isinstance(a, FittedChain) and isinstance(b, FittedChain):
-        fastest = _means(a.fastest, b.fastest)  # a bound: departures are convex in w
-        return FittedChain(a.grid, _means(a.peclet, b.peclet), _means(a.rates, b.rates), fastest, a.corrected)
-    a, b = a.stored, b.stored
-    peclet = None if a.peclet is None or b.peclet is None else _means(a.peclet, b.peclet)
-    return MarkovChain(a.grid, _means(a.up, b.up), _means(a.down, b.down), peclet, a.transposed)
 
 
 @dataclass(eq=False)
@@ -94,29 +89,88 @@ class DrivenChain(Evaluating):
         key = t if self.equation.time_dependent else 0.0
         return self._recent(key, lambda: self._chain(key))
 
+    @cached_property
+    def pulled(self) -> Pulled | None:
+        """On a device, and between walls, what takes the place of a drift −a(t) x."""
+        grid, equation = self.grid, self.equation
+        relaxation = relaxation_of(equation.drift)
+        if (
+            self.xp is np
+            or relaxation is None
+            or equation.potential is not None
+            or not self._flies
+            or any(grid.periodic)
+        ):
+            return None
+        return Pulled(grid, self.xp, relaxation, equation.diffusivity, self.order == 4)
+
+    @property
+    def _flies(self) -> bool:
+        """Whether rates can be found on the fly."""
+        dimension, there, corrected = self.grid.dimension, self.xp is not np, self.order == 4
+        forward = isinstance(self.equation, FokkerPlanck)
+        return forward and dimension > 1 and (there or (dimension == 3 and not corrected))
+
+    def over(self, t: float, dt: float) -> Moving | None:
+        """Return what a step on a device reads: of a drift −a(t) x a few numbers, of another the rates at both ends."""
+        t0, t1 = t, t + dt
+        if self.still:
+            return Moving.still(self.at(t0))
+        found = None if self.pulled is None else pulled_over(self.pulled, t0, t1)
+        if found is not None:
+            return found
+        a = self.at(t0)
+        if isinstance(a, FittedChain):
+            b, asked = (self.at(t1), None) if t1 in self._recent else self._guessed(t1, a)
+            told = partial(self._told, t1, b)
+            return fitted_over(a, b, asked, told) if isinstance(b, FittedChain) else None
+        b = self.at(t1)
+        return stored_over(a, b) if isinstance(b, MarkovChain) else None
+
+    def _guessed(self, t: float, like: FittedChain) -> tuple[Chain, Any]:
+        """Return the chain at one instant, taken to be as one before was, and what has to be asked of it."""
+        D = float(self.equation.diffusivity(t))
+        if not 0 < D < np.inf:
+            return self.at(t), None
+        peclet = self._peclet(t, D, looked_at=False)
+        rates = tuple(D / h**2 for h in self.grid.spacing)
+        return FittedChain(self.grid, peclet, rates, (), like.corrected), departures(self.grid, peclet)
+
+    def _told(self, t: float, guess: Chain, numbers: Array) -> bool:
+        """Keep a guess that the answer confirms."""
+        largest, fastest = numbers.reshape(-1, 2).T
+        if not largest.max() <= 1 or not isinstance(guess, FittedChain):
+            return False
+        guess.fastest = tuple(map(float, fastest))
+        self._recent(t, lambda: guess)
+        return True
+
+    def _peclet(self, t: float, D: float, *, looked_at: bool) -> tuple[Array, ...]:
+        grid, V = self.grid, None
+        if self.equation.potential is not None and D > 0:
+            V = self.coefficients(self.equation.potential, grid.points, t, grid.cells, f"the potential at t = {t:g}")
+        return tuple(self._face_integral(axis, t, D, V, looked_at) for axis in range(grid.dimension))
+
     def _chain(self, t: float) -> Chain:
+        pull = None if self.pulled is None else self.pulled.at(t)
+        if self.pulled is not None and pull is not None:
+            return self.pulled.chain(pull)
         grid, D = self.grid, float(self.equation.diffusivity(t))
         if not (np.isfinite(D) and D >= 0):
             raise ValueError(f"the diffusivity must be ≥ 0 and finite, got {D!r} at t = {t:g}")
         if self.order == 4 and D == 0:
             raise ValueError(f"the fourth-order scheme needs D > 0, got 0 at t = {t:g}; start later or use order=2")
-        V = None
-        if self.equation.potential is not None and D > 0:
-            V = self.coefficients(self.equation.potential, grid.points, t, grid.cells, f"the potential at t = {t:g}")
         transposed = isinstance(self.equation, BackwardKolmogorov)
         rates = tuple(D / h**2 for h in grid.spacing)
-        there, corrected = self.xp is not np, self.order == 4
-        flies = D > 0 and not transposed and grid.dimension > 1 and (there or (grid.dimension == 3 and not corrected))
+        there, corrected, flies = self.xp is not np, self.order == 4, D > 0 and self._flies
         looked_at = not (
             flies and there
         )  # what flies is looked at once for all: no number is fetched for a check alone
-        peclet = tuple(self._face_integral(axis, t, D, V, looked_at) for axis in range(grid.dimension))
+        peclet = self._peclet(t, D, looked_at=looked_at)
         if flies:
             largest, fastest = largest_and_fastest(grid, peclet)
             if not looked_at and not np.isfinite(largest):
-                peclet = tuple(
-                    self._face_integral(axis, t, D, V) for axis in range(grid.dimension)
-                )  # says what and where
+                peclet = self._peclet(t, D, looked_at=True)  # says what and where
             if largest <= 1:
                 return FittedChain(grid, peclet, rates, fastest, corrected)
         if D == 0:
@@ -140,7 +194,7 @@ class DrivenChain(Evaluating):
 
     def frozen(self, t0: float, t1: float) -> Chain:
         """Return the chain with the mean of the rates at both ends: second-order accurate over the step."""
-        return _mean_chain(self.at(t0), self.at(t1))
+        return mean_chain(self.at(t0), self.at(t1))
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return A(t)u, in `out` if given."""
@@ -148,7 +202,10 @@ class DrivenChain(Evaluating):
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return a bound at time t, with room for growth over one step."""
-        return self.at(t).spectral_radius(u, t) * (1.1 if self.equation.time_dependent else 1.0)
+        room, pull = 1.1 if self.equation.time_dependent else 1.0, None if self.pulled is None else self.pulled.at(t)
+        if self.pulled is not None and pull is not None:
+            return room * self.pulled.spectral_radius(pull)
+        return room * self.at(t).spectral_radius(u, t)
 
     def solve(self, rhs: Array, t: float, shift: float) -> Array:
         """Return (I − shift·A(t))⁻¹ rhs."""

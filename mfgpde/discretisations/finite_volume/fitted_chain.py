@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, contiguous, elsewhere, to_host
+from mfgpde.core.arrays import Array, beside, contiguous, elsewhere, to_host
 from mfgpde.discretisations.finite_volume.markov_chain import MarkovChain
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import cpu, stencils
@@ -22,19 +23,19 @@ Rates = tuple[tuple[Array, ...], tuple[Array, ...]]
 
 @dataclass(eq=False)
 class FittedChain:
-    """du/dt = Au from Péclet numbers |w| ≤ 1 (set to 0 on walls) and rates D/h² per axis."""
+    """du/dt = Au from Péclet numbers |w| ≤ 1 and rates D/h² per axis.
+
+    They are zero on walls; of a corrected chain they may be anything there, where its kernel lets nothing through.
+    """
 
     grid: CartesianGrid
     peclet: tuple[Array, ...]
-    rates: tuple[float, ...]
+    rates: Any
+    """numbers, or an array beside the Péclet numbers"""
     fastest: tuple[float, ...]
     """the fastest departure from a cell along each axis, in units of D/h²"""
     corrected: bool = False
-    """to fourth order, on a device; its Péclet numbers stay as they are on walls, where its kernel lets nothing through"""
-
-    def __post_init__(self) -> None:
-        if not self.corrected:
-            _close(self.grid, self.peclet)
+    """to fourth order, on a device"""
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return Au, in `out` if given."""
@@ -48,13 +49,14 @@ class FittedChain:
     @cached_property
     def _there(self) -> Stencil:
         """The same on the device: one launch a rate, and one a stage."""
-        given = (*self.peclet, *self.rates, *self.grid.periodic)
+        rates = beside(np.asarray(self.rates), self.peclet[0]) if isinstance(self.rates, tuple) else self.rates
+        given = (*self.peclet, rates, *self.grid.periodic)
         name = "corrected_fitted_stage" if self.corrected else "fitted_stage"
         return stencils.on_device().stencil(name, self.grid.cells, *given)
 
-    def stages(self, y0: Array, f0: Array, weights: Array, dt: float) -> Array | None:
+    def stages(self, y0: Array, f0: Array, rows: Any) -> Array | None:
         """Return Chebyshev's last stage, where each stage is one pass; else None."""
-        return stencils.on_device().chebyshev(self._there, y0, f0, weights, dt) if elsewhere(y0) else None
+        return stencils.on_device().chebyshev(self._there, y0, f0, rows) if elsewhere(y0) else None
 
     @cached_property
     def stored(self) -> MarkovChain:
@@ -85,31 +87,28 @@ class FittedChain:
 
 def largest_and_fastest(grid: CartesianGrid, peclet: tuple[Array, ...]) -> tuple[float, tuple[float, ...]]:
     """Return the largest |w|, and the fastest departure from a cell along each axis in units of D/h²; by one copy."""
-    found = [np.abs(w).max() for w in peclet]
-    for axis, w in enumerate(peclet):
-        if elsewhere(w):
-            up, down = np.empty_like(w), np.empty_like(w)
-            stencils.of(w).jump_rates(w.ravel(), 1.0, up.ravel(), down.ravel())
-            _close(grid, tuple(up if i == axis else None for i in range(grid.dimension)))
-            _close(grid, tuple(down if i == axis else None for i in range(grid.dimension)))
-            before = (slice(None),) * axis
-            leaving = up[(*before, slice(1, None))] + down[(*before, slice(None, -1))]
-            found.append(leaving.max())
-            continue
-        faces = w.reshape(-1, w.shape[axis], int(np.prod(w.shape[axis + 1 :])))
-        found.append(np.asarray(cpu.largest_departure(faces, grid.periodic[axis])))
-    numbers = [float(one) for one in to_host(np.stack(found))]
-    d = grid.dimension
-    return max(numbers[:d]) if not np.isnan(numbers[:d]).any() else np.nan, tuple(numbers[d:])
+    if elsewhere(peclet[0]):
+        largest, fastest = to_host(departures(grid, peclet)).T
+        return float(largest.max()), tuple(map(float, fastest))
+    lines = [w.reshape(-1, w.shape[axis], int(np.prod(w.shape[axis + 1 :]))) for axis, w in enumerate(peclet)]
+    fastest = tuple(float(cpu.largest_departure(w, closed)) for w, closed in zip(lines, grid.periodic, strict=True))
+    return float(np.max([np.abs(w).max() for w in peclet])), fastest
 
 
-def fitted(grid: CartesianGrid, peclet: tuple[Array, ...], rates: tuple[float, ...]) -> Rates:
+def departures(grid: CartesianGrid, peclet: tuple[Array, ...]) -> Any:
+    """Return the same of a device's, an axis a row, (axes, 2), there; infinite for what is no number."""
+    return stencils.on_device().departures(peclet, grid.periodic)
+
+
+def fitted(grid: CartesianGrid, peclet: tuple[Array, ...], rates: Any) -> Rates:
     """Return the jump rates (up, down) of exponential fitting, zero through walls."""
     up, down = tuple(np.empty_like(w) for w in peclet), tuple(np.empty_like(w) for w in peclet)
-    for w, rate, u, d in zip(peclet, rates, up, down, strict=True):
+    there = beside(np.asarray(rates), peclet[0]) if isinstance(rates, tuple) else rates
+    for axis, (w, u, d) in enumerate(zip(peclet, up, down, strict=True)):
+        rate = there[axis : axis + 1] if elsewhere(w) else there[axis]
         stencils.of(w).jump_rates(w.ravel(), rate, u.ravel(), d.ravel())
-    _close(grid, up)
-    _close(grid, down)
+    close(grid, up)
+    close(grid, down)
     return up, down
 
 
@@ -118,13 +117,13 @@ def upwind(grid: CartesianGrid, velocity: tuple[Array, ...]) -> Rates:
     up, down = tuple(np.empty_like(v) for v in velocity), tuple(np.empty_like(v) for v in velocity)
     for v, h, u, d in zip(velocity, grid.spacing, up, down, strict=True):
         stencils.of(v).upwind_rates(v.ravel(), 1 / h, u.ravel(), d.ravel())
-    _close(grid, up)
-    _close(grid, down)
+    close(grid, up)
+    close(grid, down)
     return up, down
 
 
-def _close(grid: CartesianGrid, faces: tuple[Array | None, ...]) -> None:
+def close(grid: CartesianGrid, faces: tuple[Array, ...]) -> None:
     """Set what is written on walls to zero: nothing flows there."""
     for axis, (part, periodic) in enumerate(zip(faces, grid.periodic, strict=True)):
-        if part is not None and not periodic:
-            part[(slice(None),) * axis + ([0, -1],)] = 0.0
+        for wall in () if periodic else (0, -1):  # no list of both: a device would be sent it
+            part[(slice(None),) * axis + (wall,)] = 0.0

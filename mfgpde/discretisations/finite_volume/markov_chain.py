@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -59,11 +60,11 @@ class MarkovChain:
         faces = (a for axis in zip(self.up, self.down, self.peclet, strict=True) for a in axis)
         return stencils.on_device().stencil("corrected_stage", self.grid.cells, *faces, *self.grid.periodic)
 
-    def stages(self, y0: Array, f0: Array, weights: Array, dt: float) -> Array | None:
+    def stages(self, y0: Array, f0: Array, rows: Any) -> Array | None:
         """Return Chebyshev's last stage, where each stage is one pass; else None."""
         if self.transposed or not elsewhere(y0):
             return None
-        return stencils.on_device().chebyshev(self._there, y0, f0, weights, dt)
+        return stencils.on_device().chebyshev(self._there, y0, f0, rows)
 
     def _corrected(self, u: Array, peclet: tuple[Array, ...]) -> Array:
         out = np.zeros_like(u)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,8 @@ from mfgpde.discretisations.spectral.bases import Array, Basis
 from mfgpde.equations import Continuity, FokkerPlanck, ScoreFokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import ETDRK4, Integrator
+from mfgpde.integrators.contract import Moving
+from mfgpde.processes.contract import relaxation_of
 
 
 @dataclass(eq=False)
@@ -107,10 +109,10 @@ class SpectralDensity(Expanded, Evaluating):
         key = t if self.equation.time_dependent else 0.0
         return self._recent(key, lambda: self._velocity(key))
 
-    def _velocity(self, t: float) -> list[Array]:
+    def _velocity(self, t: float, looked_at: bool = True) -> list[Array]:
         field_at = self.equation.velocity if isinstance(self.equation, Continuity) else self.equation.drift
         points = self.grid.points
-        values = self.coefficients(field_at, points, t, points.shape, f"the drift at t = {t:g}")
+        values = self.coefficients(field_at, points, t, points.shape, f"the drift at t = {t:g}", looked_at)
         return [contiguous(values[..., i]) for i in range(self.grid.dimension)]
 
     def stiff(self, t0: float, t1: float) -> Array:
@@ -119,9 +121,65 @@ class SpectralDensity(Expanded, Evaluating):
 
     def nonstiff(self, u: Array, t: float, stiff: Array) -> Array:
         """Return −(∇·(f p))^ and the part of diffusion that `stiff` leaves out."""
+        return self.diffusion.added(self.inflow(u, self.velocity(t)), u, t, stiff)
+
+    def inflow(self, u: Array, velocity: Sequence[Array]) -> Array:
+        """Return −(∇·(f p))^."""
         p = self.basis.synthesise(u)
-        inflow = -self.basis.divergence([f * p for f in self.velocity(t)])
-        return self.diffusion.added(inflow, u, t, stiff)
+        return -self.basis.divergence([f * p for f in velocity])
+
+    def over(self, t: float, dt: float) -> Moving | None:
+        """Return what a step on a device reads: D at its three times, and velocities, of a drift −a(t) x as numbers."""
+        times, d = (t, t + 0.5 * dt, t + dt), self.grid.dimension
+        D = [self.diffusion.at(0.5 * (t + (t + dt))), *map(self.diffusion.at, times)]
+        relaxation = relaxation_of(self.equation.drift) if isinstance(self.equation, FokkerPlanck) else None
+        if relaxation is not None:
+            pull, points = [-float(relaxation(one)) for one in times], self.coordinates
+            if not np.isfinite(pull).all():
+                return None  # said by who looks at it
+
+            def pulled(numbers: Any, _: tuple[Any, ...]) -> SpectralMoment:
+                return SpectralMoment(self, numbers, [[numbers[4 + k : 5 + k] * x for x in points] for k in range(3)])
+
+            return Moving(np.array(D + pull), (), pulled, "pulled")
+        guessed = {one: self._velocity(one, looked_at=False) for one in times if one not in self._recent}
+        velocities = [guessed[one] if one in guessed else self.velocity(one) for one in times]
+        asked = np.stack([np.sum(0 * f) for found in guessed.values() for f in found]) if guessed else None
+
+        def told(numbers: Array) -> bool:
+            if not np.isfinite(numbers).all():
+                return False
+            for one, found in guessed.items():
+                self._recent(one, lambda found=found: found)
+            return True
+
+        def given(numbers: Any, arrays: tuple[Any, ...]) -> SpectralMoment:
+            return SpectralMoment(self, numbers, [list(arrays[k * d : (k + 1) * d]) for k in range(3)])
+
+        return Moving(np.array(D), tuple(f for found in velocities for f in found), given, "given", asked, told)
+
+    @cached_property
+    def coordinates(self) -> list[Array]:
+        """The coordinates of cell centres, where fields lie."""
+        return [self.xp.asarray(np.ascontiguousarray(self.grid.points[..., i])) for i in range(self.grid.dimension)]
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralMoment:
+    """The same over one step, from D over the step and at times 0, 1, 2, and velocities at those."""
+
+    system: SpectralDensity
+    diffusivities: Any
+    velocities: list[list[Any]]
+
+    def stiff(self, t0: int, t1: int) -> Array:
+        """Return D·Δ over the step."""
+        return self.diffusivities[:1] * self.system.diffusion.laplacian
+
+    def nonstiff(self, u: Array, t: int, stiff: Array) -> Array:
+        """Return everything but stiff·u."""
+        rest = self.system.inflow(u, self.velocities[t])
+        return rest + (self.diffusivities[1 + t : 2 + t] * self.system.diffusion.laplacian - stiff) * u
 
 
 @dataclass(eq=False)

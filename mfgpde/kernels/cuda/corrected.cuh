@@ -93,12 +93,12 @@ __device__ __forceinline__ real onward(const Line& line, int i, March& march) {
 extern "C" STAGE corrected_stage_1d(const real* __restrict__ p, const real* __restrict__ up,
                                    const real* __restrict__ down, const real* __restrict__ w, int periodic,
                                    const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
-                                   const real* __restrict__ c, real dt, int stage, int n) {
+                                   const real* __restrict__ c, int stage, int n) {
     const int i = int(flat_thread());
     if (i >= n) return;
     const Stored line = {p, up, down, w, 1, n, periodic};
     real value = inflow(line, i);
-    if (stage) value = c[0] * y0[i] + c[1] * p[i] + c[2] * y2[i] + dt * (c[3] * value + c[4] * f0[i]);
+    if (stage) value = c[0] * y0[i] + c[1] * p[i] + c[2] * y2[i] + c[3] * value + c[4] * f0[i];
     out[i] = value;
 }
 
@@ -106,8 +106,8 @@ extern "C" STAGE corrected_stage_2d(const real* __restrict__ p, const real* __re
                                    const real* __restrict__ down0, const real* __restrict__ w0,
                                    const real* __restrict__ up1, const real* __restrict__ down1,
                                    const real* __restrict__ w1, int periodic0, int periodic1, const real* __restrict__ y0,
-                                   const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c,
-                                   real dt, int stage, int n, int m, int rows) {
+                                   const real* y2, const real* __restrict__ f0, real* out,
+                                   const real* __restrict__ c, int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
@@ -119,7 +119,7 @@ extern "C" STAGE corrected_stage_2d(const real* __restrict__ p, const real* __re
         const Stored line = {p + row, up1 + faces, down1 + faces, w1 + faces, 1, m, periodic1};
         real value = onward(column, i, march) + inflow(line, j);
         if (stage)
-            value = c[0] * y0[row + j] + c[1] * p[row + j] + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
+            value = c[0] * y0[row + j] + c[1] * p[row + j] + c[2] * y2[row + j] + c[3] * value + c[4] * f0[row + j];
         out[row + j] = value;
     }
 }
@@ -130,8 +130,8 @@ extern "C" WIDE_STAGE corrected_stage_3d(const real* __restrict__ p, const real*
                                    const real* __restrict__ w1, const real* __restrict__ up2,
                                    const real* __restrict__ down2, const real* __restrict__ w2, int periodic0, int periodic1,
                                    int periodic2, const real* __restrict__ y0, const real* y2,
-                                   const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
-                                   int stage, int n, int m, int l, int rows) {
+                                   const real* __restrict__ f0, real* out,
+                                   const real* __restrict__ c, int stage, int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = int(blockIdx.y * blockDim.y + threadIdx.y);
     if (k >= l || j >= m) return;
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
@@ -146,17 +146,18 @@ extern "C" WIDE_STAGE corrected_stage_3d(const real* __restrict__ p, const real*
         real value = onward(column, i, march) + inflow(middle, j) + inflow(line, k);
         const wide at = base + own;
         if (stage)
-            value = c[0] * y0[at] + c[1] * p[at] + c[2] * y2[at] + dt * (c[3] * value + c[4] * f0[at]);
+            value = c[0] * y0[at] + c[1] * p[at] + c[2] * y2[at] + c[3] * value + c[4] * f0[at];
         out[at] = value;
     }
 }
 
 extern "C" STAGE corrected_fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0,
-                                   const real* __restrict__ w1, real rate0, real rate1, int periodic0, int periodic1,
+                                   const real* __restrict__ w1, const real* __restrict__ rate, int periodic0, int periodic1,
                                    const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
-                                   const real* __restrict__ c, real dt, int stage, int n, int m, int rows) {
+                                   const real* __restrict__ c, int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
+    const real rate0 = rate[0], rate1 = rate[1];
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
     const Series column = {p + j, w0 + j, rate0, m, n, periodic0};
     March march = begin(column, start);
@@ -166,18 +167,19 @@ extern "C" STAGE corrected_fitted_stage_2d(const real* __restrict__ p, const rea
         const Series line = {p + row, w1 + wide(i) * (m + 1), rate1, 1, m, periodic1};
         real value = onward(column, i, march) + inflow(line, j);
         if (stage)
-            value = c[0] * y0[row + j] + c[1] * p[row + j] + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
+            value = c[0] * y0[row + j] + c[1] * p[row + j] + c[2] * y2[row + j] + c[3] * value + c[4] * f0[row + j];
         out[row + j] = value;
     }
 }
 
 extern "C" WIDE_STAGE corrected_fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0,
-                                   const real* __restrict__ w1, const real* __restrict__ w2, real rate0, real rate1,
-                                   real rate2, int periodic0, int periodic1, int periodic2, const real* __restrict__ y0,
-                                   const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c,
-                                   real dt, int stage, int n, int m, int l, int rows) {
+                                   const real* __restrict__ w1, const real* __restrict__ w2,
+                                   const real* __restrict__ rate, int periodic0, int periodic1, int periodic2, const real* __restrict__ y0,
+                                   const real* y2, const real* __restrict__ f0, real* out,
+                                   const real* __restrict__ c, int stage, int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = int(blockIdx.y * blockDim.y + threadIdx.y);
     if (k >= l || j >= m) return;
+    const real rate0 = rate[0], rate1 = rate[1], rate2 = rate[2];
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
     const wide plane = wide(m) * l, own = wide(j) * l + k;
     const Series column = {p + own, w0 + own, rate0, plane, n, periodic0};
@@ -190,7 +192,7 @@ extern "C" WIDE_STAGE corrected_fitted_stage_3d(const real* __restrict__ p, cons
         real value = onward(column, i, march) + inflow(middle, j) + inflow(line, k);
         const wide at = base + own;
         if (stage)
-            value = c[0] * y0[at] + c[1] * p[at] + c[2] * y2[at] + dt * (c[3] * value + c[4] * f0[at]);
+            value = c[0] * y0[at] + c[1] * p[at] + c[2] * y2[at] + c[3] * value + c[4] * f0[at];
         out[at] = value;
     }
 }

@@ -38,13 +38,13 @@ __device__ __forceinline__ real fitted(real w, real low, real high) {
 __device__ __forceinline__ wide flat_thread() { return wide(blockIdx.x) * blockDim.x + threadIdx.x; }
 
 // up = rate·B(−w), down = rate·B(w), B(w) = w/(e^w − 1)
-extern "C" __global__ void jump_rates(const real* __restrict__ peclet, real rate, real* __restrict__ up, real* __restrict__ down,
-                           wide size) {
+extern "C" __global__ void jump_rates(const real* __restrict__ peclet, const real* __restrict__ rate,
+                                      real* __restrict__ up, real* __restrict__ down, wide size) {
     const wide i = flat_thread();
     if (i >= size) return;
     const real w = peclet[i], even = even_part(w), odd = real(0.5) * w;
-    up[i] = fmax(rate * (even + odd), real(0));
-    down[i] = fmax(rate * (even - odd), real(0));
+    up[i] = fmax(rate[0] * (even + odd), real(0));
+    down[i] = fmax(rate[0] * (even - odd), real(0));
 }
 
 // up = v⁺/h, down = v⁻/h
@@ -57,23 +57,23 @@ extern "C" __global__ void upwind_rates(const real* __restrict__ velocity, real 
     down[i] = fmax(-v, real(0)) * inverse_spacing;
 }
 
-// out = c₀y₀ + c₁p + c₂y₂ + dt(c₃Ap + c₄f₀), a stage of Runge–Kutta–Chebyshev in one pass; out may be y₂. With stage = 0
-// out = Ap, and c, dt and the other levels are not read
+// out = c₀y₀ + c₁p + c₂y₂ + c₃Ap + c₄f₀, a stage of Runge–Kutta–Chebyshev in one pass; out may be y₂. With stage = 0
+// out = Ap, and c and the other levels are not read
 extern "C" STAGE stage_1d(const real* __restrict__ p, const real* __restrict__ up, const real* __restrict__ down,
                          const real* __restrict__ y0, const real* y2, const real* __restrict__ f0, real* out,
-                         const real* __restrict__ c, real dt, int stage, int n) {
+                         const real* __restrict__ c, int stage, int n) {
     const int i = int(flat_thread());
     if (i >= n) return;
     const real low = p[i > 0 ? i - 1 : n - 1], here = p[i], high = p[i + 1 < n ? i + 1 : 0];
     real value = up[i] * low - (down[i] + up[i + 1]) * here + down[i + 1] * high;
-    if (stage) value = c[0] * y0[i] + c[1] * here + c[2] * y2[i] + dt * (c[3] * value + c[4] * f0[i]);
+    if (stage) value = c[0] * y0[i] + c[1] * here + c[2] * y2[i] + c[3] * value + c[4] * f0[i];
     out[i] = value;
 }
 
 extern "C" STAGE stage_2d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
                          const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ y0,
-                         const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
-                         int stage, int n, int m, int rows) {
+                         const real* y2, const real* __restrict__ f0, real* out,
+                         const real* __restrict__ c, int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
@@ -90,7 +90,7 @@ extern "C" STAGE stage_2d(const real* __restrict__ p, const real* __restrict__ u
         value += up_w * p[row + west] + down_e * p[row + east];
         value -= (down + up_n + down_w + up_e) * here;
         if (stage)
-            value = c[0] * y0[row + j] + c[1] * here + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
+            value = c[0] * y0[row + j] + c[1] * here + c[2] * y2[row + j] + c[3] * value + c[4] * f0[row + j];
         out[row + j] = value;
         south = here;
         here = north;
@@ -102,8 +102,8 @@ extern "C" STAGE stage_2d(const real* __restrict__ p, const real* __restrict__ u
 extern "C" STAGE stage_3d(const real* __restrict__ p, const real* __restrict__ up0, const real* __restrict__ down0,
                          const real* __restrict__ up1, const real* __restrict__ down1, const real* __restrict__ up2,
                          const real* __restrict__ down2, const real* __restrict__ y0, const real* y2,
-                         const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
-                         int stage, int n, int m, int l, int rows) {
+                         const real* __restrict__ f0, real* out,
+                         const real* __restrict__ c, int stage, int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = int(blockIdx.y * blockDim.y + threadIdx.y);
     if (k >= l || j >= m) return;
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
@@ -125,7 +125,7 @@ extern "C" STAGE stage_3d(const real* __restrict__ p, const real* __restrict__ u
         value += up_w * p[row + west] + down_e * p[row + east];
         value -= (down + up_a + down_s + up_n + down_w + up_e) * here;
         if (stage)
-            value = c[0] * y0[row + k] + c[1] * here + c[2] * y2[row + k] + dt * (c[3] * value + c[4] * f0[row + k]);
+            value = c[0] * y0[row + k] + c[1] * here + c[2] * y2[row + k] + c[3] * value + c[4] * f0[row + k];
         out[row + k] = value;
         below = here;
         here = above;
@@ -134,13 +134,15 @@ extern "C" STAGE stage_3d(const real* __restrict__ p, const real* __restrict__ u
     }
 }
 
-// the same from face Péclet numbers |w| ≤ 1 (0 on walls) and rates D/h²: coefficients on the fly
+// the same from face Péclet numbers |w| ≤ 1 (0 on walls) and rates D/h² per axis: coefficients on the fly. Weights
+// and rates are read from memory: a launch that is recorded serves whatever they are
 extern "C" STAGE fitted_stage_2d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
-                                real rate0, real rate1, int periodic0, int periodic1, const real* __restrict__ y0,
-                                const real* y2, const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt,
-                         int stage, int n, int m, int rows) {
+                                const real* __restrict__ rate, int periodic0, int periodic1, const real* __restrict__ y0,
+                                const real* y2, const real* __restrict__ f0, real* out,
+                                const real* __restrict__ c, int stage, int n, int m, int rows) {
     const int j = int(flat_thread());
     if (j >= m) return;
+    const real rate0 = rate[0], rate1 = rate[1];
     const int start = blockIdx.y * rows, stop = min(start + rows, n);
     const int west = j > 0 ? j - 1 : (periodic1 ? m - 1 : j), east = j + 1 < m ? j + 1 : (periodic1 ? 0 : j);
     const int before = start > 0 ? start - 1 : (periodic0 ? n - 1 : 0);
@@ -155,7 +157,7 @@ extern "C" STAGE fitted_stage_2d(const real* __restrict__ p, const real* __restr
         const real right = rate1 * fitted(w1[faces + 1], here, p[row + east]);
         real value = (low - high) + (left - right);
         if (stage)
-            value = c[0] * y0[row + j] + c[1] * here + c[2] * y2[row + j] + dt * (c[3] * value + c[4] * f0[row + j]);
+            value = c[0] * y0[row + j] + c[1] * here + c[2] * y2[row + j] + c[3] * value + c[4] * f0[row + j];
         out[row + j] = value;
         low = high;
         here = north;
@@ -163,12 +165,13 @@ extern "C" STAGE fitted_stage_2d(const real* __restrict__ p, const real* __restr
 }
 
 extern "C" STAGE fitted_stage_3d(const real* __restrict__ p, const real* __restrict__ w0, const real* __restrict__ w1,
-                                const real* __restrict__ w2, real rate0, real rate1, real rate2, int periodic0, int periodic1,
+                                const real* __restrict__ w2, const real* __restrict__ rate, int periodic0, int periodic1,
                                 int periodic2, const real* __restrict__ y0, const real* y2,
-                                const real* __restrict__ f0, real* out, const real* __restrict__ c, real dt, int stage,
+                                const real* __restrict__ f0, real* out, const real* __restrict__ c, int stage,
                                 int n, int m, int l, int rows) {
     const int k = int(flat_thread()), j = int(blockIdx.y * blockDim.y + threadIdx.y);
     if (k >= l || j >= m) return;
+    const real rate0 = rate[0], rate1 = rate[1], rate2 = rate[2];
     const int start = blockIdx.z * rows, stop = min(start + rows, n);
     const int west = k > 0 ? k - 1 : (periodic2 ? l - 1 : k), east = k + 1 < l ? k + 1 : (periodic2 ? 0 : k);
     const int south = j > 0 ? j - 1 : (periodic1 ? m - 1 : j), north = j + 1 < m ? j + 1 : (periodic1 ? 0 : j);
@@ -188,7 +191,7 @@ extern "C" STAGE fitted_stage_3d(const real* __restrict__ p, const real* __restr
         const real right = rate2 * fitted(w2[face + 1], here, p[row + east]);
         real value = (low - high) + (back - fore) + (left - right);
         if (stage)
-            value = c[0] * y0[row + k] + c[1] * here + c[2] * y2[row + k] + dt * (c[3] * value + c[4] * f0[row + k]);
+            value = c[0] * y0[row + k] + c[1] * here + c[2] * y2[row + k] + c[3] * value + c[4] * f0[row + k];
         out[row + k] = value;
         low = high;
         here = above;
@@ -207,10 +210,10 @@ extern "C" __global__ void backward_axis(const real* __restrict__ u, const real*
 }
 
 // out = c₀y₀ + c₁y₁ + c₂y₂ + c₃f₁ + c₄f₀; out may be one of them
-extern "C" __global__ void recurrence(const real* y0, const real* y1, const real* y2, const real* f1, const real* f0, real c0,
-                           real c1, real c2, real c3, real c4, real* out, wide size) {
+extern "C" __global__ void recurrence(const real* y0, const real* y1, const real* y2, const real* f1, const real* f0,
+                                   const real* __restrict__ c, real* out, wide size) {
     const wide i = flat_thread();
-    if (i < size) out[i] = c0 * y0[i] + c1 * y1[i] + c2 * y2[i] + c3 * f1[i] + c4 * f0[i];
+    if (i < size) out[i] = c[0] * y0[i] + c[1] * y1[i] + c[2] * y2[i] + c[3] * f1[i] + c[4] * f0[i];
 }
 
 // the upwind value at face i of a line of n cells, limited after van Leer; stride between cells
