@@ -201,6 +201,12 @@ def squares(u: Any, error: Any) -> Any:
     return stencils.on_device().sums_of_squares(*real)
 
 
+def may_be_recorded(integrator: Integrator, system: System) -> bool:
+    """Say whether steps may be: a subclass may do more in its own than the class whose recordings it inherits."""
+    own = isinstance(integrator, Replayable) and "recorded" in vars(type(integrator))
+    return own and (isinstance(system, Driven) or (isinstance(system, Still) and system.still))
+
+
 def judged(moving: Moving, u: Any, found: tuple[Any, ...]) -> Recorded | None:
     """Return a recorded step from its state, error and sums of squares, by one transfer; None if an answer forbids it."""
     new, error, sums = found

@@ -19,7 +19,7 @@ from mfgpde.core.time_structure import pieces
 from mfgpde.discretisations import Discretisation, Field, Inviscid, Limited, Semidiscrete, Working
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
-from mfgpde.integrators.contract import Driven, Normed, Replayable, Still
+from mfgpde.integrators.contract import Normed, Replayable, may_be_recorded
 from mfgpde.kernels.replay import LARGEST, Replayed
 from mfgpde.solvers.advice import advice
 from mfgpde.solvers.initial import (
@@ -299,14 +299,8 @@ def solve(
         max_step,
         structure,
     )
-    if (
-        elsewhere(u)
-        and u.size <= LARGEST
-        and (isinstance(system, Driven) or (isinstance(system, Still) and system.still))
-    ):
-        # a subclass may do more in its steps than the class whose recordings it inherits
-        own = isinstance(chosen, Replayable) and "recorded" in vars(type(chosen))
-        march.replayed = Replayed() if own else None
+    if elsewhere(u) and u.size <= LARGEST and may_be_recorded(chosen, system):
+        march.replayed = Replayed()
     missed = {"start": what_may_be_missed(equation, initial, discretisation), "coefficients": structure.said}
     clock = time.perf_counter()
     deciding = {"equation": equation, "discretisation": discretisation, "initial": initial, "times": instants}
