@@ -79,18 +79,34 @@ class MovingMixture:
         if kept is not None and kept[0] is z:
             return kept[1]
         sums, moved = [flint.acb(0) for _ in range(ORDER + 1)], [flint.acb(0) for _ in range(ORDER - 1)]
-        for one in self.parts:
-            y = (z - one.mean) / one.variance
-            terms = [one.weight * (-(z - one.mean) * y / 2).exp() / (2 * flint.arb.pi() * one.variance).sqrt()]
-            terms.append(-y * terms[0])
+        for one, (height, sharp, steps) in zip(self.parts, self._constants, strict=True):
+            away = z - one.mean
+            y = -away * sharp
+            terms = [height * (away * y / 2).exp()]
+            terms.append(y * terms[0])
             for k in range(1, ORDER):
-                terms.append(-y * terms[k] - k / one.variance * terms[k - 1])
+                terms.append(y * terms[k] - steps[k] * terms[k - 1])
             for k, term in enumerate(terms):
                 sums[k] += term
             for k in range(ORDER - 1):
                 moved[k] += one.growth / 2 * terms[k + 2] - one.velocity * terms[k + 1]
         self._kept["z"] = (z, (sums, moved))
         return sums, moved
+
+    @cached_property
+    def _constants(self) -> list[tuple[Ball, Ball, list[Ball]]]:
+        """Return w/√(2πv), 1/v and the numbers k/v of Hermite's recursion, of each Gaussian."""
+        import flint
+
+        with precision():
+            return [
+                (
+                    one.weight / (2 * flint.arb.pi() * one.variance).sqrt(),
+                    1 / one.variance,
+                    [k / one.variance for k in range(ORDER)],
+                )
+                for one in self.parts
+            ]
 
     @cached_property
     def _kept(self) -> dict[str, tuple[Ball, tuple[list[Ball], list[Ball]]]]:

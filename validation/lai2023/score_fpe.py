@@ -6,6 +6,7 @@ proved to vanish, in ball arithmetic.
 """
 
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from itertools import product
 
@@ -51,8 +52,13 @@ def wrapped(data, side):
 
 
 @claim.measure
-def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=END):
-    findings, series, zero = [], [], mfg.exact(0.0, "the claim")
+def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=END, solved=None):
+    """`diffusivity` and `square` scale terms of the equation; `solved` names processes whose equation is solved, by dimension.
+
+    A false equation is solved on fewer cells: they tell a coefficient that is 5 % off.
+    """
+    findings, series, zero, true = [], [], mfg.exact(0.0, "the claim"), diffusivity == square == 1
+    solved = solved or {1: ("VP", "OU", "VE"), 2: Level(level).pick(("OU",), ("VP", "OU", "VE"), ("VP", "OU", "VE"))}
 
     def case(label, process, data, space, levels, resolution, start=START):
         equation, score = equation_of(process, diffusivity, square), mfg.ExactScore(process, data)
@@ -67,18 +73,15 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
         series.append(Series(label, "cells per axis", ladder.cells, "E_p|s − ∇log p|", ladder.values))
 
     for d in dimensions:
-        for name in {
-            1: ("VP", "OU", "VE"),
-            2: Level(level).pick(("OU",), ("VP", "OU", "VE"), ("VP", "OU", "VE")),
-        }[d]:
+        for name in solved[d]:
             process, half_width = PROCESSES[name]
-            n = Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d]
+            n = Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d] if true else {1: 48, 2: 20}[d]
             space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d))
             case(f"{name} {d}D", process, mfg.densities.bimodal(d), space, 3, DELTA[name, d])
-        if d == 1 and square > 0 and find_spec("dolfinx"):  # a negative square has no solution for long
-            label, estimate = _of_a_potential(level, diffusivity, square, end)
+        if d == 1 and end == END and find_spec("dolfinx"):
+            label, estimate = _of_a_potential(level, diffusivity, square)
             findings.append(equal(label, estimate, zero, resolution=2.5e-4))
-        torus = mfg.Spectral(mfg.CartesianGrid.cube(3.0, 48, d, periodic=True))
+        torus = mfg.Spectral(mfg.CartesianGrid.cube(3.0, 48 if true else 32, d, periodic=True))
         if end > SMOOTH:
             case(
                 f"Brownian {d}D torus",
@@ -90,7 +93,7 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
                 start=SMOOTH,
             )
     if mfg.proofs.available():
-        findings += [proved(name, process, diffusivity, square) for name, (process, _) in PROCESSES.items()]
+        findings += [proved(name, diffusivity, square) for name in PROCESSES]
     return Evidence(findings, series)
 
 
@@ -98,25 +101,32 @@ THREE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], [0.2, 0.1, 
 INSTANT = 0.25
 
 
-def proved(name, process, diffusivity, square):
-    """Return E_p|residual|² over E_p|∂_t s|² of three blobs at an instant."""
-    now = mfg.proofs.Instant.of(process, INSTANT)
+@cache
+def instant(name):
+    """Return a process at an instant, the law of three blobs there, and E_p|∂_t s|²."""
+    now = mfg.proofs.Instant.of(PROCESSES[name][0], INSTANT)
     law = mfg.proofs.MovingMixture.noised(THREE, now)
+    return now, law, mfg.proofs.mean(law, law.log_density.turning**2)
+
+
+def proved(name, diffusivity, square):
+    """Return E_p|residual|² over E_p|∂_t s|² of three blobs at an instant."""
+    now, law, size = instant(name)
     log_p, x = law.log_density, mfg.proofs.affine(0.0, 1.0)
     spread = log_p.third * (diffusivity * now.diffusivity)
     product = log_p.slope * log_p.curvature * (2 * square * now.diffusivity)
     residual = log_p.turning - spread - product - (log_p.slope + x * log_p.curvature) * now.relaxation
-    share = mfg.proofs.mean(law, residual**2) / mfg.proofs.mean(law, log_p.turning**2)
+    share = mfg.proofs.mean(law, residual**2) / size
     # δ: identically zero, to the bits of the balls
     return equal(
         f"{name} 1D: E_p|residual|² over E_p|∂_t s|², proved",
         mfg.proofs.estimate(share, "balls"),
         0.0,
-        resolution={"VE": 2.5e-22}.get(name, 3e-23),
+        resolution={"VE": 2.5e-22}.get(name, 2.9e-23),
     )
 
 
-def _of_a_potential(level, diffusivity, square, end):
+def _of_a_potential(level, diffusivity, square):
     """Return the error of s = ∇φ with φ from quadratic finite elements: the same equation, once integrated."""
     process, half_width = PROCESSES["OU"]
     true, score = mfg.LogDensity.of(process), mfg.ExactScore(process, mfg.densities.bimodal(1))
@@ -127,8 +137,8 @@ def _of_a_potential(level, diffusivity, square, end):
     )
 
     def error(space):
-        law = score.at(end)
-        phi = mfg.solve(equation, space, score.at(START), (START, end), rtol=1e-6).at(end)
+        law = score.at(END)
+        phi = mfg.solve(equation, space, score.at(START), (START, END), rtol=1e-6).at(END)
         return mfg.diagnostics.weighted_error(phi.gradient(), law.score, law.density(space.grid.points))
 
     n = Level(level).pick(32, 48, 64)
@@ -138,9 +148,10 @@ def _of_a_potential(level, diffusivity, square, end):
 
 @claim.control("the sign of |s|² flipped")
 def flipped(level):
-    return score_equation(level, square=-1.0, dimensions=(1,), end=0.15)  # later the false equation blows up
+    # later the false equation blows up
+    return score_equation(level, square=-1.0, dimensions=(1,), end=0.15, solved={1: ("VP", "VE")})
 
 
 @claim.control("half the diffusivity")
 def half_diffusivity(level):
-    return score_equation(level, diffusivity=0.5, dimensions=(1,))
+    return score_equation(level, diffusivity=0.5, dimensions=(1,), solved={1: ("OU",)})

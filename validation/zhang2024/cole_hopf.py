@@ -7,6 +7,7 @@ For heat that starts as a mixture on the line the residual of −2β log η is p
 """
 
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -23,6 +24,10 @@ claim = Claim(
 )
 
 BETA, TIME = 0.4, 0.8
+HEAT = mfg.Brownian(scale=float(np.sqrt(2 * BETA)), horizon=TIME)
+PROCESS = mfg.VariancePreserving()
+DELTA = {(1, "Fourier"): 6e-5, (1, "differences"): 9e-5, (2, "Fourier"): 1.9e-4, (2, "differences"): 1.3e-4}
+"""on the torus, of values of size two: what the points of level quick leave"""
 
 
 def potential(x):
@@ -32,81 +37,92 @@ def potential(x):
 
 
 @claim.measure
-def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2)):
+def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2), disc=True, line=True):
+    """The first three scale terms; `dimensions` are those of the torus, `disc` and `line` ask for the other two cases.
+
+    A false equation is solved on fewer cells: they tell a coefficient that is 5 % off.
+    """
     findings, series, zero = [], [], mfg.exact(0.0, "the claim")
-    heat = mfg.Brownian(scale=float(np.sqrt(2 * BETA)), horizon=TIME)
-    control = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * kinetic * np.einsum("...i,...i", p, p), heat.diffusivity)
+    true = exponent == kinetic == divergence == 1
+    control = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * kinetic * np.einsum("...i,...i", p, p), HEAT.diffusivity)
 
     def on_torus(space):
         grid = space.grid
-        eta = mfg.discretisations.propagate(heat, grid, np.exp(-potential(grid.points) / (2 * BETA)), 0.0, TIME)
+        eta = mfg.discretisations.propagate(HEAT, grid, np.exp(-potential(grid.points) / (2 * BETA)), 0.0, TIME)
         linear = -2 * BETA * exponent * np.log(eta)
         nonlinear = mfg.solve(control, space, potential, (0.0, TIME), rtol=1e-6).at(TIME)
         return mfg.diagnostics.weighted_error(nonlinear, linear, np.ones(grid.cells))
 
     for d in dimensions:
-        n = Level(level).pick(16, 24, 32)
+        n = Level(level).pick(16, 24, 32) if true else 16
         torus = mfg.CartesianGrid.cube(np.pi, n, d, periodic=True)
         for name, space, rungs in (
             ("Fourier", mfg.Spectral(torus), 2),
-            ("differences", mfg.FiniteVolume(torus.refined()), 3),
+            ("differences", mfg.FiniteVolume(torus.refined() if true else torus), 3),
         ):
             ladder = mfg.converge(on_torus, space, levels=rungs, floor=5e-6)
-            findings.append(equal(f"torus {d}D, {name}: mean |U + 2β log η|", ladder.limit, zero, resolution=1e-3))
+            label = f"torus {d}D, {name}: mean |U + 2β log η|"
+            findings.append(equal(label, ladder.limit, zero, resolution=DELTA[d, name]))
             series.append(
                 Series(f"torus {d}D {name}", "cells per axis", ladder.cells, "mean |U + 2β log η|", ladder.values)
             )
 
-    if 2 in dimensions and find_spec("dolfinx"):
-        findings.append(equal(*_on_a_disc(level, control, exponent), zero, resolution=1e-3))
+    if disc and find_spec("dolfinx"):
+        cells = Level(level).pick(3, 5, 8) if true else 3
+        findings.append(equal(*_on_a_disc(cells, control, exponent), zero, resolution=1e-3))
 
-    process, data = mfg.VariancePreserving(), mfg.densities.bimodal(1)
-    true = mfg.HamiltonJacobiBellman.of(process)
+    equation = mfg.HamiltonJacobiBellman.of(PROCESS)
     game = replace(
-        true,
-        hamiltonian=lambda x, p, t: true.hamiltonian(x, p, t) + (1 - divergence) * process.divergence(x, t),
+        equation,
+        hamiltonian=lambda x, p, t: equation.hamiltonian(x, p, t) + (1 - divergence) * PROCESS.divergence(x, t),
     )
 
     def on_the_line(space):
-        start = mfg.marginal(process, data, 0.1)
-        linear = mfg.solve(mfg.FokkerPlanck.of(process), space, start, (0.1, 0.5), rtol=1e-6).at(0.5)
+        start = mfg.marginal(PROCESS, mfg.densities.bimodal(1), 0.1)
+        linear = mfg.solve(mfg.FokkerPlanck.of(PROCESS), space, start, (0.1, 0.5), rtol=1e-6).at(0.5)
         U = mfg.solve(game, space, lambda x: -start.log_density(x), (0.1, 0.5), rtol=1e-6).at(0.5)
         density = np.maximum(linear.at_points, 1e-300)
         return mfg.diagnostics.weighted_error(U, -exponent * np.log(density), density)
 
-    n = Level(level).pick(64, 96, 128)
-    ladder = mfg.converge(on_the_line, mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, n, 1)), floor=2e-5)
-    findings.append(equal("score-based model (VP) 1D: E_p|U + log p|", ladder.limit, zero, resolution=1e-3))
-    series.append(Series("VP 1D, value function", "cells per axis", ladder.cells, "E_p|U + log p|", ladder.values))
+    if line:
+        n = Level(level).pick(64, 96, 128) if true else 48
+        ladder = mfg.converge(on_the_line, mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, n, 1)), floor=2e-5)
+        # δ: of values of size ten, what the cells of level quick leave
+        findings.append(equal("score-based model (VP) 1D: E_p|U + log p|", ladder.limit, zero, resolution=2.6e-4))
+        series.append(Series("VP 1D, value function", "cells per axis", ladder.cells, "E_p|U + log p|", ladder.values))
     if mfg.proofs.available():
-        findings += proved(heat, process, exponent, kinetic, divergence)
+        findings += proved(exponent, kinetic, divergence)
     return Evidence(findings, series)
 
 
 THREE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], [0.2, 0.1, 0.3])
 
 
-def proved(heat, process, exponent, kinetic, divergence):
+@cache
+def instant(name):
+    """Return a process at an instant, the law of three blobs there, and E|∂_t log p|²."""
+    now = mfg.proofs.Instant.of(HEAT, 0.5 * TIME) if name == "heat" else mfg.proofs.Instant.of(PROCESS, 0.25)
+    law = mfg.proofs.MovingMixture.noised(THREE, now)
+    return now, law, mfg.proofs.mean(law, law.log_density.speed**2)
+
+
+def proved(exponent, kinetic, divergence):
     """Return E|residual|² over E|∂_s U|² at an instant: of −2β log η without drift, of −log p with VP's."""
     findings, x = [], mfg.proofs.affine(0.0, 1.0)
-    for name, one, factor in (("heat", heat, -2 * BETA * exponent), ("VP", process, -exponent)):
-        now = mfg.proofs.Instant.of(one, 0.5 * TIME if one is heat else 0.25)
-        law = mfg.proofs.MovingMixture.noised(THREE, now)
+    for name, factor, drift, delta in (("heat", -2 * BETA * exponent, 0.0, 2e-22), ("VP", -exponent, 1.0, 1.5e-23)):
+        now, law, size = instant(name)
         U, D, a = law.log_density, now.diffusivity, now.relaxation
-        half = 0.5 * kinetic if one is heat else D  # D = β of the heat, whose exponent is 2β
-        value = {"slope": U.slope * factor, "curvature": U.curvature * factor, "speed": U.speed * factor}
-        running = x * value["slope"] * a - divergence * a  # −f·∇U + ∇·f
-        residual = (
-            value["speed"] - value["curvature"] * D + value["slope"] ** 2 * half - running * float(one is process)
-        )
-        share = mfg.proofs.mean(law, residual**2) / mfg.proofs.mean(law, value["speed"] ** 2)
+        half = D if drift else 0.5 * kinetic  # D = β of the heat, whose exponent is 2β
+        running = x * U.slope * factor * a - divergence * a  # −f·∇U + ∇·f
+        residual = (U.speed - U.curvature * D) * factor + (U.slope * factor) ** 2 * half - running * drift
+        share = mfg.proofs.mean(law, residual**2) / (size * factor**2)
         estimate = mfg.proofs.estimate(share, "balls")
         # δ: β = ½g² is rounded once in the exponent, and residuals enter by their squares
-        findings.append(equal(f"{name} 1D: E|residual|² over E|∂_s U|², proved", estimate, 0.0, resolution=2e-22))
+        findings.append(equal(f"{name} 1D: E|residual|² over E|∂_s U|², proved", estimate, 0.0, resolution=delta))
     return findings
 
 
-def _on_a_disc(level, control, exponent):
+def _on_a_disc(cells, control, exponent):
     """Return label and estimate of mean |U + 2β log η| on a disc with reflecting walls, by finite elements."""
 
     def bowl(x):
@@ -119,16 +135,16 @@ def _on_a_disc(level, control, exponent):
         U = mfg.solve(control, space, bowl, (0.0, 0.2), rtol=1e-5).at(0.2)
         return mfg.diagnostics.weighted_error(U, -2 * BETA * exponent * np.log(eta.values), np.ones(len(eta.values)))
 
-    disc = mfg.meshes.disc(1.0, Level(level).pick(3, 5, 8))
-    ladder = mfg.converge(gap, mfg.FiniteElement(disc, 2, walls="reflecting"), floor=1e-4)
+    space = mfg.FiniteElement(mfg.meshes.disc(1.0, cells), 2, walls="reflecting")
+    ladder = mfg.converge(gap, space, floor=1e-4)
     return "disc, finite elements: mean |U + 2β log η|", ladder.limit
 
 
 @claim.control("the exponent −β log η instead of −2β log η")
 def half_exponent(level):
-    return cole_hopf(level, exponent=0.5, dimensions=(1,))
+    return cole_hopf(level, exponent=0.5, dimensions=(1,), disc=False, line=False)
 
 
 @claim.control("the sign of ∇·f flipped in the running cost")
 def flipped_divergence(level):
-    return cole_hopf(level, divergence=-1.0, dimensions=(1,))
+    return cole_hopf(level, divergence=-1.0, dimensions=(), disc=False)
