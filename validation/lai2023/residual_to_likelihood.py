@@ -25,7 +25,7 @@ claim = Claim(
 )
 
 family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
-ENOUGH, FINER = 1e-7, 5
+ENOUGH, FINER = 1e-9, 6
 """what finer cells may still change, and how often they are tried"""
 FIRST = np.array([1 / 280, -4 / 105, 1 / 5, -4 / 5, 0, 4 / 5, -1 / 5, 4 / 105, -1 / 280])
 
@@ -95,26 +95,36 @@ class Turning:
         return end(0.0, last), last[8:10], last[10:12]
 
 
-def mismatch(case, x, t):
-    """Return what w(x, t) would be without a residual, and what ε collects on the way to T: their difference is w."""
+def carried(case, x, times):
+    """Return at the times, from the stop to T, where paths from x are, log M, M = ∂x_t/∂x, and the ∫M ε dt collected since.
+
+    w(x_t, t) M_t = w(x_T, T) M_T − ∫_t^T M ε du is what the claim says of w.
+    """
     process, score, n, h = case.process, case.score, len(x), 4e-3
-    prior = mfg.solvers.prior_of(process, 1)
 
     def rate(u, y):
-        at, M = y[:n, None], y[n : 2 * n]
+        at, M = y[:n, None], np.exp(y[n : 2 * n])
         D, drift = float(process.diffusivity(u)), process.drift(at, u)[:, 0]
         v = drift - D * score(at, u)[:, 0]
         slope = process.drift(at + 1.0, u)[:, 0] - drift - D * score.divergence(at, u)
         near = np.concatenate([at + k * h for k in range(-4, 5)])
         epsilon = FIRST @ mfg.log_density_residual(process, score, near, u).reshape(9, n) / h
-        return np.concatenate((v, slope * M, M * epsilon))
+        return np.concatenate((v, slope, M * epsilon))
 
-    if t == process.horizon:
-        return (score(x[:, None], t) - prior.score(x[:, None]))[:, 0], np.zeros(n)
-    start = np.concatenate((x, np.ones(n), np.zeros(n)))
-    y = solve_ivp(rate, (t, process.horizon), start, rtol=1e-8, atol=1e-9, method="DOP853").y[:, -1]
-    end = y[:n, None]
-    return y[n : 2 * n] * (score(end, process.horizon) - prior.score(end))[:, 0], y[2 * n :]
+    start = np.concatenate((x, np.zeros(2 * n)))
+    found = solve_ivp(rate, (times[0], times[-1]), start, t_eval=times, rtol=1e-9, atol=1e-10, method="DOP853")
+    return found.y.T.reshape(len(times), 3, n)
+
+
+def origins(case, ends):
+    """Return where paths begin at the stop that come to two places at T."""
+
+    def velocity(u, y):
+        at = y[:, None]
+        return (case.process.drift(at, u) - float(case.process.diffusivity(u)) * case.score(at, u))[:, 0]
+
+    times = case.process.horizon, case.stop
+    return solve_ivp(velocity, times, ends, rtol=1e-6, atol=1e-8, method="DOP853").y[:, -1]
 
 
 @cache
@@ -130,7 +140,7 @@ def drawn(seed, draws, spacings, count):
 def resolved(case, spacings, count):
     """Return the integrals on the two last of finer and finer cells: where paths part, w has peaks of any width."""
     last = mfg.marginal(case.process, case.data, case.process.horizon)
-    lower, upper = (float(np.ravel(end)[0]) for end in last.box(1 - 1e-10))
+    lower, upper = origins(case, np.array([float(np.ravel(end)[0]) for end in last.box(1 - 1e-12)]))
 
     def on(spacing):
         return integrals(
@@ -146,23 +156,29 @@ def resolved(case, spacings, count):
 
 
 def integrals(case, grid, count):
-    """Return KL(p_0‖q_0) − KL(p_T‖q_T); then with half and all of the nodes ∫D E_p of a², aw₀, aI, w₀², w₀I, I², where w = w₀ − I."""
-    process, x, T = case.process, grid.points, case.process.horizon
+    """Return KL(p_0‖q_0) − KL(p_T‖q_T); then with half and all of the nodes ∫D E_p of a², aw₀, aI, w₀², w₀I, I², where w = w₀ − I.
+
+    All integrals over space are over where paths begin at the stop: E_p g = ∫ p(x_t) g(x_t) M_t dx_0.
+    """
+    process, T = case.process, case.process.horizon
     prior = mfg.solvers.prior_of(process, 1)
     times, weights = family.nodes(case.stop, T, count)
-    rows = []
-    for t in times:
-        law = mfg.marginal(process, case.data, t)
-        p, D = np.exp(law.log_density(x)), float(process.diffusivity(t))
-        a, (w, I) = (case.score(x, t) - law.score(x))[:, 0], mismatch(case, x[:, 0], t)
+    paths, rows, ends = carried(case, grid.points[:, 0], times), [], {}
+    x, log_M, collected = paths[-1]
+    end, log_prior = (case.score(x[:, None], T) - prior.score(x[:, None]))[:, 0], prior.log_density(x[:, None])
+    for t, (y, log_m, since) in zip(times, paths, strict=True):
+        at, D, law = y[:, None], float(process.diffusivity(t)), mfg.marginal(process, case.data, t)
+        log_p = law.log_density(at)
+        p = np.exp(log_p + log_m)
+        a = (case.score(at, t) - law.score(at))[:, 0]
+        w, I = np.exp(log_M - log_m) * end, (collected - since) * np.exp(-log_m)
         rows.append([D * float(grid.integrate(p * product)) for product in (a * a, a * w, a * I, w * w, w * I, I * I)])
-    flow, ends = mfg.Continuity.probability_flow(process, case.score), []
-    for t in (case.stop, T):
-        log_p = mfg.marginal(process, case.data, t).log_density(x)
-        log_q = prior.log_density(x) if t == T else mfg.solvers.log_density(flow, prior.log_density, x, T, t, rtol=1e-9)
-        ends.append(float(grid.integrate(np.exp(log_p) * (log_p - log_q))))
+        if t in (times[0], T):
+            ends[t] = float(
+                grid.integrate(p * (log_p - log_prior - log_M + log_m))
+            )  # log q = log π + log M_T − log M_t
     half = family.nodes(case.stop, T, count // 2 + 1)[1]
-    return ends[0] - ends[1], half @ np.array(rows)[::2], weights @ np.array(rows)
+    return ends[times[0]] - ends[T], half @ np.array(rows)[::2], weights @ np.array(rows)
 
 
 def sides(gap, row, epsilon):
@@ -185,17 +201,17 @@ def enters(level, rng, epsilon=1.0, turning=True, share=1.0):
     if not turning:
         return Evidence(findings)
     tightness = []
-    draws, spacings, count = Level(level).pick((1, (0.07, 0.05), 33), (3, (0.05, 0.035), 65), (12, (0.05, 0.035), 65))
+    draws, spacings, count = Level(level).pick((1, (0.07, 0.05), 65), (3, (0.05, 0.035), 97), (12, (0.05, 0.035), 97))
     for name, (wider, (gap, coarse, fine)) in drawn(seed, draws, spacings, count).items():
         value, loss, bound = sides(gap, fine, epsilon)
         changes = [abs(value - sides(*other, epsilon)[0]) for other in ((gap, coarse), (wider[0], wider[2]))]
-        bar = float(2 * sum(changes) + 1e-7)
+        bar = float(2 * sum(changes) + 1e-8)
         found = mfg.Estimate(float(value), bar, mfg.Kind.EXTRAPOLATED, "half of the nodes in time; cells 1.4 as wide")
-        # δ: paths to 1e-8, logarithms of q to 1e-9, weighed by losses of up to one, and what nodes in time leave
+        # δ: paths to 1e-9, weighed by losses of up to one, and what nodes in time leave
         label = f"{name}: left − right (gap {gap:.4f}, loss {loss:.4f})"
-        findings.append(equal(label, found, zero, resolution=8e-7))
+        findings.append(equal(label, found, zero, resolution=5e-8))
         left, right = (mfg.Estimate(float(v), bar, mfg.Kind.EXTRAPOLATED, "as above") for v in (gap, share * bound))
-        findings.append(at_most(f"{name}: gap ≤ J + √(J∫D E|w|²)", left, right, resolution=1e-4))
+        findings.append(at_most(f"{name}: gap ≤ J + √(J∫D E|w|²)", left, right, resolution=0.0))
         tightness.append((gap, bound))
     series = Series(
         "every draw", "KL(p‖q) less the prior's", [g for g, _ in tightness], "bound", [b for _, b in tightness]
