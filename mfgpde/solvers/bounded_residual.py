@@ -84,8 +84,8 @@ class BoundedResidual:
         Raises NotEnclosed where coefficients are known by their values alone.
         """
         degree = 1 if affine(equation) else CURVED
-        sizes = _Sizes.of(space, np.concatenate([np.concatenate((one.values, one.rates)) for one in parts]))
-        panels = tuple(_panels(space, axis, degree, sizes, FINER * aim) for axis in range(space.grid.dimension))
+        sizes = Sizes.of(space, np.concatenate([np.concatenate((one.values, one.rates)) for one in parts]))
+        panels = tuple(panels_of(space, axis, degree, sizes, FINER * aim) for axis in range(space.grid.dimension))
         points = int(np.prod([int(one.nodes.sum()) for one in panels]))
         require_host_memory(8 * points * (3 * len(panels) + 12), f"residuals at {points} points")
         in_time = degree_in_time(equation, [one.span for one in parts], within(space.grid))
@@ -133,9 +133,9 @@ class BoundedResidual:
         """
         if isinstance(self.space, FiniteVolume):
             return 0.0
-        value, along, bend = _trigonometric(self.space, _Sizes.of(self.space, values), self.panels, self.degree)
+        value, along, bend = trigonometric(self.space, Sizes.of(self.space, values), self.panels, self.degree)
         moving = rates * slopes.reshape(-1, *[1] * (rates.ndim - 1))
-        total = _trigonometric(self.space, _Sizes.of(self.space, moving), self.panels, self.degree)[0]
+        total = trigonometric(self.space, Sizes.of(self.space, moving), self.panels, self.degree)[0]
         looks = times if self.equation.time_dependent else times[:1]
         b, c, D = (
             np.max(one, axis=0)
@@ -160,14 +160,14 @@ class BoundedResidual:
         grid = self.space.grid
         if any(grid.periodic) and isinstance(initial, GaussianMixture):
             raise NotEnclosed("a mixture that is wrapped along an axis")
-        sizes = _Sizes.of(self.space, first[None])
+        sizes = Sizes.of(self.space, first[None])
         fine, volume, left, rest = (), np.zeros(0), np.zeros(0), np.inf
         for nodes in START:
             fine = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in grid.edges)
             volume = outer([one.lengths for one in fine])
             left = np.broadcast_to(start_rest(initial, _boxes(fine), [nodes - 1] * len(fine)), volume.shape)
             rest = (
-                2 * float(np.sum(volume * left)) + 2 * float(volume.sum()) * _trigonometric(self.space, sizes, fine)[0]
+                2 * float(np.sum(volume * left)) + 2 * float(volume.sum()) * trigonometric(self.space, sizes, fine)[0]
             )
             if rest < AIM:
                 break
@@ -193,22 +193,25 @@ class BoundedResidual:
 
 def bounded_gap(space: Any, second: Array, other: Any, first: Array) -> tuple[float, float]:
     """Return bounds of ∫|u − v| and ∫|x|²|u − v| of the reconstructions of two solves, on grids of their own."""
-    spaces = tuple((one, _Sizes.of(one, u[None])) for one, u in ((space, second), (other, first)))
-    panels = tuple(_common(spaces, axis) for axis in range(second.ndim))
+    spaces = tuple((one, Sizes.of(one, u[None])) for one, u in ((space, second), (other, first)))
+    panels = tuple(common(spaces, axis) for axis in range(second.ndim))
     volume = outer([one.lengths for one in panels])
-    rest = sum(_trigonometric(one, size, panels)[0] for one, size in spaces) * 2 * float(volume.sum())
+    rest = sum(trigonometric(one, size, panels)[0] for one, size in spaces) * 2 * float(volume.sum())
     at = Reconstruction.on(space, panels, 0)
     gap = at.value(second) - Reconstruction.on(other, panels, 0).value(first)
     each, most = np.sqrt(volume * at.squares(gap)), float(squared_distance(panels).max())
     return float(np.sum(each)) + rest, float(np.sum(each * weights_of_square(panels))) + rest * most
 
 
-def _common(spaces: Sequence[tuple[Any, _Sizes]], axis: int) -> Panels:
-    """Return panels on which several reconstructions are polynomials: cells of splines, ends of falls, spans of waves."""
-    found, falls = [], []
+def common(spaces: Sequence[tuple[Any, Sizes]], axis: int, other: Sequence[Array] = (), least: int = 0) -> Panels:
+    """Return panels on which several reconstructions are polynomials: cells of splines, ends of falls, spans of waves.
+
+    So are functions with `other` edges that `least` points see.
+    """
+    found, falls = [*other], []
     for space, _ in spaces:
         edges = space.grid.edges[axis]
-        found.append(edges if isinstance(space, FiniteVolume) else _panels(space, axis, 1, None).edges)
+        found.append(edges if isinstance(space, FiniteVolume) else panels_of(space, axis, 1, None).edges)
         if space.walls == "far" and not space.grid.periodic[axis]:
             falls.append(edges[[CUT, -CUT - 1]])
     edges = np.unique(np.concatenate([*found, *falls]))
@@ -217,17 +220,17 @@ def _common(spaces: Sequence[tuple[Any, _Sizes]], axis: int) -> Panels:
     middles, lengths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
     few, which = np.unique(np.ceil(lengths / lengths.min() * 16) / 16 * lengths.min(), return_inverse=True)
     each = [
-        [DEGREE if isinstance(space, FiniteVolume) else _points(size, axis, 0.5 * float(h), AIM) for h in few]
+        [DEGREE if isinstance(space, FiniteVolume) else points_of(size, axis, 0.5 * float(h), AIM) for h in few]
         for space, size in spaces
     ]
-    nodes = np.max(np.array(each), axis=0)[which]
+    nodes = np.maximum(np.max(np.array(each), axis=0)[which], least)
     for low, high in falls:
         nodes = nodes + FALL * ((middles < low) | (middles > high)).astype(int)
     return Panels(edges, nodes)
 
 
 @dataclass(frozen=True, eq=False)
-class _Sizes:
+class Sizes:
     """The largest coefficients of expansions, and their wave numbers; of splines nothing."""
 
     sizes: Array
@@ -236,7 +239,7 @@ class _Sizes:
     """of the box"""
 
     @classmethod
-    def of(cls, space: Any, fields: Array) -> _Sizes:
+    def of(cls, space: Any, fields: Array) -> Sizes:
         """Return those of fields (n, *cells)."""
         return (
             cls(np.zeros(0), [])
@@ -245,7 +248,7 @@ class _Sizes:
         )
 
 
-def _panels(space: FiniteVolume | Spectral, axis: int, degree: int, sizes: _Sizes | None, aim: float = AIM) -> Panels:
+def panels_of(space: FiniteVolume | Spectral, axis: int, degree: int, sizes: Sizes | None, aim: float = AIM) -> Panels:
     """Return the panels of an axis: cells for splines, several for an expansion, those of the cut apart."""
     edges, n = space.grid.edges[axis], space.grid.cells[axis]
     cut = CUT if space.walls == "far" and not space.grid.periodic[axis] else 0
@@ -260,13 +263,13 @@ def _panels(space: FiniteVolume | Spectral, axis: int, degree: int, sizes: _Size
     lengths = np.diff(edges[corners])
     if sizes is None:
         return Panels(edges[corners], np.ones(len(lengths)))
-    counts = [_points(sizes, axis, 0.5 * float(one), aim) + degree for one in lengths]
+    counts = [points_of(sizes, axis, 0.5 * float(one), aim) + degree for one in lengths]
     if cut:
         counts[0], counts[-1] = counts[0] + FALL, counts[-1] + FALL
     return Panels(edges[corners], np.array(counts))
 
 
-def _points(sizes: _Sizes, axis: int, half: float, aim: float) -> int:
+def points_of(sizes: Sizes, axis: int, half: float, aim: float) -> int:
     """Return how many points of a panel see the values of an expansion but for `aim`, of a mean over the panels."""
     wave = sizes.waves[axis].ravel() * half
     weight = sizes.sizes.sum(axis=tuple(k for k in range(sizes.sizes.ndim) if k != axis)) * sizes.measure
@@ -285,10 +288,10 @@ def _boxes(panels: Sequence[Panels]) -> Boxes:
     return Boxes(tuple(one.edges[:-1] for one in panels), tuple(one.edges[1:] for one in panels))
 
 
-def _trigonometric(
-    space: Any, found: _Sizes, panels: Sequence[Panels], taken: int = 0
+def trigonometric(
+    space: Any, found: Sizes, panels: Sequence[Panels], taken: int = 0, fall: bool = True
 ) -> tuple[float, list[float], float]:
-    """Return how far expansions, their slopes and their Laplacians are from polynomials on panels, the cut included.
+    """Return how far expansions, their slopes and their Laplacians are from polynomials on panels, their `fall` included.
 
     Of Σ q̂ e^{ikx} on a half width H at most Σ|q̂| (kH)^(m+1)/(m+1)!/2^m, along each axis in turn; m is what the points of a
     panel see, less the degree that is `taken` by what multiplies it.
@@ -300,7 +303,7 @@ def _trigonometric(
     square, factor = sum(k**2 for k in waves), 1.0
     value, slopes, bend = 0.0, [0.0] * d, 0.0
     for axis, one in enumerate(panels):
-        cut = CUT if space.walls == "far" and not space.grid.periodic[axis] else 0
+        cut = CUT if fall and space.walls == "far" and not space.grid.periodic[axis] else 0
         over = 1 / (CUT * space.grid.spacing[axis])
         worst = (0.0, [0.0] * d, 0.0)
         low, high = space.grid.edges[axis][[cut, -cut - 1]]

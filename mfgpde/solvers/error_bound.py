@@ -10,8 +10,9 @@ None of it is trusted, its residual says what it owes; what the first solve owes
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,9 +22,9 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import Discretisation
 from mfgpde.solvers.bounded_residual import FINE, within
 from mfgpde.solvers.enclosed import equal_spans
+from mfgpde.solvers.first_solve import FirstField, gridded
 from mfgpde.solvers.hermite import interpolated, spans
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
-from mfgpde.solvers.reconstruction import Reconstruction
 from mfgpde.solvers.residual import Residual
 from mfgpde.solvers.second_solve import Second, candidates
 from mfgpde.solvers.solved import Solved
@@ -47,9 +48,9 @@ class ErrorBound:
     """
 
     norm: str
-    parts: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, float] = dataclasses.field(default_factory=dict)
     sampled: str = "the parts were given"
-    solved: tuple[Discretisation, Array] | None = field(default=None, repr=False, compare=False)
+    field: FirstField | None = dataclasses.field(default=None, repr=False, compare=False)
     moment: float = np.inf
     """what ∫|x|²|p_h − p| does not exceed; infinite where it is not known"""
 
@@ -80,10 +81,9 @@ class ErrorBound:
         Of q = p_h⁺/∫p_h⁺ the second moment differs by no more than that of p_h and the mass of what was added times E|x|².
         ValueError where no bound on the second moment is known.
         """
-        if not np.isfinite(self.moment) or self.solved is None or self.value >= 1:
+        if not np.isfinite(self.moment) or self.field is None or self.value >= 1:
             raise ValueError(UNKNOWN)
-        space, u = self.solved
-        own = Reconstruction.of(space, FINE).integral(lambda x: np.sum(x**2, axis=-1), u) + 2 * self.moment
+        own = self.field.integral(lambda x: np.sum(x**2, axis=-1), FINE) + 2 * self.moment
         half = 0.5 * float(np.sqrt(2 * (self.moment + self.value / (1 - self.value) * own)))
         return Estimate(half, half, self.kind, f"weighted {self._how}")
 
@@ -105,11 +105,10 @@ class ErrorBound:
             raise ValueError(UNKNOWN)
         owed = growth * self.moment if growth else 0.0
         if callable(f):
-            if self.solved is None:
+            if self.field is None:
                 raise ValueError("the solution of this bound is not known; give the mean instead of a function")
-            space, u = self.solved
-            points = FINE if space.grid.dimension == 1 else 4
-            value, half = (Reconstruction.of(space, n).integral(f, u) for n in (points, points // 2))
+            points = FINE if self.field.dimension == 1 else 4
+            value, half = (self.field.integral(f, n) for n in (points, points // 2))
             owed += abs(value - half)
         else:
             value = float(f)
@@ -127,8 +126,12 @@ def error_bound(
     through `pieces` + 1 times, closer at the start; residuals ask for the drift about twice as often. Without `by` and
     `pieces` both are chosen so that the second solve owes little beside the distance of the two, or 1e-7.
 
+    Elements have a bound for densities on intervals, whatever their cells, and on rectangles: their slopes jump, so that
+    the second solve is one on a grid, and the bound mostly their distance to it.
+
     The kind is BOUND for densities whose drift, diffusivity and start are formulas: linear processes, mixtures, functions
-    made of arithmetic, powers, exp, log, sin, cos and tanh. Of others the norm is sampled, and `sampled` says why.
+    made of arithmetic, powers, exp, log, sin, cos and tanh. Of others, and on triangles that are no halves of boxes, the
+    norm is sampled, and `sampled` says why.
 
     Raises TypeError for other equations, discretisations and walls, ValueError for a solution whose start is not known, a
     drift that jumps, a residual that is not finite, and a grid for which there is no room.
@@ -147,8 +150,11 @@ def error_bound(
         raise ValueError("at its first time a solution has the start's error alone; ask for a later one")
     if pieces is not None and pieces < 4:
         raise ValueError(f"a residual in time needs at least four pieces, got {pieces}")
+    solution, first = gridded(solution, last)
     if by is not None and by.grid != solution.discretisation.grid:
-        raise ValueError(f"the second solve must be on the grid of the first, got {by.grid}")
+        raise ValueError(
+            f"the second solve must be on the grid of the first, {solution.discretisation.grid}, got {by.grid}"
+        )
     Residual.of(solution, solution.discretisation if by is None else by)  # what has no bound is refused before the work
     ends = float(solution.times[0]), float(solution.times[last])
     named = getattr(solution.again, "keywords", {}).get("breaks", ())
@@ -157,7 +163,7 @@ def error_bound(
     ]
     best: ErrorBound | None = None
     for second in candidates(solution, last, by, pieces):
-        found, owed = _bound(solution, last, second, breaks)
+        found, owed = _bound(solution, last, first, second, breaks)
         best = found if best is None or found.value < best.value else best
         if owed <= _enough(best.parts["second solve"]):
             break
@@ -170,11 +176,17 @@ def _enough(gap: float) -> float:
     return max(ENOUGH * gap, SMALL)
 
 
-def _bound(solution: Solved, last: int, second: Second, breaks: list[float]) -> tuple[ErrorBound, float]:
+def _bound(
+    solution: Solved, last: int, asked: FirstField, second: Second, breaks: list[float]
+) -> tuple[ErrorBound, float]:
     """Return the bound by one second solve, and what of it a better one would lessen."""
     work = Residual.of(solution, second.space)
     begin, end = float(solution.times[0]), float(solution.times[last])
-    asked, grid = solution.fields[last].values, work.space.grid
+    grid = work.space.grid
+
+    def apart(field: Array) -> float:
+        return asked.apart(work.space, field, work.nodes, work.density)
+
     count = equal_spans(solution.equation, begin, end, within(second.space.grid)) if work.density else 1
     cuts = np.linspace(begin, end, count + 1)[1:-1].tolist()
     missed = np.inf
@@ -186,11 +198,13 @@ def _bound(solution: Solved, last: int, second: Second, breaks: list[float]) -> 
         if pieces == second.pieces[-1]:
             break
         before, missed = missed, work.missed(parts)
-        if missed <= EASILY * _enough(work.apart(fields[-1], asked)) or missed > 0.5 * before:
+        if missed <= EASILY * _enough(apart(fields[-1])) or missed > 0.5 * before:
             break
     first, latest = fields[0], fields[-1]
     try:
-        gap, far = work.bounded_gap(latest, asked)
+        if not work.density:
+            raise NotEnclosed("the largest value of a residual is sampled")
+        gap, far = asked.bounded_gap(work.space, latest)
         bounded, sampled = work.bounded(parts, _enough(gap)), ""
         start, square = bounded.start(solution.start, solution.equation, first)
         residual, wall, moment = bounded.integral(work, parts)
@@ -198,12 +212,18 @@ def _bound(solution: Solved, last: int, second: Second, breaks: list[float]) -> 
     except NotEnclosed as problem:
         sampled, moment = str(problem), np.inf
         residual, wall = work.sampled(parts)
-        start, gap = work.start(first), work.apart(latest, asked)
-    found = {"start": start, "residual": residual, "walls": wall, "box": work.lost(asked), "second solve": gap}
+        start, gap = work.start(first), apart(latest)
+    found = {
+        "start": start,
+        "residual": residual,
+        "walls": wall,
+        "box": asked.lost if work.density else 0.0,
+        "second solve": gap,
+    }
     if not np.isfinite(sum(found.values())):
         raise ValueError(f"the residual is not finite: {found}; is the drift, on the whole box?")
     if work.space.walls == "far":
         moment += found["box"] * float(np.sum(np.maximum(*(np.square(end) for end in (grid.lower, grid.upper)))))
     else:
         moment = np.inf
-    return ErrorBound(work.name, found, sampled, (solution.discretisation, asked), moment), start + residual + wall
+    return ErrorBound(work.name, found, sampled, asked, moment), start + residual + wall

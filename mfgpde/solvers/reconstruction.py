@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 from scipy.fft import dct
@@ -25,6 +26,9 @@ FALL = 3
 """the degree of that fall"""
 DEGREE = 5
 """of splines through integrals, one more than that of densities"""
+
+BLOCK = 1 << 13
+"""scattered points that are looked at together"""
 
 type Tables = tuple[Array, ...]
 """values, and where they are asked for slopes and curvatures, at points along an axis, from the numbers of its cells"""
@@ -76,17 +80,17 @@ class Reconstruction:
         return cls.on(space, cells)
 
     @classmethod
-    def on(cls, space: Discretisation, panels: Sequence[Panels], derivatives: int = 2) -> Reconstruction:
-        """Return the reconstruction, and as many derivatives, at Gauss points of panels, one sequence an axis."""
+    def on(
+        cls, space: Discretisation, panels: Sequence[Panels], derivatives: int = 2, fall: bool = True
+    ) -> Reconstruction:
+        """Return the reconstruction, and as many derivatives, at Gauss points of panels, one sequence an axis.
+
+        Without its `fall` at far walls, if that is not wanted.
+        """
         if not isinstance(space, FiniteVolume | Spectral):
             raise TypeError(f"fields of {type(space).__name__} have no reconstruction; take FiniteVolume or Spectral")
-        grid, far = space.grid, space.walls == "far"
         places, weights = zip(*(one.rule for one in panels), strict=True)
-        tables = []
-        for axis, x in enumerate(places):
-            table = _splines if isinstance(space, FiniteVolume) else _expansion
-            found = table(grid, axis, x, derivatives)
-            tables.append(_cut(found, grid, axis, x) if far and not grid.periodic[axis] else found)
+        tables = [_tables(space, axis, x, derivatives, fall) for axis, x in enumerate(places)]
         starts = tuple(np.cumsum(one.nodes) - one.nodes for one in panels)
         return cls(tuple(tables), places, reduce(np.multiply.outer, weights), starts)
 
@@ -123,6 +127,27 @@ class Reconstruction:
         for axis, starts in enumerate(self.starts):
             found = np.add.reduceat(found, starts.tolist(), axis=axis)
         return found
+
+
+def at_points(space: FiniteVolume | Spectral, u: Array, x: Array) -> Array:
+    """Return the reconstruction of u at points (n, d) anywhere in the box."""
+    found = np.empty(len(x))
+    for begin in range(0, len(x), BLOCK):
+        some = slice(begin, begin + BLOCK)
+        part: Any = u
+        for axis, values in enumerate(x[some].T):
+            table = _tables(space, axis, values, 0)[0]
+            part = table @ part.reshape(len(u), -1) if axis == 0 else np.einsum("pi,pi...->p...", table, part)
+            part = part.reshape(len(values), *u.shape[axis + 1 :])
+        found[some] = part
+    return found
+
+
+def _tables(space: FiniteVolume | Spectral, axis: int, x: Array, derivatives: int, fall: bool = True) -> Tables:
+    """Return the tables of an axis at points along it."""
+    grid = space.grid
+    found = (_splines if isinstance(space, FiniteVolume) else _expansion)(grid, axis, x, derivatives)
+    return _cut(found, grid, axis, x) if fall and space.walls == "far" and not grid.periodic[axis] else found
 
 
 def _along(table: Array, u: Array, axis: int) -> Array:

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array, require_host_memory
-from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
-from mfgpde.solvers.bounded_residual import BoundedResidual, bounded_gap
+from mfgpde.solvers.bounded_residual import BoundedResidual
 from mfgpde.solvers.hermite import InTime, rule
 from mfgpde.solvers.initial import initial_function
-from mfgpde.solvers.reconstruction import Panels, Reconstruction, walls
+from mfgpde.solvers.reconstruction import Reconstruction, walls
 
 NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
@@ -107,12 +106,6 @@ class Residual:
         """Return what bounds the norm of the residual on cells; NotEnclosed where it can be sampled only."""
         return BoundedResidual.of(self.solution.equation, self.space, parts, aim)
 
-    def bounded_gap(self, second: Array, first: Array) -> tuple[float, float]:
-        """Return bounds of the distance of the reconstructions of two solves; NotEnclosed for largest values."""
-        if not self.density:
-            raise NotEnclosed("the largest value of a residual is sampled")
-        return bounded_gap(self.space, second, self.solution.discretisation, first)
-
     def sampled(self, parts: Sequence[InTime]) -> tuple[float, float]:
         """Return the integral of the sampled norm, raised by what a denser rule adds, and what crosses real walls."""
         total = wall = 0.0
@@ -147,22 +140,6 @@ class Residual:
             return float(np.abs(value - true).max())
         outside = max(0.0, 1.0 - float(np.sum(true * self.at.weights))) if self.space.walls == "far" else 0.0
         return self.at.norm(value - true) + outside
-
-    def lost(self, u: Array) -> float:
-        """Return what the fall to zero at far walls takes from the means."""
-        if not self.density or self.space.walls != "far" or all(self.space.grid.periodic):
-            return 0.0
-        h = self.space.grid.volume
-        inner = tuple(slice(None) if periodic else slice(2, -2) for periodic in self.space.grid.periodic)
-        return max(0.0, h * (float(np.abs(u).sum()) - float(np.abs(u[inner]).sum())))
-
-    def apart(self, second: Array, first: Array) -> float:
-        """Return the norm of the difference of the reconstructions of two solves, at points of the first one's cells."""
-        other = self.solution.discretisation
-        at = Reconstruction.of(other, self.nodes)
-        places = tuple(Panels(edges, np.full(len(edges) - 1, self.nodes)) for edges in other.grid.edges)
-        change = Reconstruction.on(self.space, places).value(second) - at.value(first)
-        return at.norm(change) if self.density else float(np.abs(change).max())
 
     def diffusivity(self, t: float) -> float:
         """Return D, zero for flows."""

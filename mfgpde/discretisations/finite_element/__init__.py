@@ -25,6 +25,7 @@ from mfgpde.discretisations.finite_element.sides import ElementSides, On
 from mfgpde.discretisations.finite_element.smoothing import DiffusionSmoother
 from mfgpde.discretisations.finite_element.space import LagrangeSpace, MeshPoints
 from mfgpde.discretisations.finite_element.transport import TransportSystem
+from mfgpde.discretisations.simplices import Simplices
 from mfgpde.equations import (
     BackwardKolmogorov,
     Continuity,
@@ -170,6 +171,13 @@ class FiniteElement:
         if values.ndim > 1:
             return np.stack([self.interpolate(part, x) for part in values.T], axis=-1)
         return self.space.evaluate(self.space.project(values), x)
+
+    def simplices(self, values: Array) -> Simplices:
+        """Return a field as a polynomial on every cell. Raises TypeError for curved cells, and several processes."""
+        if self.mesh.comm.size > 1:
+            raise TypeError("a field that is spread over processes is not known as polynomials; solve on one")
+        points = self.grid.points.reshape(-1, *self.space.reference.shape[:1], self.space.gdim)
+        return Simplices.of(points, self.space.reference, values.reshape(points.shape[:2]), self.degree)
 
     def gradient(self, values: Array) -> Array:
         """Return the (tangential) gradient of the finite-element function, of order `degree`."""

@@ -1,0 +1,146 @@
+"""What a bound asks of the solve whose error is bounded: how far its last field is from that of a second solve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from mfgpde.core.arrays import Array
+from mfgpde.discretisations import Field, FiniteVolume
+from mfgpde.discretisations.simplices import Piecewise
+from mfgpde.equations import Continuity, FokkerPlanck
+from mfgpde.solvers.bounded_residual import bounded_gap
+from mfgpde.solvers.element_gap import ElementField
+from mfgpde.solvers.reconstruction import Panels, Reconstruction
+from mfgpde.solvers.solved import Solved
+
+
+class FirstField(Protocol):
+    """The field whose error is bounded, as the function that it stands for."""
+
+    @property
+    def dimension(self) -> int:
+        """The dimension of the box."""
+        ...
+
+    def bounded_gap(self, space: Any, second: Array) -> tuple[float, float]:
+        """Return bounds of ∫|u − v| and ∫|x|²|u − v|; NotEnclosed where they can be sampled only."""
+        ...
+
+    def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:
+        """Return the norm of u − v, sampled: in L¹ for densities, else the largest value."""
+        ...
+
+    @property
+    def lost(self) -> float:
+        """What the function lacks of the means of a density, by its fall to zero at far walls."""
+        ...
+
+    def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
+        """Return ∫f u by Gauss points."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class GridField:
+    """A field on a grid: its reconstruction."""
+
+    space: Any
+    u: Array
+
+    @property
+    def dimension(self) -> int:
+        """As in `FirstField`."""
+        return self.space.grid.dimension
+
+    def bounded_gap(self, space: Any, second: Array) -> tuple[float, float]:
+        """As in `FirstField`."""
+        return bounded_gap(space, second, self.space, self.u)
+
+    def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:
+        """As in `FirstField`."""
+        at = Reconstruction.of(self.space, nodes)
+        places = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in self.space.grid.edges)
+        change = Reconstruction.on(space, places).value(second) - at.value(self.u)
+        return at.norm(change) if density else float(np.abs(change).max())
+
+    @property
+    def lost(self) -> float:
+        """As in `FirstField`."""
+        grid = self.space.grid
+        if self.space.walls != "far" or all(grid.periodic):
+            return 0.0
+        inner = tuple(slice(None) if periodic else slice(2, -2) for periodic in grid.periodic)
+        return max(0.0, grid.volume * (float(np.abs(self.u).sum()) - float(np.abs(self.u[inner]).sum())))
+
+    def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
+        """As in `FirstField`."""
+        return Reconstruction.of(self.space, nodes).integral(f, self.u)
+
+
+@dataclass(frozen=True, eq=False)
+class OnGrid:
+    """A solution by elements, as one by volumes on a grid of the same box: by it the second solve is chosen."""
+
+    solution: Solved
+    field: ElementField
+    last: int
+
+    @property
+    def equation(self) -> Any:
+        """The equation."""
+        return self.solution.equation
+
+    @property
+    def discretisation(self) -> FiniteVolume:
+        """Volumes in the same walls."""
+        return FiniteVolume(self.field.grid, walls=self.solution.discretisation.walls)
+
+    @property
+    def times(self) -> Array:
+        """The stored times."""
+        return self.solution.times
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The field that is asked about, at the centres of the grid's cells."""
+        return (Field(self.discretisation, self._centres),) * len(self.times)
+
+    @cached_property
+    def _centres(self) -> Array:
+        return np.nan_to_num(self.solution.fields[self.last](self.field.grid.points))
+
+    @property
+    def start(self) -> Any:
+        """What the solve began with."""
+        return self.solution.start
+
+    @property
+    def again(self) -> Any:
+        """The same solve at other times."""
+        return self.solution.again
+
+    def index(self, t: float) -> int:
+        """Return the position of a stored time."""
+        return self.solution.index(t)
+
+
+def gridded(solution: Solved, last: int) -> tuple[Solved, FirstField]:
+    """Return a solution as one on a grid, and its field at a time.
+
+    TypeError for equations other than those of densities by elements, and meshes that fill no interval or rectangle.
+    """
+    space, values = solution.discretisation, solution.fields[last].values
+    if not isinstance(solution.discretisation, Piecewise):
+        return solution, GridField(space, values)
+    if not isinstance(solution.equation, FokkerPlanck | Continuity):
+        name = type(solution.equation).__name__
+        raise TypeError(f"errors of elements are bounded for FokkerPlanck and Continuity equations, got {name}")
+    if space.walls not in ("far", "reflecting"):
+        raise TypeError(f"errors are bounded where walls are far or reflecting all around, got walls={space.walls!r}")
+    field = ElementField.of(space, values)
+    return OnGrid(solution, field, last), field
