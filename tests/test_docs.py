@@ -57,6 +57,19 @@ def test_the_coverage_page_names_every_claim_of_the_five_papers_and_no_other():
     assert {one for one in stored if one.split("/")[0] in papers} <= named
 
 
+def test_every_input_that_was_got_wrong_is_held_by_a_test_that_is_there():
+    root = CONF.parents[1]
+    page = (root / "docs" / "hard_inputs.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_/]+\.py)::(test_\w+)`", page)
+    rows = [row for row in page.splitlines() if re.match(r"\| ?([A-Z]\d+)? ?\|", row) and "held by" not in row]
+    assert len(rows) > 50
+    for file, start in named:
+        tests = re.findall(r"^def (test_\w+)", (root / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE)
+        assert any(test.startswith(start) for test in tests), f"{file} has no {start}…"
+    without = [row for row in rows if not re.search(r"\.py::test_|the same \||– \|$", row)]
+    assert not without
+
+
 WIDER = ("inequalities", "guidance", "denoising", "flows", "bridges", "geometry", "open")
 
 
