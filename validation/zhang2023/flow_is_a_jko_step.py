@@ -56,62 +56,54 @@ class Gaussians:
             "bend of the paths": 0.0,
         }
 
-    @property
-    def convexity(self):
-        """Return that of the step's functional along its geodesics."""
-        return 1 / self.horizon + 1 / self.v.max()
-
 
 DELTA = {
-    1: {"cost": 3e-3, "mean of ρ_T": 4e-2, "variances of ρ_T": 4e-2, "bend of the paths": 4e-2},
-    2: {"cost": 1.5e-2, "mean of ρ_T": 1e-1, "variances of ρ_T": 1e-1, "bend of the paths": 1e-1},
+    1: {"cost": 1e-3, "mean of ρ_T": 4e-4, "variances of ρ_T": 2.3e-3, "bend of the paths": 3e-4},
+    2: {"cost": 5e-3, "mean of ρ_T": 2.5e-3, "variances of ρ_T": 1e-2, "bend of the paths": 5e-3},
 }
-"""of the cost: its gap and what cells change; of the others the root of twice the gap over the convexity"""
+"""what cells and the gap leave of any draw: some reach a third of it, and half of the costs"""
 
 
 @claim.measure
 def step(level, rng, horizon=1.0, pull=0.0, loose=1.0, wide=1.0):
     """`horizon` multiplies that of the game that is solved, `pull` is of a potential there.
 
-    `loose` multiplies the gap that is left, `wide` the target's variances.
+    `loose` multiplies the gaps that are left, `wide` the target's variances.
     """
-    findings, series, tolerance = [], [], Level(level).pick(3e-4, 1e-4, 5e-5)
+    findings, series, tolerance = [], [], loose * Level(level).pick(3e-4, 2e-4, 5e-5)
     plans = {
-        1: (Level(level).pick(2, 4, 8), Level(level).pick((48, 96), (64, 128), (128, 256)), 1),
-        2: (Level(level).pick(1, 2, 4), Level(level).pick((24, 36), (28, 42), (48, 72)), 5),
+        1: (Level(level).pick(2, 4, 8), Level(level).pick(96, 128, 256), 1),
+        2: (Level(level).pick(1, 2, 4), Level(level).pick(36, 42, 72), 3),
     }
-    for d, (draws, sizes, times) in plans.items():
-        found = {what: [] for what in DELTA[d]}
+    for d, (draws, cells, times) in plans.items():
+        worst = dict.fromkeys(DELTA[d], 0.0)
         for k in range(draws):
             case = Gaussians(rng, d)
-            game, truth = pulled(case.game(horizon, wide), pull), case.truth()
-            rows = [numbers(game, case, n, times * tolerance, rng) for n in sizes]
-            for what, truly in truth.items():
-                errors = [float(np.max(np.abs(row[what] - truly))) for row in rows]
-                bar = abs(errors[1] - errors[0]) + rows[1]["bars"][what]
-                method = f"draw {k}; {sizes[1]} cells, change from {sizes[0]}, and the gap"
-                found[what].append(mfg.Estimate(errors[1], bar, mfg.Kind.EXTRAPOLATED, method))
-            history = rows[1]["history"]
+            game = pulled(case.game(horizon, wide), pull)
+            found, history = numbers(game, case.d, cells, times * tolerance, rng)
+            for what, truly in case.truth().items():
+                worst[what] = max(worst[what], float(np.max(np.abs(found[what] - truly))))
             axis = list(range(1, len(history) + 1))
             series.append(Series(f"{d}D, draw {k}", "iteration / 25", axis, "gap", history, "xy"))
-        for what, resolution in DELTA[d].items():
-            worst = max(found[what], key=lambda one: one.value + one.half_width)
+        for what, off in worst.items():
+            method = f"{cells} cells a side, to a gap of {times * tolerance:.1g}, against the closed form"
+            found = mfg.Estimate(off, 1e-12, mfg.Kind.BOUND, method)
             label = f"{d}D Gaussians: {what}, worst of {draws}"
-            findings.append(equal(label, worst, mfg.exact(0.0, "closed form"), resolution=resolution))
+            findings.append(equal(label, found, mfg.exact(0.0, "closed form"), resolution=DELTA[d][what]))
     blobs, gaps = [], []
     for _ in range(Level(level).pick(1, 3, 6)):
-        off, gap = unequal(level, rng, horizon, pull, loose * tolerance)
+        off, gap = unequal(level, rng, horizon, pull, 3 * tolerance)
         blobs.append(off)
         gaps.append(gap)
     worst = max(blobs, key=lambda one: abs(one.value) + one.half_width)
     findings += [
         equal(
-            f"blobs: cost, against quantiles, worst of {len(blobs)}", worst, mfg.exact(0.0, "equal"), resolution=1e-2
+            f"blobs: cost, against quantiles, worst of {len(blobs)}", worst, mfg.exact(0.0, "equal"), resolution=5e-3
         ),
         at_most(
             f"blobs: gap, largest of {len(blobs)}",
             mfg.exact(max(gaps), "primal − dual"),
-            mfg.exact(tolerance, "asked for"),
+            mfg.exact(3 * tolerance / loose, "asked for"),
             resolution=0.0,
         ),
     ]
@@ -145,9 +137,9 @@ def pulled(game, strength):
     return replace(game, running=lambda x, t: 0.5 * strength * np.sum((x - 1) ** 2, axis=-1))
 
 
-def numbers(game, case, n, tolerance, rng):
-    """Return what the claim compares, and by how much the gap may move each of it."""
-    grid = mfg.CartesianGrid.cube(BOX[case.d], n, case.d)
+def numbers(game, dimension, n, tolerance, rng):
+    """Return what the claim compares, and the gaps on the way."""
+    grid = mfg.CartesianGrid.cube(BOX[dimension], n, dimension)
     found = mfg.equilibrium(game, grid, steps=n // 4, tolerance=tolerance, iterations=6000)
     law, x = found.densities[-1] * grid.volume, grid.points
     mean = np.tensordot(law, x, axes=grid.dimension)
@@ -156,18 +148,10 @@ def numbers(game, case, n, tolerance, rng):
     paths = found.trajectories(seeds[np.abs(seeds - game.initial.means[0]).max(axis=1) < 0.8])
     straight = paths[:1] + np.linspace(0, 1, len(paths))[:, None, None] * (paths[-1:] - paths[:1])
     bend = float(np.abs(paths - straight).max())
-    gap = found.discrete_primal - found.discrete_dual
-    # W₂ of ρ_T from the minimiser is at most √(2 gap/convexity) along the functional's geodesics
-    near = np.sqrt(2 * max(gap, 0.0) / case.convexity)
-    bars = {"cost": gap, "mean of ρ_T": near, "variances of ρ_T": near, "bend of the paths": near}
-    return {
-        "cost": found.discrete_optimum.value,
-        "mean of ρ_T": mean,
-        "variances of ρ_T": variances,
-        "bend of the paths": bend,
-        "bars": bars,
-        "history": list(found.history),
-    }
+    cost = found.discrete_optimum.value
+    return {"cost": cost, "mean of ρ_T": mean, "variances of ρ_T": variances, "bend of the paths": bend}, list(
+        found.history
+    )
 
 
 @claim.control(
