@@ -42,7 +42,9 @@ class ElementBounds:
             stop = 0.1 * problem.process.horizon
             end, time = drawn.noised(problem.process, problem.law, stop), problem.process.horizon - stop
             grid = drawn.box(problem.process, problem.law, tuple(np.linspace(stop, stop + time, 7)), cells)
-        mesh = meshes.box(grid.lower, grid.upper, cells) if plane else meshes.interval(*grid.lower, *grid.upper, cells)
+        mesh = (
+            meshes.box(grid.lower, grid.upper, cells) if plane else meshes.interval(grid.lower[0], grid.upper[0], cells)
+        )
         if not plane and rng.random() < 0.3:
             fine = grid.spacing[0]
             mesh = meshes.graded(mesh, lambda x: np.where(np.abs(x[..., 0]) < 1, 0.6 * fine, 1.1 * fine))

@@ -16,6 +16,7 @@ from mfgpde.discretisations import Field
 from mfgpde.equilibria import populations
 from mfgpde.games import MeanFieldGame, Potential
 from mfgpde.grids import CartesianGrid
+from mfgpde.solvers import Ladder
 
 PLAIN = 3
 """rounds in which each population answers the last laws of the other: later ones are accelerated"""
@@ -25,7 +26,8 @@ class Regrets:
     """Each pays ½c|x − m_other|² per time and ½q|x − goal|² at the end, and has answered one to three times.
 
     U = ½P x² + r x + …: −Ṗ = c − P², ṙ = Pr + c m_other, v = −Px − r. The answer to the mean that the other had costs
-    ½∫|r_now − r_then|² dτ more than that to the mean it has, by completing squares; P is the same for both.
+    ½∫|r_now − r_then|² dτ more than that to the mean it has, by completing squares; P is the same for both. Regrets are
+    those of discrete problems: three grids say what they are of the continuous one.
     """
 
     covers = ("equilibria.Populations.regrets",)
@@ -46,20 +48,27 @@ class Regrets:
             )
             for i in range(2)
         ]
-        reach = float(np.abs([start, goal]).max() + 5 * np.sqrt((spread + 2 * kappa * horizon).max()))
-        cells = int(12 * rng.integers(4, 7))
-        options: dict[str, Any] = {"method": "entropic", "steps": cells // 6}  # more make noise narrower than a cell
-        if rng.random() < 0.5:
-            options = {"method": "newton", "order": 1, "steps": cells // 3}
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="populations are not at rest")  # as they should be here
-            found = populations(
-                games, [_towards(i, pull[i]) for i in range(2)], CartesianGrid.cube(reach, cells, 1),
-                rounds=rounds, **options,
-            )  # fmt: skip
+        reach = float(np.abs([start, goal]).max() + 6 * np.sqrt((spread + 2 * kappa * horizon).max()))
+        cells, newton = int(12 * rng.integers(4, 7)), bool(rng.random() < 0.5)
+        options: dict[str, Any] = {"method": "newton", "order": int(rng.integers(1, 3))} if newton else {}
+        share = 3 if newton else 6  # cells a step: more steps make noise narrower than a cell
+        rungs = []
+        for fine in (1, 2, 4):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="populations are not at rest")  # as they should be here
+                warnings.filterwarnings("ignore", message="densities are negative")  # on the coarsest grids
+                found = populations(
+                    games, [_towards(i, pull[i]) for i in range(2)], CartesianGrid.cube(reach, fine * cells, 1),
+                    rounds=rounds, **{"method": "entropic", "steps": fine * cells // share, **options},
+                )  # fmt: skip
+            rungs.append(found.regrets)
         truth = regrets(start, goal, pull, want, horizon, rounds)
-        for i, regret in enumerate(found.regrets):
-            yield Case(f"regret {i} after {rounds} rounds, {cells} cells, {options['method']}", regret, float(truth[i]))
+        for i, found in enumerate(zip(*rungs, strict=True)):
+            values, bars = zip(*((one.value, one.half_width) for one in found), strict=True)
+            sizes = (cells, 2 * cells, 4 * cells)
+            ladder = Ladder(sizes, values, float(options.get("order", 2)), floor=4 * max(bars))
+            what = f"regret {i} after {rounds} rounds, {cells} cells, {options or 'entropic'}"
+            yield Case(what, ladder.limit, float(truth[i]), 1e-10)
 
 
 def regrets(start: Array, goal: Array, pull: Array, want: Array, horizon: float, rounds: int) -> Array:
