@@ -196,7 +196,7 @@ def sizes(u: Array, error: Array) -> tuple[float, float]:
 
 
 def squares(u: Any, error: Any) -> Any:
-    """Return the sums of squares of a state and its error, (1, 2), on the device where they lie, until the next call."""
+    """Return the sums of squares of a state and its error, (1, 2), on the device where they lie."""
     real = [a.ravel().view(np.finfo(a.dtype).dtype) if a.dtype.kind == "c" else contiguous(a) for a in (u, error)]
     return stencils.on_device().sums_of_squares(*real)
 

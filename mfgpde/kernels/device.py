@@ -31,7 +31,6 @@ class DeviceStencils:
     runner: Runner
     _kernels: dict[tuple[str, Any], Kernel] = field(default_factory=dict, repr=False)
     _tables: Recent[tuple[Any, list[Any]]] = field(default_factory=lambda: Recent(64), repr=False)
-    _room: dict[Any, tuple[Any, Any, Any]] = field(default_factory=dict, repr=False)
 
     def kernel(self, name: str, dtype: Any) -> Kernel:
         """Return a kernel for a type, made when first asked for."""
@@ -155,17 +154,11 @@ class DeviceStencils:
         return found
 
     def sums_of_squares(self, u: Any, e: Any) -> Any:
-        """Return Σu² and Σe² of two arrays of one size, as an array there: two launches, and always in the same order.
-
-        What is returned lasts until the next call.
-        """
-        if u.dtype not in self._room:
-            room = np.empty_like(u, shape=(2 * MOST_BLOCKS,))
-            self._room[u.dtype] = (room, room[1:], np.empty_like(u, shape=(1, 2)))
-        shares, others, sums = self._room[u.dtype]
+        """Return Σu² and Σe² of two arrays of one size, as an array (1, 2) there: two launches, always in the same order."""
         count = min(blocks(u.size, WIDTH), MOST_BLOCKS)
+        shares, sums = np.empty_like(u, shape=(2 * count,)), np.empty_like(u, shape=(1, 2))
         self._run("pair_of_sums", (count,), WIDTH, u, e, True, shares, u.size, 1)
-        self._run("pair_of_sums", (1,), WIDTH, shares, others, False, sums, count, 2)
+        self._run("pair_of_sums", (1,), WIDTH, shares, shares[1:], False, sums, count, 2)
         return sums
 
 

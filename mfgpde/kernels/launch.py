@@ -15,7 +15,11 @@ PRELUDE = """
 #define BARRIER() __syncthreads()
 #define ADD(address, value) atomicAdd(address, value)
 #define STAGE __global__ void __launch_bounds__(128, 8)
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
 #define WIDE_STAGE __global__ void __launch_bounds__(128, 5)
+#else
+#define WIDE_STAGE __global__ void __launch_bounds__(128, 7)
+#endif
 #ifndef INFINITY
 #define INFINITY __longlong_as_double(0x7ff0000000000000LL)
 #endif

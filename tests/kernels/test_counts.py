@@ -4,6 +4,8 @@ A launch costs microseconds whatever it does, a copy to the host waits for all b
 show it here. Counts are differences of a long and a short solve, a step; NumPy's functions count as one launch.
 """
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,30 @@ def test_a_step(name, fake, counts):
     assert found["bytes fetched"] <= 56, "a few numbers"
     assert found.get("sent", 0) <= 1, found
     assert found.get("bytes sent", 0) <= sent, found
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_a_stage_is_one_launch(order, device):
+    """Whatever the order of accuracy, without a recording; beside stages a rate at each end, y₁, and the error."""
+    where = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), order=order, backend="cupy")
+    system = where.semidiscretise(OU)
+    u, integrator = system.start(mfg.gaussian([0.3, -0.2], 0.25, 2).density), system.default_integrator
+    name = "corrected_stage_2d" if order == 4 else "stage_2d"
+    integrator.step(system, u, 0.0, 1e-3)  # rates are made once
+    for dt in (1e-3, 1e-2):
+        stages = integrator.stages(dt * system.spectral_radius(u, 0.0))
+        device.clear()
+        integrator.step(system, u, 0.0, dt)
+        assert Counter(device) == {name: stages - 1 + 2, "recurrence": 2}
+
+
+def test_slopes_of_weno_are_one_launch_an_axis(device):
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), order=5, backend="cupy")
+    system = space.semidiscretise(mfg.HamiltonJacobiBellman(eikonal, lambda t: 0.0))
+    u = system.start(lambda x: np.sum(x**2, axis=-1))
+    device.clear()
+    system.rate(u, 0.0)
+    assert device == ["weno_slopes"] * 2
 
 
 def test_a_step_of_weno(fake, counts):

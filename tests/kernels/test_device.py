@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mfgpde.kernels import cpu, jumps, transport
-from mfgpde.kernels.launch import PRELUDE, signatures, source
+from mfgpde.kernels.launch import PRELUDE, marched, signatures, source
 
 GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
@@ -455,4 +455,64 @@ def test_nvrtc_compiles_without_warnings_and_spills(architecture, real):
     assert {int(n) for n in re.findall(r"(\d+) bytes spill", log)} == {0}
     used = dict(zip(compiled, map(int, re.findall(r"Used (\d+) registers", log)), strict=True))
     assert {name: n for name, n in used.items() if n > REGISTERS.get(name, MOST)} == {}
-    print(used)
+    for name, n in used.items():
+        if "stage" in name:
+            wide = name.startswith("corrected") and name.endswith("3d")
+            assert resident(n) >= ((5 if architecture == "sm_100" else 7) if wide else 8), (name, n)
+    if architecture == "sm_90" and real == "double":
+        _, size = nvrtc.nvrtcGetPTXSize(program)
+        text = b" " * size
+        nvrtc.nvrtcGetPTX(program, text)
+        assert {name: row_by_row(text.decode(), name) for name in LOADS} == LOADS
+
+
+def resident(registers):
+    """Return how many blocks of 128 threads the registers of a multiprocessor hold: 65 536, given to warps by 256."""
+    return 65536 // (4 * 256 * -(-32 * registers // 256))
+
+
+LOADS = {  # a cell: densities, coefficients of faces, three levels; five weights of a stage where they are not kept
+    "stage_2d": 3 + 6 + 3,
+    "stage_3d": 5 + 10 + 3,
+    "fitted_stage_2d": 3 + 3 + 3,
+    "fitted_stage_3d": 5 + 5 + 3 + 5,
+}
+"""of neighbours and faces all but those that a thread has kept from the row before: its own cell, and the face between"""
+
+
+def row_by_row(ptx, name):
+    """Return the most loads in a loop of a kernel, a row of cells a turn; none of them from memory of the thread's own."""
+    body = ptx[ptx.index(f".entry {name}(") :]
+    body = body[: body.index("\n}\n")]
+    assert "ld.local" not in body
+    labels = {m[1]: m.start() for m in re.finditer(r"^\$?(\w+):", body, flags=re.M)}
+    jumps = [(labels.get(m[1], len(body)), m.end()) for m in re.finditer(r"bra(?:\.uni)?\s+\$?(\w+);", body)]
+    return max(len(re.findall(r"ld\.global", body[start:end])) for start, end in jumps if start < end)
+
+
+def test_a_launch_has_no_more_blocks_than_a_device_takes():
+    """65 535 along the second and third axis: a thread marches along more rows where a grid is that long."""
+    for shape in ((2**22, 3), (3, 2**22), (2**21, 2, 2), (5, 5, 2**20), (2048, 2048)):
+        rows = marched(shape)
+        assert 1 <= -(-shape[0] // rows) <= 65535, shape
+    assert marched((2048, 2048)) == 16
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 7, 8), (6, 1, 1)], ids=str)
+def test_mass_is_carried_on_lines_of_one_cell(shape, rng, on_host):
+    """Where a cell has no neighbour along an axis, none is written."""
+    mass = rng.random(shape)
+    target = [rng.random(shape) * (n - 1) for n in shape]
+    ours, cost, device = guarded(np.zeros(shape)), guarded(np.zeros(shape)), on_host()
+    device.carry(guarded(mass), tuple(map(guarded, target)), 1, ours, cost)
+    np.testing.assert_allclose(ours.sum(), mass.sum(), rtol=1e-13)
+    assert unharmed(ours)
+
+
+def test_sums_of_one_march_are_not_those_of_another(rng, on_host):
+    """Two marches may run side by side: what one has asked for stays its own."""
+    u, e = rng.random((2, 500))
+    device = on_host()
+    first, second = device.sums_of_squares(u, e), device.sums_of_squares(e, u)
+    np.testing.assert_allclose(first[0], second[0, ::-1], rtol=1e-14)
+    assert abs(first[0, 0] - first[0, 1]) > 1e-6

@@ -122,3 +122,67 @@ def test_loops_of_two_threads_take_turns():
     environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert (ran.returncode, ran.stdout.strip()) == (0, "workqueue"), ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("kernel", "shape", "chosen"),
+    [  # on 1, 2, 4, 16 cores
+        ("forward_2d", (64, 64), (1, 1, 1, 1)),
+        ("forward_2d", (256, 256), (1, 2, 2, 2)),
+        ("forward_2d", (1024, 1024), (1, 2, 4, 8)),
+        ("forward_2d", (2048, 2048), (1, 2, 4, 16)),
+        ("recurrence", (256 * 256,), (1, 1, 1, 1)),
+        ("recurrence", (1024 * 1024,), (1, 2, 4, 4)),
+        ("fitted_3d", (24, 24, 24), (1, 1, 1, 1)),
+        ("fitted_3d", (128, 128, 128), (1, 2, 4, 16)),
+        ("weno_slopes", (256, 256, 1), (1, 2, 4, 8)),
+        ("envelope", (32, 32), (1, 1, 1, 1)),
+        ("kinetic_proximal", (16, 128 * 128), (1, 2, 4, 16)),
+    ],
+)
+def test_threads_by_work(kernel, shape, chosen, monkeypatch):
+    """Regions of less than 40 µs are serial, and 1024² cells are worth eight cores of sixteen."""
+    loop = getattr(cpu, kernel)
+    monkeypatch.setattr(regions, "get_num_threads", lambda: 16)
+    found = []
+    for cores in (1, 2, 4, 16):
+        monkeypatch.setattr(loop, "cores", cores)
+        found.append(loop.threads(np.empty(shape)))
+    assert tuple(found) == chosen
+    assert (max(found) > 1) == (loop.cost * np.prod(shape) >= 40e-6)
+
+
+SOLVES = {
+    "a density": "mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space(64, order), mfg.densities.four_blobs(), "
+    "(0.0, 0.02), rtol=1e-3, largest_wall_mass=0.1)",
+    "kinks": "mfg.solve(mfg.HamiltonJacobiBellman(lambda x, p, t: (p**2).sum(axis=-1), lambda t: 0.0), space(32, 5), "
+    "lambda x: (x**2).sum(axis=-1), (0.0, 0.02), rtol=1e-3)",
+    "a game": "solve_primal_dual(mfg.MeanFieldGame(laws[0], mfg.games.RelativeEntropy(laws[1]), viscosity=0.1), grid(12), "
+    "steps=6, iterations=30, tolerance=0.0)",
+}
+
+
+@pytest.mark.parametrize("what", SOLVES)
+def test_small_work_begins_no_threads_from_the_first_call_on(what):
+    """On small grids the runtime of threads is never begun, whoever else is at work on the machine; on large ones it is."""
+    script = (
+        "import mfgpde as mfg, numba\n"
+        "grid = lambda n: mfg.CartesianGrid.cube(5.0, n, 2)\n"
+        "space = lambda n, order: mfg.FiniteVolume(grid(n), order=order)\n"
+        "laws = [mfg.gaussian(m, 0.5, 2) for m in (0.0, 1.0)]\n"
+        "from mfgpde.equilibria.primal_dual import solve_primal_dual\n"
+        "def begun():\n"
+        "    try:\n"
+        "        return numba.threading_layer()\n"
+        "    except ValueError:\n"
+        "        return 'none'\n"
+        f"for order in (2, 4): {SOLVES[what]}\n"
+        "small = begun()\n"
+        "import numpy as np; from mfgpde.kernels import cpu; large = np.ones((1024, 1024))\n"
+        "rates = [np.ones(s) for s in ((1025, 1024), (1025, 1024), (1024, 1025), (1024, 1025))]\n"
+        "cpu.forward_2d.cores = 2; cpu.forward_2d(large, *rates, np.empty_like(large))\n"
+        "print(small, begun() == 'none')\n"
+    )
+    environment = os.environ | {"NUMBA_NUM_THREADS": "2"}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "none False"), ran.stderr

@@ -46,7 +46,7 @@ extern "C" __global__ void carry_2d(const real* __restrict__ mass, const real* _
                     const int da = k / 2, dc = k % 2;
                     const real w = part * (da ? x : 1 - x) * (dc ? y : 1 - y);
                     const real far = real(a + da - i), wide_off = real(c + dc - j);
-                    ADD(&out[wide(a + da) * m + c + dc], w);
+                    if (w != real(0)) ADD(&out[wide(a + da) * m + c + dc], w);  // on a line of one cell a neighbour is none
                     total += w * (far * far + wide_off * wide_off);
                 }
             }
@@ -87,7 +87,7 @@ extern "C" __global__ void carry_3d(const real* __restrict__ mass, const real* _
                 const int da = k / 4, dc = k / 2 % 2, de = k % 2;
                 const real w = part * (da ? x[0] : 1 - x[0]) * (dc ? x[1] : 1 - x[1]) * (de ? x[2] : 1 - x[2]);
                 const real one = real(a + da - place[0]), two = real(c + dc - place[1]), three = real(e + de - place[2]);
-                ADD(&out[(wide(a + da) * m + c + dc) * l + e + de], w);
+                if (w != real(0)) ADD(&out[(wide(a + da) * m + c + dc) * l + e + de], w);
                 total += w * (one * one + two * two + three * three);
             }
         }
