@@ -154,7 +154,7 @@ class DeviceStencils:
         return found
 
     def sums_of_squares(self, u: Any, e: Any) -> Any:
-        """Return Σu² and Σe² of two arrays of one size, as an array (1, 2) there: two launches, always in the same order."""
+        """Return Σu² and Σe² of two arrays of one size, as an array (1, 2) there: two launches, in one order."""
         count = min(blocks(u.size, WIDTH), MOST_BLOCKS)
         shares, sums = np.empty_like(u, shape=(2 * count,)), np.empty_like(u, shape=(1, 2))
         self._run("pair_of_sums", (count,), WIDTH, u, e, True, shares, u.size, 1)
