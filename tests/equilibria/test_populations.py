@@ -120,7 +120,7 @@ def test_regrets_under_a_discount_and_by_primal_dual_steps():
     with pytest.warns(UserWarning, match="not at rest"):
         found = populations(
             [replace(game, discount=0.7) for game in GAMES], [mass(0), mass(1)], mfg.CartesianGrid.cube(5.0, 48, 1),
-            steps=24, rounds=1, method="newton",
+            steps=24, rounds=1, method="newton", order=1,
         )  # fmt: skip
     assert max(one.upper for one in found.regrets) < 1e-9
 
