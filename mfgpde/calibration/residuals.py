@@ -26,6 +26,7 @@ class Residuals:
         "solvers.ErrorBound.estimate",
         "solvers.ErrorBound.mean",
         "solvers.ErrorBound.wasserstein",
+        "solvers.ErrorBound.wasserstein_1",
     )
     remembered = ((0, 86),)
 
@@ -57,16 +58,20 @@ class Residuals:
         if np.isfinite(bound.moment):
             square = float(end.weights @ (np.sum(end.means**2, axis=1) + end.covariances[:, 0, 0]))
             yield Case(f"E|x|², {what}", bound.mean(lambda x: x[..., 0] ** 2, 0.0, growth=1.0), square, 1e-9 * square)
+            mean = float(end.weights @ end.means[:, 0])
+            yield Case(f"E x, {what}", bound.mean(lambda x: x[..., 0], 0.0, slope=1.0), mean, 1e-9 * np.sqrt(square))
             if bound.value < 1:
-                yield Case(f"W₂, {what}", bound.wasserstein, _apart(end, law), 1e-6)
+                first, second = _apart(end, law)
+                yield Case(f"W₂, {what}", bound.wasserstein, second, 1e-6)
+                yield Case(f"W₁, {what}", bound.wasserstein_1, first, 1e-6)
 
 
-def _apart(law: Any, found: Any) -> float:
-    """Return W₂ on a line, by quantiles of both on fine points of the grid's box."""
+def _apart(law: Any, found: Any) -> tuple[float, float]:
+    """Return W₁ and W₂ on a line, by quantiles of both on fine points of the grid's box."""
     grid = found.grid
     x = np.linspace(float(grid.lower[0]), float(grid.upper[0]), 40001)
     densities = np.exp(law.log_density(x[:, None])), np.maximum(found(x[:, None]), 0.0)
     below = [np.cumsum(p) / np.sum(p) for p in densities]
     share = np.linspace(1e-6, 1 - 1e-6, 40001)
     gap = np.interp(share, below[0], x) - np.interp(share, below[1], x)
-    return float(np.sqrt(np.mean(gap**2)))
+    return float(np.mean(np.abs(gap))), float(np.sqrt(np.mean(gap**2)))

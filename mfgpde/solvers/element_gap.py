@@ -109,6 +109,11 @@ class ElementField:
         values = np.asarray(f(self.pieces.points(at))) * self.pieces.values(at)
         return float(np.sum(self._jacobians[:, None] * weights * values))
 
+    def negative(self, nodes: int) -> float:
+        """Return ∫u⁻ by Gauss points on every cell."""
+        at, weights = gauss(self.grid.dimension, nodes)
+        return float(np.sum(self._jacobians[:, None] * weights * np.maximum(-self.pieces.values(at), 0.0)))
+
     def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:
         """Return the norm of u − v at Gauss points of the elements; in L¹ from above, as roots of sums of squares."""
         at, weights = gauss(self.grid.dimension, max(nodes, self.pieces.degree + MORE))

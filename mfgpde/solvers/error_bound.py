@@ -19,6 +19,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.taylor import NotEnclosed
+from mfgpde.densities import Density
 from mfgpde.discretisations import Discretisation
 from mfgpde.solvers.bounded_residual import FINE, within
 from mfgpde.solvers.enclosed import equal_spans
@@ -34,6 +35,8 @@ ENOUGH = 0.5
 """of the distance of both solves: what the second one owes itself may be that much, for volumes"""
 SMALL = 1e-7
 """of the mass: what the second solve owes may be that much, for expansions"""
+ROUNDING = 1e-12
+"""of the mass: what sums over cells may be off by"""
 EASILY = 0.1
 """of that, what a polynomial in time may miss of the scheme's own rate"""
 
@@ -42,7 +45,8 @@ EASILY = 0.1
 class ErrorBound:
     """A number that the error of a solution does not exceed, in L¹ or the largest value, and what it is made of.
 
-    `parts`: what the start, the residual, real walls, a far box and the second solve contribute. A BOUND where the norm of
+    `parts`: what the start, the residual, real walls, a far box and the second solve contribute, and a negative part that
+    is larger than what was sampled. A BOUND where the norm of
     the residual is one on every cell and piece of time; EXTRAPOLATED where it is `sampled` at Gauss points and raised by
     what a denser rule adds, with the reason why nothing better is known.
     """
@@ -75,20 +79,51 @@ class ErrorBound:
         return Estimate(half, half, self.kind, self._how)
 
     @property
+    def first_moment(self) -> float:
+        """What ∫|x||p_h − p| does not exceed, by Cauchy and Schwarz from the second moment; infinite where that is."""
+        return float(np.sqrt(self.moment * self.value))
+
+    @property
     def wasserstein(self) -> Estimate:
         """The distance W₂ from the truth to the reconstruction, its negative part left out and of mass one.
 
         Of q = p_h⁺/∫p_h⁺ the second moment differs by no more than that of p_h and the mass of what was added times E|x|².
         ValueError where no bound on the second moment is known.
         """
-        if not np.isfinite(self.moment) or self.field is None or self.value >= 1:
-            raise ValueError(UNKNOWN)
-        own = self.field.integral(lambda x: np.sum(x**2, axis=-1), FINE) + 2 * self.moment
-        half = 0.5 * float(np.sqrt(2 * (self.moment + self.value / (1 - self.value) * own)))
+        half = 0.5 * float(np.sqrt(2 * (self.moment + self._scaled * self._second_moment)))
         return Estimate(half, half, self.kind, f"weighted {self._how}")
 
-    def mean(self, f: Callable[[Array], Array] | float, largest: float, growth: float = 0.0) -> Estimate:
-        """Return ∫f p as an estimate, from f, or its mean in the reconstruction, where |f| ≤ largest + growth |x|².
+    @property
+    def wasserstein_1(self) -> Estimate:
+        """The distance W₁ from the truth to the same law: W₁(p, q) ≤ ∫|x||p − q|, Villani (2009), theorem 6.15.
+
+        ValueError where no bound on the second moment is known.
+
+        >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1))
+        >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(1.0, 1.0), (0.0, 1.0))
+        >>> bool(law.error_bound().wasserstein_1.upper < 0.01), bool(law.error_bound().wasserstein.upper < 0.2)
+        (True, True)
+        """
+        half = 0.5 * (self.first_moment + self._scaled * float(np.sqrt(self._second_moment * (1 + self.value))))
+        return Estimate(half, half, self.kind, f"weighted {self._how}")
+
+    @property
+    def _scaled(self) -> float:
+        """By how much the positive part of the reconstruction is scaled, at most, for mass one."""
+        if not np.isfinite(self.moment) or self.field is None or self.value >= 1:
+            raise ValueError(UNKNOWN)
+        return self.value / (1 - self.value)
+
+    @property
+    def _second_moment(self) -> float:
+        """What ∫|x|²p_h⁺ does not exceed."""
+        assert self.field is not None
+        return self.field.integral(lambda x: np.sum(x**2, axis=-1), FINE) + 2 * self.moment
+
+    def mean(
+        self, f: Callable[[Array], Array] | float, largest: float, growth: float = 0.0, slope: float = 0.0
+    ) -> Estimate:
+        """Return ∫f p as an estimate, from f, or its mean in p_h, where |f| ≤ largest + slope |x| + growth |x|².
 
         The mean is by FINE Gauss points a cell, fewer in more dimensions: sums over cells owe more than a bound of order
         four. What half of the points change is in the bar, which holds for functions that are smooth within cells.
@@ -101,9 +136,9 @@ class ErrorBound:
         >>> 0.5 + 1.5 * np.exp(-2) in square, square.kind.name, bool(square.half_width < 0.02)
         (True, 'BOUND', True)
         """
-        if growth and not np.isfinite(self.moment):
+        if (growth or slope) and not np.isfinite(self.moment):
             raise ValueError(UNKNOWN)
-        owed = growth * self.moment if growth else 0.0
+        owed = (growth * self.moment if growth else 0.0) + (slope * self.first_moment if slope else 0.0)
         if callable(f):
             if self.field is None:
                 raise ValueError("the solution of this bound is not known; give the mean instead of a function")
@@ -134,7 +169,8 @@ def error_bound(
     norm is sampled, and `sampled` says why.
 
     Raises TypeError for other equations, discretisations and walls, ValueError for a solution whose start is not known, a
-    drift that jumps, a residual that is not finite, and a grid for which there is no room.
+    drift that jumps, a drift or a residual that is not finite, and a grid for which there is no room; RuntimeError where
+    the solution is more negative than its bound allows.
 
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1))
     >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(1.0, 0.5), (0.0, 1.0))
@@ -222,8 +258,27 @@ def _bound(
     }
     if not np.isfinite(sum(found.values())):
         raise ValueError(f"the residual is not finite: {found}; is the drift, on the whole box?")
+    if work.density and isinstance(solution.start, Density):
+        seen = work.negative(latest), asked.negative(work.nodes)
+        _signs(seen[0], start + residual + wall, "second solve", found, sampled)
+        _signs(seen[1], sum(found.values()), "reconstruction", found, sampled)
     if work.space.walls == "far":
         moment += found["box"] * float(np.sum(np.maximum(*(np.square(end) for end in (grid.lower, grid.upper)))))
     else:
         moment = np.inf
     return ErrorBound(work.name, found, sampled, asked, moment), start + residual + wall
+
+
+def _signs(negative: float, owed: float, what: str, parts: dict[str, float], sampled: str) -> None:
+    """Hold a bound against the sign of what it is of: ∫|p_h − p| is no less than the negative part of p_h.
+
+    A bound that was sampled is raised to it. Raises RuntimeError for one that was not: then something is wrong.
+    """
+    if negative <= owed + ROUNDING:
+        return
+    if not sampled:
+        raise RuntimeError(
+            f"the {what} is negative by {negative:.2e} in all, and its bound says that it is off by {owed:.2e}: one of "
+            "both is wrong; is the drift's divergence its divergence, and the density a density?"
+        )
+    parts["negative part"] = parts.get("negative part", 0.0) + negative - owed

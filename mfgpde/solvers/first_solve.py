@@ -44,6 +44,10 @@ class FirstField(Protocol):
         """Return ∫f u by Gauss points."""
         ...
 
+    def negative(self, nodes: int) -> float:
+        """Return ∫u⁻ by Gauss points."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class GridField:
@@ -80,6 +84,10 @@ class GridField:
     def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
         """As in `FirstField`."""
         return Reconstruction.of(self.space, nodes).integral(f, self.u)
+
+    def negative(self, nodes: int) -> float:
+        """As in `FirstField`."""
+        return Reconstruction.of(self.space, nodes).negative(self.u)
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,6 +104,10 @@ class Reconstruction:
         """Return ∫f u by the points."""
         return float(np.sum(np.asarray(f(self.points)) * self.value(u) * self.weights))
 
+    def negative(self, u: Array) -> float:
+        """Return ∫u⁻ by the points."""
+        return float(np.sum(np.maximum(-self.value(u), 0.0) * self.weights))
+
     def all(self, u: Array) -> tuple[Array, list[Array], Array]:
         """Return u, ∂_i u and Δu at the points; what tables of the first axes make is made once."""
         made: dict[tuple[int, ...], Array] = {(): u}

@@ -22,6 +22,8 @@ NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
 DENSER = 2
 """times as many points, at which a sampled norm is looked at again"""
+INSIDE = 1e-9
+"""of a run: so far inside its ends drifts are looked at, which may grow beyond all there"""
 STEP = 1e-3
 """of a cell, over which drifts are differenced"""
 JUMP = 4.0
@@ -59,6 +61,8 @@ class Residual:
         room = 8 * (nodes * DENSER) ** grid.dimension * int(np.prod(grid.cells)) * (3 * grid.dimension + 8)
         require_host_memory(room, f"residuals at {nodes * DENSER} points a side of {grid.cells} cells")
         found = cls(solution, space, nodes, Reconstruction.of(space, nodes))  # pyright: ignore[reportArgumentType]
+        if not isinstance(equation, ViscousHamiltonJacobi):
+            found.check_finite()
         if density and found._divergence is None:
             found.check_jumps(float(solution.times[0]))
         return found
@@ -203,6 +207,26 @@ class Residual:
         step[axis] = STEP * self.space.grid.spacing[axis]
         rise = self._field(x + step, t)[..., axis] - self._field(x - step, t)[..., axis]
         return np.asarray(rise) / (2 * step[axis])
+
+    def negative(self, u: Array) -> float:
+        """Return the negative part of a reconstruction, at the points."""
+        return self.at.negative(u)
+
+    def check_finite(self) -> None:
+        """Raise ValueError where drift or divergence are not finite at the points, at the first time or the last."""
+        begin, end = float(self.solution.times[0]), float(self.solution.times[-1])
+        ends = begin + INSIDE * (end - begin), end - INSIDE * (end - begin)
+        for t in ends if self.solution.equation.time_dependent else ends[:1]:
+            with np.errstate(all="ignore"):
+                b, divergence = self._drift(self.at, t)
+            for name, values in (("drift", b.sum(axis=-1)), ("divergence of the drift", divergence)):
+                bad = np.argwhere(~np.isfinite(np.broadcast_to(values, b.shape[:-1])))
+                if len(bad):
+                    place = ", ".join(f"{c:.3g}" for c in self.at.points[tuple(bad[0])])
+                    raise ValueError(
+                        f"the {name} is not finite at x = ({place}), t = {t:g}, where the residual reads it: a bound needs "
+                        "one that is, on the whole box; move the box, or cut the drift off"
+                    )
 
     def check_jumps(self, t: float) -> None:
         """Raise ValueError where the drift jumps along its own axis between two points: ∇·(bp) has a part on a surface."""

@@ -248,7 +248,7 @@ def test_means_are_those_of_the_reconstruction():
     assert truth in found
     assert bound.mean(truth, 1.0).value == truth
     with pytest.raises(ValueError, match="solution of this bound is not known"):
-        replace(bound, solved=None).mean(np.cos, 1.0)
+        replace(bound, field=None).mean(np.cos, 1.0)
 
 
 def test_what_points_miss_of_a_kink_is_in_the_bar_of_a_mean():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.core.taylor import NotEnclosed
 from mfgpde.solvers.reconstruction import Reconstruction
 
 MIXTURE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
@@ -136,3 +137,55 @@ def test_a_grid_for_which_there_is_no_room_is_refused_before_the_work():
     vast = replace(solution, discretisation=mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 200_000, 2)))
     with pytest.raises(MemoryError, match="residuals at 4 points a side"):
         vast.error_bound()
+
+
+@pytest.mark.parametrize(
+    ("name", "drift", "divergence", "place"),
+    [
+        ("drift", lambda x, t: -x + 1e-3 / np.where(np.abs(x) < 0.03, 0.0, 1.0), None, r"\(-\d.\d+e-16"),
+        ("divergence of the drift", lambda x, t: -x, lambda x, t: np.where(x[..., 0] > 5, np.nan, -1.0), r"\(5\.0"),
+    ],
+)
+def test_a_drift_that_is_not_finite_where_the_residual_reads_it_is_told_before_the_second_solve(
+    monkeypatch, name, drift, divergence, place
+):
+    """The first solve reads it at faces alone, where it is finite."""
+    equation = mfg.FokkerPlanck(drift, lambda t: 0.5, divergence=divergence, time_dependent=False)
+    grid = mfg.CartesianGrid((-6.0,), (6.0,), (63,))  # zero is a centre, its faces are 0.09 away
+    solution = refused(equation, mfg.FiniteVolume(grid))
+    work = []
+    monkeypatch.setattr("mfgpde.solvers.second_solve.Second.fields", lambda *a: work.append(a))
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=f"the {name} is not finite at x = {place}"):
+        solution.error_bound()
+    assert not work
+
+
+def rippled():
+    """A law too narrow for its expansion: negative by some thousandths between its waves."""
+    space = mfg.Spectral(mfg.CartesianGrid.cube(6.0, 24, 1))
+    equation = mfg.FokkerPlanck.of(mfg.Brownian(scale=0.05))
+    return mfg.solve(equation, space, mfg.gaussian(0.1, 0.05), (0.0, 0.5), mass=None, largest_wall_mass=1.0)
+
+
+def test_a_bound_below_the_negative_part_is_no_bound(monkeypatch):
+    """∫|p_h − p| is no less than ∫p_h⁻: a sampled bound is raised to it, one that was not sampled is wrong and says so."""
+    solution = rippled()
+    negative = solution.error_bound().field.negative(3)
+    assert 1e-3 < negative < solution.error_bound().value
+    monkeypatch.setattr("mfgpde.solvers.bounded_residual.BoundedResidual.start", lambda *a: (0.0, 0.0))
+    monkeypatch.setattr("mfgpde.solvers.bounded_residual.BoundedResidual.integral", lambda *a: (0.0, 0.0, 0.0))
+    monkeypatch.setattr("mfgpde.solvers.first_solve.GridField.bounded_gap", lambda *a: (0.0, 0.0))
+    with pytest.raises(RuntimeError, match=r"negative by .* one of both is wrong"):
+        solution.error_bound(by=solution.discretisation)
+
+    def refuse(*_):
+        raise NotEnclosed("for a reason")
+
+    monkeypatch.setattr("mfgpde.solvers.residual.Residual.bounded", refuse)
+    monkeypatch.setattr("mfgpde.solvers.residual.Residual.sampled", lambda *a: (0.0, 0.0))
+    monkeypatch.setattr("mfgpde.solvers.residual.Residual.start", lambda *a: 0.0)
+    monkeypatch.setattr("mfgpde.solvers.first_solve.GridField.apart", lambda *a: 0.0)
+    raised = solution.error_bound(by=solution.discretisation)
+    assert raised.value == pytest.approx(negative, rel=0.2)
+    assert raised.parts["negative part"] > 0
+    assert raised.sampled == "for a reason"

@@ -78,3 +78,36 @@ def test_where_nothing_is_known_it_is_said():
         bound.mean(lambda x: x[..., 0] ** 2, 0.0, growth=1.0)
     with pytest.raises(ValueError, match="no bound on the second moment is known: it needs"):
         _ = bound.wasserstein
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_first_moments_and_w1_are_bounded(name):
+    """∫|x||p_h − p| by fine sums, E x in closed form, and W₁ by quantiles on a line."""
+    solution, end = solved(name, 2)
+    bound = solution.error_bound()
+    at = Reconstruction.of(solution.discretisation, 6)
+    away = np.abs(at.value(solution.fields[-1].values) - np.exp(end.log_density(at.points)))
+    true = float(np.sum(np.linalg.norm(at.points, axis=-1) * away * at.weights))
+    assert true < bound.first_moment < 5 * true
+    mean = bound.mean(lambda x: x[..., 0], 0.0, slope=1.0)
+    assert float(end.weights @ end.means[:, 0]) in mean
+    assert mean.half_width <= bound.mean(lambda x: x[..., 0], 0.5, growth=0.5).half_width  # |x| ≤ ½ + ½|x|²
+    if end.dimension == 1:
+        x = np.linspace(-6.5, 6.5, 20001)
+        below = [
+            np.cumsum(p) / np.sum(p) for p in (np.exp(end.log_density(x[:, None])), solution.fields[-1](x[:, None]))
+        ]
+        apart = float(np.sum(np.abs(below[0] - below[1])) * (x[1] - x[0]))
+        assert apart in bound.wasserstein_1
+        assert bound.wasserstein_1.upper < bound.wasserstein.upper
+
+
+def test_first_moments_are_unknown_where_second_ones_are():
+    solution, _ = solved("OU", 2)
+    bound = mfg.solvers.ErrorBound("L1", {"start": 0.1})
+    with pytest.raises(ValueError, match="no bound on the second moment"):
+        bound.mean(1.0, 0.0, slope=1.0)
+    with pytest.raises(ValueError, match="no bound on the second moment"):
+        _ = bound.wasserstein_1
+    assert bound.first_moment == np.inf
+    assert solution.error_bound().first_moment < np.inf
