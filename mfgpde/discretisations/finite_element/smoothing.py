@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations.field import Field
@@ -27,6 +28,8 @@ FOLDS = 5
 RESOLVENT = 0.1  # γ over the time: near the best for tolerances of 1e-3 to 1e-6
 LEAST, DEEPEST = 3, 80  # dimensions of the Krylov space
 EPS = 1e-14
+KEPT = 32
+"""factorisations, one a step between times: folds, and sets of samples of one smoother, come to the same ones"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,39 +61,41 @@ class DiffusionSmoother:
         K, M, weight = assembled(space, self.generator)
         K.scale(-1.0)
         solve = Factorised(M, space.domain.topology.dim)
-        return Linear(space, M, K, solve, Counter()), weight
+        return Linear(space, M, K, solve, Counter(), kept=KEPT), weight
 
     def __call__(self, samples: Array, times: Sequence[float]) -> list[Field]:
         """Return the densities at rising times τ > 0. Raises ValueError for samples outside the mesh, and bad times."""
         space, (_, weight) = self.discretisation.space, self._system
         found = []
-        for u in self._carried([samples], times):
+        for u in self._carried([self._read(samples)], times):
             h = np.maximum(space.sample(u[:, 0]), 0.0)
             found.append(Field(self.discretisation, weight * self._mixed(h, self._mass(u[:, 0]))))
         return found
 
-    def _carried(self, sets: Sequence[Array], times: Sequence[float]) -> Iterator[Array]:
-        """Yield, for each time, h of several sets of samples, (own, sets), all carried by the same factorisations."""
+    def _carried(self, sets: Sequence[csr_matrix], times: Sequence[float]) -> Iterator[Array]:
+        """Yield, for each time, h of several sets of samples read by `_read`, (own, sets), by the same factorisations."""
         times = [float(t) for t in times]
         if not times or times[0] <= 0 or sorted(set(times)) != times:
             raise ValueError(f"times must be positive and rising, got {times}")
         system = self._system[0]
-        u = np.stack([system.solve_mass(self._load(samples)) for samples in sets], axis=1)
+        space = self.discretisation.space
+        means = [space.summed(np.asarray(one.sum(axis=0)).ravel()) / one.shape[0] for one in sets]  # of test functions
+        u = np.stack([system.solve_mass(load) for load in means], axis=1)
         t = 0.0
         for end in times:
             u = np.stack([_carried(system, np.ascontiguousarray(h), end - t, self.tolerance) for h in u.T], axis=1)
             t = end
             yield u
 
-    def _load(self, samples: Array) -> Array:
-        """Return the means of the test functions over the samples."""
+    def _read(self, samples: Array) -> csr_matrix:
+        """Return the matrix whose rows take functions to samples."""
         space, samples = self.discretisation.space, np.asarray(samples, dtype=float)
         if samples.ndim != 2 or samples.shape[1] != space.gdim or not np.isfinite(samples).all():
             raise ValueError(f"samples must be finite numbers of shape (n, {space.gdim}), got shape {samples.shape}")
         matrix, here = interpolation_matrix(space, samples)
         if not here.all():
             raise ValueError(f"{int(np.sum(~here))} of {len(samples)} samples lie outside the mesh; take a larger one")
-        return space.summed(np.asarray(matrix.sum(axis=0)).ravel()) / len(samples)
+        return matrix
 
     def _mass(self, u: Array) -> float:
         """Return the mass of the positive part."""
@@ -106,9 +111,9 @@ class DiffusionSmoother:
         if len(samples) < 2 * FOLDS:
             raise ValueError(f"at least {2 * FOLDS} samples are needed for cross-validation, got {len(samples)}")
         part = np.random.default_rng(0).permutation(len(samples)) % FOLDS
-        kept, total = [samples[part != fold] for fold in range(FOLDS)], []
-        for u in self._carried(kept, times):
-            h = np.maximum(space.evaluate(u, samples), 0.0)
+        matrix, total = self._read(samples), []
+        for u in self._carried([matrix[part != fold] for fold in range(FOLDS)], times):
+            h = np.maximum(over_ranks(space.comm, matrix @ space.with_ghosts(u), MPI.SUM), 0.0)
             mixed = [self._mixed(h[part == fold, fold], self._mass(u[:, fold])) for fold in range(FOLDS)]
             total.append(np.sum(np.log(np.concatenate(mixed))) / len(samples))
         return np.array(total)

@@ -39,7 +39,7 @@ class Linear:
 
     `integrals` are those of the basis functions, if the equation conserves mass: then 1ᵀK = 0, and what an iterative solve
     leaves of its tolerance in the total mass is taken off. `added`, if given, is b in M du/dt = Ku + b, and `outer` a pair
-    (column, row) of which column·(rowᵀu) is added: what is reset.
+    (column, row) of which column·(rowᵀu) is added: what is reset. `kept` factorisations of shifts are kept, the last used.
     """
 
     space: LagrangeSpace
@@ -50,7 +50,11 @@ class Linear:
     integrals: Array | None = None
     added: Array | None = None
     outer: tuple[Array, Array] | None = None
-    _factors: dict[float, tuple[Factorised, Array]] = field(default_factory=dict)
+    kept: int = 1
+    _factors: Recent[tuple[Factorised, Array]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._factors = Recent(self.kept)
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return M⁻¹(Ku + b), and what is reset."""
@@ -78,15 +82,14 @@ class Linear:
         """Return (I − shift·M⁻¹K)⁻¹ rhs."""
         return self._solved(multiply(self.M, rhs), rhs, shift, None)
 
+    def _factorised(self, shift: float) -> tuple[Factorised, Array]:
+        P = self.M.copy()
+        P.axpy(-shift, self.K, structure=PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+        factors = Factorised(P, self.space.domain.topology.dim, work=self.work)
+        return factors, np.zeros(0) if self.outer is None else shift * factors(self.outer[0])
+
     def _solved(self, load: Array, rhs: Array, shift: float, added: Array | None) -> Array:
-        if shift not in self._factors:
-            self._factors.clear()
-            P = self.M.copy()
-            P.axpy(-shift, self.K, structure=PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
-            factors = Factorised(P, self.space.domain.topology.dim, work=self.work)
-            column = np.zeros(0) if self.outer is None else shift * factors(self.outer[0])
-            self._factors[shift] = factors, column
-        factors, column = self._factors[shift]
+        factors, column = self._factors(shift, lambda: self._factorised(shift))
         u = factors(load if added is None else load + shift * added)
         if self.outer is not None:  # Sherman and Morrison
             u = u + column * (self._with_row(u) / (1 - self._with_row(column)))
