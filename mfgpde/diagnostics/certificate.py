@@ -153,7 +153,8 @@ def _certified(
         "spread": spread(data, sde.density),
         "tolerances": dict(RTOL),
         "leak": {"sde": sde.leak, "ode": ode.leak},
-        "folded": -float(grid.integrate(np.minimum(ode.density.values, 0.0))),
+        "folded": _folded(ode.density),
+        "folded on half the grid": _folded(odes[1].density),
         "by elements": second,
         "cost": {
             "seconds": time.perf_counter() - clock,
@@ -201,13 +202,18 @@ def _mass(ledger: Ledger, grid: CartesianGrid, leaks: Mapping[str, float], ode: 
             ledger.failures.append(f"{words}: what is left says nothing about the score; give a larger --half-width")
         elif leak > LEAK:
             ledger.warnings.append(f"{words}; KL and W2 below are of what stays")
-    folded = -float(grid.integrate(np.minimum(ode.values, 0.0)))
+    folded = _folded(ode)
     if folded > FOLDED:
         ledger.warnings.append(
             f"the flow bends within cells, whose images fold over: {folded:.2g} of mass was negative and was taken off the "
             "nearest cells; what this can change is in the bars of the ODE's distances, of W2 as twice the cheapest "
             "repair, which has held the truth wherever it is known but is no bound"
         )
+
+
+def _folded(density: Field) -> float:
+    """Return the mass below zero."""
+    return -float(density.grid.integrate(np.minimum(density.values, 0.0)))
 
 
 def _prior(ledger: Ledger, process: LinearProcess, data: Data, laws: Mapping[str, Law], begun: Law) -> None:

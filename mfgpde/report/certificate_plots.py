@@ -9,7 +9,7 @@ import numpy as np
 
 from mfgpde.report import shares
 from mfgpde.report.notation import mathtext
-from mfgpde.report.plotting import COLOURS, DOUBLE, MARKERS, SINGLE, Figure, style
+from mfgpde.report.plotting import COLOURS, DOUBLE, MARKERS, OUTCOMES, SINGLE, Figure, style
 
 RESIDUALS = {
     "score": "|s|",
@@ -18,6 +18,8 @@ RESIDUALS = {
     "log-density residual": "residual of log p",
     "rotation": "rotation",
 }
+FALLEN = "does not stand"
+"""written across what a certificate that has failed shows"""
 
 
 def panels(result: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[list[Figure], list[Figure]]:
@@ -26,9 +28,27 @@ def panels(result: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[list[F
     if fields and not laws:
         top = _top(fields)
         laws = [_alone(_density, field, name, top) for name, field in fields.items()]
-    if "grid" not in result:
-        return laws, [_alone(_squares, result)]
-    return laws, [_alone(draw, result) for draw in (_residuals, _gap, _lipschitz)]
+    draws = (_residuals, _gap, _lipschitz) if "grid" in result else (_squares,)
+    over_time = [_alone(draw, result) for draw in draws]
+    if result["failures"]:
+        for one in (*laws, *over_time):
+            marked(one)
+    return laws, over_time
+
+
+def marked(found: Figure) -> None:
+    """Write across every panel that the certificate whose numbers it shows does not stand."""
+    for panel in found.axes:
+        if panel.get_label() != "<colorbar>":
+            look = {
+                "ha": "center",
+                "va": "center",
+                "rotation": 20,
+                "color": OUTCOMES["refuted"],
+                "alpha": 0.8,
+                "weight": "bold",
+            }
+            panel.text(0.5, 0.5, FALLEN, transform=panel.transAxes, fontsize=11, zorder=10, **look)
 
 
 def _alone(draw: Any, *words: Any) -> Figure:
@@ -111,6 +131,8 @@ def figure(result: Mapping[str, Any]) -> Figure:
         left, right = found.subplots(1, 2)
         _shares(left, result)
         (_residuals if "grid" in result else _squares)(right, result)
+        if result["failures"]:
+            marked(found)
     return found
 
 

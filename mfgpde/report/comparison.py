@@ -16,11 +16,14 @@ COMPARED = ("sde–data", "ode–data", "ode–sde", "score")
 def render(certificates: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     """Return the page for named certificates, in their order: numbers relative to their scales, each axis for all."""
     known = [(name, result, shares(result)) for name, result in certificates]
+    marks = [f"{name} (does not stand)" if result["failures"] else name for name, result in certificates]
     axes = {
-        LABELS[key]: [found[key].row() | {"label": name} for name, _, found in known if key in found]
+        LABELS[key]: [
+            found[key].row() | {"label": mark} for mark, (*_, found) in zip(marks, known, strict=True) if key in found
+        ]
         for key in COMPARED
     }
-    residuals = [(name, residual_share(result)) for name, result, _ in known]
+    residuals = [(mark, residual_share(result)) for mark, (_, result, _) in zip(marks, known, strict=True)]
     axes["residual |ε| over |∂_t s|, all times"] = [
         {"label": name, "value": 100 * one.overall, "low": 100 * one.overall, "high": 100 * one.overall}
         | {"words": percent(one.overall)}

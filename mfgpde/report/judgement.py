@@ -22,6 +22,10 @@ LEAKS = 1e-3
 """of the mass: beyond it, which law leaks is said"""
 NEAR = 0.05
 """share of fresh data that count as near to a training point"""
+FOLDED = 1e-2
+"""of the mass"""
+LESS = 0.7
+"""of what folds on half the grid: less on the whole one, and finer ones are worth trying"""
 BROKEN = 0.1
 """residual over |∂_t s| from which a score is said not to solve its equation"""
 
@@ -45,7 +49,8 @@ def judged(result: Mapping[str, Any]) -> Judgement:
     sentences = [_what(result)]
     if result["failures"]:
         sentences.append("This certificate does not stand: its numbers say little about the score.")
-    sentences += [_distance(result, known), _copies(result), _sources(result, known), _equation(result), _mass(result)]
+    sentences += [_distance(result, known), _copies(result), _sources(result, known), _folds(result, known)]
+    sentences += [_equation(result), _mass(result)]
     sentences.append(f"What would help most: {advised(result, known)}.")
     return Judgement(tuple(text for text in sentences if text), tuple(known.values()))
 
@@ -118,6 +123,21 @@ def _sources(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
         parts.append(f"the number of data leaves {known['samples'].words} open")
     steps = "a sampler's steps come on top (`mfgpde sampler`)"
     return f"Behind it, in the same unit: {'; '.join(parts)}; {steps}."
+
+
+def _folds(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
+    """Return which distances of a flow that folds decide nothing, and what would."""
+    folded, half = result.get("folded", 0.0), result.get("folded on half the grid", 0.0)
+    open_ended = [one for key, one in known.items() if key.startswith("ode") and "undecided" in one.grade]
+    if folded < FOLDED or not open_ended:
+        return ""
+    what = " and ".join(f"{one.label} ({one.words}: {one.grade})" for one in open_ended)
+    finer = "More --cells would" if folded < LESS * half else "More --cells would hardly"
+    return (
+        f"Its flow folds {percent(folded)} of the mass within cells ({percent(half)} on half as many a side), so that "
+        f"W₂ {what} decide{'s' if len(open_ended) == 1 else ''} nothing. {finer} cure it; points carried by the flow "
+        "do not fold (`solvers.flow`, `transport.wasserstein_points`)."
+    )
 
 
 def _equation(result: Mapping[str, Any]) -> str:

@@ -204,7 +204,9 @@ def parts_table(parts: Sequence[Any]) -> Table:
 def certificate_table(result: Mapping[str, Any]) -> Table:
     """Return the main numbers of a score's certificate, a line each, with their bars."""
     title = f"Certificate of {result['about']['score']}, read as {result['about']['read as']}"
-    table = Table(title=title, title_justify="left", header_style="bold")
+    fallen = bool(result["failures"])
+    title += ": it does not stand, nor do its numbers" if fallen else ""
+    table = Table(title=title, title_justify="left", header_style="bold", row_styles=["dim"] if fallen else None)
     for name, side in (("", "left"), ("value", "right"), ("± or bracket", "right"), ("how", "left")):
         table.add_column(name, justify=side)  # pyright: ignore[reportArgumentType]
     if "grid" not in result:
@@ -246,7 +248,7 @@ def comparison_table(certificates: Sequence[tuple[str, Mapping[str, Any]]]) -> T
         found, residual = shares.shares(result), shares.residual_share(result)
         row = [found[key].words if key in found else "–" for key in ("sde–data", "ode–data", "ode–sde")]
         row += [shares.percent(residual.overall), f"{residual.largest_at:.3g}"] if residual else ["–", "–"]
-        table.add_row(name, *row)
+        table.add_row(f"{name} (does not stand)" if result["failures"] else name, *row)
     return table
 
 

@@ -13,7 +13,7 @@ from mfgpde.app import certificates
 from mfgpde.app.cli import app
 from mfgpde.diagnostics.data import Named, Sampled
 from mfgpde.diagnostics.scales import spread, stopped_early
-from mfgpde.report import comparison, shares, table
+from mfgpde.report import certificate_plots, comparison, shares, table
 from mfgpde.report.advice import advised
 from mfgpde.report.judgement import judged
 
@@ -103,6 +103,31 @@ def test_a_part_of_a_bar_that_is_not_known_is_named():
 def test_a_failed_certificate_says_so_first():
     text = judged(certificate(failures=["gone"])).text
     assert "does not stand" in text.split("W₂")[0]
+
+
+def test_what_a_flow_that_folds_leaves_open_is_said_to_decide_nothing():
+    """W₂ ODE – SDE in [0, 0.48] of a spread of 2: from very close to far; the cure is what the two grids say it is."""
+    open_ended = {"value": 0.15, "error": 0.33, "method": "by hand", "lower": 0.0, "upper": 0.48}
+    found = certificate(folded=0.038, **{"folded on half the grid": 0.027})
+    found["distances"]["ode–sde"]["W2"] = open_ended
+    text = judged(found).text
+    assert "Its flow folds 3.8 % of the mass within cells (2.7 % on half as many a side)" in text
+    assert "W₂ ODE – SDE (at most 24 %: anything from very close to far (undecided)) decides nothing" in text
+    assert "More --cells would hardly cure it; points carried by the flow do not fold" in text
+    assert "More --cells would cure it" in judged({**found, "folded": 0.015}).text
+    assert "folds" not in judged({**found, "folded": 0.002}).text
+    found["distances"]["ode–sde"]["W2"] = entry(0.3, 0.01)
+    assert "folds" not in judged(found).text
+
+
+def test_numbers_of_a_certificate_that_does_not_stand_are_marked_wherever_they_are_shown():
+    good, fallen = certificate(), certificate(failures=["all of the mass has left"])
+    words = lambda figure: [text.get_text() for panel in figure.axes for text in panel.texts]  # noqa: E731
+    assert words(certificate_plots.figure(good)) == []
+    assert words(certificate_plots.figure(fallen)) == ["does not stand"] * 2
+    assert "does not stand" in str(table.comparison_table([("a", fallen)]).columns[0]._cells)
+    pages = [comparison.render([("a", one), ("b", good)]) for one in (good, fallen)]
+    assert [page.count("a (does not stand)") > 0 for page in pages] == [False, True]
 
 
 def test_a_score_that_solves_its_equation_is_said_to():
