@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,14 +20,15 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import Density
-from mfgpde.discretisations import Discretisation
+from mfgpde.discretisations import Discretisation, FiniteVolume
 from mfgpde.solvers.bounded_residual import FINE, within
 from mfgpde.solvers.enclosed import equal_spans
+from mfgpde.solvers.exit_probability import exit_bound
 from mfgpde.solvers.first_solve import FirstField, gridded
 from mfgpde.solvers.hermite import interpolated, spans
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
-from mfgpde.solvers.second_solve import Second, candidates
+from mfgpde.solvers.second_solve import SHARP, Second, candidates, has_kernel, process_of
 from mfgpde.solvers.solved import Solved
 from mfgpde.solvers.structure import Structure
 
@@ -35,6 +36,8 @@ ENOUGH = 0.5
 """of the distance of both solves: what the second one owes itself may be that much, for volumes"""
 SMALL = 1e-7
 """of the mass: what the second solve owes may be that much, for expansions"""
+WORTH = 0.5
+"""of a bound: where what leaves the box and the distance of both solves are less, walls are what it owes to"""
 ROUNDING = 1e-12
 """of the mass: what sums over cells may be off by"""
 EASILY = 0.1
@@ -155,7 +158,8 @@ def error_bound(
 ) -> ErrorBound:
     """Return a bound on the error of a solution at a stored time, by default the last one.
 
-    For densities (Fokker–Planck, continuity) ∫|p_h − p|; at far walls p is the law on the whole space. For
+    For densities (Fokker–Planck, continuity) ∫|p_h − p|; at far walls p is the law on the whole space: what leaves the box
+    is in the residual of a second solve that ends at its walls, or in the probability to leave. For
     Hamilton–Jacobi and backward equations the largest |u_h − u|, on periodic axes or spectrally. The second solve, `by` the
     same scheme, volumes of order four or an expansion, is interpolated between breaks of the coefficients by one polynomial
     through `pieces` + 1 times, closer at the start; residuals ask for the drift about twice as often. Without `by` and
@@ -204,7 +208,26 @@ def error_bound(
         if owed <= _enough(best.parts["second solve"]):
             break
     assert best is not None
-    return best
+    return _in_its_box(best, solution, last, first, breaks) if by is None else best
+
+
+def _in_its_box(best: ErrorBound, solution: Solved, last: int, first: FirstField, breaks: list[float]) -> ErrorBound:
+    """Return a bound, or the one by the law in the box with reflecting walls, if what leaves it is less than what is owed.
+
+    Brought to zero at far walls, a second solve that is not small there owes for its bend; reflected it does not.
+    """
+    space, ends = solution.discretisation, (float(solution.times[0]), float(solution.times[last]))
+    if getattr(space, "walls", "") != "far" or not isinstance(space, FiniteVolume) or not has_kernel(solution.equation):
+        return best
+    beyond = 2 * exit_bound(process_of(solution.equation), solution.start, space.grid, *ends)
+    if beyond + best.parts["second solve"] > WORTH * best.value:
+        return best
+    order = 4 if float(solution.equation.diffusivity(ends[0])) > 0 else 2
+    inside = Second(replace(space, order=order, walls="reflecting"), (SHARP.pieces,), SHARP.rtol)
+    found, _ = _bound(solution, last, first, inside, breaks)
+    parts = {**found.parts, "box": found.parts["box"] + beyond}
+    other = replace(found, parts=parts, moment=best.moment)
+    return other if other.value < best.value else best
 
 
 def _enough(gap: float) -> float:

@@ -71,8 +71,9 @@ class Second:
     def fields(self, solution: Any, times: Array, breaks: Sequence[float]) -> list[Array]:
         """Return the fields at all times."""
         equation = solution.equation
-        if self.rtol is not None and _has_kernel(equation):
-            start, process = initial_function(equation, solution.start, self.space.grid), _process(equation)
+        if isinstance(self.space, Spectral) and self.rtol is not None and has_kernel(equation):
+            grid: Any = self.space.grid
+            start, process = initial_function(equation, solution.start, grid), process_of(equation)
             values = np.asarray(start(self.space.grid.points), dtype=float)
             begin = float(times[0])
             return [values] + [propagate(process, self.space.grid, values, begin, float(t)) for t in times[1:]]
@@ -83,14 +84,19 @@ class Second:
         return [one.values for one in again.fields]
 
 
-def _process(equation: Any) -> Any:
+SHARP = Aim(0.0, 1e-8, 20)
+"""of volumes of order four behind reflecting walls"""
+
+
+def process_of(equation: Any) -> Any:
+    """Return what the drift is a method of."""
     drift = equation.velocity if isinstance(equation, Continuity) else getattr(equation, "drift", None)
     return getattr(drift, "__self__", None)
 
 
-def _has_kernel(equation: Any) -> bool:
+def has_kernel(equation: Any) -> bool:
     """Say whether the equation is that of an isotropic linear process, and not one that only shares its drift."""
-    process = _process(equation)
+    process = process_of(equation)
     own = isinstance(equation, FokkerPlanck) and getattr(equation.diffusivity, "__self__", None) is process
     return own and isinstance(process, IsotropicProcess)
 
@@ -111,7 +117,7 @@ def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int 
     if tails[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
         yield better
         return
-    kernel = _has_kernel(solution.equation)
+    kernel = has_kernel(solution.equation)
     for _ in range(TRIES):
         fine = next((grid for grid, tail in zip(grids, tails, strict=True) if tail <= aim.tail), grids[-1])
         several = PIECES if kernel else (aim.pieces,)
@@ -127,7 +133,7 @@ def _expands(solution: Any) -> bool:
     if not isinstance(equation, FokkerPlanck | Continuity) or isinstance(solution.start, Field):
         return False
     same = len(set(space.grid.periodic)) == 1
-    return same and space.walls == "far" and isinstance(_process(equation), LinearProcess)
+    return same and space.walls == "far" and isinstance(process_of(equation), LinearProcess)
 
 
 def _grids(grid: CartesianGrid) -> list[CartesianGrid]:
