@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from mfgpde.scores.contract import DifferentiableScore
 
 Brought = Callable[..., Any]
-"""what somebody brings: to be called, in a way that adapters find out"""
+"""what somebody brings to be called, in a way that adapters find out"""
 
 
 class Adapter(ABC):
@@ -19,9 +19,9 @@ class Adapter(ABC):
     """those of lower rank are asked first; what they do not take is offered to the next"""
 
     @abstractmethod
-    def takes(self, found: Brought, dimension: int) -> bool:
-        """Say whether this is of the kind that the adapter knows; nothing long."""
+    def takes(self, found: object, dimension: int) -> bool:
+        """Say whether this is of the kind that the adapter knows, whether it can be called or not; nothing long."""
 
     @abstractmethod
-    def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
+    def adapt(self, found: object, dimension: int, source: str) -> DifferentiableScore:
         """Return the score; ValueError, naming `source`, for what does not keep its own promise."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import jax.numpy as jnp
 
@@ -19,18 +19,19 @@ class JaxFunction(Adapter):
 
     rank: ClassVar[int] = 20
 
-    def takes(self, found: Brought, dimension: int) -> bool:
+    def takes(self, found: object, dimension: int) -> bool:
         """Say whether this is an Equinox module, or a function that JAX traces at one point."""
         family = {cls.__module__.split(".")[0] for cls in inspect.getmro(type(found))}
-        return "equinox" in family or traceable(found, dimension)
+        return callable(found) and ("equinox" in family or traceable(found, dimension))
 
-    def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
+    def adapt(self, found: object, dimension: int, source: str) -> DifferentiableScore:
         """Return the function as a score. Raises ValueError for one of points of another dimension."""
-        if not traceable(found, dimension):
-            other = other_dimension(lambda d: traceable(found, d), dimension)
+        function = cast(Brought, found)
+        if not traceable(function, dimension):
+            other = other_dimension(lambda d: traceable(function, d), dimension)
             if other:
                 raise ValueError(f"{source} {other}")
-        return JaxScore(found, dimension)
+        return JaxScore(function, dimension)
 
 
 def traceable(function: Brought, dimension: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -14,18 +14,19 @@ from mfgpde.scores.other_dimension import other_dimension
 
 
 class NumpyFunction(Adapter):
-    """Takes all that is left; derivatives by differences, which say how wrong they are."""
+    """Takes all that is left and can be called; derivatives by differences, which say how wrong they are."""
 
     rank: ClassVar[int] = 90
 
-    def takes(self, found: Brought, dimension: int) -> bool:
-        """Say yes."""
-        return True
+    def takes(self, found: object, dimension: int) -> bool:
+        """Say whether it can be called."""
+        return callable(found)
 
-    def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
+    def adapt(self, found: object, dimension: int, source: str) -> DifferentiableScore:
         """Return the function as a score. Raises ValueError unless it maps a few points to finite numbers."""
-        check(found, dimension, source)
-        return Differenced(found, dimension)
+        function = cast(Brought, found)
+        check(function, dimension, source)
+        return Differenced(function, dimension)
 
 
 def check(score: Brought, dimension: int, source: str, t: float = 0.5) -> None:

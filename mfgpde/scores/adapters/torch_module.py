@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import ClassVar, Protocol, cast
 
-from mfgpde.scores.adapters.contract import Adapter, Brought
+from mfgpde.scores.adapters.contract import Adapter
 from mfgpde.scores.contract import DifferentiableScore
 from mfgpde.scores.torch_calls import Uncalled, call_of
 from mfgpde.scores.torch_score import Module, Tensor, TorchScore
@@ -17,11 +17,11 @@ class TorchModule(Adapter):
 
     rank: ClassVar[int] = 10
 
-    def takes(self, found: Brought, dimension: int) -> bool:
+    def takes(self, found: object, dimension: int) -> bool:
         """Say whether this is a PyTorch module, or `functools.partial` of one."""
         return isinstance(found.func if isinstance(found, functools.partial) else found, Module)
 
-    def adapt(self, found: Brought, dimension: int, source: str) -> DifferentiableScore:
+    def adapt(self, found: object, dimension: int, source: str) -> DifferentiableScore:
         """Return the module as a score. Raises ValueError where it cannot be called on a point and a time."""
         fixed = isinstance(found, functools.partial)
         module = Fixed(cast("functools.partial[object]", found)) if fixed else cast(Uncalled, found)
