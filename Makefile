@@ -7,6 +7,8 @@ PYTHON := .venv/bin/python
 test test-torch test-all: export PYTHONDONTWRITEBYTECODE :=
 # workers share the cores already: threads of BLAS would wait for each other
 test test-torch test-all: export OPENBLAS_NUM_THREADS ?= 1
+# loops on several threads are compiled apart, which takes longer than all that runs in them: `make test-all` has them
+test test-torch: export NUMBA_NUM_THREADS ?= 1
 # and so for what JAX compiled, for the next run too
 test test-all: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.pytest_cache/jax
 test test-all: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0

@@ -1,5 +1,6 @@
 """A stricter world than the user's: floating-point trouble raises, warnings are errors."""
 
+import gc
 import json
 import os
 import shutil
@@ -26,6 +27,17 @@ settings.load_profile("steady")
 # test would see other examples beside other tests; a Hypothesis that calls this otherwise ends here or in test_draws.py
 assert callable(providers._get_local_constants)
 providers._get_local_constants = providers.Constants
+
+
+# modules and collected tests are half a million objects, none of them garbage: to look through them is a tenth of the time
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Look for garbage among what comes from here on, and seldom."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

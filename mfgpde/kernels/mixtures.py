@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, prange
 
 from mfgpde.core.arrays import Array
-from mfgpde.kernels.regions import region
+from mfgpde.kernels.regions import read, region
 
 TILE = 128  # components
 POINTS = 32
@@ -343,26 +343,26 @@ def _pairs_ahead(x: Array, _direction: Array, centres: Array, *_: Any) -> int:
 @region(0.2, _pairs)
 def _averages_of_all(x, *arguments) -> None:
     for block in prange((len(x) + POINTS - 1) // POINTS):
-        _averages(block, x, *arguments)
+        _averages(np.int64(block), x, *arguments)  # of one type in both loops, and so compiled once
 
 
 @region(0.2, _pairs)
 def _averages_with_few(x, *arguments) -> None:
     for block in prange((len(x) + SIDE - 1) // SIDE):
-        _averages_of_few(block, x, *arguments)
+        _averages_of_few(np.int64(block), x, *arguments)
 
 
 @region(0.2, _pairs_ahead)
 def _products_of_all(x, *arguments) -> None:
     for block in prange((len(x) + POINTS - 1) // POINTS):
-        _products(block, x, *arguments)
+        _products(np.int64(block), x, *arguments)
 
 
 def mixture_averages(x: Array, centres: Array, *arguments: Any) -> None:
     """Fill log p, ∇log p and Δlog p as `_averages` says."""
-    (_averages_with_few if centres.size <= FEW else _averages_of_all)(x, centres, *arguments)
+    (_averages_with_few if centres.size <= FEW else _averages_of_all)(*read(x, centres), *arguments)
 
 
 def mixture_products(x: Array, direction: Array, centres: Array, *arguments: Any) -> None:
     """Fill Hv and ∇(vᵀHv) as `_products` says."""
-    _products_of_all(x, direction, centres, *arguments)
+    _products_of_all(*read(x, direction, centres), *arguments)

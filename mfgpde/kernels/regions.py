@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from numba import get_num_threads, njit, set_num_threads
 
+from mfgpde.core.arrays import Array
 from mfgpde.core.threads import available
 
 JOIN = 5e-6
@@ -38,6 +39,21 @@ def worth(work: float, most: int) -> int:
     while count < most and work >= WORTH * JOIN * min(2 * count, most) ** 2:
         count = min(2 * count, most)
     return count
+
+
+def read(*arrays: Array) -> tuple[Array, ...]:
+    """Return views that cannot be written to: arguments of one type, so that a loop is compiled once, whoever owns them.
+
+    >>> from mfgpde.kernels.regions import read
+    >>> x = np.ones(3)
+    >>> (seen,) = read(x)
+    >>> seen.flags.writeable, seen.base is x
+    (False, True)
+    """
+    views = tuple(a.view() for a in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
 
 
 class Region:

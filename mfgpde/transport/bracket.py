@@ -19,6 +19,7 @@ from mfgpde.core.arrays import Array, beside, contiguous, elsewhere, to_host
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import stencils
 from mfgpde.kernels import transport as kernels
+from mfgpde.kernels.regions import read
 from mfgpde.transport.c_transform import transform
 from mfgpde.transport.flux import by_flux, logarithmic_mean
 from mfgpde.transport.gaussian import moments, wasserstein_gaussian
@@ -154,7 +155,7 @@ def _carried(mass: Array, target: tuple[Array, ...], split: int) -> tuple[Array,
     blocks = 4
     out, cost = np.empty((blocks, *mass.shape)), np.empty(blocks)
     carry: Any = kernels.carry_2d if mass.ndim == 2 else kernels.carry_3d
-    carry(mass, *map(np.ascontiguousarray, target), split, out, cost)
+    carry(mass, *read(*map(np.ascontiguousarray, target)), split, out, cost)
     return out.sum(axis=0), float(cost.sum())
 
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import mfgpde
 from mfgpde.app.cli import app
 from mfgpde.core.lock import locked
+from mfgpde.report import plotting
 from mfgpde.verify import discover, record
 
 ROOT = Path(mfgpde.__file__).parents[1]
@@ -32,8 +33,9 @@ cells = [16]
 """
 
 
-def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
+def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path, monkeypatch):
     """A few of them; `make figures` draws all, and compares all with the stored digests."""
+    monkeypatch.setitem(plotting.STYLE, "savefig.dpi", 40)  # nobody looks at them
     names = ("verdicts", "noised_mixture", "solver_convergence", "game_rates")
     few = [name.replace("_", "-") for name in names]
     stored = ROOT / "figures" / "baseline.json"
@@ -61,7 +63,8 @@ def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path):
     assert "moved, mean" in result.output
 
 
-def test_figures_are_drawn_again_only_if_what_they_are_made_of_changed(tmp_path):
+def test_figures_are_drawn_again_only_if_what_they_are_made_of_changed(tmp_path, monkeypatch):
+    monkeypatch.setitem(plotting.STYLE, "savefig.dpi", 40)
     run, out = tmp_path / "run.json", tmp_path / "out"
     recorded = record.read(BASELINE)
     drawn = ("zhang2023/one-equilibrium", "zhang2023/gradient-flow-limit", "zhang2023/schroedinger-bridge")

@@ -1,5 +1,7 @@
 """Data as trials need them, and what numbers are measured by: noise, moments, histograms, spreads, stages, entries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,6 +87,10 @@ def test_smoothing_keeps_mass_and_adds_its_variance(first, unit, seed):
     assert variance(once) == pytest.approx(variance(law) + (first * grid.spacing[0]) ** 2, rel=0.01)
     flat = mfg.Field(mfg.FiniteVolume(grid), np.ones(80), means=True)
     assert smooth(flat, first).values == pytest.approx(np.ones(80))
+    one = smooth(replace(flat, values=np.eye(80)[40]), first).values
+    off = np.abs(np.arange(80) - 40)
+    kernel = np.where(off <= 6 * first + 0.5, np.exp(-0.5 * (off / first) ** 2), 0.0)
+    assert one == pytest.approx(kernel / kernel.sum(), rel=1e-12, abs=0)  # six widths: 2e-9 of a Gaussian lie beyond
 
 
 def test_histograms_count_what_lies_inside_and_refuse_what_does_not():
@@ -136,9 +142,9 @@ def test_spreads_are_lengths_and_agree_however_a_law_is_known(law, unit):
     points = scaled.sample(5000, np.random.default_rng(0))
     assert spread(Sampled(points, points), None)["value"] == pytest.approx(exact, rel=0.1)
     assert spread(None, points)["value"] == pytest.approx(exact, rel=0.1)
-    if d == 1:
+    if d < 3:
         low, high = scaled.box(1 - 1e-9)
-        grid = mfg.CartesianGrid(tuple(low), tuple(high), (400,))
+        grid = mfg.CartesianGrid(tuple(low), tuple(high), (400,) if d == 1 else (60, 70))
         density = mfg.Field(mfg.FiniteVolume(grid), scaled.density(grid.points), means=True)
         assert spread(None, density)["value"] == pytest.approx(exact, rel=1e-3)
 

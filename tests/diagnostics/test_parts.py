@@ -12,6 +12,7 @@ from mfgpde.core.estimate import exact
 from mfgpde.core.kept import Kept
 from mfgpde.diagnostics.by_sampling import Walked, _gelbrich, _trajectories
 from mfgpde.diagnostics.data import Named, Sampled, _told
+from mfgpde.diagnostics.ledger import Ledger
 from mfgpde.diagnostics.ode_sde_gap import GapBound, _cumulative
 from mfgpde.diagnostics.prior_mismatch import mismatch
 from mfgpde.diagnostics.slips import likely_slip
@@ -147,3 +148,129 @@ def test_brackets_in_the_plane_are_cut_by_as_many_blocks_as_divide_both_axes(cel
     lower, upper, _ = compared._narrowed(flat, flat, 0.0, 1.0, "as it was")
     assert asked == ([blocks] if blocks else [])
     assert (lower, upper) == ((0.25, 0.5) if blocks else (0.0, 1.0))
+
+
+class Spent:
+    """What counts what a score costs."""
+
+    points, seconds = 3, 0.25
+
+
+def test_parts_that_were_taken_up_bring_what_they_cost(tmp_path, monkeypatch):
+    """Of two parts the sums: score evaluations, seconds in them, all seconds; what is made now is counted elsewhere."""
+    by_sampling, clock = importlib.import_module("mfgpde.diagnostics.by_sampling"), [100.0]
+    monkeypatch.setattr(by_sampling.time, "perf_counter", lambda: clock[0])
+    counted, path = Spent(), tmp_path / "state.npz"
+
+    def work(points, seconds, all_seconds):
+        def make():
+            counted.points += points
+            counted.seconds += seconds
+            clock[0] += all_seconds
+            return {"x": np.array([float(points)])}
+
+        return make
+
+    def made():
+        kept = by_sampling._KeptCosts(Checkpoint(path, {"work": 1}), counted)
+
+        def interrupted():
+            with kept.working():
+                kept.part("a", work(10, 2.0, 5.0), now=True)
+                kept.part("b", work(7, 1.5, 3.0), now=True)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        return kept.points, kept.score_seconds, kept.seconds
+
+    assert made() == (0, 0.0, 0.0)
+    assert (counted.points, counted.seconds) == (20, 3.75)
+    assert made() == (17, 3.5, 8.0)
+    assert (counted.points, counted.seconds) == (20, 3.75), "nothing is made twice"
+
+
+class Linear:
+    """The score s = Ax."""
+
+    def __init__(self, A):
+        self.A = A
+
+    def __call__(self, x, t):
+        return x @ self.A.T
+
+    def time_derivative(self, x, t):
+        return np.zeros_like(x)
+
+    def directional_derivatives(self, x, t, v):
+        return v @ self.A.T, v @ self.A, np.zeros_like(x)
+
+
+@pytest.mark.parametrize("d", [16, 20])
+def test_rotations_along_drawn_directions_are_means_of_squares(d, rng):
+    """Of s = Ax, A not symmetric: ‖(A − Aᵀ)/2‖² exactly in few dimensions; above, the mean over two directions."""
+    process, A = mfg.Brownian(), rng.normal(size=(d, d))
+    by_sampling = importlib.import_module("mfgpde.diagnostics.by_sampling")
+    x, B = rng.normal(size=(5, d)), 0.5 * (A - A.T)
+    directions = [np.broadcast_to(e, x.shape) for e in np.eye(d)] if d == 16 else [*np.sign(rng.normal(size=(2, 5, d)))]
+    found = by_sampling._squares(process, Linear(A), x, 0.5, directions)
+    turned = [np.sum((v @ B.T) ** 2, axis=-1) for v in directions]
+    wanted = np.full(5, np.sum(B**2)) if d == 16 else np.mean(turned, axis=0)
+    assert found["rotation"] == pytest.approx(wanted)
+    assert found["score"] == pytest.approx(np.sum((x @ A.T) ** 2, axis=-1))
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.9, False), (1.1, True)])
+def test_folds_are_told_from_a_hundredth_of_the_mass_on(share, said):
+    certificate = importlib.import_module("mfgpde.diagnostics.certificate")
+    grid, ledger = mfg.CartesianGrid.cube(2.0, 8, 1), Ledger()
+    values = np.full(8, 0.3)
+    values[2] = -share * certificate.FOLDED / grid.volume
+    certificate._mass(ledger, grid, {"sde": 0.0}, mfg.Field(mfg.FiniteVolume(grid), values, means=True))
+    assert [f"{share * 0.01:.2g} of mass was negative" in words for words in ledger.warnings] == [True] * said
+    assert not ledger.failures
+
+
+@pytest.mark.parametrize("shape", [(128, 192), (32, 48), (256,), (127,)])
+def test_residuals_are_means_over_about_64_cells_a_side(shape):
+    """Every k-th cell along each axis from the middle of the first k on, the law's negative values left out."""
+    certificate, seen = importlib.import_module("mfgpde.diagnostics.certificate"), []
+    d, step = len(shape), {128: 2, 32: 1, 256: 4, 127: 1}[shape[0]]
+    grid = mfg.CartesianGrid(tuple(-1.0 * n for n in shape), tuple(1.0 * n for n in shape), shape)
+    process = mfg.OrnsteinUhlenbeck()
+
+    class Looked(mfg.ExactScore):
+        def __call__(self, x, t):
+            seen.append(x)
+            return super().__call__(x, t)
+
+    law = np.where(grid.points[..., 0] > 0, 1.0, -1.0)
+    field = mfg.Field(mfg.FiniteVolume(grid), law, means=True)
+    sde = types.SimpleNamespace(times=(0.5,), stages=(2 * law,), density=field)
+    score = Looked(process, mfg.gaussian(np.zeros(d), 0.5 * np.eye(d)))  # the law that stays: s = −2x
+    rows = certificate._residuals(process, score, sde, grid, 0.1)
+    every = (slice(step // 2, None, step),) * d
+    assert np.array_equal(seen[0], grid.points[every])
+    kept = grid.points[every][grid.points[every][..., 0] > 0]
+    for row, t in zip(rows, (0.5, 0.1), strict=True):
+        assert row["t"] == t
+        assert row["score"] == pytest.approx(np.sqrt(np.mean(np.sum((2 * kept) ** 2, axis=-1))))
+        assert row["score residual"] < 1e-9 * row["score"]
+
+
+@pytest.mark.parametrize("many", [2, 5, 40])
+def test_what_a_level_is_encoded_by_is_bayes_rule(many, rng):
+    """Log N(y; αx, σ²) − log P(x | y) against sums over all levels, wide noise and narrow, the ends included."""
+    likelihood = importlib.import_module("mfgpde.diagnostics.likelihood")
+    process, coarse = mfg.VariancePreserving(), likelihood.Levels(many, -1.3, 0.37)
+    x = coarse.lowest + coarse.step * rng.integers(0, many, (30, 3))
+    for stop in (1e-3, 0.2, 0.9):
+        alpha, sigma = float(process.mean_coefficient(stop)), float(np.sqrt(process.variance(stop)))
+        y = alpha * x + sigma * rng.normal(size=x.shape)
+        levels = coarse.lowest + coarse.step * np.arange(many)
+        squares = -0.5 * ((y[..., None] - alpha * levels) / sigma) ** 2
+        own = -0.5 * ((y - alpha * x) / sigma) ** 2
+        decoded = own - np.log(np.sum(np.exp(squares - squares.max(axis=-1, keepdims=True)), axis=-1))
+        wanted = own - 0.5 * np.log(2 * np.pi * sigma**2) - (decoded - squares.max(axis=-1))
+        found = likelihood._encoded(process, stop, x, y, coarse)
+        assert found == pytest.approx(wanted.sum(axis=-1), rel=1e-9)

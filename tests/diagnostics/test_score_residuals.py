@@ -148,3 +148,36 @@ def test_the_flow_of_a_stationary_score_stretches_nothing():
     still = _one_sided(process, Stationary(V, 0.0), np.ones(grid.cells), grid, 0.3)
     kept = np.linalg.eigvalsh(V.hessian(grid.points))[..., -1].ravel()
     assert 0.845 * np.sort(kept)[-2] <= still <= 0.845 * kept.max() * (1 + 1e-12)  # D = 1.3²/2; 99.9 % of the cells
+
+
+def test_noise_by_direction_has_its_tensor_at_points_of_any_shape(rng):
+    """A mixture's score solves the equation of its own tensor, at points (3, 4, 2) as one by one; another is seen."""
+    g, A, t = np.array([[0.9, 0.2], [-0.3, 0.5]]), np.array([[-0.4, 0.3], [0.1, -0.8]]), 0.6
+    process = mfg.processes.Linear(matrix=A, scale=g)
+    law = mfg.GaussianMixture(
+        [0.4, 0.6], [[0.9, -0.2], [-0.5, 0.3]], [[[0.2, 0.1], [0.1, 0.3]], [[0.3, 0.0], [0.0, 0.1]]]
+    )
+    score, x = mfg.ExactScore(process, law), rng.normal(size=(3, 4, 2))
+    found = mfg.diagnostics.score_residual(process, score, x, t)
+    assert found.shape == x.shape
+    assert np.abs(found).max() < 1e-12
+    wrong = mfg.processes.Linear(matrix=A, scale=g @ np.diag([1.0, 1.2]))
+    seen = mfg.diagnostics.score_residual(wrong, score, x, t)
+    one_by_one = [mfg.diagnostics.score_residual(wrong, score, y[None], t)[0] for y in x.reshape(-1, 2)]
+    np.testing.assert_allclose(seen.reshape(-1, 2), one_by_one, rtol=1e-12)
+    off = 0.5 * (wrong.scale @ wrong.scale.T - g @ g.T)  # ε = −∇tr(off J) − 2 Jᵀ off s
+    shift = 1e-5 * np.eye(2)
+    trace = [np.einsum("ij,...ij", off, score.jacobian(x + h, t) - score.jacobian(x - h, t)) / 2e-5 for h in shift]
+    pulled = np.einsum("...ij,...i->...j", score.jacobian(x, t), score(x, t) @ off)
+    np.testing.assert_allclose(seen, -np.stack(trace, axis=-1) - 2 * pulled, rtol=1e-6, atol=1e-7)
+
+
+def test_a_score_of_velocities_alone_has_no_equation():
+    class Velocities(mfg.ExactScore):
+        def __call__(self, x, t):
+            return super().__call__(x, t)[..., 1:]
+
+    process = mfg.processes.Linear(matrix=np.array([[0.0, 1.0], [-1.0, -0.5]]), scale=np.array([0.0, 1.0]))
+    score = Velocities(process, mfg.gaussian([0.0, 0.0], np.eye(2)))
+    with pytest.raises(ValueError, match=r"all 2 coordinates, got values of shape \(3, 1\)"):
+        mfg.diagnostics.score_residual(process, score, np.ones((3, 2)), 0.5)

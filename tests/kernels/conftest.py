@@ -6,6 +6,9 @@ these arrays marches on a device, and how fast is bounded by what is counted.
 """
 
 import ctypes
+import fcntl
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -49,8 +52,16 @@ def library(kernels, real, backwards):
         )
     shim = Path(__file__).with_name("host_shim.h")
     text = f'#define REAL {real}\n#include "{shim}"\n{kernels}\n' + "\n".join(launchers)
-    out = Path(tempfile.mkdtemp()) / "stencils.so"
-    subprocess.run([compiler, *FLAGS, *TRAPS, "-x", "c++", "-", "-o", out], input=text, text=True, check=True)
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))  # workers of one run share what is compiled
+    place = Path(tempfile.gettempdir()) / f"mfgpde-kernels-{run}"
+    place.mkdir(exist_ok=True)
+    out = place / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
+    with out.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not out.exists():
+            part = out.with_suffix(".part")
+            subprocess.run([compiler, *FLAGS, *TRAPS, "-x", "c++", "-", "-o", part], input=text, text=True, check=True)
+            part.rename(out)
     return ctypes.CDLL(str(out))
 
 

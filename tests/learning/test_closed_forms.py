@@ -40,14 +40,15 @@ def test_losses_are_those_of_hand(process):
         losses = jax.jit(
             jax.vmap(lambda x, k, t, o=objective: matching_loss(o, known, linear, x, t, k, SPREAD), (0, 0, None))
         )
+        weighted = jax.jit(lambda t, o=objective: loss_weight(o, known, t, SPREAD))
         for t in np.array(SHARES) * process.horizon:
             m, v, D = (float(f(t)) for f in (process.mean_coefficient, process.variance, process.diffusivity))
             right = DIMENSION * (0.5 * SLOPE**2 * (m * m * SPREAD + v) - SLOPE)
             right += 0.5 * DIMENSION / v if matching == "denoising" else 0.0
             balanced = np.sqrt(v * (m * m * SPREAD + v))
             weight = {"variance": v, "diffusion": 2 * D, "none": 1.0, "balanced": balanced}[weighting]
-            assert float(loss_weight(objective, known, jnp.float32(t), SPREAD)) == pytest.approx(weight, rel=1e-5)
-            found = np.asarray(losses(x0, keys, jnp.float32(t)), float)
+            assert float(weighted(np.float32(t))) == pytest.approx(weight, rel=1e-5)
+            found = np.asarray(losses(x0, keys, np.float32(t)), float)
             error = 5 * found.std() / np.sqrt(COUNT) + 1e-5 * np.abs(found).mean()
             assert found.mean() == pytest.approx(weight * right, abs=error), (matching, t)
 
@@ -55,12 +56,14 @@ def test_losses_are_those_of_hand(process):
 @every_process
 def test_penalties_are_those_of_hand(process):
     known, x = Coefficients.of(process), jnp.array([0.7, -1.1])
+    residual = jax.jit(lambda t: score_residual(known, linear, x, t, jax.random.key(0), False))
+    of_potential = jax.jit(lambda t: log_residual(known, lambda y, u: -0.5 * SLOPE * jnp.sum(y**2), x, t))
     for t in np.array(SHARES) * process.horizon:
         D, r = float(process.diffusivity(t)), float(process.relaxation(t))
         size = SLOPE * (D * SLOPE + r + 1)
-        found = score_residual(known, linear, x, jnp.float32(t), jax.random.key(0), False)
+        found = residual(np.float32(t))
         np.testing.assert_allclose(found, 2 * SLOPE * (r - D * SLOPE) * np.asarray(x), atol=1e-5 * size)
-        R = log_residual(known, lambda y, u: -0.5 * SLOPE * jnp.sum(y**2), x, jnp.float32(t))
+        R = of_potential(np.float32(t))
         square = float(np.sum(np.asarray(x, float) ** 2))
         right = DIMENSION * (D * SLOPE - r) + SLOPE * (r - D * SLOPE) * square
         assert float(R) == pytest.approx(right, abs=1e-5 * size * (1 + square))
@@ -82,8 +85,8 @@ def test_noise_in_pairs_leaves_the_gradient_bounded_near_the_data(process):
         def slope(x, k):
             return jax.grad(lambda a: matching_loss(objective, known, lambda y, u: -a * y, x, t, k, SPREAD))(SLOPE)
 
-        found = np.asarray(jax.vmap(slope)(x0, keys), float)
-        return found.std() / float(loss_weight(objective, known, t, SPREAD))
+        found = np.asarray(jax.jit(jax.vmap(slope))(x0, keys), float)
+        return found.std() / float(jax.jit(lambda: loss_weight(objective, known, t, SPREAD))())
 
     assert v < 1e-2 * SPREAD
     alone, paired = np.sqrt(DIMENSION * m * m * SPREAD / v), np.sqrt(2 * DIMENSION * (1 + (SLOPE * SPREAD) ** 2))

@@ -23,7 +23,7 @@ def on_a_grid(law, other, cells=500, half_width=7.0):
     return float(kl), float(grid.integrate(p * np.sum((law.score(x) - other.score(x)) ** 2, axis=-1)))
 
 
-@pytest.mark.parametrize("t", [0.2, 0.4])
+@pytest.mark.parametrize("t", [0.4, 0.8])
 def test_mixtures_agree_with_another_rule(t):
     process, unit = mfg.OrnsteinUhlenbeck(), mfg.gaussian(0.0, 0.5, 2)
     law, rest = PlanarMixture.noised(TWO, Instant.of(process, t)), PlanarMixture.of(unit)
@@ -37,7 +37,7 @@ def test_mixtures_agree_with_another_rule(t):
 
 @pytest.mark.parametrize("process", [mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.SubVariancePreserving()])
 def test_speeds_are_differences_of_divergences(process):
-    rest, t, h = PlanarMixture.of(mfg.gaussian(0.3, 0.7, 2)), 0.3, 1e-4
+    rest, t, h = PlanarMixture.of(mfg.gaussian(0.3, 0.7, 2)), 0.4, 1e-4
     ahead, behind = (
         float(planar_entropy(PlanarMixture.noised(TWO, Instant.of(process, s)), rest)) for s in (t + h, t - h)
     )

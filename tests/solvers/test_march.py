@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
+from mfgpde.core.errors import Status
 from mfgpde.solvers import grid_of, load
+from mfgpde.solvers.march import ROUNDING, _Record
 
 PROCESS, DATA = mfg.OrnsteinUhlenbeck(), mfg.densities.bimodal(1)
 FP = mfg.FokkerPlanck.of(PROCESS)
@@ -154,3 +156,32 @@ def test_sub_variance_preserving_starts_at_vanishing_diffusivity():
     assert (
         mfg.l1_distance(end, mfg.marginal(process, DATA, 0.5)) < 2e-2
     )  # upwind where D vanishes: first order at first
+
+
+def test_what_the_last_time_says_is_judged_by_the_last_time():
+    """Mass that moved by more than roundings; mass at a wall, or ripples without it; what lies on a limit is within."""
+    grid = mfg.CartesianGrid.cube(1.0, 8, 1)
+    inner = np.array([0.0, 0.0, 1.0, 2.0, 2.0, 1.0, 0.0, 0.0])
+
+    def record(values, mass=(2.0, 2.5, 2.0), density=True, is_open=False):
+        one = _Record(mfg.FiniteVolume(grid), density, True, is_open, None)
+        for t, (m, v) in enumerate(zip(mass, (inner + 1, -inner, values), strict=True)):
+            one.add(float(t), v, m)
+        return one
+
+    assert record(inner).status(0, 1e-6) is Status.DONE
+    least, step = ROUNDING
+    for steps, moved in ((0, 2 * least), (1000, 2 * (least + 1000 * step))):
+        assert record(inner, (2.0, 2.5, 2.0 + 0.9 * moved)).status(steps, 1e-6) is Status.DONE
+        for sign in (-1, 1):
+            assert record(inner, (2.0, 2.5, 2.0 + sign * 1.1 * moved)).status(steps, 1e-6) is Status.MASS_MOVED
+        assert record(inner, (2.0, 2.5, 2.0 + 2 * moved), density=False).status(steps, 1e-6) is Status.DONE
+        assert record(inner, (2.0, 2.5, 2.0 - 2 * moved), is_open=True).status(steps, 1e-6) is Status.DONE
+    edge = inner + np.array([0.5] + 7 * [0.0])
+    share = 0.5 / edge.sum()
+    assert record(edge).conserved["wall"][-1] == share
+    assert record(edge).status(0, share) is Status.DONE
+    assert record(edge).status(0, 0.99 * share) is Status.MASS_AT_WALL
+    ripple = inner + np.array([0.02, -0.02] + 6 * [0.0])  # as deep as what is at the wall is high
+    assert record(ripple).status(0, 1e-3) is Status.UNRESOLVED
+    assert record(ripple + np.array([1.0] + 7 * [0.0])).status(0, 1e-3) is Status.MASS_AT_WALL

@@ -5,6 +5,7 @@ import pytest
 
 import mfgpde as mfg
 from mfgpde.kernels import transport as kernels
+from mfgpde.kernels.regions import read
 
 A, B = ([-0.6, 0.4], [[0.35, 0.1], [0.1, 0.25]]), ([0.7, -0.3], [[0.2, -0.05], [-0.05, 0.45]])
 
@@ -85,14 +86,14 @@ def test_mass_is_carried_whole(rng):
         mass = rng.random((9, 7, 6)[:d])
         targets = [rng.uniform(-3, 12, mass.shape) for _ in range(d)]
         out, cost = np.empty((3, *mass.shape)), np.empty(3)
-        (kernels.carry_2d if d == 2 else kernels.carry_3d)(mass, *targets, 2, out, cost)
+        (kernels.carry_2d if d == 2 else kernels.carry_3d)(mass, *read(*targets), 2, out, cost)
         assert out.sum() == pytest.approx(mass.sum(), rel=1e-12)
         mass = np.zeros((9, 9, 9)[:d])
         mass[(slice(2, 6),) * d] = rng.random((4,) * d)
         out = np.empty((3, *mass.shape))
         still = np.meshgrid(*(np.arange(9.0) for _ in range(d)), indexing="ij")
         shifted = [g + 1.3 * (k == 0) for k, g in enumerate(still)]
-        (kernels.carry_2d if d == 2 else kernels.carry_3d)(mass, *shifted, 1, out, cost)
+        (kernels.carry_2d if d == 2 else kernels.carry_3d)(mass, *read(*shifted), 1, out, cost)
         for k in range(d):
             drift = np.sum(still[k] * (out.sum(axis=0) - mass)) / mass.sum()
             assert drift == pytest.approx(1.3 * (k == 0), abs=1e-12)

@@ -13,6 +13,7 @@ from mfgpde.discretisations.checks import check_tensor
 from mfgpde.equations.kolmogorov import Kolmogorov
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels import jumps as kernels
+from mfgpde.kernels.regions import read
 from mfgpde.kernels.selling import decompose
 
 REACH = {1: 1, 2: 8, 3: 3}
@@ -134,7 +135,7 @@ def jumps(equation: Kolmogorov, grid: CartesianGrid, t: float) -> Jumps:
         for k, offset in enumerate(offsets[:, 3 - d :]):
             _fill_middle(equation, grid, t, offset, middle[k].reshape(grid.cells))
     up, down = np.empty_like(weight), np.empty_like(weight)
-    kernels.edge_rates(weight, slope, middle, potential, offsets, _periodic(grid), up, down)
+    kernels.edge_rates(weight, slope, middle, *read(potential), offsets, _periodic(grid), up, down)
     word = "" if monotone.all() else _word(D.reshape(-1, d, d), monotone, grid, REACH[d])
     return Jumps(
         equation, grid, offsets, weight, slope, middle, up, down, not word, degenerate and bool(np.any(left)), word
@@ -157,7 +158,7 @@ def with_slope(fixed: Jumps, along: Array) -> Jumps:
         part += 0.5 * (more + np.roll(more, tuple(-offset), axis=(0, 1, 2))) @ offset
     slope, nothing = fixed.slope + more, np.zeros((0, 0, 0))
     up, down = np.empty_like(fixed.up), np.empty_like(fixed.up)
-    kernels.edge_rates(fixed.weight, slope, middle, nothing, fixed.offsets, _periodic(fixed.grid), up, down)
+    kernels.edge_rates(fixed.weight, slope, middle, *read(nothing), fixed.offsets, _periodic(fixed.grid), up, down)
     return replace(fixed, slope=slope, middle=middle, up=up, down=down)
 
 
