@@ -56,7 +56,7 @@ class Passages:
         # T(x) = ∫ₓ¹ e^V ∫₀ e^{−V} side²/D; its mean weighs e^V∫e^{−V} at y by y
         weight = well.nodes if start is None else np.ones(FINE)
         truth = side**2 / noise * float(cumulative(weight * rise * below)[-1])
-        order = 2.0 if pick < 3 else 4.0 if start is None else 3.0
+        order = 2.0 if pick < 3 else 4.0  # at nodes, as of means
         yield Case(
             f"mean time, {name}, {cells} cells", converge(time, open_end, order=order).limit, truth, 1e-9 * truth
         )
@@ -68,7 +68,6 @@ class Passages:
 
         gibbs = 1 / rise
         truth = float(cumulative(np.sin(2 * well.nodes) * gibbs)[-1] / cumulative(gibbs)[-1])
-        order = 2.0 if pick < 3 else 4.0
         yield Case(f"stationary mean, {name}, {cells} cells", converge(mean, closed, order=order).limit, truth, 1e-9)
 
 

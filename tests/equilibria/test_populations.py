@@ -151,3 +151,37 @@ def test_what_populations_need_is_said():
         populations([GAMES[0], other], [towards(0), towards(1)], grid)
     with pytest.raises(ValueError, match="charge 1 must return finite values of shape"):
         populations(GAMES, [towards(0), lambda x, t, laws: np.full(3, np.nan)], grid)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_how_far_a_best_response_moves_is_an_integral_over_the_box(d):
+    """After one round: the largest over time and populations of ∫|answer − start|, the start held still."""
+    grid = mfg.CartesianGrid.cube(3.0, (24, 16)[d - 1], d)
+    games = [
+        mfg.MeanFieldGame(
+            mfg.gaussian(np.full(d, m), 0.4 * np.eye(d)),
+            mfg.games.Potential(lambda x, t, m=m: (x[..., 0] + m) ** 2),
+            0.8,
+            0.3,
+        )
+        for m in (0.5, -0.3)
+    ]
+    with pytest.warns(UserWarning, match="not at rest"):
+        found = populations(games, [lambda x, t, laws: 0 * x[..., 0]] * 2, grid, steps=4, rounds=1)
+    moved = []
+    for game, one in zip(games, found.equilibria, strict=True):
+        still = mfg.densities.cell_means(lambda x, law=game.initial: np.exp(law.log_density(x)), grid)
+        moved += [grid.integrate(np.abs(later - still)) for later in one.densities]
+    assert found.residual == pytest.approx(max(moved), rel=1e-12)
+    assert found.history == (found.residual,)
+    assert 0.2 < found.residual < 2.0
+
+
+@pytest.mark.parametrize("horizons", [(1.0, 0.5), (0.5, 1.0), (1.0, 1.0, 0.5)])
+def test_every_population_plays_as_long(horizons):
+    grid = mfg.CartesianGrid.cube(3.0, 16, 1)
+    games = [mfg.MeanFieldGame(GAMES[0].initial, GAMES[0].terminal, T, 0.3) for T in horizons]
+    with pytest.raises(ValueError, match="over one horizon, got " + ", ".join(f"{T:g}" for T in horizons)):
+        populations(games, [towards(0)] * len(games), grid)
+    with pytest.raises(ValueError, match="two games or more, a charge for each, got 1 and 1"):
+        populations(games[:1], [towards(0)], grid)

@@ -264,3 +264,19 @@ def test_what_points_miss_of_a_kink_is_in_the_bar_of_a_mean():
     truth = s * np.sqrt(2 / np.pi) * np.exp(-(m**2) / (2 * s**2)) + m * (1 - 2 * norm.cdf(-m / s))
     assert abs(found.value - truth) < found.half_width
     assert found.half_width > 7.2 * bound.value
+
+
+@pytest.mark.parametrize("half", [2.0, 3.0])
+def test_mass_of_a_start_beyond_far_walls_is_in_its_bound_and_beyond_real_ones_not(half):
+    """N(0.4, 1) cut at ±half: what lies outside in closed form, and less than a quarter of it that cells are off there."""
+    outside = norm.cdf(-half, 0.4, 1) + norm.sf(half, 0.4, 1)
+    found = {}
+    for walls in ("far", "reflecting"):
+        space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half, 96, 1), order=4, walls=walls)
+        run = mfg.solve(
+            mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(0.4, 1.0, 1), (0.0, 0.01),
+            largest_wall_mass=1.0, mass=None,
+        )  # fmt: skip
+        found[walls] = run.error_bound().parts["start"]
+    assert outside < found["far"] < 1.25 * outside
+    assert found["reflecting"] < 0.1 * outside

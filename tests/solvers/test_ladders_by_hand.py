@@ -95,6 +95,37 @@ def test_bars_out_of_the_range_are_the_largest_of_three(q, first, second, miss):
 
 
 @settings(max_examples=40)
+@given(VALUES, st.floats(0.1, 2), st.sampled_from([0.75, 1.0, 2.0, 3.0, 4.0]), st.floats(0.52, 2.0), UNITS)
+def test_half_an_order_is_how_far_the_range_reaches(q, a, theory, off, unit):
+    """Faster or slower by more, the finest value has the last change, or 2^−theory of the one before; by less, no more."""
+    for order in (theory - off, theory + off):
+        values = unit * (q + a * 0.5 ** (order * np.arange(3)))
+        first, second = np.abs(np.diff(values))
+        found = ladder(values, theory).limit
+        assert found.value == values[2]
+        rounding = 1e-13 * np.abs(values).max()
+        assert found.half_width == pytest.approx(max(second, first / 2**theory) + rounding, rel=1e-9)
+        assert "not asymptotic" in found.method
+    for order in (theory - 0.48, theory + 0.48):
+        assert "Richardson" in ladder(unit * (q + a * 0.5 ** (order * np.arange(3))), theory).limit.method
+
+
+def test_a_last_change_of_nothing_is_no_order():
+    """Two rungs alike: the finest value, and what is left of the change before; the same with no change at all."""
+    found = ladder((1.0, 0.5, 0.5)).limit
+    assert (found.value, found.half_width) == (0.5, pytest.approx(0.125))
+    assert ladder((0.5, 0.5, 0.5)).limit.half_width == pytest.approx(5e-14)
+
+
+def test_spectral_ladders_of_four_rungs_look_at_the_last_three():
+    """The last change, or a tenth of the one before; not of the first."""
+    values = np.array([5.0, 0.2, 0.02, 0.01])
+    found = ladder(values, np.inf).limit
+    assert (found.value, found.half_width) == (0.01, pytest.approx(0.1 * 0.18))
+    assert ladder(values[[0, 2, 1, 3]], np.inf).limit.half_width == pytest.approx(0.19)
+
+
+@settings(max_examples=40)
 @given(VALUES, st.floats(-0.5, 0.5), st.sampled_from([1.0, 2.0, 4.0]))
 def test_a_value_on_one_cell_fewer_counts_three_times_as_of_first_order(q, miss, theory):
     """8, 16 and 32 cells, and 15: what is on the power law costs nothing, what is off it by `miss` 3 · miss · 15/32."""

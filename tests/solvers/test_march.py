@@ -185,3 +185,6 @@ def test_what_the_last_time_says_is_judged_by_the_last_time():
     ripple = inner + np.array([0.02, -0.02] + 6 * [0.0])  # as deep as what is at the wall is high
     assert record(ripple).status(0, 1e-3) is Status.UNRESOLVED
     assert record(ripple + np.array([1.0] + 7 * [0.0])).status(0, 1e-3) is Status.MASS_AT_WALL
+    shallow, deep = (np.array([0.3, 0.0, -dip, 2.0, 2.0, 1.0, 0.0, 0.0]) for dip in (0.015, 0.03))
+    assert record(shallow).status(0, 1e-2) is Status.MASS_AT_WALL  # a ripple is deeper than the limit allows of the top
+    assert record(deep).status(0, 1e-2) is Status.UNRESOLVED

@@ -116,9 +116,10 @@ def test_what_has_no_stationary_law_or_current_is_told():
 
 
 @pytest.mark.parametrize("length", [1e-6, 1.0, 1e6])
-def test_currents_know_no_unit_and_what_does_not_stay_has_none_that_is_constant(length):
-    """A washboard's law in other units: one current behind the barrier; a law off by 1e-6 has one that varies."""
-    force, height, D = 0.2, 1.0, 0.05
+@pytest.mark.parametrize("force", [0.2, 1.2])
+def test_currents_know_no_unit_and_what_does_not_stay_has_none_that_is_constant(force, length):
+    """A washboard's law in other units: one current, behind a barrier too; a law off by 1e-6 has one that varies."""
+    height, D = 1.0, 0.05
     grid = mfg.CartesianGrid((0.0,), (2 * np.pi * length,), (128,), (True,))
     tilted = mfg.FokkerPlanck(
         lambda x, t: length * (force + height * np.cos(x / length)), lambda t: length**2 * D, time_dependent=False
@@ -131,5 +132,5 @@ def test_currents_know_no_unit_and_what_does_not_stay_has_none_that_is_constant(
     found = probability_current(tilted, mfg.Field(law.discretisation, law.values * wave, means=True)).values
     slope = 3e-6 * length * D * law.values * np.sin(3 * grid.points[..., 0] / length)  # −D p ∂w/∂x
     off = found[..., 0] - J[0, 0] * wave - slope
-    assert np.abs(off).max() < 0.02 * np.abs(slope).max()
+    assert np.abs(off).max() < 0.06 * np.abs(slope).max()
     assert np.ptp(found) > 1e-7 * (length * D * law.values).max()
