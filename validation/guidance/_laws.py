@@ -120,6 +120,11 @@ def apart(a, b):
     return mfg.Estimate(w2(a[0], b[0]), a[1] + b[1], mfg.Kind.EXTRAPOLATED, "volumes of order two on two grids")
 
 
+def off(found, truth):
+    """Return W₂ of quantiles that were found to those of a closed form: what volumes and steps leave, a known number."""
+    return mfg.Estimate(w2(found, truth), 1e-9, mfg.Kind.BOUND, "against a closed form, quantiles to 1e-9")
+
+
 def drawn(rng, blobs=2):
     """Return a mixture on the line."""
     share = rng.dirichlet(4 * np.ones(blobs))

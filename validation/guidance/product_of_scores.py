@@ -80,11 +80,11 @@ def composed(level, rng, weight=1.0, exponents=None):
             start = partial(m.density, t=process.horizon)
             return laws.refined(lambda n: laws.by_sde(process, m, start, box, n, rate=rate), cells)
 
-        plain, repaired = laws.apart(found(None), target), laws.apart(found(model.rate), target)
+        plain, repaired = laws.apart(found(None), target), laws.off(found(model.rate)[0], target[0])
         cared = mfg.exact(CARED, "what one would care about")
         findings.append(at_least(f"{name} {kind}: W₂ without weights", plain, cared, resolution=6e-3))
-        # δ: grids of 100 and 200 cells, extrapolated; a tenth of what is repaired
-        findings.append(at_most(f"{name} {kind}: W₂ with weights", repaired, mfg.exact(0.0, "claim"), resolution=6e-3))
+        # δ: grids of 100 and 200 cells, extrapolated; a twentieth of what is repaired
+        findings.append(at_most(f"{name} {kind}: W₂ with weights", repaired, mfg.exact(0.0, "claim"), resolution=2e-3))
     return Evidence([*findings, gaussian(weight)])
 
 
