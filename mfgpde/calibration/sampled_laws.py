@@ -26,7 +26,7 @@ class SampledLaws:
     """W₁, W₂, KS and KL between what a sampler generates and the data, on a line."""
 
     covers = ("samplers.Distances.w1", "samplers.Distances.w2", "samplers.Distances.ks", "samplers.Distances.kl")
-    remembered = ()
+    remembered = ((0, 75),)
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a process, a Gaussian, a sampler with noise or without, and a number of steps."""

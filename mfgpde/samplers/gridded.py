@@ -64,12 +64,20 @@ class Gridded:
         return Gridded(grid, blurred(carried / grid.volume, deviation, grid))
 
     def _around(self, means: Array, deviation: float) -> CartesianGrid:
+        """Return a grid that holds what is carried and its blur, its nodes no closer than the carried points.
+
+        Closer nodes would beat with them: waves longer than a cell, of relative size δ⁴ for spacings in the ratio 1 + δ,
+        which a blur of less than some cells does not take away.
+        """
         least = max(SEEN * float(self.density.max()), -2 * float(self.density.min()))
-        seen = means[self.density.ravel() > least]
+        counts = self.density.ravel() > least
+        seen, before = means[counts], self.grid.points.reshape(-1, self.grid.dimension)[counts]
         low, high = seen.min(axis=0) - MARGIN * deviation, seen.max(axis=0) + MARGIN * deviation
         cells = np.asarray(self.grid.cells)
         width = np.maximum(high - low, 1e-12 * (1 + np.abs(high))) / (cells - 2 * CLEAR)
-        return CartesianGrid(tuple(low - CLEAR * width), tuple(high + CLEAR * width), self.grid.cells)
+        carried = np.asarray(self.grid.spacing) * np.ptp(seen, axis=0) / np.maximum(np.ptp(before, axis=0), 1e-300)
+        middle, half = 0.5 * (low + high), 0.5 * cells * np.maximum(width, carried)
+        return CartesianGrid(tuple(middle - half), tuple(middle + half), self.grid.cells)
 
     @property
     def box(self) -> tuple[Array, Array]:

@@ -5,6 +5,8 @@ import pytest
 from scipy.special import ndtr
 
 import mfgpde as mfg
+from mfgpde.calibration.sampled_laws import affine, between_gaussians
+from mfgpde.samplers.generated import prior
 from mfgpde.samplers.gridded import Gridded, start_grid
 from mfgpde.samplers.line import Line, Quantiles
 
@@ -62,3 +64,19 @@ def test_a_move_to_what_is_not_a_number_is_refused():
     start = mfg.gaussian(0.0, 1.0)
     with pytest.raises(ValueError, match="finite"):
         Gridded.of(start, start_grid(start, 64)).moved(lambda x: (np.where(x > 0, np.nan, x), 0.1))
+
+
+@pytest.mark.parametrize("cells", [512, 1024, 1536])
+def test_noise_narrower_than_cells_leaves_errors_of_order_four(cells):
+    """36 moves whose noise falls to half a cell, against the Gaussian that affine moves make: W₂ and KL in closed form."""
+    process = mfg.VariancePreserving(0.1, 6.0, 2.786)
+    law = mfg.gaussian(0.2, 0.7156)
+    model = mfg.samplers.Model(process, mfg.ExactScore(process, law))
+    times = mfg.samplers.LogSNR().times(process, 36, stop=1.26e-3)
+    end, sampler, start = mfg.densities.marginal(process, law, 1.26e-3), mfg.samplers.DDIM(eta=0.62), prior(model)
+    found = mfg.samplers.generated_law(sampler, model, times, start, cells=cells).against(end)
+    right = between_gaussians(end, affine(sampler, model, times, start))
+    assert abs(found.kl.value - right["kl"]) < 2e-8 * (512 / cells) ** 4 + 1e-12
+    assert abs(found.w2.value - right["w2"]) < 2e-12 * (512 / cells) ** 4 + 1e-13
+    for name in ("w1", "w2", "ks", "kl"):
+        assert abs(getattr(found, name).value - right[name]) <= getattr(found, name).half_width
