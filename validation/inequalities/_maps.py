@@ -101,7 +101,7 @@ def bounded(T, d, count):
         beyond = mfg.Estimate(0.0, outside, mfg.Kind.BOUND, "tails")
         return [
             mfg.solvers.certified_integral(
-                lambda *x, k=k: formulas(T, x)[k], (-REACH,) * d, (REACH,) * d, tolerance=1e-6, cells={1: 64, 2: 48}[d]
+                lambda *x, k=k: formulas(T, x)[k], (-REACH,) * d, (REACH,) * d, tolerance=1e-5, cells={1: 48, 2: 24}[d]
             )
             + beyond
             for k in range(3)

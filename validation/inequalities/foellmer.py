@@ -110,14 +110,14 @@ def optimal(level, rng, energy=1.0, noise=1.0, solved=True, dimensions=(1, 2, 3)
                     mfg.Estimate(e.value, 1e-13 * (1 + abs(e.value)), mfg.Kind.BOUND, "rules exact for polynomials")
                     for e in (kl, *spent)
                 )
-            # δ: what the rules leave: nothing for shifts
-            small = 2.5e-12 if label == "shift" else {1: 1e-6, 2: 2e-3, 3: 2e-3}[d]
+            # δ: what the rules leave of narrow blobs, of some draws a hundred times as much as of others; nothing for shifts
+            small = 2.5e-12 if label == "shift" else {1: 1.4e-8, 2: 3e-5, 3: 2e-3}[d]
             findings.append(
                 equal(f"{d}D {label}: energy over KL", spent[0] / kl, mfg.exact(1.0, "claim"), resolution=small)
             )
             for bend, other in zip(used[1:], spent[1:], strict=True):
                 label = f"{d}D: energy of a drift with c bent by {bend:g} over KL"
-                findings.append(at_least(label, other / kl, mfg.exact(1.0, "claim"), resolution=1e-4))
+                findings.append(at_least(label, other / kl, mfg.exact(1.0, "claim"), resolution=0.0))
     if solved:
         law, cells = drawn(rng, 1), Level(level).pick(160, 240, 320)
         gap = between(missed(law, cells, noise), missed(law, cells // 2, noise), "half of the cells")

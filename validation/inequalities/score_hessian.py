@@ -71,13 +71,13 @@ def brackets(level, rng, radius=1.0, dimension=1.0):
         pair = mfg.GaussianMixture([0.5, 0.5], [[-R, 0.0], [R, 0.0]], NARROW)
         high = curvatures(process, pair, t, np.zeros((1, 2)))[1]
         findings += [
-            at_most(f"{name}: (largest slope + 1/V) V²/(aR)², clouds", exact(max(above)), one, resolution=1e-10),
+            at_most(f"{name}: (largest slope + 1/V) V²/(aR)², clouds", exact(max(above)), one, resolution=7.5e-11),
             at_least(
-                f"{name}: V × least slope, clouds", exact(min(below)), mfg.exact(-dimension, "claim"), resolution=1e-10
+                f"{name}: V × least slope, clouds", exact(min(below)), mfg.exact(-dimension, "claim"), resolution=9.5e-11
             ),
             # δ: the points' own width
             equal(
-                f"{name}: the same for two points, in the middle", exact((high + 1 / V) / upper), one, resolution=1e-10
+                f"{name}: the same for two points, in the middle", exact((high + 1 / V) / upper), one, resolution=9.5e-11
             ),
         ]
     return Evidence(findings + heat(level, rng, dimension))
@@ -102,10 +102,10 @@ def heat(level, rng, dimension):
                 found.append(float((score.potential(x, s) - score.potential(y, t) - bound).max()))
     zero, minus = mfg.exact(0.0, "claim"), mfg.exact(-1.0, "claim")
     return [
-        at_least("2Dt/d × least Δlog u, heat flow", exact(min(worst)), minus, resolution=1e-10),
-        equal("the same from one point", exact(min(point)), minus, resolution=1e-10),
-        at_most("log of both sides of Harnack's inequality", exact(max(rise)), zero, resolution=1e-10),
-        equal("the same from one point, on its rays", exact(max(ray)), zero, resolution=1e-10),
+        at_least("2Dt/d × least Δlog u, heat flow", exact(min(worst)), minus, resolution=9.5e-11),
+        equal("the same from one point", exact(min(point)), minus, resolution=9.5e-11),
+        at_most("log of both sides of Harnack's inequality", exact(max(rise)), zero, resolution=4.5e-11),
+        equal("the same from one point, on its rays", exact(max(ray)), zero, resolution=4.5e-11),
     ]
 
 
