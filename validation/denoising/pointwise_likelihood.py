@@ -71,8 +71,8 @@ def likelihood(level, rng, integral=1.0, weighted=True):
         found = mfg.Estimate(
             float(np.abs(fine).max()), float(np.abs(fine - rough).max()) + 1e-11, mfg.Kind.EXTRAPOLATED, "coarser rules"
         )
-        # δ: what the rules leave, the worse the fewer points an axis
-        small = {1: 8e-10, 2: 1e-7, 3: 2e-4}[d]
+        # δ: what the rules leave, the worse the fewer points an axis, and of some draws a hundred times as much as of others
+        small = {1: 8e-10, 2: 1e-7, 3: 2e-5}[d]
         findings.append(
             equal(f"{d}D: right side + log p, at six points", found, mfg.exact(0.0, "claim"), resolution=small)
         )

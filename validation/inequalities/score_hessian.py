@@ -73,11 +73,17 @@ def brackets(level, rng, radius=1.0, dimension=1.0):
         findings += [
             at_most(f"{name}: (largest slope + 1/V) V²/(aR)², clouds", exact(max(above)), one, resolution=7.5e-11),
             at_least(
-                f"{name}: V × least slope, clouds", exact(min(below)), mfg.exact(-dimension, "claim"), resolution=9.5e-11
+                f"{name}: V × least slope, clouds",
+                exact(min(below)),
+                mfg.exact(-dimension, "claim"),
+                resolution=9.5e-11,
             ),
             # δ: the points' own width
             equal(
-                f"{name}: the same for two points, in the middle", exact((high + 1 / V) / upper), one, resolution=9.5e-11
+                f"{name}: the same for two points, in the middle",
+                exact((high + 1 / V) / upper),
+                one,
+                resolution=9.5e-11,
             ),
         ]
     return Evidence(findings + heat(level, rng, dimension))

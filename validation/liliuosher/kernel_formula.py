@@ -78,7 +78,7 @@ def _wells(level, beta):
             )
         )
     found = []
-    for k, (what, resolution) in enumerate((("L¹ of ρ_T", 8e-3), ("U(0)", 3e-3), ("cost", 3e-3))):
+    for k, (what, resolution) in enumerate((("L¹ of ρ_T", 8e-3), ("U(0)", 3e-3), ("cost", 2e-3))):
         (a, b) = (row[k] for row in rows)
         error = mfg.Estimate(
             b, abs(a - b) / 2, mfg.Kind.EXTRAPOLATED, f"{rows[1][3]} cells, half the change from {rows[0][3]}"

@@ -45,7 +45,7 @@ def clipped(level, limit=1.0, narrow=1.0):
     inside, others = distance(NARROW, narrow, counts)
     return Evidence(
         [
-            at_least("data beyond c: W₂", found, mfg.exact(float(beyond), "quadrature"), resolution=2e-4),
+            at_least("data beyond c: W₂", found, mfg.exact(float(beyond), "quadrature"), resolution=0.0),
             at_most(
                 "data beyond c: W₂ over that of the nearest law on [−c, c], less one",
                 found / float(beyond) - 1,

@@ -158,6 +158,7 @@ def three(level, rng, own=(0, 1, 2), rivals=((1, 2), (0, 2), (0, 1))):
 
 
 DELTA = (2e-3, 8e-8, 8e-8)
+"""a fiftieth of what the others cost more; what optimisers leave of values of size one"""
 
 
 def estimated(fine, coarse):
