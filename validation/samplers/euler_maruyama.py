@@ -46,7 +46,7 @@ def divergence(horizon, steps, error=0.0, prior=False):
 def slope(a, b, factor, label):
     """Return log(a/b)/log(factor), with what the bars of both make of it."""
     bar = (a.half_width / a.value + b.half_width / b.value) / np.log(factor)
-    return mfg.Estimate(float(np.log(a.value / b.value) / np.log(factor)), bar, mfg.Kind.EXTRAPOLATED, label)
+    return mfg.Estimate(float(np.log(a.value / b.value) / np.log(factor)), bar, min(a.kind, b.kind), label)
 
 
 @claim.measure
