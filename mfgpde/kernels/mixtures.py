@@ -112,7 +112,7 @@ def _dot(a, b, n) -> float:
 
 @njit(cache=True, error_model="numpy")
 def _averages(
-    block: int,
+    block: np.int64,
     x: Array,
     centres: Array,
     constants: Array,
@@ -182,7 +182,7 @@ def _averages(
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _averages_of_few(
-    block: int,
+    block: np.int64,
     x: Array,
     centres: Array,
     constants: Array,
@@ -260,7 +260,7 @@ def _averages_of_few(
 
 @njit(cache=True, error_model="numpy")
 def _products(
-    block: int,
+    block: np.int64,
     x: Array,
     direction: Array,
     centres: Array,

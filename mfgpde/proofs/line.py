@@ -90,7 +90,9 @@ class Line:
         return -self + other
 
     def __pow__(self, power: int) -> Line:
-        found = self
+        if power < 0 or power != int(power):
+            raise ValueError(f"whole powers are 0, 1, 2, …, got {power}")
+        found = self if power else constant(1.0)
         for _ in range(power - 1):
             found = found * self
         return found
@@ -143,7 +145,7 @@ def _beyond(law: Law, bound: Ball, reach: Ball) -> Ball:
     """Return ∫ bound(|x|) p over |x| > reach: J_n = m J_{n−1} + (n−1)v J_{n−2} + v R^{n−1} N(R), on both sides."""
     import flint
 
-    coefficients, total = bound.coeffs(), flint.arb(0)
+    coefficients, total = bound.coeffs() or [flint.arb(0)], flint.arb(0)  # zero has none
     for one in law.parts:
         for m in (one.mean, -one.mean):
             v = one.variance
