@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.core.arrays import Array, Backend, dot, namespace, require_memory, to_host
+from mfgpde.core.arrays import Array, Backend, dot, elsewhere, namespace, require_memory, to_host
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.progress import meter
 from mfgpde.equilibria.anderson import Mixer
@@ -27,6 +27,7 @@ from mfgpde.equilibria.heat import RANGE
 from mfgpde.equilibria.noisy_steps import NoisySteps
 from mfgpde.games import Functional, MeanFieldGame
 from mfgpde.grids import CartesianGrid
+from mfgpde.kernels.replay import LARGEST, Replayed, directly
 
 
 def solves(game: MeanFieldGame) -> str:
@@ -146,6 +147,7 @@ class _Sweeps:
         self.above_dual = 0.0
         self.careful, self.too_wide = False, False
         self.spans: list[Any] = []
+        self.replayed: Any = Replayed() if zero.size <= LARGEST else directly
         self._backward(update=False)
 
     def resume(self, moved: Array) -> None:
@@ -161,13 +163,18 @@ class _Sweeps:
         s = self.paths.weights[k] / self.paths.gamma
         end = k == self.count and not self.terminal.linear
         if not end:
-            return self.interaction.kl_proximal(log_a, s, self.known[k])  # pyright: ignore[reportOptionalMemberAccess]
+            return self._inner(k, log_a, self.known[k])
         alone = self.terminal.kl_proximal(log_a, 1 / self.paths.gamma, self.known_end)
         if self.interaction is None or self.terminal.hard:
             return alone
         return _both(
             log_a, alone, ((self.interaction, s, self.known[k]), (self.terminal, 1 / self.paths.gamma, self.known_end))
         )
+
+    def _inner(self, k: int, log_a: Array, known: Any) -> Array:
+        """Return the same at a time before the end."""
+        assert self.interaction is not None
+        return self.interaction.kl_proximal(log_a, self.paths.weights[k] / self.paths.gamma, known)
 
     def _noise(self, logs: Array) -> Array:
         """Return noised logarithms; how wide they are is noted where they lie, and looked at with the gap."""
@@ -181,18 +188,41 @@ class _Sweeps:
         self.behind[0] = self.log_initial - self.ahead[0]
         for k in range(1, self.count + 1):
             before = self.behind[k - 1] - (self.fixed[k - 1] + self.moved[k - 1] if k > 1 else 0.0)
-            self.behind[k] = self._noise(before)
-            if update:
-                self._update(k)
+            self._through(k, before, self.behind, self.ahead, update)
 
     def _backward(self, update: bool) -> None:
         self.ahead[self.count] = np.zeros_like(self.log_initial)
-        for k in range(self.count, 0, -1):
-            if k < self.count:
-                self.ahead[k] = self._noise(self.ahead[k + 1] - self.fixed[k + 1] - self.moved[k + 1])
+        if update:
+            self._update(self.count)
+        for k in range(self.count - 1, 0, -1):
+            after = self.ahead[k + 1] - self.fixed[k + 1] - self.moved[k + 1]
+            self._through(k, after, self.ahead, self.behind, update)
+        self.ahead[0] = self._noise(self.ahead[1] - self.fixed[1] - self.moved[1])
+
+    def _through(self, k: int, logs: Array, into: list[Array], others: list[Array], update: bool) -> None:
+        """Noise what comes to time k, and update its potential: on a device one launch, recorded, for all inner times."""
+        if self.careful or not elsewhere(logs) or k == self.count:
+            into[k] = self._noise(logs)
             if update:
                 self._update(k)
-        self.ahead[0] = self._noise(self.ahead[1] - self.fixed[1] - self.moved[1])
+            return
+        update = update and self._sees_density(k)
+
+        def work(logs: Array, *more: Array) -> tuple[Any, ...]:
+            found, span = self.paths.noise.at_once(logs)
+            if not update:
+                return found, span
+            other, fixed, *known = more
+            log_a = found + other - fixed
+            return found, span, log_a - self._inner(k, log_a, known[0] if known else None)
+
+        given = (others[k], self.fixed[k], *(() if self.known[k] is None else (self.known[k],))) if update else ()
+        key = (update, self.paths.weights[k])
+        found = self.replayed(key, work, logs, *given)
+        into[k], span, *moved = (a.copy() for a in found)  # what is recorded is filled anew the next time
+        self.spans.append(span)
+        if update:
+            (self.moved[k],) = moved
 
     def _update(self, k: int) -> None:
         if self._sees_density(k):
@@ -325,6 +355,7 @@ class _Sweeps:
         )  # fmt: skip
 
     def _come_home(self) -> None:
+        self.replayed = directly  # recordings hold memory of the device
         for name in ("marginals", "ahead", "fixed", "moved", "running"):
             setattr(self, name, [to_host(a) for a in getattr(self, name)])
         self.known = [None if c is None else to_host(c) for c in self.known]

@@ -167,3 +167,20 @@ def test_a_sweep_of_an_entropic_game_fetches_no_number_a_step(steps, fake, count
     few, many = found
     assert (many["fetched"] - few["fetched"]) / 6 <= 3
     assert (many["bytes fetched"] - few["bytes fetched"]) / 6 <= 8 * (9 * 9 + 4)
+
+
+def test_a_time_of_an_entropic_sweep_is_one_recorded_launch(fake, counts):
+    """Beside it what is copied in and out, three times a sweep: forwards, backwards, and forwards for the gap."""
+    shy = mfg.games.crowd_motion(
+        mfg.gaussian([-0.8, 0.0], 0.2, 2), lambda x: np.sum((x - 0.8) ** 2, axis=-1), viscosity=0.4, aversion=3.0
+    )
+    grid, found = mfg.CartesianGrid.cube(3.0, 24, 2), []
+    for steps in (4, 8):
+        for iterations in (3, 5):
+            counts.clear()
+            there = solve_entropic(shy, grid, steps=steps, tolerance=0.0, iterations=iterations, backend="cupy")
+            found.append(counts["launches"])
+        here = solve_entropic(shy, grid, steps=steps, tolerance=0.0, iterations=iterations)
+        np.testing.assert_allclose(there.densities, here.densities, rtol=1e-10, atol=1e-13)
+    of_four, of_eight = (found[1] - found[0]) / 2, (found[3] - found[2]) / 2
+    assert (of_eight - of_four) / 4 <= 85  # 348 without recordings: the proximal map of a power is fifty of them
