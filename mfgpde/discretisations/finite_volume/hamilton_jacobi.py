@@ -16,6 +16,9 @@ from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import Integrator, RungeKuttaChebyshev
 
+MOST_AT_ONCE = 2**20
+"""cells up to which a Hamiltonian on a device is asked at all ends of its differences at once, 4d² numbers a cell"""
+
 
 @dataclass(eq=False)
 class AtCentres:
@@ -31,6 +34,23 @@ class AtCentres:
     def points(self) -> Array:
         """The cell centres where H is evaluated, once it is known to compute there."""
         return computing(self.equation.hamiltonian, "the Hamiltonian", self.grid, self.xp)
+
+    def fastest(self, p: Array, t: float) -> Array:
+        """Return max|∂H/∂p_i| at slopes p (*cells, d), (d,), where they lie; on a device from one call if H allows it."""
+        return largest_slopes(lambda q: self.equation.hamiltonian(self.points, q, t), p, self._at_once)
+
+    @cached_property
+    def _at_once(self) -> bool:
+        """Whether H takes several slopes a point, tried at two cells: there a call costs launches, whatever it computes."""
+        if self.xp is np or int(np.prod(self.grid.cells)) > MOST_AT_ONCE:
+            return False
+        x = self.points.reshape(-1, self.grid.dimension)[:2]
+        p, H = np.stack([x, 0.5 * x + 0.1, x - 0.3]), self.equation.hamiltonian
+        try:
+            together = to_host(H(x, p, 0.0))
+            return np.array_equal(together, np.array([to_host(H(x, q, 0.0)) for q in p]), equal_nan=True)
+        except Exception:  # whatever a function of one slope a point does with several
+            return False
 
     def frozen(self, t0: float, t1: float) -> Self:
         """Return itself: the stages evaluate the coefficients at their own times."""
@@ -64,15 +84,23 @@ class CentralDifferences(AtCentres):
         """Return Σ 4D/h² + Σ max|∂H/∂p_i|/h_i at the present gradient, with a margin of 10 %."""
         gradient, _ = gradient_and_laplacian(u, self.grid, self.walls)
         diffusive = sum(4 * float(self.equation.diffusivity(t)) / h**2 for h in self.grid.spacing)
-        slopes = to_host(largest_slopes(lambda p: self.equation.hamiltonian(self.points, p, t), gradient))
+        slopes = to_host(self.fastest(gradient, t))
         return 1.1 * (diffusive + sum(float(c) / h for c, h in zip(slopes, self.grid.spacing, strict=True)))
 
 
-def largest_slopes(function: Callable[[Array], Array], p: Array) -> Array:
-    """Return max|∂function/∂p_i| over the grid (d,), where p lies, by central differences (for quadratics exact)."""
+def largest_slopes(function: Callable[[Array], Array], p: Array, at_once: bool = False) -> Array:
+    """Return max|∂function/∂p_i| over the grid (d,), where p lies, by central differences (for quadratics exact).
+
+    With `at_once` the function is called once, for all ends (2d, *cells, d).
+    """
     largest = np.abs(p).max()
     step = 1e-3 * (largest + (largest == 0))  # at rest there is no unit of p
     moves = step * _directions(p)
+    if at_once:
+        d = p.shape[-1]
+        moves = moves.reshape(d, *(1,) * (p.ndim - 1), d)
+        values = function(np.concatenate([p + moves, p - moves]))
+        return np.abs(values[:d] - values[d:]).reshape(d, -1).max(axis=1) / (2 * step)
     return np.stack([np.abs(function(p + e) - function(p - e)).max() for e in moves]) / (2 * step)
 
 
