@@ -109,9 +109,10 @@ class ElementField:
         values = np.asarray(f(self.pieces.points(at))) * self.pieces.values(at)
         return float(np.sum(self._jacobians[:, None] * weights * values))
 
-    def negative(self, nodes: int) -> float:
-        """Return ∫u⁻ by Gauss points on every cell."""
-        at, weights = gauss(self.grid.dimension, nodes)
+    @property
+    def negative(self) -> float:
+        """What ∫u⁻ is, by Gauss points on every cell."""
+        at, weights = gauss(self.grid.dimension, self.pieces.degree + 1)
         return float(np.sum(self._jacobians[:, None] * weights * np.maximum(-self.pieces.values(at), 0.0)))
 
     def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:

@@ -219,8 +219,9 @@ def _in_its_box(best: ErrorBound, solution: Solved, last: int, first: FirstField
     space, ends = solution.discretisation, (float(solution.times[0]), float(solution.times[last]))
     if getattr(space, "walls", "") != "far" or not isinstance(space, FiniteVolume) or not has_kernel(solution.equation):
         return best
-    beyond = 2 * exit_bound(process_of(solution.equation), solution.start, space.grid, *ends)
-    if beyond + best.parts["second solve"] > WORTH * best.value:
+    left = WORTH * best.value - best.parts["second solve"]
+    beyond = 2 * exit_bound(process_of(solution.equation), solution.start, space.grid, *ends) if left > 0 else np.inf
+    if beyond > left:
         return best
     order = 4 if float(solution.equation.diffusivity(ends[0])) > 0 else 2
     inside = Second(replace(space, order=order, walls="reflecting"), (SHARP.pieces,), SHARP.rtol)
@@ -282,9 +283,9 @@ def _bound(
     if not np.isfinite(sum(found.values())):
         raise ValueError(f"the residual is not finite: {found}; is the drift, on the whole box?")
     if work.density and isinstance(solution.start, Density):
-        seen = work.negative(latest), asked.negative(work.nodes)
-        _signs(seen[0], start + residual + wall, "second solve", found, sampled)
-        _signs(seen[1], sum(found.values()), "reconstruction", found, sampled)
+        second_one = grid.volume * float(np.sum(np.maximum(-latest, 0.0)))
+        _signs(second_one, start + residual + wall, "second solve", found, sampled)
+        _signs(asked.negative, sum(found.values()), "reconstruction", found, sampled)
     if work.space.walls == "far":
         moment += found["box"] * float(np.sum(np.maximum(*(np.square(end) for end in (grid.lower, grid.upper)))))
     else:

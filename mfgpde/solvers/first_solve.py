@@ -44,8 +44,9 @@ class FirstField(Protocol):
         """Return ∫f u by Gauss points."""
         ...
 
-    def negative(self, nodes: int) -> float:
-        """Return ∫u⁻ by Gauss points."""
+    @property
+    def negative(self) -> float:
+        """What ∫u⁻ is at least: the negative part of its means over cells, or at their points."""
         ...
 
 
@@ -85,9 +86,10 @@ class GridField:
         """As in `FirstField`."""
         return Reconstruction.of(self.space, nodes).integral(f, self.u)
 
-    def negative(self, nodes: int) -> float:
+    @property
+    def negative(self) -> float:
         """As in `FirstField`."""
-        return Reconstruction.of(self.space, nodes).negative(self.u)
+        return self.space.grid.volume * float(np.sum(np.maximum(-self.u, 0.0)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -109,9 +110,15 @@ def interpolated(
     return made
 
 
+@cache
+def gauss(nodes: int) -> tuple[Array, Array]:
+    """Return Gauss's points and weights on [−1, 1]; few numbers are asked for often."""
+    return legendre.leggauss(nodes)
+
+
 def rule(nodes: int) -> tuple[Array, Array]:
     """Return Gauss's points and weights on [0, 1]."""
-    at, weight = legendre.leggauss(nodes)
+    at, weight = gauss(nodes)
     return 0.5 * (at + 1), 0.5 * weight
 
 

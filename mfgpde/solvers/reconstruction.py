@@ -19,6 +19,7 @@ from scipy.interpolate import make_interp_spline
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations import Discretisation, FiniteVolume, Spectral
 from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.hermite import gauss
 
 CUT = 2
 """cells at a far wall over which a reconstruction falls to zero"""
@@ -49,7 +50,7 @@ class Panels:
     @property
     def rule(self) -> tuple[Array, Array]:
         """Points and weights, panel after panel."""
-        rules = {int(n): np.polynomial.legendre.leggauss(int(n)) for n in np.unique(self.nodes)}
+        rules = {int(n): gauss(int(n)) for n in np.unique(self.nodes)}
         middles, halves = 0.5 * (self.edges[1:] + self.edges[:-1]), 0.5 * self.lengths
         own = [rules[int(n)] for n in self.nodes]
         parts = [(m + h * x, h * w) for m, h, (x, w) in zip(middles, halves, own, strict=True)]
@@ -103,10 +104,6 @@ class Reconstruction:
     def integral(self, f: Callable[[Array], Array], u: Array) -> float:
         """Return ∫f u by the points."""
         return float(np.sum(np.asarray(f(self.points)) * self.value(u) * self.weights))
-
-    def negative(self, u: Array) -> float:
-        """Return ∫u⁻ by the points."""
-        return float(np.sum(np.maximum(-self.value(u), 0.0) * self.weights))
 
     def all(self, u: Array) -> tuple[Array, list[Array], Array]:
         """Return u, ∂_i u and Δu at the points; what tables of the first axes make is made once."""

@@ -208,10 +208,6 @@ class Residual:
         rise = self._field(x + step, t)[..., axis] - self._field(x - step, t)[..., axis]
         return np.asarray(rise) / (2 * step[axis])
 
-    def negative(self, u: Array) -> float:
-        """Return the negative part of a reconstruction, at the points."""
-        return self.at.negative(u)
-
     def check_finite(self) -> None:
         """Raise ValueError where drift or divergence are not finite at the points, at the first time or the last."""
         begin, end = float(self.solution.times[0]), float(self.solution.times[-1])
