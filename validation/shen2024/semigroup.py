@@ -54,14 +54,15 @@ def _line(level, rng, rate):
                 mfg.scores.Semigroup(mfg.scores.HermiteBasis(1, degree, KAPPA)).embedding(points).density(x, rate * t)
             )
             errors.append(float(grid.integrate(np.abs(found - known))))
-        # the next degree is smaller by e^{−10 t} or more: the last change bounds what is left
-        left = mfg.Estimate(errors[-1], abs(errors[-2] - errors[-1]), mfg.Kind.EXTRAPOLATED, f"degree {degrees[-1]}")
+        left = mfg.Estimate(
+            errors[-1], 1e-13, mfg.Kind.BOUND, f"degree {degrees[-1]} against the kernel, in 400 places"
+        )
         findings.append(
             equal(
                 f"200 points, t = {t:g}: L¹ of expansion and Mehler's kernel",
                 left,
                 zero,
-                resolution=4e-3 if t < 0.5 else 5e-6,
+                resolution=4.5e-5 if t < 0.5 else 2e-12,
             )
         )
         series.append(Series(f"t = {t:g}", "degree", list(degrees), "L¹ from Mehler's kernel", errors, "y"))
@@ -119,9 +120,9 @@ def _double_well(level, rate):
     moments = (basis(nodes.points) * start.density(nodes.points)[:, None]).sum(axis=0) * nodes.volume
     values = np.exp(basis.stationary(x, 0)[0]) * (basis(x) @ mfg.scores.Semigroup(basis)(moments, rate * t))
     error = float(line.integrate(np.abs(values - solved)))
-    bar = mfg.Estimate(error, 2e-3, mfg.Kind.EXTRAPOLATED, f"{cells} volumes")
+    bar = mfg.Estimate(error, 1e-12, mfg.Kind.BOUND, f"{cells} volumes, as solved for")
     return equal(
-        "double well: L¹ of finite-element expansion and volumes", bar, mfg.exact(0.0, "the claim"), resolution=1e-2
+        "double well: L¹ of finite-element expansion and volumes", bar, mfg.exact(0.0, "the claim"), resolution=1.7e-4
     )
 
 
@@ -152,12 +153,12 @@ def _sphere(rng, rate, lost):
     harmonics = np.concatenate([[degree * (degree + 1.0)] * (2 * degree + 1) for degree in range(6)])
     off = float(np.abs(rate * basis.eigenvalues[kept] - harmonics).max())
     return [
-        equal("sphere: L¹ of elements and Legendre's series", bar, mfg.exact(0.0, "the claim"), resolution=1e-2),
+        equal("sphere: L¹ of elements and Legendre's series", bar, mfg.exact(0.0, "the claim"), resolution=2.4e-4),
         equal(
             "sphere: the lowest 36 eigenvalues, each copy counted, from l(l + 1)",
             mfg.Estimate(off, 1e-4, mfg.Kind.BOUND, "elements of degree three"),
             mfg.exact(0.0, "2l + 1 harmonics of each degree"),
-            resolution=1e-2,
+            resolution=7e-4,
         ),
     ]
 
