@@ -105,9 +105,9 @@ def broken(level, rng, time=1.0, clones=1.0, blobs=2):
     findings.append(
         equal(
             "x* against t_c − t: slope",
-            mfg.Estimate(power, 2e-3, mfg.Kind.EXTRAPOLATED, "1e-3 and 1e-4 before"),
+            mfg.Estimate(power, 1e-5, mfg.Kind.BOUND, "1e-3 and 1e-4 before, roots to 1e-9"),
             mfg.exact(0.5, "claim"),
-            resolution=5e-3,
+            resolution=2e-3,
         )
     )
     cells = Level(level).pick(200, 400, 800)

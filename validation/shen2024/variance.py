@@ -87,12 +87,16 @@ def slopes_in_noise(level, rng, loud=1.0, copies=False):
                 variances[1, block, k] = variances[0, block, k]
     v = np.array([float(PROCESS.variance(t)) for t in times])
     findings = []
-    for name, values, rate in zip(("denoising", "operator-informed"), variances, (-1.0, 0.0), strict=True):
+    for name, values, rate, delta in zip(
+        ("denoising", "operator-informed"), variances, (-1.0, 0.0), (0.05, 2.5e-3), strict=True
+    ):
         near, far = (np.log(values[:, k + 1] / values[:, k]) / np.log(v[k + 1] / v[k]) for k in (0, 1))
         slope = mfg.diagnostics.mean_interval(near, "blocks of samples")
         bent = mfg.Estimate(0.0, abs(float(np.mean(far - near))), mfg.Kind.EXTRAPOLATED, "a decade further")
         leading = mfg.exact(rate, "leading term")
-        findings.append(equal(f"{name}: slope of the gradient's variance in v", slope + bent, leading, resolution=0.05))
+        findings.append(
+            equal(f"{name}: slope of the gradient's variance in v", slope + bent, leading, resolution=delta)
+        )
     series = [
         Series(name, "v(t)", v.tolist(), "variance of the gradient", row.mean(axis=0).tolist())
         for name, row in zip(("denoising", "operator-informed"), variances, strict=True)

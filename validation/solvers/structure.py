@@ -48,7 +48,7 @@ def structure(level, rng, well_balanced=True, mass_factor=1.0, below=0.0, aside=
                 f"{name}: mass lost per unit time",
                 bound(drift, 100 * EPS, "sums of 1e4 cells over 1e3 stages"),
                 zero,
-                resolution=1.5e-13,
+                resolution=1.1e-13,
             )
         )
         if "Euler" in name or "RKC" in name:
