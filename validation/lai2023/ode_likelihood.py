@@ -264,8 +264,9 @@ BLOBS = {
 """data, a law that the ODE carries, and one whose score is the learned one"""
 
 
-def proved(diffusivity, cross):
-    """Return ∂_t KL(p‖q) over −D E_p[(s_θ − ∇log p)·(∇log q − ∇log p)] at an instant, both mixtures."""
+@cache
+def of_an_instant():
+    """Return ∂_t KL(p‖q) and −D E_p[(s_θ − ∇log p)·(∇log q − ∇log p)] at an instant, both mixtures."""
     now = mfg.proofs.Instant.of(mfg.OrnsteinUhlenbeck(horizon=1.0), 0.2)
     law = mfg.proofs.MovingMixture.noised(BLOBS["p"], now)
     carried, learned = (mfg.proofs.MovingMixture.of(BLOBS[name]).log_density for name in ("q", "learned"))
@@ -275,7 +276,13 @@ def proved(diffusivity, cross):
     speed = -widening - velocity * carried.slope  # ∂_t log q of the continuity equation
     change = mfg.proofs.mean(law, log_p.speed * (log_p.value - carried.value) - speed)
     mixed = mfg.proofs.mean(law, (learned.slope - log_p.slope) * (carried.slope - log_p.slope))
-    ratio = mfg.proofs.estimate(change / (-cross * diffusivity * now.diffusivity * mixed), "balls")
+    return change, -now.diffusivity * mixed
+
+
+def proved(diffusivity, cross):
+    """Return the ratio of both."""
+    change, mixed = of_an_instant()
+    ratio = mfg.proofs.estimate(change / (cross * diffusivity * mixed), "balls")
     # δ: no quadrature is left; seven roundings of a double
     return equal("1D, an instant: left over right, proved", ratio, 1.0, resolution=1.5e-15)
 

@@ -49,6 +49,12 @@ def generated(score, count, rng, steps):
     return (x + left[0, 0] * score(x, STOP)) / factor[0, 0]
 
 
+def learned(n, seed, level, kind="equal_time"):
+    """Return a kept network, or at level full one that is trained anew, in the setting that the kept ones were chosen for."""
+    full = Level(level) is Level.FULL
+    return networks.trained(n, seed, kind).score if full else networks.network(n, seed, level, kind)
+
+
 def ratio(score, training, fresh, rng, level, times=1):
     """Return the ratio of distances of a score's samples."""
     count, steps = Level(level).pick((400, 100), (1000, 200), (2000, 300))
@@ -68,7 +74,7 @@ def copies(level, rng, of_samples=False, of_law=False, long=True):
         for seed in range(Level(level).pick(2, 4, 8)):
             training, fresh = networks.samples(n, seed), networks.DATA.sample(2000, rng)
             own = mfg.ExactScore(networks.PROCESS, mfg.GaussianMixture(np.full(n, 1 / n), training, 1e-10))
-            found.append(ratio(own if of_samples else networks.network(n, seed, level), training, fresh, rng, level))
+            found.append(ratio(own if of_samples else learned(n, seed, level), training, fresh, rng, level))
         lowest = min(found, key=lambda e: e.lower)
         findings.append(at_least(f"{n} samples: networks, lowest ratio", lowest, half, resolution=0.05))
         rows.append(lowest.value)
@@ -82,7 +88,7 @@ def copies(level, rng, of_samples=False, of_law=False, long=True):
         found = []
         for seed in networks.FEW_SEEDS:
             training, fresh = networks.samples(n, seed), networks.DATA.sample(2000, rng)
-            score = truth if of_law else networks.network(n, seed, level, kind)
+            score = truth if of_law else learned(n, seed, level, kind)
             found.append(ratio(score, training, fresh, rng, level, times=4))
         few.append(sum(found[1:], found[0]) / len(found))
     shortest, shorter, longer = few

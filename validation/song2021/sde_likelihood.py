@@ -4,6 +4,7 @@ p is the exact mixture of three blobs; q^SDE comes from finite volumes with a di
 What the identity says of an instant is proved for mixtures on the line, in ball arithmetic.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +64,9 @@ BLOBS = {
 """data, a law that the SDE generates, and one whose score is the learned one"""
 
 
-def proved(diffusivity, slack):
-    """Return ∂_t KL(p‖q) over D(E_p|s_θ − ∇log q|² − E_p|s_θ − ∇log p|²) at an instant, both mixtures."""
+@cache
+def of_an_instant():
+    """Return ∂_t KL(p‖q), D E_p|s_θ − ∇log p|² and D E_p|s_θ − ∇log q|² at an instant, both mixtures."""
     now = mfg.proofs.Instant.of(PROCESS, STOP)
     law = mfg.proofs.MovingMixture.noised(BLOBS["p"], now)
     made, learned = (mfg.proofs.MovingMixture.of(BLOBS[name]).log_density for name in ("q", "learned"))
@@ -75,7 +77,13 @@ def proved(diffusivity, slack):
     speed = -widening - velocity * made.slope - spread  # ∂_t log q, against the direction of the SDE
     change = mfg.proofs.mean(law, log_p.speed * (log_p.value - made.value) - speed)
     loss, mismatch = (mfg.proofs.mean(law, (learned.slope - one.slope) ** 2) for one in (log_p, made))
-    ratio = mfg.proofs.estimate(change / (diffusivity * D * (slack * mismatch - loss)), "balls")
+    return change, D * loss, D * mismatch
+
+
+def proved(diffusivity, slack):
+    """Return ∂_t KL(p‖q) over D(E_p|s_θ − ∇log q|² − E_p|s_θ − ∇log p|²)."""
+    change, loss, mismatch = of_an_instant()
+    ratio = mfg.proofs.estimate(change / (diffusivity * (slack * mismatch - loss)), "balls")
     # δ: no quadrature is left; ten roundings of a double
     return equal("1D, an instant: left over right, proved", ratio, 1.0, resolution=2.5e-15)
 
