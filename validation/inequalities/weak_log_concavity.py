@@ -163,7 +163,7 @@ def beyond_the_line(level, rng, concavity, defect):
                 worst.append((float((bound - np.minimum(one, other)).max()), float(np.abs(one - other).max())))
         lack, moved = max(worst)
         found = mfg.Estimate(lack, moved + 1e-8, mfg.Kind.EXTRAPOLATED, "searches from other pairs")
-        findings.append(at_most(f"{d}D, three blobs: bound − κ_t(r), largest", found, zero, resolution=1e-3))
+        findings.append(at_most(f"{d}D, three blobs: bound − κ_t(r), largest", found, zero, resolution=0.0))
     return findings
 
 
@@ -209,8 +209,8 @@ def propagated(level, rng, concavity=1.0, defect=1.0, beyond=False, pull=1.0):
         step = (values[0] - values[1]) / 3
         found = mfg.Estimate(values[0] + step, abs(step), mfg.Kind.EXTRAPOLATED, "half of the cells, order two")
         what = f"{label}: W₂ of two SDEs from T to t* over its bound"
-        relation = equal if label == "one blob" and not beyond else at_most
-        findings.append(relation(what, found, one, resolution=7e-3))
+        relation, small = (equal, 7e-3) if label == "one blob" and not beyond else (at_most, 0.0)
+        findings.append(relation(what, found, one, resolution=small))
     kappa = Series("κ at t = 0.1, two blobs", "r", list(DISTANCES), "least slope", list(slopes(noised(pair, 0.1))), "")
     return Evidence(findings, [kappa])
 

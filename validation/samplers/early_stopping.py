@@ -96,7 +96,7 @@ def stopped(level, rng, bound=1.0, uniform=False, drop=1.0):
             "divergence of paths over dL²/4N, largest",
             mfg.Estimate(max(ratios), 1e-2, mfg.Kind.EXTRAPOLATED, "steps and nodes"),
             one,
-            resolution=5e-2,
+            resolution=0.0,
         )
     )
     law, n = mfg.densities.bimodal(), 24

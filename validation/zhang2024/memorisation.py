@@ -56,7 +56,7 @@ def memorises(level, rng, of_truth=False, moved=0.0):
                 f"{n} points: distance to the nearest, of that of fresh data",
                 ratio,
                 mfg.exact(0.1, "repeats"),
-                resolution=0.01,
+                resolution=0.0,
             )
         )
         distances = [mfg.transport.wasserstein_points(cloud, fresh[:2000]) for cloud in (samples, training)]

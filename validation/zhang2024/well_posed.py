@@ -107,6 +107,7 @@ def well_posed(level, rng, rate=1.0, reversed_=False):
     carried = forward @ noise if reversed_ else np.linalg.solve(forward, noise)
     grown = mfg.exact(float(np.log10(np.linalg.norm(carried) / np.linalg.norm(noise))), "a matrix")
     findings.append(at_least("reversed heat on 33 points: decades that noise grows", grown, one, resolution=0.0))
+    # δ: a yes or a no
     findings.append(
         equal("a negative diffusivity is refused", mfg.exact(float(refused(reversed_)), "tried"), one, resolution=0.5)
     )
