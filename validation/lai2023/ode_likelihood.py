@@ -31,7 +31,7 @@ family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
 SPACING = {1: 0.06, 2: 0.16}
 """of the points where generation stops, in deviations of the narrowest blob there"""
 NODES = 65
-DELTA = {1: 5e-7, 2: 1e-5}
+DELTA = {1: 5e-7, 2: 2.4e-6}
 """of the worst draw: what order eight leaves of valleys where paths part, coarser in the plane"""
 
 
