@@ -31,7 +31,7 @@ PROCESSES = {
     "Brownian": (mfg.Brownian(), 8.0),
 }
 START, END = 0.1, 0.5
-DELTA = {("VP", 1): 2e-4, ("OU", 1): 2e-4, ("VE", 1): 3.5e-4, ("VP", 2): 1e-3, ("OU", 2): 7e-4, ("VE", 2): 1e-3}
+DELTA = {("VP", 1): 2e-4, ("OU", 1): 2e-4, ("VE", 1): 3.5e-4, ("VP", 2): 5.5e-4, ("OU", 2): 7e-4, ("VE", 2): 1e-3}
 """of logarithms of size ten: what the cells of level quick leave, those of standard in the plane"""
 ELEMENTS = {"VP": 2.8e-4, "OU": 7e-5, "VE": 2e-3}
 """the same of finite elements"""
