@@ -22,7 +22,7 @@ from mfgpde.solvers.structure import Coefficient, Structure
 VP, BLOBS = mfg.VariancePreserving(), mfg.densities.four_blobs()
 TURNS = 7
 SAFEGUARDS: dict[str, list[tuple[Any, str, Any]]] = {
-    "scan": [(Coefficient, "scanned", lambda self, start, end: ([], end - start))],
+    "scan": [(Coefficient, "scanned", lambda self, start, end: ([], end - start, float("inf")))],
     "in each step": [(Structure, "unseen", lambda self, t, dt, order, rates=False: 0.0)],
     "start": [(Start, "check", lambda self, largest, expected: None)],
     "coefficients": [(march, name, lambda *k: None) for name in ("check_coefficients", "check_diffusivity")],

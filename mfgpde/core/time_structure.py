@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -16,7 +17,15 @@ DENSER = 10
 SHARP = 0.02
 """of its range, by which a coefficient may change between two samples, unless it does so everywhere"""
 MOST = 64
-"""places at which one march is broken; a coefficient with more is left to the steps"""
+"""places at which one march is broken; a coefficient with more is left to the steps, which are short then"""
+SHORT = 0.5
+"""of the usual distance between two sharp changes, where there are more, or between samples, where these do not resolve the
+coefficient: no step is longer"""
+COARSE = 0.25
+"""of its range: samples do not resolve a coefficient that usually changes by more between two of them, or lies so far
+from both in between"""
+BETWEEN = 32
+"""times between samples, in no ratio to them, at which it is read as well"""
 
 
 def nothing_sharp(time_scale: float, start: float, end: float) -> bool:
@@ -37,13 +46,14 @@ def breaks(
 
 def scanned(
     coefficient: Callable[[float], Array], start: float, end: float, many: Callable[[Array], Array] | None = None
-) -> tuple[list[Break], float]:
-    """Return where a vector of coefficients jumps or changes sharply, and how far apart the times are at which it was read.
+) -> tuple[list[Break], float, float]:
+    """Return where a vector of coefficients jumps or changes sharply, how far apart the times are, and the longest step.
 
-    What lasts less than that may lie between two of them. Sampled at 2001 times; where `many` gives all samples at once, as
-    four of them show, at ten times as many. No clock decides, so that a run finds the same on any machine. A change of more
-    than 2 % of its range, eight times the usual one, is halved down: to neighbouring numbers if it is a jump, else to its
-    own width.
+    What lasts less than the times are apart may lie between two of them. Where there are more places than a march is
+    broken at, as in a comb of pulses, steps as long as their distance would see one phase alone. Sampled at 2001 times;
+    where `many` gives all samples at once, as four of them show, at ten times as many; and at 32 in no ratio to them. No
+    clock decides, so that a run finds the same on any machine. A change of more than 2 % of its range, eight times the
+    usual one, is halved down: to neighbouring numbers if it is a jump, else to its own width.
     """
     times = np.linspace(start, end, SAMPLES + 1)
     values = None if many is None else at_once(coefficient, many, times)
@@ -53,16 +63,35 @@ def scanned(
         denser = np.linspace(start, end, DENSER * SAMPLES + 1)
     gap = float(times[1] - times[0])
     if not np.isfinite(values).all():
-        return [], gap
-    size, found = _size(values), _sharp(times, values)
+        return [], gap, math.inf
+    size, (found, longest) = _size(values), _sharp(times, values)
     if denser is not None and many is not None:
         known, finer = found, np.asarray(many(denser), dtype=float)
         size = np.maximum(size, _size(finer))
-        found = known + [(a, b) for a, b in _sharp(denser, finer) if not any(c <= a < d for c, d in known)]
-        gap /= DENSER
+        more, shorter = _sharp(denser, finer)
+        found, longest = (
+            known + [(a, b) for a, b in more if not any(c <= a < d for c, d in known)],
+            min(longest, shorter),
+        )
+        gap, times, values = gap / DENSER, denser, finer
+    if _unresolved(coefficient, times, values):
+        longest = min(longest, SHORT * gap)
     width = 1e-13 * (end - start)
     places = [place for a, b in found for place in _narrowed(coefficient, a, b, size, width)]
-    return merged(places), gap
+    return merged(places), gap, longest
+
+
+def _unresolved(coefficient: Callable[[float], Array], times: Array, values: Array) -> bool:
+    """Say whether a coefficient does between samples what they do not see: they are too few, or in step with it."""
+    k = np.arange(1, BETWEEN + 1)
+    places = np.floor((k * 0.6180339887498949 % 1) * (len(times) - 1)).astype(int)
+    shares = 0.15 + 0.7 * (k * 0.4142135623730951 % 1)
+    found = np.array([coefficient(float(t)) for t in times[places] + shares * (times[places + 1] - times[places])])
+    size = _size(np.concatenate((values, found)))
+    usual = np.median(np.abs(np.diff(values, axis=0)), axis=0) / size
+    ends = np.stack((values[places], values[places + 1]))
+    off = np.maximum(found - ends.max(axis=0), ends.min(axis=0) - found) / size
+    return bool((usual > COARSE).any() or ((off > COARSE).sum(axis=0) > BETWEEN // 8).any())
 
 
 def at_once(coefficient: Callable[[float], Array], many: Callable[[Array], Array], times: Array) -> Array | None:
@@ -84,14 +113,15 @@ def _size(values: Array) -> Array:
     return size
 
 
-def _sharp(times: Array, values: Array) -> list[Break]:
-    """Return between which two times a coefficient changes sharply, the sharpest 64."""
+def _sharp(times: Array, values: Array) -> tuple[list[Break], float]:
+    """Return between which two times a coefficient changes sharply, the sharpest 64; of more, the longest step."""
     rows = np.abs(np.diff(np.ascontiguousarray(values.T), axis=1))
     rows /= _size(values)[:, None]
     changes = rows.max(axis=0)
     sharp = np.flatnonzero(changes > max(SHARP, 8 * float(np.median(changes))))
     kept = np.sort(sharp[np.argsort(-changes[sharp], kind="stable")][:MOST])
-    return [(float(times[k]), float(times[k + 1])) for k in kept]
+    longest = SHORT * float(np.median(np.diff(times[sharp]))) if len(sharp) > MOST else math.inf
+    return [(float(times[k]), float(times[k + 1])) for k in kept], longest
 
 
 def _narrowed(coefficient: Callable[[float], Array], a: float, b: float, size: Array, width: float) -> list[Break]:

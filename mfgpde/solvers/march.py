@@ -296,7 +296,7 @@ def solve(
         chosen,
         Controller(rtol, atol, chosen.embedded_order, _norms(system), keep_steps),
         max_steps,
-        max_step,
+        min(max_step, structure.longest),
         structure,
     )
     if elsewhere(u) and u.size <= LARGEST and may_be_recorded(chosen, system):

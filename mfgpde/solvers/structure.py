@@ -65,8 +65,8 @@ class Coefficient:
         together = at_once(self.at, self.many, few) is not None
         return replace(self, together=together, rates=None if self.rates is None else self.rates.tried(few))
 
-    def scanned(self, start: float, end: float) -> tuple[list[Break], float]:
-        """Return where they jump or change sharply, and how far apart the times are at which they were read."""
+    def scanned(self, start: float, end: float) -> tuple[list[Break], float, float]:
+        """Return where they jump or change sharply, how far apart they were read, and the longest step."""
         read = self.rates or self
         return scanned(read.at, start, end, read.many)
 
@@ -82,6 +82,10 @@ class Structure:
     """between two times at which the coefficients were read before the run; zero where none can be missed"""
     end: float = np.inf
     """of the run"""
+    longest: float = np.inf
+    """step, where there are more sharp changes than places at which a march is broken"""
+    places: int = 0
+    """at which killing, sources, tensors and costs are looked at"""
     _recent: Recent[Array] = field(default_factory=lambda: Recent(16), repr=False)
     _ahead: dict[tuple[float, float, int, bool], float] = field(default_factory=dict, repr=False)
     """what is known already, of steps of one length"""
@@ -115,8 +119,11 @@ class Structure:
         )
         smooth = nothing_sharp(equation.time_scale, start, end) and not walls
         looks = [part.scanned(start, end) for part in parts] if scan and not smooth else []
-        gap = 0.0 if smooth else max((gap for _, gap in looks), default=end - start)
-        return cls(parts, merged([*known, *(place for found, _ in looks for place in found)]), gap, end)
+        gap = 0.0 if smooth else max((gap for _, gap, _ in looks), default=end - start)
+        longest = min((longest for *_, longest in looks), default=np.inf)
+        places = len(_spread(domain)) if equation.further(np.asarray(domain.upper) - np.asarray(domain.lower)) else 0
+        found = [place for found, *_ in looks for place in found]
+        return cls(parts, merged([*known, *found]), gap, end, longest, places)
 
     @property
     def said(self) -> str:
@@ -125,7 +132,11 @@ class Structure:
         if not self.gap:
             return smooth
         read = f"read every {self.gap:.1e} of time: a pulse that is shorter may be missed unless breaks= names it"
-        return "; ".join(filter(None, (read, smooth)))
+        where = f"what acts on a part of the domain at {self.places} places: between them it may be missed"
+        quick = f"more sharp changes than breaks: no step is longer than {self.longest:.1e}"
+        return "; ".join(
+            filter(None, (read, where if self.places else "", quick if np.isfinite(self.longest) else "", smooth))
+        )
 
     @property
     def smooth(self) -> bool:

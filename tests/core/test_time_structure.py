@@ -78,6 +78,6 @@ def test_no_clock_decides_where_a_coefficient_is_read():
         return at
 
     found = [scanned(coefficient(name), 0.0, 1.0) for name in read]
-    assert found[0] == found[1] == ([], 1 / 2000)
+    assert found[0] == found[1] == ([], 1 / 2000, np.inf)
     assert read["quick"] == read["slow"]
-    assert len(read["quick"]) == 2001
+    assert len(read["quick"]) == 2001 + 32

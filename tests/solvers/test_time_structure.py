@@ -371,3 +371,41 @@ def test_slopes_meet_points_once_where_the_hamiltonian_lets_them(alike):
         points = x if np.ndim(t) == 0 else np.broadcast_to(x, (2, 7, 2))
         wanted = np.stack([hamiltonian(points, np.broadcast_to(p, points.shape), t) for p in slopes], axis=-1)
         np.testing.assert_allclose(at(points, t), wanted, rtol=1e-13)
+
+
+def comb(phases, together):
+    """Return D = 0.01, and 1.01 in every second phase: ∫2D = 1.02."""
+
+    def on(t):
+        return 1.0 * (np.floor(np.asarray(t) * phases) % 2 == 0)
+
+    D = (lambda t: 0.01 + on(t)) if together else (lambda t: 0.01 + float(on(float(t))))
+    return mfg.FokkerPlanck(lambda x, t: np.zeros_like(x), D)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_comb_of_pulses_is_not_stepped_over_in_one_phase(together):
+    """Two hundred phases longer than a sample, three times as many jumps as a march is broken at: steps see them all."""
+    found = mfg.solve(comb(200, together), SCHEMES["spectral"], START, (0.0, 1.0), rtol=1e-6)
+    assert variance(found) == pytest.approx(1.07, rel=2e-3)
+    assert "no step is longer than" in found.summary()[1]["coefficients"]
+
+
+@pytest.mark.parametrize(("phases", "together"), [(4000, False), (1000, False), (4000, True), (40_000, True)])
+def test_samples_in_step_with_a_comb_are_found_out(phases, together):
+    """Samples see it always on (4000 and 40 000 phases), or on and off in turn: steps are shorter than a phase."""
+    structure = Structure.of(comb(phases, together), LINE, 0.0, 1.0)
+    assert structure.longest <= 1.01 / phases
+
+
+def test_a_fast_wave_that_samples_resolve_has_no_longest_step():
+    """Forty periods: 50 samples each; what is between them is near them."""
+    equation = mfg.FokkerPlanck(lambda x, t: 0 * x, lambda t: 1 + np.sin(80 * np.pi * t))
+    assert Structure.of(equation, LINE, 0.0, 1.0).longest == np.inf
+
+
+def test_where_costs_are_read_is_said():
+    """A cost on a strip between all places that are looked at is found by none of them; how many they are is said."""
+    cost = lambda x, p, t: -np.where(np.abs(x[..., 0] - 1.2345) < 0.02, float(abs(t - 0.6) < 5e-4), 0.0)  # noqa: E731
+    structure = Structure.of(mfg.HamiltonJacobiBellman(cost, lambda t: 0.1), LINE, 0.0, 1.0)
+    assert "at 48 places: between them it may be missed" in structure.said
