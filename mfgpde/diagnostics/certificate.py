@@ -33,8 +33,8 @@ from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
 from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers, require_score, thread_safe
-from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of, solve
-from mfgpde.solvers.kept_laws import kept_law
+from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of, room_of, solve
+from mfgpde.solvers.kept_laws import kept_law, kept_room
 
 RTOL = {"sde": 2e-3, "ode": 5e-4}
 """tolerances of the time steps"""
@@ -105,20 +105,23 @@ def _certified(
     by_ode = partial(induced_ode, process, score, stop=stop)
     apart = granted() > 1 and thread_safe(score)
 
-    def flows() -> tuple[Induced, Induced]:
-        tolerance = RTOL["ode"]
-        fine = kept_law(kept, "ode", grid, lambda: by_ode(grid, times=times, rtol=tolerance))
-        sharp = kept_law(kept, "sharp ode", half, lambda: by_ode(half, times=times[:1], rtol=SHARP["ode"] * tolerance))
-        return fine, sharp
+    def flows() -> tuple[Induced, Induced, Induced]:
+        tolerance, few = RTOL["ode"], _few(grid)
+        where = kept_law(kept, "few ode", few, lambda: by_ode(few, rtol=tolerance))
+        first, sharply = times[:1], SHARP["ode"] * tolerance
+        sharp = kept_law(kept, "sharp ode", half, lambda: by_ode(half, times=first, rtol=sharply, known=where))
+        fine = kept_law(kept, "ode", grid, lambda: by_ode(grid, times=times, rtol=tolerance, known=sharp))
+        return fine, sharp, where
 
     with beside(flows, apart=apart) as by_flow:  # marches leave cores idle that evaluations of the score fill
         tell("the law of the SDE")
-        sde = kept_law(kept, "sde", grid, lambda: by_sde(grid, rtol=RTOL["sde"]))
+        room = kept_room(kept, "room", lambda: room_of(process, score, half, stop=stop, rtol=RTOL["sde"]))
+        sde = kept_law(kept, "sde", grid, lambda: by_sde(grid, rtol=RTOL["sde"], room=room))
         tell("the law of the SDE on half the grid, for error bars")
-        rough = kept_law(kept, "rough sde", half, lambda: by_sde(half, rtol=RTOL["sde"]))
-        sharp = kept_law(kept, "sharp sde", half, lambda: by_sde(half, rtol=SHARP["sde"] * RTOL["sde"]))
+        rough = kept_law(kept, "rough sde", half, lambda: by_sde(half, rtol=RTOL["sde"], room=room))
+        sharp = kept_law(kept, "sharp sde", half, lambda: by_sde(half, rtol=SHARP["sde"] * RTOL["sde"], room=room))
         tell("the law of the ODE, and on half the grid")
-        ode, sharp_ode = by_flow()
+        ode, sharp_ode, where = by_flow()
     sdes, odes = (sde, rough, sharp), (ode, on_half_grid(process, ode), sharp_ode)
     _something_left(process, grid, {"SDE": sdes, "ODE": odes}, slip)
 
@@ -158,11 +161,16 @@ def _certified(
         "by elements": second,
         "cost": {
             "seconds": time.perf_counter() - clock,
-            "seconds in the score": sum(law.score_seconds for law in (*sdes, *odes)),
-            "score evaluations": sum(law.evaluations for law in (*sdes, *odes)),
+            "seconds in the score": sum(one.score_seconds for one in (*sdes, *odes, where, room)),
+            "score evaluations": sum(one.evaluations for one in (*sdes, *odes, where, room)),
         },
     }
     return ledger
+
+
+def _few(grid: CartesianGrid) -> CartesianGrid:
+    """Return the box in an eighth of the cells a side, sixteen at least: enough to see where mass is."""
+    return replace(grid, cells=tuple(min(n, max(16, n // 8)) for n in grid.cells))
 
 
 def _cut(density: Field) -> Field:

@@ -20,6 +20,7 @@ from mfgpde.diagnostics.distances import kl_divergence
 from mfgpde.diagnostics.ledger import Entry
 from mfgpde.discretisations import Field, FiniteVolume, coarsened
 from mfgpde.transport import Transport, back_and_forth, wasserstein, wasserstein_by_blocks
+from mfgpde.transport.nearest import least_by_nearest
 from mfgpde.transport.shared_mass import by_shared_mass
 
 BLIND = 1e-9
@@ -318,9 +319,10 @@ def _far(p: Field, q: Field) -> float:
     if upper <= NEAR * max(p.grid.spacing):
         return upper
     try:
-        return min(upper, by_shared_mass(one.values, two.values, p.grid))
+        exact = by_shared_mass(one.values, two.values, p.grid)
     except MissingLibrary:
-        return upper
+        exact = np.inf
+    return min(upper, exact if np.isfinite(exact) else least_by_nearest(one.values, two.values, p.grid))
 
 
 def _most(values: list[float]) -> float:

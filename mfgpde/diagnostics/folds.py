@@ -4,30 +4,22 @@ A flow of a Lipschitz velocity does not fold; the polygon between the images of 
 within a cell. Signed masses of polygons add up: what one cell has below zero its neighbours have too much, and the mass of
 a block is right up to the bends of its rim alone. Cutting off the negative part would leave the excess where it is not.
 
-What this may do in W₂ is at most the cost of the blocks' plan. The least cost of bringing the excess to where it is missing
-is far less; twice that has held the truth wherever it is known.
+What this may do in W₂ is at most the cost of the blocks' plan. The cost of bringing the excess to where it is missing from
+the nearest cells that have it is far less, and hardly above the least; twice that has held the truth wherever it is known.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial import cKDTree  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from mfgpde.core.arrays import Array
-from mfgpde.core.optional import MissingLibrary
 from mfgpde.discretisations import Field
-from mfgpde.transport.shared_mass import least_cost
+from mfgpde.transport.nearest import by_nearest
 
 LEAST = 2.0
-"""times the least cost's root, that a repair may be off"""
-MOST_PAIRS = 3_000_000
-"""of cells that lack and cells that have mass, the nearest first, among which a plan is looked for: a second or two"""
-ROOM = 4.0
-"""times what is missing, that they have at least"""
+"""times the root of a repair's cost, that it may be off"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,26 +50,9 @@ def unfolded(density: Field) -> Unfolded:
 
 
 def _least(density: Field) -> float:
-    """Return twice the W₂ of the best way to put negative masses right; infinite where it cannot be had."""
-    masses: Array = (density.values * density.grid.volume).ravel()
-    x: Array = density.grid.points.reshape(len(masses), -1)
-    below = masses < 0
-    if masses.sum() <= 0:
-        return np.inf
-    above = _near(x, masses, below)
-    try:
-        return LEAST * float(np.sqrt(least_cost(x[below], -masses[below], x[above], masses[above])))
-    except MissingLibrary:
-        return np.inf
-
-
-def _near(x: Array, masses: Array, below: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the indices of cells the repair may take from: with mass, the nearest, as many as a plan is soon found for."""
-    above = np.flatnonzero(masses > 0)
-    tree = cast(Any, cKDTree(x[below]))
-    nearest = above[np.argsort(tree.query(x[above])[0], kind="stable")]
-    enough = int(np.searchsorted(np.cumsum(masses[nearest]), ROOM * -masses[below].sum())) + 1
-    return nearest[: max(MOST_PAIRS // int(below.sum()), enough)]
+    """Return twice the W₂ of putting negative masses right from the nearest cells; infinite where there is not enough."""
+    masses: Array = density.values * density.grid.volume
+    return LEAST * float(np.sqrt(by_nearest(np.maximum(-masses, 0.0), np.maximum(masses, 0.0), density.grid)))
 
 
 def _settled(values: Array, size: int, *, last: bool) -> tuple[Array, float]:

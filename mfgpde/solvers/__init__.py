@@ -16,7 +16,16 @@ from mfgpde.solvers.first_passage import (
     mean_first_passage_time,
 )
 from mfgpde.solvers.in_time import Around, Seldom, seldom
-from mfgpde.solvers.induced import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of
+from mfgpde.solvers.induced import (
+    Induced,
+    Room,
+    image_masses,
+    induced_ode,
+    induced_sde,
+    on_half_grid,
+    prior_of,
+    room_of,
+)
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.particles import Twist, particle_constants, particle_expectation
 from mfgpde.solvers.solution import Solution, grid_of, load
@@ -33,6 +42,7 @@ __all__ = [
     "FirstPassage",
     "Induced",
     "Ladder",
+    "Room",
     "Seldom",
     "Solution",
     "SolutionError",
@@ -59,6 +69,7 @@ __all__ = [
     "particle_expectation",
     "prior_of",
     "probability_current",
+    "room_of",
     "seldom",
     "solve",
     "solve_with_error",

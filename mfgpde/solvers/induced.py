@@ -13,6 +13,7 @@ from math import ceil
 
 import numpy as np
 from scipy.integrate import solve_ivp
+from scipy.ndimage import maximum_filter
 
 from mfgpde.core import accuracy
 from mfgpde.core.ability import require
@@ -38,6 +39,18 @@ MOST_CELLS = 2**23
 LATITUDE = 0.4
 """times the root of the tolerance, which is how errors of the steps fall: Girsanov's number for a score asked at few times,
 whose law is then off by a third of what the steps leave, or less"""
+FAINT = 1e-2
+"""of the largest root of the mass near a corner: the least weight of one in the tolerance of a flow"""
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """How wide a box the march of an SDE needs, and roughly where its mass is: found on few cells."""
+
+    growth: float
+    around: Around
+    evaluations: int = 0
+    score_seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +92,14 @@ def induced_sde(
     rtol: float = 1e-2,
     order: int = 2,
     largest_leak: float = 1e-4,
+    room: Room | None = None,
     backend: Backend = "numpy",
     progress: bool = False,
 ) -> Induced:
     """Return the law of the generating SDE at t = stop, on `grid`; `backend="cupy"` marches on a GPU.
 
-    The march runs on a box around `grid`, cells of the same size and place, and is cropped to `grid` at the end: wide
-    enough for all of the prior but a tenth of `largest_leak`, then 1.5, 2, 3 and 4 times as wide as long as, on a grid four
-    times coarser, mass at its walls changes what is inside `grid` by more than `largest_leak`. `leak` is what of the whole
+    The march runs on a box around `grid`, cells of the same size and place, and is cropped to `grid` at the end; how wide
+    a box is found by `room_of`, or given as the `room` of the same SDE and box in other cells. `leak` is what of the whole
     law, one, is not in `grid`. The score is evaluated on all points in one batch, at as few times as its smoothness in time
     and `rtol` allow (`Seldom`), at each step where it jumps; one with a known potential at cell centres only. `rtol` is per
     step: at 1e-2 the law is off by some 5e-4.
@@ -102,53 +115,96 @@ def induced_sde(
     require(process, LinearProcess, "the process")
     require_score(score)
     observed, clock = counted(score), time.perf_counter()
-    start, run, stored = prior_of(process, grid.dimension), process.horizon - stop, _stored(process, stop, times)
-
-    def laws(
-        asked: Score, box: CartesianGrid, tolerance: float, instants: Sequence[float], meter: bool = False
-    ) -> list[Array]:
-        space = FiniteVolume(box, order=order, backend=backend)  # pyright: ignore[reportArgumentType]
-        after = (0.0, *(process.horizon - t for t in instants if t < process.horizon), run)
-        solution = solve(
-            FokkerPlanck.reverse(process, asked),
-            space,
-            start,
-            after,
-            rtol=tolerance,
-            largest_wall_mass=1.0,
-            breaks=sharp,
-            scan=False,
-            keep_steps=False,
-            progress=meter,
-        )
-        return [field.values for field in solution.fields]
-
-    sharp = _breaks(process, grid, stop)
-    around = _around(grid, *start.box(1 - 0.1 * largest_leak))
-    coarse, looked = _coarser(around), (process.horizon - run * np.linspace(0, 1, LOOKS)[1:-1]).tolist()
-    chosen, inside = around, np.nan
-    for trial in GROWTH:
-        box = _grown(coarse, trial)
-        found = laws(observed, box, 2 * rtol, looked)
-        if trial == 1.0 and max(box.outer_share(values) for values in found) <= largest_leak:
-            break
-        before, inside = inside, _mass_inside(found[-1], box, grid)
-        if trial > 1.5 and abs(inside - before) <= largest_leak:
-            break  # the box before was wide enough
-        chosen = _grown(around, trial)
-    few = seldom(
-        observed,
-        process,
-        Around(box, (process.horizon, *looked, stop), found),
-        stop,
-        LATITUDE * accuracy.tolerance(rtol) ** 0.5,
-    )
-    found = laws(few, chosen, rtol, stored, progress)
+    march = _Reverse(process, prior_of(process, grid.dimension), stop, _breaks(process, grid, stop), order, backend)
+    stored = _stored(process, stop, times)
+    if room is None:
+        room = _room(march, observed, grid, rtol, largest_leak)
+    latitude = LATITUDE * accuracy.tolerance(rtol) ** 0.5
+    few = seldom(observed, process, room.around, stop, latitude)
+    chosen = _grown(_around(grid, *march.start.box(1 - 0.1 * largest_leak)), room.growth)
+    found = march.laws(few, chosen, rtol, stored, progress)
     density = Field(FiniteVolume(grid, order=order), _cut(found[-1], chosen, grid), means=True)  # pyright: ignore[reportArgumentType]
     leak = 1.0 - float(density.integral())
     stages = found[:-1] if stored and stored[0] == process.horizon else found[1:-1]
     stages = tuple(_cut(stage, chosen, grid) for stage in stages)
     return Induced(density, leak, stop, stored, stages, observed.points, observed.seconds, time.perf_counter() - clock)
+
+
+def room_of(
+    process: LinearProcess,
+    score: Score,
+    grid: CartesianGrid,
+    *,
+    stop: float = 0.0,
+    rtol: float = 1e-2,
+    order: int = 2,
+    largest_leak: float = 1e-4,
+) -> Room:
+    """Return how wide a box the generating SDE's march needs, from laws on a grid four times coarser, for `induced_sde`.
+
+    Wide enough for all of the prior but a tenth of `largest_leak`, then 1.5, 2, 3 and 4 times as wide as long as mass at
+    the walls changes what is inside `grid` by more than `largest_leak`. One room serves the same SDE on other cells of
+    the same box. Raises what `induced_sde` raises.
+
+    >>> process, score = mfg.OrnsteinUhlenbeck(), mfg.ExactScore(mfg.OrnsteinUhlenbeck(), mfg.gaussian(1.0, 0.5))
+    >>> mfg.solvers.room_of(process, score, mfg.CartesianGrid.cube(5.0, 64, 1)).growth
+    1.0
+    """
+    require(process, LinearProcess, "the process")
+    require_score(score)
+    observed = counted(score)
+    march = _Reverse(process, prior_of(process, grid.dimension), stop, _breaks(process, grid, stop), order, "numpy")
+    found = _room(march, observed, grid, rtol, largest_leak)
+    return replace(found, evaluations=observed.points, score_seconds=observed.seconds)
+
+
+def _room(march: _Reverse, score: Score, grid: CartesianGrid, rtol: float, largest_leak: float) -> Room:
+    process, run = march.process, march.process.horizon - march.stop
+    coarse = _coarser(_around(grid, *march.start.box(1 - 0.1 * largest_leak)))
+    looked = (process.horizon - run * np.linspace(0, 1, LOOKS)[1:-1]).tolist()
+    chosen, inside = GROWTH[0], np.nan
+    for trial in GROWTH:
+        box = _grown(coarse, trial)
+        found = march.laws(score, box, 2 * rtol, looked)
+        if trial == 1.0 and max(box.outer_share(values) for values in found) <= largest_leak:
+            break
+        before, inside = inside, _mass_inside(found[-1], box, grid)
+        if trial > 1.5 and abs(inside - before) <= largest_leak:
+            break  # the box before was wide enough
+        chosen = trial
+    return Room(chosen, Around(box, (process.horizon, *looked, march.stop), found))
+
+
+@dataclass(frozen=True, eq=False)
+class _Reverse:
+    """The generating SDE's law marched from its prior, on any box."""
+
+    process: LinearProcess
+    start: GaussianMixture
+    stop: float
+    breaks: list[float]
+    order: int
+    backend: Backend
+
+    def laws(
+        self, score: Score, box: CartesianGrid, tolerance: float, instants: Sequence[float], meter: bool = False
+    ) -> list[Array]:
+        """Return the densities at the start, at process times in between, and at the end."""
+        horizon = self.process.horizon
+        after = (0.0, *(horizon - t for t in instants if t < horizon), horizon - self.stop)
+        solution = solve(
+            FokkerPlanck.reverse(self.process, score),
+            FiniteVolume(box, order=self.order, backend=self.backend),  # pyright: ignore[reportArgumentType]
+            self.start,
+            after,
+            rtol=tolerance,
+            largest_wall_mass=1.0,
+            breaks=self.breaks,
+            scan=False,
+            keep_steps=False,
+            progress=meter,
+        )
+        return [field.values for field in solution.fields]
 
 
 def _breaks(process: LinearProcess, grid: CartesianGrid, stop: float) -> list[float]:
@@ -188,6 +244,7 @@ def induced_ode(
     stop: float = 0.0,
     times: Sequence[float] = (),
     rtol: float = 5e-4,
+    known: Induced | None = None,
     progress: bool = False,
 ) -> Induced:
     """Return the law of the probability-flow ODE at t = stop, as mean values over the cells of `grid`.
@@ -197,7 +254,9 @@ def induced_ode(
     integrated by Gauss points. Mass is neither lost nor made; what is missing from one is outside the box, and is
     returned as `leak`. Second order in the cell width, no divergence is
     needed; cells are negative where the image folds over, which finer cells cure. `rtol` is the local error of the corners'
-    places in cell widths: what is uneven within a cell folds it.
+    places in cell widths: what is uneven within a cell folds it. It is the root of a mean square over the corners; with a
+    law that is `known` on other cells, over its mass: corners count by what is near them, none below 1e-4 of the most.
+    Steps are then as short as the law needs, not as corners do that hold nothing of it.
 
     >>> process = mfg.OrnsteinUhlenbeck()
     >>> score = mfg.ExactScore(process, mfg.gaussian(1.0, 0.5))
@@ -226,14 +285,31 @@ def induced_ode(
             return (process.drift(x, t) - process.diffusivity(t) * s).ravel()
 
         ends = (*reversed(stored), process.horizon) if process.horizon not in stored else tuple(reversed(stored))
-        reach = accuracy.tolerance(rtol) * np.broadcast_to(grid.spacing, shape).ravel()
+        reach = accuracy.tolerance(rtol) * (grid.spacing / _weights(grid, known)[..., None])
         span = (stop, process.horizon)
-        run = solve_ivp(velocity, span, corners.ravel(), method="RK45", rtol=1e-13, atol=reach, t_eval=ends)
+        run = solve_ivp(velocity, span, corners.ravel(), method="RK45", rtol=1e-13, atol=reach.ravel(), t_eval=ends)
     if not run.success:
         raise RuntimeError(f"the probability flow stopped at t = {run.t[-1]:g}: {run.message}")
     stages = tuple(run.y[:, k].reshape(shape) for k in reversed(range(len(stored))))
     cost = observed.points, observed.seconds, time.perf_counter() - clock
     return _carried(process, grid, stop, stored, stages, cost, run.y[:, -1].reshape(shape))
+
+
+def _weights(grid: CartesianGrid, known: Induced | None) -> Array:
+    """Return weights of the corners in a tolerance, of mean square one: roots of the mass near, none below FAINT."""
+    x = grid.corners
+    if known is None:
+        return np.ones(x.shape[:-1])
+    other = known.density.grid
+    near = maximum_filter(np.abs(known.density.values), size=3, mode="nearest")
+    if not near.max() > 0:
+        return np.ones(x.shape[:-1])
+    index = [
+        np.clip(((x[..., k] - a) / h).astype(int), 0, n - 1)
+        for k, (a, h, n) in enumerate(zip(other.lower, other.spacing, other.cells, strict=True))
+    ]
+    weights = np.maximum(np.sqrt(near[tuple(index)] / near.max()), FAINT)
+    return weights / np.sqrt(np.mean(weights**2))
 
 
 def _carried(
