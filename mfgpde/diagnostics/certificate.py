@@ -127,7 +127,11 @@ def _certified(
 
     def further() -> tuple[list[dict[str, float | Entry]], GapBound, Law | None]:
         begun = None if data is None else _begun_noised(process, data, odes)
-        return _residuals(process, score, sde, grid, stop), gap_bound(process, score, sde, ode), begun
+        return (
+            _residuals(process, score, sde, grid, stop),
+            gap_bound(process, score, sde, ode, thinnest=RTOL["ode"]),
+            begun,
+        )
 
     with beside(further, apart=apart) as found_further:
         laws = {
@@ -158,6 +162,7 @@ def _certified(
         "leak": {"sde": sde.leak, "ode": ode.leak},
         "folded": _folded(ode.density),
         "folded on half the grid": _folded(odes[1].density),
+        "between times": {"L1": sde.between, "apart": sde.apart},
         "by elements": second,
         "cost": {
             "seconds": time.perf_counter() - clock,

@@ -8,7 +8,7 @@ follows by carrying q_t^SDE with the ODE from t to 0 and differentiating in t; G
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -51,10 +51,15 @@ class GapBound:
         return not self.by_lipschitz.value < self.independent
 
 
-def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced, ode: Induced) -> GapBound:
+def gap_bound(
+    process: ForwardProcess, score: DifferentiableScore, sde: Induced, ode: Induced, *, thinnest: float = 0.0
+) -> GapBound:
     """Return both bounds from the stages of both laws, stored at the same times on the same grid.
 
     The region of L holds 99.9 % of q_t^SDE. The bars are what half of the stages would change in the trapezoidal sums.
+    The first bound asks how far the flow stretches, from images of cells. Where those are thinner than `thinnest`, in
+    widths of cells, which is how well their corners are known, they are taken as thin as that; what they would add as
+    they are is in the bar, too.
     Raises TypeError for a score without derivatives, ValueError for fewer than eight times, or different ones.
 
     >>> process, grid = mfg.OrnsteinUhlenbeck(), mfg.CartesianGrid.cube(5.0, 128, 1)
@@ -74,16 +79,18 @@ def gap_bound(process: ForwardProcess, score: DifferentiableScore, sde: Induced,
     laws = [np.maximum(centres_of(means, grid), 0.0) for means in (sde.density.values, *sde.stages[::-1])]
     places = [grid.corners, *ode.stages[::-1]]
     D = np.array([float(process.diffusivity(t)) for t in times])
-    gaps, carried, lipschitz = list[float](), list[float](), list[float]()
+    gaps, lipschitz = list[float](), list[float]()
+    carried = list[tuple[float, float]]()
     for t, q, corners in zip(times, laws, places, strict=True):
         go_on()
         difference = _score_gap(score, q, grid, float(t))
         gaps.append(float(grid.integrate(q * np.sum(difference**2, axis=-1))) ** 0.5)
-        carried.append(_carried_square(q, difference, corners, grid) ** 0.5)
+        carried.append(_carried_lengths(q, difference, corners, grid, thinnest))
         lipschitz.append(_one_sided(process, score, q, grid, float(t)))
     exponent = _cumulative(np.array(lipschitz), times)
     by_lipschitz = _integral(D * np.exp(np.minimum(exponent, 700.0)) * np.array(gaps), times)
-    along = _integral(D * np.array(carried), times)
+    known, raw = (_integral(D * lengths, times) for lengths in np.array(carried).T)
+    along = replace(known, half_width=known.half_width + max(raw.value - known.value, 0.0))
     apart = min(_apart(sde.density, ode.density), float(np.linalg.norm(grid.lengths)))
     return GapBound(along, by_lipschitz, times, np.array(gaps), np.array(lipschitz), float(exponent.max()), apart)
 
@@ -111,8 +118,13 @@ def _score_gap(score: Score, q: Array, grid: CartesianGrid, t: float) -> Array:
     return np.where((q > floor)[..., None], score(grid.points, t) - slope, 0.0)
 
 
-def _carried_square(q: Array, difference: Array, corners: Array, grid: CartesianGrid) -> float:
-    """Return E_{q_t}|DX_{t→0}∇e|² over the images of the cells under the flow from 0 to t."""
+def _carried_lengths(
+    q: Array, difference: Array, corners: Array, grid: CartesianGrid, thinnest: float
+) -> tuple[float, float]:
+    """Return (E_{q_t}|DX_{t→0}∇e|²)^½ over the images of the cells under the flow from 0 to t, twice.
+
+    First with no image thinner than said, then with all as they are.
+    """
     d = grid.dimension
     ends = list(np.ndindex(*(2,) * d))
     pieces = {bits: corners[tuple(slice(b, (b - 1) or None) for b in bits)] for bits in ends}
@@ -133,8 +145,16 @@ def _carried_square(q: Array, difference: Array, corners: Array, grid: Cartesian
         return known(centre[good])
 
     density, gap = at_images(q), at_images(difference)
-    back: Array = np.linalg.solve(J[good], gap[..., None])[..., 0]
-    return float((density * det[good]) @ dot(back, back)) * grid.volume
+    J, det = J[good], det[good]
+    back: Array = np.linalg.solve(J, gap[..., None])[..., 0]
+    squares = dot(back, back)
+    known, thin = squares.copy(), det < thinnest * np.sum(J**2, axis=(-1, -2)) ** (0.5 * (d - 1))
+    if thin.any():  # the least stretch is at least det/|J|^{d − 1}
+        turned, stretches, _ = np.linalg.svd(J[thin])
+        along = (np.swapaxes(turned, -1, -2) @ gap[thin][..., None])[..., 0] / np.maximum(stretches, thinnest)
+        known[thin] = dot(along, along)
+    lengths = [float(np.sqrt((density * det) @ one * grid.volume)) for one in (known, squares)]
+    return lengths[0], lengths[1]
 
 
 def _one_sided(process: ForwardProcess, score: DifferentiableScore, q: Array, grid: CartesianGrid, t: float) -> float:

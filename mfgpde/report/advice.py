@@ -1,6 +1,7 @@
 """What would help a score most, read off its certificate: the first of these whose numbers say that it weighs most.
 
-What is no score but looks like something else; mass that leaves the box; data that are missing; the prior, where it is
+What is no score but looks like something else; mass that leaves the box; data that are missing; where one law is as close
+as can be seen, what would narrow the distance of the other, if that is smaller than its bar; the prior, where it is
 farther off than the samples are; a distance smaller than its bar, by the largest part of the bar; the prior;
 the noise left at the stop; the choice of ODE or SDE; the score itself, where its residual is largest.
 """
@@ -19,6 +20,8 @@ FINE = 1e-2
 PRIOR = "a longer horizon or a larger last noise, since the prior weighs more than the score"
 NARROWER = "pip install pot"
 """what the method of a bracket says where POT would narrow it"""
+FOLDED = "folds put right"
+"""what it says where cells of a flow fold over"""
 BARS = {
     "samples": "more data, whose number decides the bar of the distance",
     "bracket": "more --cells: the distance is smaller than its bracket",
@@ -40,17 +43,21 @@ def advised(result: Mapping[str, Any], known: Mapping[str, Share]) -> str:
     sde, ode = known["sde–data"], known["ode–data"]
     best = min((sde, ode), key=lambda one: one.value)
     if best.high < FINE and known["stop"].low < FINE:
+        first, other = ("SDE", ode) if best is sde else ("ODE", sde)
+        open_still = _unresolved(result, known, other)
+        if open_still:
+            return f"nothing for the {first}; for the {'ODE' if first == 'SDE' else 'SDE'} {open_still}"
         return "nothing that this certificate sees"
     if known["prior"].low > best.value:
         return PRIOR
     return _unresolved(result, known, best) or _elsewhere(known, best) or _of_the_score(result, sde, ode)
 
 
-def _unresolved(result: Mapping[str, Any], known: Mapping[str, Share], best: Share) -> str:
+def _unresolved(result: Mapping[str, Any], known: Mapping[str, Share], one: Share) -> str:
     """Return what would narrow a distance that is smaller than its own bar."""
-    if "grid" not in result or best.high - best.low <= max(best.value, FINE):
+    if "grid" not in result or one.high - one.low <= max(one.value, FINE):
         return ""
-    pair = "sde–data" if best is known["sde–data"] else "ode–data"
+    pair = "sde–data" if one is known["sde–data"] else "ode–data"
     distance = result["distances"][pair]["W2"]
     parts: Mapping[str, float] = distance.get("parts", {})
     if NARROWER in distance["method"]:
@@ -58,6 +65,8 @@ def _unresolved(result: Mapping[str, Any], known: Mapping[str, Share], best: Sha
     if not parts:
         return ""
     largest = max(parts, key=lambda name: parts[name])
+    if largest == "grid and time steps" and FOLDED in distance["method"]:
+        return "more --cells: its flow bends within cells, and what their folds may hide is most of the bar"
     return BARS.get(largest, f"more --cells: the distance is smaller than its bar, most of it from {largest}")
 
 

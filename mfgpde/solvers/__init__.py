@@ -15,11 +15,11 @@ from mfgpde.solvers.first_passage import (
     first_passage,
     mean_first_passage_time,
 )
+from mfgpde.solvers.image_masses import image_masses
 from mfgpde.solvers.in_time import Around, Seldom, seldom
 from mfgpde.solvers.induced import (
     Induced,
     Room,
-    image_masses,
     induced_ode,
     induced_sde,
     on_half_grid,

@@ -93,6 +93,7 @@ class Seldom:
 
     `allowed` is what the law may be off in L¹, over `PANELS` panels; `off` what it may be in the end, by what was measured
     in each. Where a score jumps in time no panel is worth its price: it is asked at each time wanted, and nothing is off.
+    What comes and goes between two times asked, at most `longest` apart, is seen by neither.
     """
 
     score: Score
@@ -101,6 +102,7 @@ class Seldom:
     stop: float
     allowed: float
     squares: float = 0.0
+    longest: float = 0.0
     _places: list[_Places] = field(default_factory=list[_Places], repr=False)
     _recent: Recent[Array] = field(default_factory=lambda: Recent(4), repr=False)
 
@@ -139,6 +141,7 @@ class Seldom:
                     return np.tensordot(_lagrange((early - t) / (early - late)), values, axes=1)
             if places.direct > 0 or WORTH * abs(step) >= t - self.stop:
                 places.direct -= 1
+                self.longest = max(self.longest, abs(step))
                 return evaluate(x, t)
             begin = places.panels[-1][0] if places.panels and places.panels[-1][0] > t else t
             if not self._panel(places, begin, abs(step)):
@@ -179,6 +182,7 @@ class Seldom:
                 ratio = scale * places.size(gap, weights)
             if ratio <= 1:
                 self.squares += ratio * self.allowed**2 / PANELS
+                self.longest = max(self.longest, 0.25 * length)
                 places.panels = [*places.panels[-1:], (late, early, values)]
                 further = min(GROWTH, AHEAD * max(ratio, 1e-9) ** (-1 / 9))
                 places.length = length if halved else max(length * further, 0.5 * length)

@@ -20,7 +20,7 @@ from mfgpde.core.ability import require
 from mfgpde.core.arrays import Array, Backend
 from mfgpde.core.progress import meter
 from mfgpde.core.time_structure import breaks
-from mfgpde.densities import Density, GaussianMixture, gaussian
+from mfgpde.densities import GaussianMixture, gaussian
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.discretisations.checks import checked
 from mfgpde.equations import FokkerPlanck
@@ -28,6 +28,7 @@ from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
 from mfgpde.scores import Score, require_score
 from mfgpde.solvers.counted import CountedFlow, counted
+from mfgpde.solvers.image_masses import image_masses
 from mfgpde.solvers.in_time import Around, seldom
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.structure import drift_at
@@ -58,7 +59,8 @@ class Induced:
     """A generated law: density at the stopping time, mass outside its box, earlier stages, and what the score cost.
 
     `times` are the process times asked for, latest (noisiest) first. For an SDE `stages` holds the densities there, for an
-    ODE the places of the cells' corners, carried from `stop`; `ends` are those at the horizon.
+    ODE the places of the cells' corners, carried from `stop`; `ends` are those at the horizon. `between` is what asking an
+    SDE's score at few times may change in L¹, of the law of its paths, and `apart` how far apart two of them were at most.
     """
 
     density: Field
@@ -70,6 +72,8 @@ class Induced:
     score_seconds: float
     seconds: float
     ends: Array | None = None
+    between: float = 0.0
+    apart: float = 0.0
 
 
 def prior_of(process: LinearProcess, dimension: int) -> GaussianMixture:
@@ -127,7 +131,8 @@ def induced_sde(
     leak = 1.0 - float(density.integral())
     stages = found[:-1] if stored and stored[0] == process.horizon else found[1:-1]
     stages = tuple(_cut(stage, chosen, grid) for stage in stages)
-    return Induced(density, leak, stop, stored, stages, observed.points, observed.seconds, time.perf_counter() - clock)
+    cost = observed.points, observed.seconds, time.perf_counter() - clock
+    return Induced(density, leak, stop, stored, stages, *cost, between=few.off, apart=few.longest)
 
 
 def room_of(
@@ -347,27 +352,6 @@ def on_half_grid(process: LinearProcess, law: Induced) -> Induced:
     half = replace(grid, cells=tuple(n // 2 for n in grid.cells))
     stages = tuple(stage[every] for stage in law.stages)
     return _carried(process, half, law.stop, law.times, stages, (0, 0.0, 0.0), ends[every])
-
-
-def image_masses(corners: Array, prior: Density) -> Array:
-    """Return the prior's mass of the multilinear image of every cell; negative where the image is folded over."""
-    d = corners.shape[-1]
-    nodes, weights = np.polynomial.legendre.leggauss(3)
-    nodes, weights = 0.5 * (nodes + 1), 0.5 * weights
-    ends = [tuple(slice(k, (k - 1) or None) for k in bits) for bits in np.ndindex(*(2,) * d)]
-    total = np.zeros(tuple(n - 1 for n in corners.shape[:-1]))
-    for index in np.ndindex(*(3,) * d):
-        s = nodes[list(index)]
-        point = np.zeros((*total.shape, d))
-        jacobian = np.zeros((*total.shape, d, d))
-        for bits, end in zip(np.ndindex(*(2,) * d), ends, strict=True):
-            factors = np.where(np.array(bits) == 1, s, 1 - s)
-            signs = np.where(np.array(bits) == 1, 1.0, -1.0)
-            point += np.prod(factors) * corners[end]
-            for k in range(d):
-                jacobian[..., k] += signs[k] * np.prod(np.delete(factors, k)) * corners[end]
-        total += np.prod(weights[list(index)]) * np.exp(prior.log_density(point)) * np.linalg.det(jacobian)
-    return total
 
 
 def _around(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:

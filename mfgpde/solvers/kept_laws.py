@@ -42,7 +42,7 @@ def _furniture(room: Room) -> dict[str, Array]:
 
 
 def _read(part: Mapping[str, Array], grid: CartesianGrid) -> Induced:
-    leak, stop, evaluations, score_seconds, seconds = map(float, part["numbers"])
+    leak, stop, evaluations, score_seconds, seconds, between, apart = map(float, part["numbers"])
     return Induced(
         Field(FiniteVolume(grid), part["density"], means=True),
         leak,
@@ -53,6 +53,8 @@ def _read(part: Mapping[str, Array], grid: CartesianGrid) -> Induced:
         score_seconds,
         seconds,
         part["ends"] if part["ends"].size else None,
+        between,
+        apart,
     )
 
 
@@ -62,5 +64,7 @@ def _parts(law: Induced) -> dict[str, Array]:
         "times": np.array(law.times),
         "stages": np.array(law.stages),
         "ends": np.empty(0) if law.ends is None else law.ends,
-        "numbers": np.array([law.leak, law.stop, law.evaluations, law.score_seconds, law.seconds]),
+        "numbers": np.array(
+            [law.leak, law.stop, law.evaluations, law.score_seconds, law.seconds, law.between, law.apart]
+        ),
     }

@@ -10,7 +10,7 @@ from mfgpde.diagnostics.coupled import coupled
 from mfgpde.diagnostics.ledger import Entry
 from mfgpde.diagnostics.likelihood import _encoded, _scaled, levels
 from mfgpde.diagnostics.memorisation import ENOUGH, nearest_distances, share_of_copies
-from mfgpde.diagnostics.ode_sde_gap import _apart, _carried_square, _integral, _one_sided, _score_gap
+from mfgpde.diagnostics.ode_sde_gap import _apart, _carried_lengths, _integral, _one_sided, _score_gap
 
 SEEDS = st.integers(0, 10**6)
 
@@ -63,7 +63,22 @@ def test_gaps_are_carried_by_the_inverse_of_the_flow(a, shear, b, u, w):
     q = np.exp(-0.5 * (grid.points**2).sum(axis=-1) / 0.3) / (2 * np.pi * 0.3)
     gap = np.broadcast_to([u, w], (*q.shape, 2))
     wanted = float(np.sum(np.linalg.solve(M, [u, w]) ** 2))
-    assert _carried_square(q, gap, corners, grid) == pytest.approx(wanted, rel=0.02, abs=1e-9)
+    known, raw = _carried_lengths(q, gap, corners, grid, 1e-3)
+    assert known == raw == pytest.approx(np.sqrt(wanted), rel=0.02, abs=1e-9)
+
+
+@pytest.mark.parametrize("thinnest", [0.0, 1e-3, 0.2])
+def test_images_thinner_than_their_corners_are_known_are_taken_as_thin_as_that(thinnest):
+    """A flow that presses the plane to a hundredth along one direction, at an angle: |e|/max(0.01, thinnest) along it."""
+    turn = np.array([[np.cos(0.6), -np.sin(0.6)], [np.sin(0.6), np.cos(0.6)]])
+    M = turn @ np.diag([0.5, 1e-2]) @ turn.T
+    grid = mfg.CartesianGrid.cube(6.0, 48, 2)
+    gap = np.broadcast_to(turn @ [0.3, 0.5], (*grid.cells, 2))
+    q = np.ones(grid.cells)
+    known, raw = _carried_lengths(q, gap, grid.corners @ M.T, grid, thinnest)
+    share = np.sqrt(0.5 * 1e-2 * 144)  # of a density of one, the mass that the image of the box holds
+    assert raw == pytest.approx(share * np.hypot(0.3 / 0.5, 0.5 / 1e-2), rel=1e-9)
+    assert known == pytest.approx(share * np.hypot(0.3 / 0.5, 0.5 / max(1e-2, thinnest)), rel=1e-9)
 
 
 @settings(max_examples=20)

@@ -94,6 +94,38 @@ def test_what_would_help_most_is_what_weighs_most(changed, advice):
     assert f"What would help most: {advice}" in judged(certificate(**lengths, **others)).text
 
 
+@pytest.mark.parametrize(
+    ("parts", "method", "advice"),
+    [
+        ({"samples": 1.5, "cells": 0.1}, "by hand", "more data, whose number decides the bar"),
+        (
+            {"bracket": 1.5, "cells": 0.1},
+            "a certified bracket",
+            "more --cells: the distance is smaller than its bracket",
+        ),
+        (
+            {"grid and time steps": 1.5},
+            "certified bracket",
+            "more --cells: the distance is smaller than its bar, most of",
+        ),
+        (
+            {"grid and time steps": 1.5},
+            "bracket; folds put right by an estimate",
+            "more --cells: its flow bends within",
+        ),
+        ({"outside the box": 1.5}, "certified bracket", "a wider --half-width"),
+    ],
+)
+@pytest.mark.parametrize("wide", ["ode", "sde"])
+def test_a_law_that_is_close_does_not_hide_the_bar_of_the_other(wide, parts, method, advice):
+    """One law is within 0.6 % of the data, the other's bar is most of their spread: what would narrow it is said."""
+    close, other = (0.01, 0.001), (0.1, 1.6)
+    found = certificate(**{"sde": close, "ode": close, wide: other}, after=close)
+    found["distances"][f"{wide}–data"]["W2"] |= {"parts": parts, "method": method}
+    names = ("ODE", "SDE") if wide == "sde" else ("SDE", "ODE")
+    assert f"What would help most: nothing for the {names[0]}; for the {names[1]} {advice}" in judged(found).text
+
+
 def test_a_part_of_a_bar_that_is_not_known_is_named():
     unresolved = certificate(sde=(0.5, 0.6), ode=(0.6, 0.6))
     unresolved["distances"]["sde–data"]["W2"]["parts"] = {"another part": 0.6}
