@@ -145,15 +145,16 @@ def _carried_lengths(
         return known(centre[good])
 
     density, gap = at_images(q), at_images(difference)
-    J, det = J[good], det[good]
-    back: Array = np.linalg.solve(J, gap[..., None])[..., 0]
+    stretched, mass = J[good], density * det[good] * grid.volume
+    back: Array = np.linalg.solve(stretched, gap[..., None])[..., 0]
     squares = dot(back, back)
-    known, thin = squares.copy(), det < thinnest * np.sum(J**2, axis=(-1, -2)) ** (0.5 * (d - 1))
-    if thin.any():  # the least stretch is at least det/|J|^{d − 1}
-        turned, stretches, _ = np.linalg.svd(J[thin])
+    least = det[good] / np.sum(stretched**2, axis=(-1, -2)) ** (0.5 * (d - 1))  # no direction is stretched less
+    known, thin = squares.copy(), least < thinnest
+    if thin.any():
+        turned, stretches, _ = np.linalg.svd(stretched[thin])
         along = (np.swapaxes(turned, -1, -2) @ gap[thin][..., None])[..., 0] / np.maximum(stretches, thinnest)
         known[thin] = dot(along, along)
-    lengths = [float(np.sqrt((density * det) @ one * grid.volume)) for one in (known, squares)]
+    lengths = [float(np.sqrt(mass @ one)) for one in (known, squares)]
     return lengths[0], lengths[1]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from mfgpde.scores.transformations import array
+
 ARTANH = (
     1.0,
     0.33333333333341286,
@@ -36,7 +38,7 @@ def softplus(x: jax.Array) -> jax.Array:
     """
     u = _falls(x)
     z = u / (2 + u)
-    square, series = z * z, jnp.full_like(x, ARTANH[-1])
+    square, series = z * z, array(ARTANH[-1], x.dtype)
     for coefficient in ARTANH[-2::-1]:
         series = series * square + coefficient
     return jnp.maximum(x, 0) + 2 * z * series
