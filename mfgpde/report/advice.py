@@ -22,6 +22,8 @@ NARROWER = "pip install pot"
 """what the method of a bracket says where POT would narrow it"""
 FOLDED = "folds put right"
 """what it says where cells of a flow fold over"""
+LESS = 0.7
+"""of what folds on half the grid: less on the whole one, and finer ones are worth trying"""
 BARS = {
     "samples": "more data, whose number decides the bar of the distance",
     "bracket": "more --cells: the distance is smaller than its bracket",
@@ -66,7 +68,9 @@ def _unresolved(result: Mapping[str, Any], known: Mapping[str, Share], one: Shar
         return ""
     largest = max(parts, key=lambda name: parts[name])
     if largest == "grid and time steps" and FOLDED in distance["method"]:
-        return "more --cells: its flow bends within cells, and what their folds may hide is most of the bar"
+        cured = result.get("folded", 0.0) < LESS * result.get("folded on half the grid", 0.0)
+        how = "more --cells" if cured else "points carried by its flow, which do not fold (`solvers.flow`)"
+        return f"{how}: cells fold, and what their folds may hide is most of the bar"
     return BARS.get(largest, f"more --cells: the distance is smaller than its bar, most of it from {largest}")
 
 

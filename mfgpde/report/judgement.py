@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mfgpde.core.digits import digits
-from mfgpde.report.advice import advised
+from mfgpde.report.advice import LESS, advised
 from mfgpde.report.shares import Share, percent, residual_share, shares
 
 LEAKS = 1e-3
@@ -24,8 +24,6 @@ NEAR = 0.05
 """share of fresh data that count as near to a training point"""
 FOLDED = 1e-2
 """of the mass"""
-LESS = 0.7
-"""of what folds on half the grid: less on the whole one, and finer ones are worth trying"""
 BROKEN = 0.1
 """residual over |∂_t s| from which a score is said not to solve its equation"""
 

@@ -111,7 +111,7 @@ def test_what_would_help_most_is_what_weighs_most(changed, advice):
         (
             {"grid and time steps": 1.5},
             "bracket; folds put right by an estimate",
-            "more --cells: its flow bends within",
+            "points carried by its flow",
         ),
         ({"outside the box": 1.5}, "certified bracket", "a wider --half-width"),
     ],
