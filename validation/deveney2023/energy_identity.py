@@ -22,7 +22,9 @@ claim = Claim(
     coefficients=("diffusivity", "residual"),
 )
 
-DELTA = {1: 1e-3, 2: 3e-3}  # wider cells in the plane; most draws reach 1e-4 and less, exploding variance half of δ
+DELTA = {"OU 1D": 7e-5, "VP 1D": 1e-3, "sub-VP 1D": 6e-4, "VE 1D": 1e-3}
+DELTA |= {"OU 2D": 2e-4, "VP 2D": 1.5e-3, "sub-VP 2D": 2e-3, "VE 2D": 1e-3}
+"""δ for any draw: many reach a tenth and less, of exploding variance some reach half"""
 family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
 
 
@@ -45,7 +47,7 @@ def energy(level, rng, diffusivity=1.0, residual=1.0):
                 f"{name}: left − right (left {rows[0][0]:.3f})",
                 found,
                 zero,
-                resolution=DELTA[2 if " 2D" in name else 1],
+                resolution=DELTA[name.partition(",")[0]],
             )
         )
         points.append((rows[0][0], abs(found.value)))
