@@ -170,7 +170,8 @@ def solve(
         if picture is not None:
             from mfgpde.report.pictures import picture as draw
 
-            draw(solution.fields[-1], picture, title=f"t = {solution.times[-1]:g}")
+            unknown = str(solution.equation.unknown)
+            draw(solution.fields[-1], picture, title=f"t = {solution.times[-1]:g}", label=unknown)
         if first:
             console.print(table.solution_table(solution))
             for name, words in solution.depth().items():

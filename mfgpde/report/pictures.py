@@ -13,10 +13,11 @@ from mfgpde.grids import CartesianGrid
 from mfgpde.report import plotting
 
 
-def picture(field: Field, path: str | Path, *, title: str = "") -> Path:
+def picture(field: Field, path: str | Path, *, title: str = "", label: str = "") -> Path:
     """Draw a scalar field to an image file (.png; grids also .pdf) and return its path. Collective on a mesh.
 
-    Grids in three dimensions are shown by their integral along the last axis. Meshes need PyVista
+    `label` says what the values are, beside the axis or the colours. Grids in three dimensions are shown by their integral
+    along the last axis. Meshes need PyVista
     (`pip install pyvista`); raises ImportError without it, ValueError for vector fields.
 
     >>> grid = mfg.CartesianGrid.cube(1.0, 16, 2)
@@ -26,13 +27,13 @@ def picture(field: Field, path: str | Path, *, title: str = "") -> Path:
     """
     path = Path(path)
     if isinstance(field.grid, CartesianGrid):
-        _on_grid(field, path, title)
+        _on_grid(field, path, title, label)
     else:
         _on_mesh(field, path, title)
     return path
 
 
-def _on_grid(field: Field, path: Path, title: str) -> None:
+def _on_grid(field: Field, path: Path, title: str, label: str) -> None:
     grid, values = field.grid, field.values
     if values.ndim != grid.dimension:
         raise ValueError(f"a picture needs a scalar field, got components of shape {values.shape[grid.dimension :]}")
@@ -41,12 +42,13 @@ def _on_grid(field: Field, path: Path, title: str) -> None:
         axes = figure.subplots()
         if grid.dimension == 1:
             axes.plot(grid.axes[0], values)
-            axes.set_xlabel("x")
+            axes.set(xlabel="x", ylabel=label)
         else:
             flat = values if grid.dimension == 2 else values.sum(axis=2) * grid.spacing[2]
             extent = (grid.lower[0], grid.upper[0], grid.lower[1], grid.upper[1])
             image = axes.imshow(flat.T, origin="lower", extent=extent, cmap="viridis", interpolation="nearest")
-            figure.colorbar(image, shrink=0.9)
+            summed = ["summed along z"] if grid.dimension == 3 else []
+            figure.colorbar(image, shrink=0.9, label=", ".join(filter(None, [label, *summed])))
             axes.set_xlabel("x")
             axes.set_ylabel("y")
         axes.set_title(title)

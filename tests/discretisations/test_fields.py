@@ -6,6 +6,7 @@ import pytest
 from scipy.special import j0, jn_zeros
 
 import mfgpde as mfg
+from mfgpde.report import pictures
 
 D, T = 0.5, 0.3
 HEAT = mfg.FokkerPlanck(lambda x, t: 0 * x, lambda t: D, time_dependent=False)
@@ -156,3 +157,14 @@ def test_absorbing_walls_hold_an_exit_cost():
 
     space = mfg.FiniteElement(mfg.meshes.interval(0.0, 1.0, 12), 2, walls="absorbing")
     assert np.log2(error(space) / error(space.refined())) == pytest.approx(3, abs=0.35)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_pictures_say_what_their_values_are(dimension, tmp_path, monkeypatch):
+    """Beside the axis in one dimension, beside the colours in two and three."""
+    drawn = []
+    monkeypatch.setattr(pictures.plotting, "write", lambda figure, path: drawn.append(figure))
+    grid = mfg.CartesianGrid.cube(1.0, 8, dimension)
+    mfg.picture(mfg.Field(mfg.FiniteVolume(grid), grid.points[..., 0]), tmp_path / "a.png", label="density")
+    labels = [panel.get_ylabel() for panel in drawn[0].axes]
+    assert labels == {1: ["density"], 2: ["y", "density"], 3: ["y", "density, summed along z"]}[dimension]

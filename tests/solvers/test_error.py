@@ -42,3 +42,23 @@ def test_steps_that_no_march_can_keep_to_are_refused(options):
     space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 32, 1))
     with pytest.raises(ValueError, match="must"):
         mfg.solve(mfg.FokkerPlanck.of(OU), space, mfg.gaussian(0.0, 0.5), (0.0, 1.0), **options)
+
+
+@pytest.mark.parametrize("rtol", [3e-2, 1e-2, 1e-3])
+def test_bars_hold_the_error_of_steps_beside_a_wall_whose_value_swings(rtol):
+    """A value 2 + cos ωt at x = 0, nothing through x = 2: u = 2 + Re e^{iωt} cosh k(2 − x)/cosh 2k, k² = iω/D.
+
+    A step sees a wall's value at its middle, so that beside it errors are of first order in the step.
+    """
+    D, w, L = 0.3, 6.0, 2.0
+    k, grid = np.sqrt(1j * w / D), mfg.CartesianGrid((0.0,), (L,), (64,))
+    swing = mfg.discretisations.Held(lambda x, t: np.full(x.shape[:-1], 2 + np.cos(w * t)))
+    still = mfg.processes.Diffusion(lambda x, t: 0 * x, lambda x, t: D + 0 * x[..., 0])
+    space, equation = mfg.FiniteVolume(grid, walls=((swing, "reflecting"),)), mfg.equations.ForwardKolmogorov(still)
+    start = lambda x: 2 + np.real(np.cosh(k * (L - x[..., 0])) / np.cosh(k * L))  # noqa: E731
+    found = mfg.solve_with_error(equation, space, start, (0.0, 1.0), rtol=rtol, mass=None)
+    edges = np.linspace(0.0, L, 65)
+    means = 2 + np.real(np.exp(1j * w) * np.diff(-np.sinh(k * (L - edges)) / (k * np.cosh(k * L)))) / grid.spacing[0]
+    off = float(np.abs(found.solution.fields[-1].values - means).sum()) * grid.spacing[0]
+    assert off in found.l1(1.0)
+    assert off < 0.1 * rtol + 7e-4  # of cells 6e-4
