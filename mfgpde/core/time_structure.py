@@ -120,7 +120,8 @@ def _sharp(times: Array, values: Array) -> tuple[list[Break], float]:
     changes = rows.max(axis=0)
     sharp = np.flatnonzero(changes > max(SHARP, 8 * float(np.median(changes))))
     kept = np.sort(sharp[np.argsort(-changes[sharp], kind="stable")][:MOST])
-    longest = SHORT * float(np.median(np.diff(times[sharp]))) if len(sharp) > MOST else math.inf
+    comb = len(sharp) > MOST and float(rows.sum(axis=1).max()) > MOST / 2  # up and down: one steep rise is none
+    longest = SHORT * float(np.median(np.diff(times[sharp]))) if comb else math.inf
     return [(float(times[k]), float(times[k + 1])) for k in kept], longest
 
 

@@ -81,3 +81,10 @@ def test_no_clock_decides_where_a_coefficient_is_read():
     assert found[0] == found[1] == ([], 1 / 2000, np.inf)
     assert read["quick"] == read["slow"]
     assert len(read["quick"]) == 2001 + 32
+
+
+def test_many_steep_rises_are_no_comb():
+    """A hundred coefficients that each rise once, at another time: steps are as long as they like."""
+    middles = np.linspace(0.1, 0.9, 100)
+    _, _, longest = scanned(lambda t: np.tanh((t - middles) / 2e-3), 0.0, 1.0)
+    assert longest == np.inf
