@@ -93,7 +93,7 @@ class Seldom:
 
     `allowed` is what the law may be off in L¹, over `PANELS` panels; `off` what it may be in the end, by what was measured
     in each. Where a score jumps in time no panel is worth its price: it is asked at each time wanted, and nothing is off.
-    What comes and goes between two times asked, at most `longest` apart, is seen by neither.
+    What comes and goes between two nodes of a polynomial, at most `longest` apart, is seen by neither.
     """
 
     score: Score
@@ -141,7 +141,6 @@ class Seldom:
                     return np.tensordot(_lagrange((early - t) / (early - late)), values, axes=1)
             if places.direct > 0 or WORTH * abs(step) >= t - self.stop:
                 places.direct -= 1
-                self.longest = max(self.longest, abs(step))
                 return evaluate(x, t)
             begin = places.panels[-1][0] if places.panels and places.panels[-1][0] > t else t
             if not self._panel(places, begin, abs(step)):
