@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import isqrt
+from math import isqrt, prod
 from typing import Any, Protocol, cast
 
 from mfgpde.scores.other_dimension import other_dimension
@@ -56,6 +56,8 @@ class Called:
         """Return the prediction (n, d), or (n, 1) for a potential, at points (n, d) and times (n, 1)."""
         n = x.shape[0]
         found = unwrapped(WAYS[self.way](self.module, x.reshape(n, *self.shape), t))
+        if prod(found.shape) % n:
+            raise ValueError(f"{self.way} returns shape {tuple(found.shape)} for x of shape {(n, *self.shape)}")
         return found.reshape(n, -1)
 
     @property

@@ -260,6 +260,18 @@ def test_one_column_in_one_dimension_is_said_to_be_a_score(tmp_path, torch):
     assert "potential=True" in trial.about["read as"]
 
 
+def test_a_module_whose_shape_is_none_of_points_is_told_what_it_returned(tmp_path, torch):
+    """K7: not what PyTorch says of putting it right."""
+    (tmp_path / "model.py").write_text(
+        "import torch\nclass Model(torch.nn.Module):\n    def forward(self, x, t):\n"
+        "        return torch.zeros(2, 2, 2) + x.sum()\n\nmodel = Model()\n"
+    )
+    with pytest.raises(
+        ValueError, match=r"\(x, t\), t of shape \(n, 1\) returns shape \(2, 2, 2\) for x of shape \(3, 2\)"
+    ):
+        check.prepare(Asked(f"{tmp_path}/model.py:model", process="ornstein-uhlenbeck", dimension=2, cells=64))
+
+
 def test_options_of_the_other_kind_of_trial_are_refused(source):
     for words, message in (
         ((f"{source}:exact", "--dimension", "1", "--trajectories", "100"), "not used up to three dimensions"),

@@ -142,7 +142,7 @@ def test_bad_meshes_are_refused_by_name(tmp_path, nodes, cells, kind, message):
         mfg.meshes.read(gmsh_file(tmp_path / "bad.msh", nodes, cells, kind), dimension=2)
 
 
-def test_cells_of_two_kinds_are_refused_and_a_file_that_is_none(tmp_path):
+def test_cells_of_two_kinds_are_refused_and_a_file_that_is_none(tmp_path, capfd):
     nodes = [*SQUARE, (2, 0, 0), (2, 1, 0)]
     path = gmsh_file(tmp_path / "mixed.msh", nodes, [(0, 1, 3), (0, 3, 2)])
     text = path.read_text().replace("$Elements\n2\n", "$Elements\n3\n")
@@ -152,6 +152,7 @@ def test_cells_of_two_kinds_are_refused_and_a_file_that_is_none(tmp_path):
     (tmp_path / "garbage.msh").write_text("not a mesh")
     with pytest.raises(ValueError, match=r"cannot read .*garbage.msh as a mesh; expected what gmsh writes"):
         mfg.meshes.read(tmp_path / "garbage.msh")
+    assert capfd.readouterr() == ("", "")  # one sentence is enough
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])

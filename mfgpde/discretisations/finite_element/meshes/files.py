@@ -75,7 +75,7 @@ def _parsed(path: Path, dimension: int | None) -> tuple[Array, NDArray[np.int64]
     if not path.is_file():
         raise ValueError(f"there is no mesh file {path}")
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             read = meshio.read(path)
     except (Exception, SystemExit) as problem:  # meshio leaves the process on files that it does not know
         why = "" if isinstance(problem, SystemExit) or not str(problem) else f": {problem}"
