@@ -23,6 +23,8 @@ MOST = 200
 """failures on a page"""
 NAME = 0.15
 """inches of a line of names below a panel"""
+LINES = "-", "--", ":", "-."
+"""of as many families as there are colours, and of the next ones"""
 PROMISE = {
     Kind.PROVED: "never outside",
     Kind.BOUND: "never outside",
@@ -112,7 +114,7 @@ def drawing(found: Calibration) -> Figure:
             for n, row in enumerate(rows):
                 ratios = np.sort(np.clip(row.ratios, 1e-4, 1e4))
                 share = np.arange(len(ratios), 0, -1) / len(ratios)
-                look = {"color": COLOURS[n % len(COLOURS)], "ls": ("-", "--")[n // len(COLOURS) % 2]}
+                look = {"color": COLOURS[n % len(COLOURS)], "ls": LINES[n // len(COLOURS) % len(LINES)]}
                 axes.step(ratios, share, where="pre", label=row.family, **look)
             axes.axvline(1.0, color="0.3", lw=0.8)
             if kind is not Kind.BOUND:
