@@ -118,7 +118,7 @@ def vanishing(level, rng, cost=1.0, distance=1.0, slope=1.0):
     return Evidence(findings, [series])
 
 
-GAUSSIANS = {"KL(ρ‖π)": (3e-6, 2.5e-6), "KL(π‖ρ)": (6.5e-6, 1.7e-6)}
+GAUSSIANS = {"KL(ρ‖π)": (6e-6, 5e-6), "KL(π‖ρ)": (1e-5, 3e-6)}
 """δ of W₂ and of the cost: what is left of order ε², of any draw"""
 DELTA = {0: 8e-4, 2: 3e-2}
 """δ: quantiles, of any draw"""
