@@ -71,7 +71,7 @@ def _family(panel, claim: Mapping) -> list[tuple]:
     """Draw the bound of the extremal score over λ, and what was computed."""
     law, rows = load_module(CLAIMS / "lambda_family.py"), []
     noises = np.geomspace(0.4, 2.5, 41)
-    bound = [law.equality(noise, law.proved)[2].value for noise in noises]
+    bound = [law.bounded(noise, law.proved).value for noise in noises]
     panel.plot(noises, bound, label="bound, extremal score")
     rows += [(claim["id"], "bound", x, y) for x, y in zip(noises, bound, strict=True)]
     factor = [law.proved(noise) for noise in noises]
