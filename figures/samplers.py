@@ -47,6 +47,8 @@ def draw(run: Mapping, out: Path) -> list[Path]:
             panels[name].set_ylim(low, high * (high / low) ** 0.35)
         panels["orders"].set(xlim=(0.05, 400))
         panels["clipping"].set(xlim=(90, 900))
+        counts = [int(n) for n in claims["clipping"]["series"][0]["x"]]
+        panels["clipping"].set_xticks(counts, [str(n) for n in counts])
         table = ("claim", "series", "x", "y"), rows
         return plotting.save(figure, out, "samplers", table, run, [f"samplers/{name}" for name in NAMES])
 
@@ -82,7 +84,8 @@ def _family(panel, claim: Mapping) -> list[tuple]:
     values, bars = ([one["left"][key] for one in found] for key in ("value", "error"))
     panel.errorbar(places, values, bars, fmt="o", label="KL, computed")
     rows += [(claim["id"], "computed", x, y) for x, y in zip(places, values, strict=True)]
-    panel.set(xlabel="λ", ylabel="KL", xscale="log", yscale="log")
+    panel.set(xlabel="λ", ylabel="KL", xscale="log", ylim=(0, None))
+    panel.set_xticks([0.5, 1, 2], ["½", "1", "2"])
     return rows
 
 
