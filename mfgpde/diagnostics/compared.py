@@ -280,7 +280,8 @@ def w2_entry(a: Law, b: Law) -> Entry:
     lower, upper = max(0.0, lower - bar), upper + bar
     parts = {"bracket": max(value - lower, upper - value) - bar} | parts
     if a.estimated or b.estimated:
-        how = f"{how.replace('certified bracket', 'bracket')}; folds put right by twice the cheapest repair, no bound"
+        how = how.replace("certified bracket", "bracket").replace(", certified", "")  # cut by blocks or not
+        how = f"{how}; folds put right by twice the cheapest repair, no bound"
     return Entry(value, max(upper - value, value - lower), _how(how, a, b), _shown(parts), lower, upper)
 
 

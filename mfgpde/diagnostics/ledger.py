@@ -22,9 +22,9 @@ type Plain = float | int | str | bool | Mapping[str, Plain] | Sequence[Plain] | 
 
 @dataclass(frozen=True)
 class Entry:
-    """One number: value, bar (None: no bar is known), how it was found, what its bar is made of, and a certified bracket.
+    """One number: value, bar (None: no bar is known), how it was found, what its bar is made of, and a bracket.
 
-    A bar is the sum of its `parts`, unless a bracket says more.
+    A bar is the sum of its `parts`, unless a bracket says more, which is certified where the method says so.
     """
 
     value: float

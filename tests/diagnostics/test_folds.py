@@ -1,6 +1,7 @@
 """Flows whose corners fold cells over: where the mass goes, against a map in closed form."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -72,11 +73,17 @@ def test_fine_grids_have_a_repair_too():
     assert found.reach < 0.07  # by blocks alone 0.149
 
 
-def test_a_repair_by_estimate_is_not_called_certified(case):
+@pytest.mark.parametrize("cut", [False, True], ids=["as it is", "cut by blocks"])
+def test_a_repair_by_estimate_is_not_called_certified(case, cut, monkeypatch):
+    compared = import_module("mfgpde.diagnostics.compared")
+    exact = compared._transport
+    if cut:  # a bracket that says nothing is cut with that by blocks
+        monkeypatch.setattr(compared, "_transport", lambda *a: replace(exact(*a), lower=0.0, upper=6.0))
     corners, truth = case
     found = unfolded(corners)
     law = Law("ode", found.density, *(halved(found.density),) * 2, shifted=found.reach, estimated=found.estimated)
     how = w2_entry(law, Law.known("truth", truth)).method
+    assert ("blocks" in how) == cut
     assert "certified" not in how
     assert "no bound" in how
     known = Law.known("truth", truth)

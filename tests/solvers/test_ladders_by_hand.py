@@ -312,7 +312,7 @@ class Fixed:
 def march(dt, max_step=np.inf):
     integrator = Fixed()
     controller = types.SimpleNamespace(
-        factor=lambda ratio: 1.0, ratio=lambda u, error: 0.5, previous=1.0, embedded_order=1, rtol=1e-3
+        factor=lambda ratio: 1.0, ratio=lambda u, error, known: 0.5, previous=1.0, embedded_order=1, rtol=1e-3
     )
     structure = Structure()
     found = _March(types.SimpleNamespace(), integrator, controller, 10_000, max_step, structure)
