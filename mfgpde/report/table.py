@@ -47,7 +47,7 @@ def _told(claim: Mapping[str, Any]) -> str:
     suspects = sum(bool(finding.get("suspect_bar")) for finding in claim["findings"])
     over = claim.get("over_seeds")
     parts = [claim["reason"]]
-    parts += [f"[{suspects} bar(s) look too small]"] if suspects else []
+    parts += [f"[{suspects} off by more than a bar, within δ]"] if suspects else []
     proved, refuted = proved_of(claim)
     parts += [f"[{proved} proved, {refuted} proved to fail in controls]"] if proved else []
     parts += [f"[seed {claim['worst_seed']} of {len(over)}]"] if over else []
