@@ -51,7 +51,7 @@ def _told(claim: Mapping[str, Any]) -> str:
     proved, refuted = proved_of(claim)
     parts += [f"[{proved} proved, {refuted} proved to fail in controls]"] if proved else []
     parts += [f"[seed {claim['worst_seed']} of {len(over)}]"] if over else []
-    return "  ".join(parts)
+    return "\n".join(parts)
 
 
 def seen_of(claim: Mapping[str, Any]) -> tuple[int, int]:
