@@ -7,7 +7,7 @@ from mfgpde.report import plotting
 PANELS = (
     ("lai2023/dsm-violates-score-fpe", "t", "share of its own size", "denoising alone\nleaves a residual"),
     ("deveney2023/gap-closes", "weight of the penalty", "W₂", "a penalised residual\ncloses the gap"),
-    ("zhang2023/gradient-flow-limit", "ε", "distance", "games tend to\ngradient flows"),
+    ("zhang2023/gradient-flow-limit", "ε", "|E x − its limit|", "games tend to\ngradient flows"),
     ("zhang2024/terminal-loss-degenerates", "precision γ", "L / (1 + γ)", "kernels at the data:\nno best width"),
     ("shen2024/variance", "v(t)", "variance of the gradient", "averages over data\nstay steady as t → 0"),
 )
@@ -24,7 +24,7 @@ def curves(panel, run: Mapping, claim: str, x_label: str, y_label: str) -> list[
         law = chosen[0]["label"].split(": ")[0]
         chosen = [one for one in chosen if one["label"].split(": ")[0] == law]
     for k, one in enumerate(chosen):
-        panel.plot(one["x"], one["y"], marker=plotting.MARKERS[k], label=one["label"].split(": ")[-1])
+        panel.plot(one["x"], one["y"], marker=plotting.MARKERS[k], label=one["label"].split(": ")[-1], clip_on=False)
         rows += [(claim, one["label"], x, y) for x, y in zip(one["x"], one["y"], strict=True)]
     for axis in "xy":
         if axis in chosen[0]["logarithmic"] and all(min(one[axis]) > 0 for one in chosen):
