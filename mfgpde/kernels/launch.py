@@ -20,6 +20,7 @@ PRELUDE = """
 #else
 #define WIDE_STAGE __global__ void __launch_bounds__(128, 7)
 #endif
+#define PAIRS_STAGE __global__ void __launch_bounds__(128, 4)
 #ifndef INFINITY
 #define INFINITY __longlong_as_double(0x7ff0000000000000LL)
 #endif
@@ -27,6 +28,7 @@ PRELUDE = """
 PARTS = (
     "transport.cuh",
     "corrected.cuh",
+    "pairs.cuh",
     "weno.cuh",
     "reductions.cuh",
     "lines.cuh",
@@ -39,6 +41,8 @@ TILE = 32, 4
 """threads of a block along the two faster axes in three dimensions: what neighbours share is read once"""
 ROWS, ENOUGH = 16, 1024
 """rows that a thread marches along at most, and blocks that keep a device busy: small grids march less"""
+WORD = 16
+"""bytes that a thread reads and writes at once, at most"""
 MOST_ACROSS = 65535
 """blocks along any axis of a launch but the first; along that two billion"""
 TYPES = {"float64": "double", "float32": "float"}
@@ -60,7 +64,7 @@ def source() -> str:
 def signatures() -> dict[str, tuple[str, ...]]:
     """Return the parameter types of every kernel: "real*", "int*", "real", "int", "wide"."""
     found = {}
-    for name, text in re.findall(r"(?:__global__ void|STAGE|WIDE_STAGE) (\w+)\(([^)]*)\)", source()):
+    for name, text in re.findall(r"(?:__global__ void|STAGE|WIDE_STAGE|PAIRS_STAGE) (\w+)\(([^)]*)\)", source()):
         kinds = []
         for parameter in text.split(","):
             words = parameter.replace("const", "").replace("__restrict__", "").split()
@@ -100,16 +104,20 @@ class Kernel:
 class Stencil:
     """A rate of change on one grid, its coefficients checked and cast: p ↦ Ap, and Chebyshev's stages.
 
-    `kernel` takes p, coefficients, three levels, the output, five weights, whether it is a stage, and sizes.
+    `kernel` takes p, coefficients, three levels, the output, five weights, whether it is a stage, and sizes; a thread of it
+    owns so many neighbouring cells of the fastest axis.
     """
 
-    def __init__(self, kernel: Kernel, shape: tuple[int, ...], coefficients: tuple[Any, ...]) -> None:
+    def __init__(
+        self, kernel: Kernel, shape: tuple[int, ...], coefficients: tuple[Any, ...], *, cells_a_thread: int = 1
+    ) -> None:
         self.kernel, self.shape = kernel, shape
         self.fixed = kernel.given(coefficients, 1)
         n, *others = shape
-        rows = marched(shape)
+        owned = (*shape[:-1], shape[-1] // cells_a_thread)
+        rows = marched(owned)
         self.block = TILE if len(shape) == 3 else (THREADS,)
-        across = [blocks(m, width) for m, width in zip(reversed(shape), self.block, strict=False)]
+        across = [blocks(m, width) for m, width in zip(reversed(owned), self.block, strict=False)]
         self.grid = (*across, blocks(n, rows)) if others else tuple(across)
         sizes = (*map(np.int32, shape), *([np.int32(rows)] if others else []))
         self.as_rate, self.as_stage = (np.int32(0), *sizes), (np.int32(1), *sizes)

@@ -11,7 +11,9 @@
 #define __global__
 #define STAGE __global__ void
 #define WIDE_STAGE __global__ void
+#define PAIRS_STAGE __global__ void
 #define __device__ static
+#define __constant__ static
 #define __forceinline__ inline
 #define __restrict__ __restrict
 #define SHARED(type, name, count)                                                            \

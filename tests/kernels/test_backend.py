@@ -42,7 +42,7 @@ CASES = {
     "2D, order four": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 2, 48, 4, "corrected_fitted_stage_2d"),
     "2D, order four, stored": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 2, 24, 4, "corrected_stage_2d"),
     "2D, order four, driven": (mfg.FokkerPlanck.of(mfg.VariancePreserving()), 2, 24, 4, "corrected_fitted_stage_2d"),
-    "3D, order four": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 3, 40, 4, "corrected_fitted_stage_3d"),
+    "3D, order four": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 3, 40, 4, "corrected_fitted_pairs_3d"),
     "3D": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 3, 40, 2, "fitted_stage_3d"),
     "3D, stored": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 3, 12, 2, "stage_3d"),
     "1D": (mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), 1, 60, 2, "stage_1d"),
