@@ -9,8 +9,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mfgpde.core.arrays import beside, contiguous, elsewhere
-from mfgpde.integrators.contract import Array, Driven, Fused, Moving, Recorded, Replay, Stabilised, judged, squares
+from mfgpde.core.arrays import beside, contiguous, elsewhere, to_host
+from mfgpde.integrators.contract import (
+    Array,
+    Asking,
+    Driven,
+    Fused,
+    Moving,
+    Recorded,
+    Replay,
+    Stabilised,
+    judged,
+    norms,
+    squares,
+)
+from mfgpde.integrators.side_by_side import apart, joined
 from mfgpde.kernels import stencils
 
 
@@ -41,6 +54,8 @@ class RungeKuttaChebyshev:
 
     def recorded(self, replay: Replay, system: Stabilised, u: Array, t: float, dt: float) -> Recorded | None:
         """Return the same of a recording a number of stages: weights and coefficients are sent before each launch."""
+        if isinstance(system, Asking):
+            return self._asking(replay, system, u, t, dt)
         moving = system.over(t, dt) if isinstance(system, Driven) else Moving.still(system.frozen(t, t + dt))
         if moving is None:
             return None
@@ -55,6 +70,47 @@ class RungeKuttaChebyshev:
 
         numbers = beside(np.concatenate([table.ravel(), moving.numbers]), u)
         return judged(moving, u, replay((stages, moving.kind), work, contiguous(u), numbers, *moving.arrays))
+
+    def _asking(self, replay: Replay, system: Any, u: Array, t: float, dt: float) -> Recorded | None:
+        """Return the same of four recordings, whatever the number of stages: questions, the first of them, one, the end."""
+        if not system.askable:
+            return None
+        stages = self.stages(dt * system.spectral_radius(u, t))
+        nodes, like = _coefficients(stages, self.damping)[1], contiguous(u)
+        times = (t, *(t + nodes[1:-1] * dt), t + dt)
+        diffusivities = [[system.diffusivity(s)] for s in times]
+        numbers = beside(np.hstack([_table(stages, self.damping, dt), diffusivities]), u)
+
+        def begin(u: Any) -> tuple[Any, ...]:
+            points, rest = system.question(u)
+            return points, joined(u, rest)
+
+        def first(carried: Any, answer: Any, row: Any) -> tuple[Any, ...]:
+            (y0,), rest = apart(carried, like, 1)
+            f0, here = contiguous(system.rate_of(rest, answer, row[5:])), np.empty_like(like)
+            _combined(y0, y0, y0, f0, f0, row, here)
+            points, rest = system.question(here)
+            return points, joined(y0, f0, y0, here, rest)
+
+        def stage(carried: Any, answer: Any, row: Any) -> tuple[Any, ...]:
+            (y0, f0, before, here), rest = apart(carried, like, 4)
+            f, new = contiguous(system.rate_of(rest, answer, row[5:])), np.empty_like(like)
+            _combined(y0, here, before, f, f0, row, new)
+            points, rest = system.question(new)
+            return points, joined(y0, f0, here, new, rest)
+
+        def end(carried: Any, answer: Any, row: Any) -> tuple[Any, ...]:
+            (y0, f0, _, new), rest = apart(carried, like, 4)
+            f1, error = contiguous(system.rate_of(rest, answer, row[5:])), np.empty_like(like)
+            _combined(y0, new, y0, f1, f0, row, error)
+            return new, error, squares(y0, error)
+
+        points, carried = replay("first question", begin, like)
+        for k in range(stages):
+            answer, name, work = system.answer(points, times[k]), *(("a stage", stage) if k else ("first stage", first))
+            points, carried = replay(name, work, carried, answer, numbers[k])
+        new, error, sums = replay("the end", end, carried, system.answer(points, times[-1]), numbers[stages])
+        return new, error, norms(to_host(sums), u.size)
 
     def stages(self, reach: float) -> int:
         """Return the least number of stages whose stability interval covers `reach` = dt·ρ."""

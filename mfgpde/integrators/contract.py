@@ -154,6 +154,35 @@ class Driven(Protocol):
         ...
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """A system whose rate asks the equation about every state, as a Hamiltonian of slopes is.
+
+    What lies between two questions may be recorded; the equation is asked outside of recordings, by one call a stage.
+    """
+
+    @property
+    def askable(self) -> bool:
+        """Whether one call answers a question."""
+        ...
+
+    def diffusivity(self, t: float) -> float:
+        """Return the number D that a rate takes."""
+        ...
+
+    def question(self, u: Any) -> tuple[Any, Any]:
+        """Return what the equation is asked about, and beside it, as a line of numbers, what else the rate is made of."""
+        ...
+
+    def answer(self, points: Any, t: float) -> Any:
+        """Return what the equation says."""
+        ...
+
+    def rate_of(self, rest: Any, answer: Any, D: Any) -> Any:
+        """Return the rate from an answer and the rest, D a number or an array of one."""
+        ...
+
+
 Replay = Callable[..., tuple[Any, ...]]
 """of (key, work, *given), as `kernels.replay.Replayed` is"""
 Recorded = tuple[Any, Any, tuple[float, float]]
@@ -204,6 +233,8 @@ def squares(u: Any, error: Any) -> Any:
 def may_be_recorded(integrator: Integrator, system: System) -> bool:
     """Say whether steps may be: a subclass may do more in its own than the class whose recordings it inherits."""
     own = isinstance(integrator, Replayable) and "recorded" in vars(type(integrator))
+    if isinstance(system, Asking):
+        return own and system.askable
     return own and (isinstance(system, Driven) or (isinstance(system, Still) and system.still))
 
 

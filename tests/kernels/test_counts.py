@@ -70,6 +70,29 @@ def test_a_step(name, fake, counts):
     assert found.get("bytes sent", 0) <= sent, found
 
 
+def growing(x, t):
+    return (1 + t) * np.array([[0.5, 0.2], [0.2, 0.4]]) + 0 * x[..., None]
+
+
+def test_a_step_of_a_tensor_driven_in_time(fake, counts):
+    """Rates of one instant are sent, eight numbers a cell and their lattice vectors; the mean over a step is made there."""
+    tensor = mfg.processes.Diffusion(lambda x, t: -x, growing, time_dependent=True)
+    where, start = (
+        mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy"),
+        mfg.gaussian([0.3, -0.2], 0.25, 2),
+    )
+    equation = mfg.equations.ForwardKolmogorov(tensor)
+
+    def solve(end):
+        return mfg.solve(equation, where, start, (0.05, end), rtol=1e-5, largest_wall_mass=1.0).cost
+
+    found = step(solve, counts)
+    assert found["launches"] <= 13
+    assert found["fetched"] <= 1
+    assert found["sent"] <= 5
+    assert found["bytes sent"] <= 8 * (7 * 24**2 + 8 * 5) + 4 * 9
+
+
 @pytest.mark.parametrize("order", [2, 4])
 def test_a_stage_is_one_launch(order, device):
     """Whatever the order of accuracy, without a recording; beside stages a rate at each end, y₁, and the error."""
@@ -94,19 +117,35 @@ def test_slopes_of_weno_are_one_launch_an_axis(device):
     assert device == ["weno_slopes"] * 2
 
 
-def test_a_step_of_weno(fake, counts):
-    """Of a rate three calls of the Hamiltonian, two of them for the ends of its differences at the slopes from a side."""
-    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), order=5, backend="cupy")
-    equation = mfg.HamiltonJacobiBellman(eikonal, lambda t: 0.0)
+HAMILTONIANS = {  # order, whether driven, launches, copies to the host
+    # a stage: three arrays copied in and one launch, beside the Hamiltonian's five; a step: the state in, asked, and out
+    "WENO": (5, False, 48, 1),
+    "WENO, driven": (5, True, 52, 1),
+    # beside stages, their number: slopes of the Hamiltonian, 25 launches and a fetch
+    "central": (2, False, 99, 2),
+}
+
+
+@pytest.mark.parametrize("name", HAMILTONIANS)
+def test_a_step_of_hamilton_jacobi(name, fake, counts):
+    """The Hamiltonian is called once a stage, for all its slopes; what lies between is one launch."""
+    order, driven, launches, fetched = HAMILTONIANS[name]
+    space, D = (
+        mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), order=order, backend="cupy"),
+        0.0 if order == 5 else 0.1,
+    )
+    moving = mfg.HamiltonJacobiBellman(lambda x, p, t: (1 + t) * eikonal(x, p, t), lambda t: D + t)
+    equation = moving if driven else mfg.HamiltonJacobiBellman(eikonal, lambda t: D)
 
     def solve(end):
         return mfg.solve(equation, space, lambda x: np.sum(x**2, axis=-1), (0.0, end), rtol=1e-4).cost
 
     found = step(solve, counts)
-    assert found["launches"] <= 260
-    assert found["fetched"] == 1
-    assert found["bytes fetched"] == 16
-    assert found.get("bytes sent", 0) == 0
+    assert found["launches"] <= launches
+    assert found["fetched"] <= fetched
+    assert found["bytes fetched"] <= 32
+    assert found["sent"] <= 1
+    assert found["bytes sent"] <= 8 * 6 * 20, "weights and a diffusivity a stage"
 
 
 def test_a_hamiltonian_of_one_slope_a_point_is_asked_for_each(fake, counts):

@@ -100,6 +100,51 @@ def test_one_recording_serves_steps_driven_in_time(equation, space, side, period
     assert 1 <= len(made) <= len(stages) < 5
 
 
+def eikonal(x, p, t):
+    return (1 + t) * np.sqrt(1 + p[..., 0] ** 2 + p[..., 1] ** 2) + 0.1 * x[..., 0]
+
+
+def alone(x, p, t):
+    """As `eikonal`, of one slope a point."""
+    assert p.shape == x.shape
+    return eikonal(x, p, t)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("order", [2, 5])
+def test_between_questions_a_step_of_hamilton_jacobi_is_recorded(order, periodic, monkeypatch, device):
+    """Three recordings for steps by WENO, four for Chebyshev's, whatever the length, the time and the number of stages."""
+    grid = mfg.CartesianGrid.cube(3.0, 24, 2, periodic=periodic)
+    where, made, record = mfg.FiniteVolume(grid, order=order, backend="cupy"), [], replay.record
+    monkeypatch.setattr(replay, "record", lambda *given: made.append(1) or record(*given))
+    equation = mfg.HamiltonJacobiBellman(eikonal, lambda t: 0.05 + 0.1 * t)
+    system = where.semidiscretise(equation)
+    integrator, replayed = system.default_integrator, replay.Replayed()
+    u, t = system.start(lambda x: np.sum(np.cos(np.pi * x / 3), axis=-1)), 0.3
+    for k in range(8):
+        dt = (1 + 0.4 * k) * 4e-3
+        new, error, norms = integrator.recorded(replayed, system, u, t, dt)
+        new = new.copy()
+        want, expected = integrator.step(system, u, t, dt)
+        np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
+        np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
+        assert norms == sizes(u, expected)
+        u, t = new, t + dt
+    assert replayed.recordable
+    assert len(made) == {2: 4, 5: 3}[order]
+
+
+@pytest.mark.parametrize("order", [2, 5])
+def test_a_hamiltonian_of_one_slope_a_point_is_not_recorded(order, monkeypatch, device):
+    monkeypatch.setattr(replay, "record", None)
+    laws = []
+    for backend in ("cupy", "numpy"):
+        where = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), order=order, backend=backend)
+        equation = mfg.HamiltonJacobiBellman(alone, lambda t: 0.1)
+        laws.append(mfg.solve(equation, where, lambda x: np.sum(x**2, axis=-1), (0.0, 0.1), rtol=1e-4).at(0.1).values)
+    np.testing.assert_allclose(*laws, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("space", [mfg.FiniteVolume, mfg.Spectral])
 def test_a_drift_that_is_no_number_within_a_march_is_named(space, device):
     """It is looked at with the norms of the step that it would spoil, and said as without a recording."""
@@ -133,17 +178,91 @@ def test_a_march_whose_rates_become_steep_goes_on(device):
     )  # bounds of the spectrum, and so stages, differ
 
 
-def test_what_cannot_be_told_apart_is_not_recorded(device, monkeypatch):
-    """Rates of tensors that change in time are made on the host: nothing may be replayed."""
-    monkeypatch.setattr(replay, "record", None)
-    tensor = mfg.processes.Diffusion(
-        lambda x, t: -x,
-        lambda x, t: (1 + t) * np.array([[0.5, 0.2], [0.2, 0.4]]) + 0 * x[..., None],
-        time_dependent=True,
+def growing(tensor, **options):
+    """Return an equation with a tensor (1 + t)T, of other lattice vectors from t = 0.2 on where it `turns`."""
+    return mfg.equations.ForwardKolmogorov(
+        mfg.processes.Diffusion(lambda x, t: -x, tensor, time_dependent=True), **options
     )
-    where, start = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy"), mfg.gaussian(0.3, 0.25, 2)
-    driven = mfg.equations.ForwardKolmogorov(tensor)
-    assert mfg.solve(driven, where, start, (0.1, 0.3), rtol=1e-4, largest_wall_mass=1.0).cost["steps"] > 1
+
+
+def wide(x, t):
+    return (1 + t) * np.array([[0.5, 0.2], [0.2, 0.4]]) + 0 * x[..., None]
+
+
+def turns(x, t):
+    return np.array([[0.5, np.sign(t - 0.2) * 0.2], [np.sign(t - 0.2) * 0.2, 0.4]]) + 0 * x[..., None]
+
+
+RESETTING = mfg.equations.Resetting(lambda x, t: 0.5 + t + 0 * x[..., 0], mfg.gaussian([0.4, 0.2], 0.3, 2))
+TENSORS = {
+    "alone": growing(wide),
+    "killed and fed": growing(
+        wide, killing=lambda x, t: 0.2 + t + 0 * x[..., 0], source=lambda x, t: 0.01 + t + 0 * x[..., 0]
+    ),
+    "resetting": growing(wide, resetting=RESETTING),
+}
+
+
+@pytest.mark.parametrize("equation", TENSORS.values(), ids=TENSORS)
+def test_steps_of_tensors_driven_in_time_are_recorded(equation, monkeypatch, device):
+    """Rates of both ends are given to a recording, which makes their mean; one a number of stages."""
+    where, made, record = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy"), [], replay.record
+    monkeypatch.setattr(replay, "record", lambda *given: made.append(1) or record(*given))
+    system = where.semidiscretise(equation)
+    integrator, replayed = system.default_integrator, replay.Replayed()
+    u, t, stages = system.start(initial_function(equation, mfg.gaussian([0.3, -0.2], 0.25, 2), where.grid)), 0.3, set()
+    for k in range(8):
+        dt = (1 + 0.02 * k) * 2e-3
+        new, error, norms = integrator.recorded(replayed, system, u, t, dt)
+        new = new.copy()
+        want, expected = integrator.step(system, u, t, dt)
+        np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
+        np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
+        assert norms == sizes(u, expected)
+        stages.add(integrator.stages(dt * system.spectral_radius(u, t)))
+        u, t = new, t + dt
+    assert replayed.recordable
+    assert 1 <= len(made) <= len(stages) < 4
+
+
+def test_a_step_to_other_lattice_vectors_is_done_as_it_is(device):
+    """Its mean jumps along those of both ends; before and after it steps are recorded, and the law is the host's."""
+    equation, laws = growing(turns), []
+    for backend in ("cupy", "numpy"):
+        where = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend=backend)
+        start = mfg.gaussian([0.3, -0.2], 0.25, 2)
+        laws.append(mfg.solve(equation, where, start, (0.1, 0.3), rtol=1e-4, largest_wall_mass=1.0).at(0.3).values)
+    np.testing.assert_allclose(*laws, rtol=1e-8, atol=1e-11)
+    system = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy").semidiscretise(equation)
+    assert system.over(0.1, 0.05) is not None
+    assert system.over(0.15, 0.1) is None
+
+
+STEEP = {
+    "noise on velocities": mfg.equations.ForwardKolmogorov(mfg.processes.Diffusion.underdamped(lambda x: x)),
+    "continuity": mfg.Continuity(lambda x, t: -x, time_dependent=False),
+}
+
+
+@pytest.mark.parametrize("equation", STEEP.values(), ids=STEEP)
+def test_still_steps_that_keep_densities_positive_are_recorded(equation, monkeypatch, device):
+    """One recording for steps of all lengths."""
+    where, made, record = mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 24, 2), backend="cupy"), [], replay.record
+    monkeypatch.setattr(replay, "record", lambda *given: made.append(1) or record(*given))
+    system = where.semidiscretise(equation)
+    integrator, replayed = system.default_integrator, replay.Replayed()
+    assert isinstance(integrator, mfg.integrators.SSPRK43)
+    u = system.start(initial_function(equation, mfg.gaussian([0.3, -0.2], 0.25, 2), where.grid))
+    for k in range(4):
+        dt = (1 + 0.2 * k) * 2e-3
+        new, error, norms = integrator.recorded(replayed, system, u, 0.3, dt)
+        new = new.copy()
+        want, expected = integrator.step(system, u, 0.3, dt)
+        np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
+        np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
+        assert norms == sizes(u, expected)
+        u = new
+    assert len(made) == 1
 
 
 def test_large_states_are_not_recorded(device, monkeypatch):

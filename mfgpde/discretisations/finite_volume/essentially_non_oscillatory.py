@@ -13,8 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from mfgpde.core.arrays import Array, contiguous, to_host
-from mfgpde.discretisations.finite_volume.hamilton_jacobi import AtCentres
+from mfgpde.discretisations.finite_volume.hamilton_jacobi import AtCentres, fill_ends, steepest, step_of
 from mfgpde.integrators import SSPRK43, Integrator
+from mfgpde.integrators.side_by_side import joined
 from mfgpde.kernels import stencils
 from mfgpde.kernels.weno import FAR, MIRRORED, PERIODIC
 
@@ -43,10 +44,35 @@ class EssentiallyNonOscillatory(AtCentres):
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return DΔu − Ĥ."""
+        if self.askable:
+            points, rest = self.question(u)
+            return self.rate_of(rest, self.answer(points, t), self.diffusivity(t))
         low, high, laplacian = self._slopes(u)
         middle, D = 0.5 * (low + high), float(self.equation.diffusivity(t))
         H = self.equation.hamiltonian(self.points, middle, t) - 0.5 * (high - low) @ self._fastest(low, high, t)
         return D * laplacian - H
+
+    def question(self, u: Array) -> tuple[Array, Array]:
+        """Return the mean slopes and the ends of differences on both sides of them, (1 + 4d, *cells, d): one call of H.
+
+        Beside them, in a line: Δu, p⁺ − p⁻, and the steps of the differences.
+        """
+        low, high, laplacian = self._slopes(u)
+        d = u.ndim
+        points, steps = np.empty_like(u, shape=(1 + 4 * d, *low.shape)), (step_of(low), step_of(high))
+        points[0] = 0.5 * (low + high)
+        fill_ends(low, steps[0], points[1 : 1 + 2 * d])
+        fill_ends(high, steps[1], points[1 + 2 * d :])
+        return points, joined(laplacian, high - low, *steps)
+
+    def rate_of(self, rest: Array, answer: Array, D: Array | float) -> Array:
+        """Return DΔu − Ĥ."""
+        cells, d, size = self.grid.cells, self.grid.dimension, int(np.prod(self.grid.cells))
+        laplacian, jumps = rest[:size].reshape(cells), rest[size : (1 + d) * size].reshape(*cells, d)
+        low, high = answer[1 : 1 + 2 * d], answer[1 + 2 * d :]
+        fastest = np.maximum(steepest(low, rest[-2:-1]), steepest(high, rest[-1:]))
+        spread = 0.5 * np.sum(jumps * fastest, axis=-1)
+        return D * laplacian - (answer[0] - spread)
 
     def _fastest(self, low: Array, high: Array, t: float) -> Array:
         """Return max|∂H/∂p_i| at the slopes from both sides, where the slopes lie."""

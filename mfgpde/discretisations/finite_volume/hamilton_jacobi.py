@@ -52,6 +52,19 @@ class AtCentres:
         except Exception:  # whatever a function of one slope a point does with several
             return False
 
+    @property
+    def askable(self) -> bool:
+        """Whether H takes all slopes of a stage at once."""
+        return self._at_once
+
+    def diffusivity(self, t: float) -> float:
+        """Return D."""
+        return float(self.equation.diffusivity(t))
+
+    def answer(self, points: Array, t: float) -> Array:
+        """Return H at slopes (…, *cells, d)."""
+        return self.equation.hamiltonian(self.points, points, t)
+
     def frozen(self, t0: float, t1: float) -> Self:
         """Return itself: the stages evaluate the coefficients at their own times."""
         return self
@@ -78,7 +91,16 @@ class CentralDifferences(AtCentres):
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return DΔu − H(x, ∇u, t)."""
         gradient, laplacian = gradient_and_laplacian(u, self.grid, self.walls)
-        return float(self.equation.diffusivity(t)) * laplacian - self.equation.hamiltonian(self.points, gradient, t)
+        return self.diffusivity(t) * laplacian - self.equation.hamiltonian(self.points, gradient, t)
+
+    def question(self, u: Array) -> tuple[Array, Array]:
+        """Return ∇u, and Δu in a line."""
+        gradient, laplacian = gradient_and_laplacian(u, self.grid, self.walls)
+        return gradient, laplacian.ravel()
+
+    def rate_of(self, rest: Array, answer: Array, D: Array) -> Array:
+        """Return DΔu − H."""
+        return D * rest.reshape(self.grid.cells) - answer
 
     def spectral_radius(self, u: Array, t: float) -> float:
         """Return Σ 4D/h² + Σ max|∂H/∂p_i|/h_i at the present gradient, with a margin of 10 %."""
@@ -93,15 +115,33 @@ def largest_slopes(function: Callable[[Array], Array], p: Array, at_once: bool =
 
     With `at_once` the function is called once, for all ends (2d, *cells, d).
     """
-    largest = np.abs(p).max()
-    step = 1e-3 * (largest + (largest == 0))  # at rest there is no unit of p
+    step = step_of(p)
     moves = step * _directions(p)
     if at_once:
-        d = p.shape[-1]
-        moves = moves.reshape(d, *(1,) * (p.ndim - 1), d)
-        values = function(np.concatenate([p + moves, p - moves]))
-        return np.abs(values[:d] - values[d:]).reshape(d, -1).max(axis=1) / (2 * step)
+        ends = np.empty_like(p, shape=(2 * p.shape[-1], *p.shape))
+        fill_ends(p, step, ends)
+        return steepest(function(ends), step)
     return np.stack([np.abs(function(p + e) - function(p - e)).max() for e in moves]) / (2 * step)
+
+
+def step_of(p: Array) -> Array:
+    """Return the step of differences in p, where p lies."""
+    largest = np.abs(p).max()
+    return 1e-3 * (largest + (largest == 0))  # at rest there is no unit of p
+
+
+def fill_ends(p: Array, step: Array, ends: Array) -> None:
+    """Fill the ends of the differences (2d, *cells, d), above and then below."""
+    d = p.shape[-1]
+    moves = (step * _directions(p)).reshape(d, *(1,) * (p.ndim - 1), d)
+    ends[:d] = p + moves
+    ends[d:] = p - moves
+
+
+def steepest(values: Array, step: Array) -> Array:
+    """Return max|∂/∂p_i| over the grid (d,) from values at the ends (2d, *cells)."""
+    d = len(values) // 2
+    return np.abs(values[:d] - values[d:]).reshape(d, -1).max(axis=1) / (2 * step)
 
 
 def _directions(p: Array) -> Array:

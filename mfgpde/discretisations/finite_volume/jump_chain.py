@@ -23,12 +23,13 @@ from mfgpde.core.recent import Recent
 from mfgpde.densities import Density, cell_means
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import Coefficients, Evaluating
-from mfgpde.discretisations.finite_volume.chain_there import ChainThere
+from mfgpde.discretisations.finite_volume.chain_there import ChainThere, jumping_over
 from mfgpde.discretisations.finite_volume.jump_rates import Jumps, jumps
 from mfgpde.discretisations.finite_volume.walls import Held, Inflow, Sides, given, on_wall
 from mfgpde.equations.kolmogorov import Kolmogorov
 from mfgpde.grids import CartesianGrid
 from mfgpde.integrators import SSPRK43, Integrator, RungeKuttaChebyshev
+from mfgpde.integrators.contract import Moving
 from mfgpde.kernels import cpu
 from mfgpde.kernels import jumps as kernels
 
@@ -191,7 +192,7 @@ class JumpChain(Evaluating):
         if self.xp is np:
             return instant
         key: Any = instant
-        return self._there(key, lambda: ChainThere(instant, self.xp))
+        return self._there(key, lambda: ChainThere.sent(instant, self.xp))
 
     @property
     def inviscid(self) -> bool:
@@ -293,6 +294,17 @@ class JumpChain(Evaluating):
     def frozen(self, t0: float, t1: float) -> ChainThere | Instant:
         """Return the chain with the mean of the rates at both ends: second-order accurate over the step."""
         return self._placed(self.at(t0).mean(self.at(t1)))
+
+    def over(self, t: float, dt: float) -> Moving | None:
+        """Return what a step on a device reads: the rates at both ends, where they are along the same lattice vectors."""
+        if self.still:
+            return Moving.still(self._placed(self.at(t)))
+        ends = self.at(t), self.at(t + dt)
+        a, b = map(self._placed, ends)
+        if not (isinstance(a, ChainThere) and isinstance(b, ChainThere)):
+            return None
+        same = np.array_equal(ends[0].jumps.offsets, ends[1].jumps.offsets) and [*a.parts] == [*b.parts]
+        return jumping_over(a, b) if same else None
 
     def rate(self, u: Array, t: float, out: Array | None = None) -> Array:
         """Return A(t)u + b(t)."""

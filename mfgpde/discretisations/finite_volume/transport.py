@@ -35,6 +35,11 @@ class LimitedUpwind(Evaluating):
     """its order changes from place to place: errors are no powers of the cell width"""
     _recent: Recent[list[Array]] = field(default_factory=lambda: Recent(4), repr=False)
 
+    @property
+    def still(self) -> bool:
+        """Whether the velocity does not depend on time."""
+        return not self.equation.time_dependent
+
     def velocities(self, t: float) -> list[Array]:
         """Return v_i/h_i on the faces of every axis, shaped (outer, n + 1, inner); computed once per instant."""
         key = t if self.equation.time_dependent else 0.0
