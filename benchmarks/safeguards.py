@@ -2,7 +2,8 @@
 
 The scan of the coefficients before a march, what a step does not see of them, the checks of the start, those of the
 coefficients, and all four. P1 to P4 of the benchmark problems: an Ornstein–Uhlenbeck process in the plane, one that keeps
-the variance on a line and in the plane, its score equation, its reverse process with a drift that is no gradient.
+the variance on a line and in the plane, its score equation, its reverse process with a drift that is no gradient; and
+Hamilton–Jacobi equations by WENO, whose Hamiltonian looks at its time or does not.
 Transport and games (P5, P6) have no march.
 """
 
@@ -53,6 +54,19 @@ def problems() -> Iterator[tuple[str, Callable[[], Any]]]:
     back = mfg.FokkerPlanck.reverse(VP, wrong)
     prior = mfg.gaussian(np.zeros(2), np.eye(2))
     yield "P4, plane, 64²", solving(back, mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 64, 2)), prior, (0.0, 0.9), 1e-3)
+
+    weno, bowl = mfg.FiniteVolume(mfg.CartesianGrid.cube(2.0, 128, 2), order=5), lambda x: np.sum(x**2, axis=-1)
+    for name, hamiltonian in (
+        ("still", lambda x, p, t: steepness(p)),
+        ("driven", lambda x, p, t: (1 + t) * steepness(p)),
+    ):
+        eikonal = mfg.HamiltonJacobiBellman(hamiltonian, lambda t: 0.0)
+        yield f"eikonal, WENO, {name}, 128²", solving(eikonal, weno, bowl, (0.0, 0.5), 1e-4)
+
+
+def steepness(p: np.ndarray) -> np.ndarray:
+    """Return |p| in the plane."""
+    return np.sqrt(p[..., 0] ** 2 + p[..., 1] ** 2)
 
 
 def solving(equation: Any, space: Any, start: Any, times: tuple[float, float], rtol: float) -> Callable[[], Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
 
@@ -26,6 +28,12 @@ COARSE = 0.25
 from both in between"""
 BETWEEN = 32
 """times between samples, in no ratio to them, at which it is read as well"""
+
+
+BLOCK = 2**16
+"""numbers that are computed with while a cache holds them"""
+EQUAL = 1, 59, 177
+"""parts of one length that 20 001 samples have: a function that is compiled for a length is compiled once"""
 
 
 def nothing_sharp(time_scale: float, start: float, end: float) -> bool:
@@ -64,34 +72,93 @@ def scanned(
     gap = float(times[1] - times[0])
     if not np.isfinite(values).all():
         return [], gap, math.inf
-    size, (found, longest) = _size(values), _sharp(times, values)
+    seen = _Seen.of(values)
+    size, (found, longest) = seen.size, _sharp(times, seen)
     if denser is not None and many is not None:
-        known, finer = found, np.asarray(many(denser), dtype=float)
-        size = np.maximum(size, _size(finer))
-        more, shorter = _sharp(denser, finer)
+        known, values = found, _in_blocks(many, denser, values.shape[1])
+        seen = _Seen.of(values)
+        size = np.maximum(size, seen.size)
+        more, shorter = _sharp(denser, seen)
         found, longest = (
             known + [(a, b) for a, b in more if not any(c <= a < d for c, d in known)],
             min(longest, shorter),
         )
-        gap, times, values = gap / DENSER, denser, finer
-    if _unresolved(coefficient, times, values):
+        gap, times = gap / DENSER, denser
+    if _unresolved(coefficient, times, values, seen):
         longest = min(longest, SHORT * gap)
     width = 1e-13 * (end - start)
     places = [place for a, b in found for place in _narrowed(coefficient, a, b, size, width)]
     return merged(places), gap, longest
 
 
-def _unresolved(coefficient: Callable[[float], Array], times: Array, values: Array) -> bool:
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Samples of coefficients: of those that change by any bit, which are often none, a column each."""
+
+    moving: NDArray[np.intp]
+    """which do"""
+    changes: Array
+    """of those, from each sample to the next"""
+    ends: tuple[Array, Array]
+    """the highest and the lowest of those"""
+    size: Array
+    """the range of each coefficient, the unit of its changes"""
+
+    @classmethod
+    def of(cls, values: Array) -> _Seen:
+        moving = np.flatnonzero((values != values[0]).any(axis=0))
+        columns = values if len(moving) == values.shape[1] else values[:, moving]
+        highest, lowest = values[0].copy(), values[0].copy()
+        highest[moving], lowest[moving] = columns.max(axis=0), columns.min(axis=0)
+        changes = np.diff(columns, axis=0)
+        np.abs(changes, out=changes)
+        return cls(moving, changes, (highest[moving], lowest[moving]), _sizes(highest, lowest))
+
+    @property
+    def largest(self) -> Array:
+        """The largest change from each sample to the next, in units of the ranges, a block of samples after the other."""
+        size = self.size[self.moving]
+        return np.concatenate([(part / size).max(axis=1) for part in np.array_split(self.changes, self.blocks)])
+
+    @property
+    def blocks(self) -> int:
+        """How many of them are so small that a cache holds them."""
+        return 1 + self.changes.size // BLOCK
+
+
+def _sizes(highest: Array, lowest: Array) -> Array:
+    size = np.maximum(highest - lowest, 1e-9 * np.maximum(highest, -lowest))
+    size[size == 0] = 1.0
+    return size
+
+
+def _unresolved(coefficient: Callable[[float], Array], times: Array, values: Array, seen: _Seen) -> bool:
     """Say whether a coefficient does between samples what they do not see: they are too few, or in step with it."""
     k = np.arange(1, BETWEEN + 1)
     places = np.floor((k * 0.6180339887498949 % 1) * (len(times) - 1)).astype(int)
     shares = 0.15 + 0.7 * (k * 0.4142135623730951 % 1)
     found = np.array([coefficient(float(t)) for t in times[places] + shares * (times[places + 1] - times[places])])
-    size = _size(np.concatenate((values, found)))
-    usual = np.median(np.abs(np.diff(values, axis=0)), axis=0) / size
+    highest, lowest = values[0].copy(), values[0].copy()
+    highest[seen.moving], lowest[seen.moving] = seen.ends
+    size = _sizes(np.maximum(highest, found.max(axis=0)), np.minimum(lowest, found.min(axis=0)))
     ends = np.stack((values[places], values[places + 1]))
     off = np.maximum(found - ends.max(axis=0), ends.min(axis=0) - found) / size
-    return bool((usual > COARSE).any() or ((off > COARSE).sum(axis=0) > BETWEEN // 8).any())
+    return _usually_above(seen.changes, COARSE * size[seen.moving]) or bool(
+        ((off > COARSE).sum(axis=0) > BETWEEN // 8).any()
+    )
+
+
+def _usually_above(changes: Array, limits: Array) -> bool:
+    """Say whether the median of some column is above its limit, which a count says; ties alone are sorted."""
+    above, n = np.count_nonzero(changes > limits, axis=0), len(changes)
+    tied = 2 * above == n
+    return bool((2 * above > n).any() or (np.median(changes[:, tied], axis=0) > limits[tied]).any())
+
+
+def _in_blocks(many: Callable[[Array], Array], times: Array, width: int) -> Array:
+    """Return so many samples a time, from calls for as many times each as a cache holds."""
+    count = next(k for k in EQUAL if len(times) * width <= k * BLOCK or k == EQUAL[-1])
+    return np.concatenate([np.asarray(many(part), dtype=float) for part in times.reshape(count, -1)])
 
 
 def at_once(coefficient: Callable[[float], Array], many: Callable[[Array], Array], times: Array) -> Array | None:
@@ -104,23 +171,15 @@ def at_once(coefficient: Callable[[float], Array], many: Callable[[Array], Array
     return values if same else None
 
 
-def _size(values: Array) -> Array:
-    """Return the range of each coefficient, the unit of its changes."""
-    rows = np.ascontiguousarray(values.T)
-    highest, lowest = rows.max(axis=1), rows.min(axis=1)
-    size = np.maximum(highest - lowest, 1e-9 * np.maximum(highest, -lowest))
-    size[size == 0] = 1.0
-    return size
-
-
-def _sharp(times: Array, values: Array) -> tuple[list[Break], float]:
+def _sharp(times: Array, seen: _Seen) -> tuple[list[Break], float]:
     """Return between which two times a coefficient changes sharply, the sharpest 64; of more, the longest step."""
-    rows = np.abs(np.diff(np.ascontiguousarray(values.T), axis=1))
-    rows /= _size(values)[:, None]
-    changes = rows.max(axis=0)
+    if not len(seen.moving):
+        return [], math.inf
+    changes = seen.largest
     sharp = np.flatnonzero(changes > max(SHARP, 8 * float(np.median(changes))))
     kept = np.sort(sharp[np.argsort(-changes[sharp], kind="stable")][:MOST])
-    comb = len(sharp) > MOST and float(rows.sum(axis=1).max()) > MOST / 2  # up and down: one steep rise is none
+    paths = seen.changes.sum(axis=0) / seen.size[seen.moving] if len(sharp) > MOST else np.zeros(1)
+    comb = float(paths.max()) > MOST / 2  # up and down: one steep rise is none
     longest = SHORT * float(np.median(np.diff(times[sharp]))) if comb else math.inf
     return [(float(times[k]), float(times[k + 1])) for k in kept], longest
 

@@ -14,6 +14,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from mfgpde.core.arrays import Array, dot
+from mfgpde.core.unread import Unread
 from mfgpde.equations.contract import Diffusivity, Equation, Unknown
 from mfgpde.processes import ForwardProcess
 from mfgpde.processes.contract import known_time_scale
@@ -52,6 +53,10 @@ class HamiltonJacobiBellman(Equation):
         return cls(_ValueFunction(process), process.diffusivity, process.horizon, known_time_scale(process))
 
 
+MOST_WRITTEN = 2**18
+"""numbers of slopes that are kept, one slope for every point and time"""
+
+
 @dataclass(eq=False)
 class AtSlopes:
     """H(x, p, t) at each of a few slopes p (k, d), the same at all points, from one call: (..., d) to (..., k).
@@ -70,6 +75,8 @@ class AtSlopes:
     _last: tuple[Array | None, Array, Array] = field(default=(None, np.empty(0), np.empty(0)), repr=False)
     """the points asked for last, and as H takes them with their slopes: what tables know them by"""
 
+    _written: Array = field(default_factory=lambda: np.empty(0), repr=False)
+
     @property
     def parts(self) -> int:
         """How many slopes."""
@@ -84,11 +91,22 @@ class AtSlopes:
         return self._of(*self._last[1:], t)
 
     def _arguments(self, x: Array, once: bool) -> tuple[Array, Array]:
-        p = np.broadcast_to(self.slopes, (*x.shape[:-1], *self.slopes.shape))
+        p = self._repeated(x.shape[:-1])
         return (x[..., None, :] if once else np.repeat(x[..., None, :], self.parts, axis=-2)), p
 
+    def _repeated(self, places: tuple[int, ...]) -> Array:
+        """Return the slopes at so many places; a few are written out: loops over three at a time are slow."""
+        shape = (*places, *self.slopes.shape)
+        if self._written.shape != shape:
+            p = np.broadcast_to(self.slopes, shape)
+            if p.size > MOST_WRITTEN:
+                return p
+            self._written = np.ascontiguousarray(p)
+        return self._written
+
     def _of(self, x: Array, p: Array, t: float | Array) -> Array:
-        moment = cast(float, np.asarray(t)[..., None] if np.ndim(t) else t)  # times of points are times of their slopes
+        many = not isinstance(t, Unread) and np.ndim(t)
+        moment = cast(float, np.asarray(t)[..., None] if many else t)  # times of points are times of their slopes
         return np.broadcast_to(np.asarray(self.hamiltonian(x, p, moment), dtype=float), p.shape[:-1])
 
     def _broadcasts(self, x: Array, t: float | Array) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
 from mfgpde.core.time_structure import Break, at_once, merged, named, nothing_sharp, scanned
+from mfgpde.core.unread import reads_time
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.coefficients import SHARES, Coefficients, Evaluating, normal
 from mfgpde.discretisations.contract import Distributed, Domain, Fed
@@ -119,7 +120,7 @@ class Structure:
         )
         smooth = nothing_sharp(equation.time_scale, start, end) and not walls
         looks = [part.scanned(start, end) for part in parts] if scan and not smooth else []
-        gap = 0.0 if smooth else max((gap for _, gap, _ in looks), default=end - start)
+        gap = 0.0 if smooth or not parts else max((gap for _, gap, _ in looks), default=end - start)
         longest = min((longest for *_, longest in looks), default=np.inf)
         places = len(_spread(domain)) if equation.further(np.asarray(domain.upper) - np.asarray(domain.lower)) else 0
         found = [place for found, *_ in looks for place in found]
@@ -218,6 +219,7 @@ def _coefficients(equation: Equation, domain: Domain, system: object = None) -> 
     lengths = np.asarray(domain.upper) - np.asarray(domain.lower)
     points = _spread(domain)
     found += [drift_at(function, points) for function in equation.further(lengths)]
+    found = [part for part in found if reads_time(part.at)]  # nothing of the others can be missed
     if drift is not None:
         process = getattr(drift, "__self__", None)
         if isinstance(process, IsotropicProcess) and type(process).drift is IsotropicProcess.drift:
