@@ -91,7 +91,15 @@ class MovingMixture:
             for k in range(ORDER - 1):
                 moved[k] += one.growth / 2 * terms[k + 2] - one.velocity * terms[k + 1]
         self._kept["z"] = (z, (sums, moved))
+        self._ratios.clear()
         return sums, moved
+
+    def ratio(self, z: Ball, order: int) -> Ball:
+        """Return a derivative over the density at a complex ball; what one formula asks of a point again is kept."""
+        found, _ = self.derivatives(z)
+        if order not in self._ratios:
+            self._ratios[order] = found[order] / found[0]
+        return self._ratios[order]
 
     @cached_property
     def _constants(self) -> list[tuple[Ball, Ball, list[Ball]]]:
@@ -110,6 +118,10 @@ class MovingMixture:
 
     @cached_property
     def _kept(self) -> dict[str, tuple[Ball, tuple[list[Ball], list[Ball]]]]:
+        return {}
+
+    @cached_property
+    def _ratios(self) -> dict[int, Ball]:
         return {}
 
     @cached_property
@@ -164,7 +176,7 @@ class LogDensity:
     @cached_property
     def slope(self) -> Line:
         """Return the score p′/p."""
-        return Line(lambda z, _: self._ratio(z, 1), self._pulled)
+        return Line(lambda z, _: self.law.ratio(z, 1), self._pulled)
 
     @cached_property
     def curvature(self) -> Line:
@@ -174,7 +186,7 @@ class LogDensity:
             bound = 2 * self._pulled * self._pulled + sharp
 
         def value(z: Ball, _: bool) -> Ball:
-            return self._ratio(z, 2) - self._ratio(z, 1) ** 2
+            return self.law.ratio(z, 2) - self.law.ratio(z, 1) ** 2
 
         return Line(value, bound)
 
@@ -187,8 +199,8 @@ class LogDensity:
             bound = y * y * y + 3 * sharp * y + 3 * y * (y * y + sharp) + 2 * y * y * y
 
         def value(z: Ball, _: bool) -> Ball:
-            s = self._ratio(z, 1)
-            return self._ratio(z, 3) - 3 * s * self._ratio(z, 2) + 2 * s**3
+            s = self.law.ratio(z, 1)
+            return self.law.ratio(z, 3) - 3 * s * self.law.ratio(z, 2) + 2 * s**3
 
         return Line(value, bound)
 
@@ -222,10 +234,6 @@ class LogDensity:
             y = self._pulled
             own = fast * (y * y + sharp) + grown / 2 * (y * y * y + 3 * sharp * y)
             return Line(value, own + y * self._moving)
-
-    def _ratio(self, z: Ball, order: int) -> Ball:
-        found, _ = self.law.derivatives(z)
-        return found[order] / found[0]
 
 
 def relative_entropy(law: MovingMixture, other: MovingMixture) -> Ball:

@@ -76,6 +76,7 @@ def residuals(data, weight, level, bump=0.0, gauge=0.0, count=None):
     return np.array(found)
 
 
+@cache
 def _scores(data, weight, level, bump):
     """Return the ensemble, disturbed by a moving bump of this height; at level quick two of it."""
     scores = networks.ensemble(data, weight, level)[: 2 if Level(level) is Level.QUICK else None]

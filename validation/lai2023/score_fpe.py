@@ -116,7 +116,8 @@ def proved(name, diffusivity, square):
     spread = log_p.third * (diffusivity * now.diffusivity)
     product = log_p.slope * log_p.curvature * (2 * square * now.diffusivity)
     residual = log_p.turning - spread - product - (log_p.slope + x * log_p.curvature) * now.relaxation
-    share = mfg.proofs.mean(law, residual**2) / size
+    halvings = 80 if diffusivity == square == 1 else 40  # what is not zero is told from it by the first digits
+    share = mfg.proofs.mean(law, residual**2, tolerance=halvings) / size
     # δ: identically zero, to the bits of the balls
     return equal(
         f"{name} 1D: E_p|residual|² over E_p|∂_t s|², proved",
