@@ -79,7 +79,7 @@ def residuals(data, weight, level, bump=0.0, gauge=0.0, count=None):
 @cache
 def _scores(data, weight, level, bump):
     """Return the ensemble, disturbed by a moving bump of this height; at level quick two of it."""
-    scores = networks.ensemble(data, weight, level)[: 2 if Level(level) is Level.QUICK else None]
+    scores = networks.ensemble(data, weight, level, 2 if Level(level) is Level.QUICK else None)
     if not bump:
         return scores
     moving = mfg.scores.Bump(bump, (1.0, 1.0), 0.8, frequency=1.5)
@@ -109,12 +109,14 @@ def trend(level, penalised=0.0, plain=0.0, gauge=0.0, count=None):
     `count` networks of each weight and data set are compared, if not all.
     """
     quick = Level(level) is Level.QUICK
-    n, last = Level(level).pick(40, 48, 128), networks.WEIGHTS[-1]
+    n, fewer, last = *Level(level).pick((40, 28), (48, 48), (128, 128)), networks.WEIGHTS[-1]
     weights = (0.0, last) if quick else networks.WEIGHTS
     findings, series, changes, powers = [], [], [], []
     for data in networks.DATA:
         bumps, gauges = {0.0: plain, last: penalised}, {last: gauge}
-        found = np.stack([distances(data, w, level, n, bumps.get(w, 0.0), count) for w in weights])
+        found = np.stack(
+            [distances(data, w, level, fewer if bumps.get(w) else n, bumps.get(w, 0.0), count) for w in weights]
+        )
         sizes = np.stack([residuals(data, w, level, bumps.get(w, 0.0), gauges.get(w, 0.0), count) for w in weights])
         name = data.replace("_", " ")
         logs = np.log(found / found[0])  # weights, seeds, pairs, measures

@@ -92,7 +92,11 @@ def log_density_equation(level, rng, divergence=1.0, diffusivity=1.0, square=1.0
                 weight = law.density(space.grid.points)
                 return mfg.diagnostics.weighted_error(solution.at(END), law.log_density, weight)
 
-            n = Level(level).pick({1: 64, 2: 24}, {1: 64, 2: 32}, {1: 128, 2: 48})[d] if true else {1: 48, 2: 16}[d]
+            n = (
+                Level(level).pick({1: 64, 2: 24}, {1: 64, 2: 32}, {1: 128, 2: 48})[d]
+                if true
+                else {1: 48 if name == "VE" else 32, 2: 12}[d]
+            )
             ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d)), floor=1e-5)
             findings.append(
                 equal(

@@ -75,7 +75,11 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
     for d in dimensions:
         for name in solved[d]:
             process, half_width = PROCESSES[name]
-            n = Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d] if true else {1: 48, 2: 20}[d]
+            n = (
+                Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d]
+                if true
+                else {1: 48 if name == "VE" or square < 0 else 32, 2: 16}[d]
+            )
             space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d))
             case(f"{name} {d}D", process, mfg.densities.bimodal(d), space, 3, DELTA[name, d])
         if d == 1 and end == END and find_spec("dolfinx"):
@@ -142,7 +146,7 @@ def _of_a_potential(level, diffusivity, square):
         phi = mfg.solve(equation, space, score.at(START), (START, END), rtol=1e-6).at(END)
         return mfg.diagnostics.weighted_error(phi.gradient(), law.score, law.density(space.grid.points))
 
-    n = Level(level).pick(32, 48, 64)
+    n = Level(level).pick(32, 48, 64) if diffusivity == square == 1 else 12
     space = mfg.FiniteElement(mfg.meshes.interval(-half_width, half_width, n), 2)
     return "OU 1D, finite elements: E_p|∇φ − ∇log p|", mfg.converge(error, space, order=2, floor=1e-5).limit
 

@@ -115,7 +115,7 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
     """
     findings, series, zero, level = [], [], mfg.exact(0.0, "the claim"), Level(level)
     for d in dimensions:
-        n = level.pick(16, 24, 32) if kinetic == 1 else 16
+        n = level.pick(16, 24, 32) if kinetic == 1 else 12
         for name, cells in (("Fourier", n), ("differences", 2 * n if kinetic == 1 else n)):
             ladder = of(exponent, on_torus, kinetic, d, name, cells)
             label = f"torus {d}D, {name}: mean |U + 2β log η|"
@@ -124,7 +124,7 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
                 Series(f"torus {d}D {name}", "cells per axis", ladder.cells, "mean |U + 2β log η|", ladder.values)
             )
     if disc and find_spec("dolfinx"):
-        ladder = of(exponent, on_a_disc, kinetic, level.pick(3, 5, 8) if kinetic == 1 else 3)
+        ladder = of(exponent, on_a_disc, kinetic, level.pick(3, 5, 8) if kinetic == 1 else 2)
         findings.append(equal("disc, finite elements: mean |U + 2β log η|", ladder.limit, zero, resolution=1e-3))
     if line:
         ladder = of(exponent, on_the_line, divergence, level.pick(64, 96, 128) if divergence == 1 else 48)
