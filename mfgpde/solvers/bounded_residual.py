@@ -137,18 +137,10 @@ class BoundedResidual:
         moving = rates * slopes.reshape(-1, *[1] * (rates.ndim - 1))
         total = trigonometric(self.space, Sizes.of(self.space, moving), self.panels, self.degree)[0]
         looks = times if self.equation.time_dependent else times[:1]
-        b, c, D = (
-            np.max(one, axis=0)
-            for one in zip(*(self._largest(work.coefficients(self.at, float(t))) for t in looks), strict=True)
-        )
+        b, c, D = (np.max(one, axis=0) for one in zip(*(work.largest(self.at, float(t)) for t in looks), strict=True))
         total += float(slopes.max()) * (float(b @ np.array(along)) + float(c) * value + float(D) * bend)
         measure = float(outer([one.lengths for one in self.panels]).sum())
         return 2 * measure * total * largest_between(len(times)) ** 2
-
-    @staticmethod
-    def _largest(found: tuple[Array, Array, float]) -> tuple[Array, float, float]:
-        b, c, D = found
-        return np.abs(b).reshape(-1, b.shape[-1]).max(axis=0), float(np.abs(c).max()), D
 
     def start(self, initial: Any, equation: Any, first: Array) -> tuple[float, float]:
         """Return bounds of ∫|p_h(0) − p_0| and of ∫|x|²|p_h(0) − p_0|, what is outside far walls included.

@@ -25,7 +25,7 @@ from mfgpde.solvers.bounded_residual import FINE, within
 from mfgpde.solvers.enclosed import equal_spans
 from mfgpde.solvers.exit_probability import exit_bound
 from mfgpde.solvers.first_solve import FirstField, gridded
-from mfgpde.solvers.hermite import interpolated, spans
+from mfgpde.solvers.hermite import InTime, interpolated, spans
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
 from mfgpde.solvers.second_solve import SHARP, Second, candidates, has_kernel, process_of
@@ -236,31 +236,53 @@ def _enough(gap: float) -> float:
     return max(ENOUGH * gap, SMALL)
 
 
+def _in_time(
+    solution: Solved,
+    work: Residual,
+    second: Second,
+    ends: tuple[float, float],
+    breaks: list[float],
+    enough: Callable[[Array], float],
+) -> list[InTime]:
+    """Return the second solve as polynomials in time, of so many pieces that they miss little of what is `enough`."""
+    begin, end = ends
+    count = equal_spans(solution.equation, begin, end, within(second.space.grid)) if work.density else 1
+    cuts = np.linspace(begin, end, count + 1)[1:-1].tolist()
+    missed, least, parts = np.inf, None, []
+    fields: dict[float, Array] = {}
+    rates: dict[float, Array] = {}
+
+    def rate(u: Array, t: float) -> Array:
+        return rates[t] if t in rates else rates.setdefault(t, work.rate(u, t))
+
+    for pieces in second.pieces:
+        between = spans(begin, end, sorted({*breaks, *cuts}), max(4, pieces // count))
+        times = np.unique(np.concatenate([one.times for one in between])).tolist()
+        fresh = [times[0], *(t for t in times[1:] if t not in fields)]  # more pieces share times with fewer
+        fields |= dict(zip(fresh, second.fields(solution, np.array(fresh), breaks), strict=True))
+        parts = interpolated(between, fields, rate)
+        if pieces == second.pieces[-1]:
+            break
+        before, missed = missed, work.missed(parts)
+        least = enough(fields[end]) if least is None else least  # the last field stays, by an exact kernel
+        if missed <= EASILY * least or missed > 0.5 * before:
+            break
+    return parts
+
+
 def _bound(
     solution: Solved, last: int, asked: FirstField, second: Second, breaks: list[float]
 ) -> tuple[ErrorBound, float]:
     """Return the bound by one second solve, and what of it a better one would lessen."""
-    work = Residual.of(solution, second.space)
+    work = Residual.of(solution, second.space, looked_at=True)
     begin, end = float(solution.times[0]), float(solution.times[last])
     grid = work.space.grid
 
     def apart(field: Array) -> float:
         return asked.apart(work.space, field, work.nodes, work.density)
 
-    count = equal_spans(solution.equation, begin, end, within(second.space.grid)) if work.density else 1
-    cuts = np.linspace(begin, end, count + 1)[1:-1].tolist()
-    missed = np.inf
-    for pieces in second.pieces:
-        between = spans(begin, end, sorted({*breaks, *cuts}), max(4, pieces // count))
-        times = np.unique(np.concatenate([one.times for one in between]))
-        fields = second.fields(solution, times, breaks)
-        parts = interpolated(between, dict(zip(times.tolist(), fields, strict=True)), work.rate)
-        if pieces == second.pieces[-1]:
-            break
-        before, missed = missed, work.missed(parts)
-        if missed <= EASILY * _enough(apart(fields[-1])) or missed > 0.5 * before:
-            break
-    first, latest = fields[0], fields[-1]
+    parts = _in_time(solution, work, second, (begin, end), breaks, lambda field: _enough(apart(field)))
+    first, latest = parts[0].values[0], parts[-1].values[-1]
     try:
         if not work.density:
             raise NotEnclosed("the largest value of a residual is sampled")
@@ -290,7 +312,12 @@ def _bound(
         moment += found["box"] * float(np.sum(np.maximum(*(np.square(end) for end in (grid.lower, grid.upper)))))
     else:
         moment = np.inf
-    return ErrorBound(work.name, found, sampled, asked, moment), start + residual + wall
+    owed = start + residual + wall
+    lessened = owed
+    if second.hasty in ("cells", "steps"):
+        steps = min(owed, work.missed(parts))
+        lessened = steps if second.hasty == "steps" else owed - steps
+    return ErrorBound(work.name, found, sampled, asked, moment), lessened
 
 
 def _signs(negative: float, owed: float, what: str, parts: dict[str, float], sampled: str) -> None:

@@ -68,9 +68,9 @@ class GridField:
 
     def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:
         """As in `FirstField`."""
-        at = Reconstruction.of(self.space, nodes)
         places = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in self.space.grid.edges)
-        change = Reconstruction.on(space, places).value(second) - at.value(self.u)
+        at = Reconstruction.on(self.space, places, 0)
+        change = Reconstruction.on(space, places, 0).value(second) - at.value(self.u)
         return at.norm(change) if density else float(np.abs(change).max())
 
     @property
@@ -84,7 +84,7 @@ class GridField:
 
     def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
         """As in `FirstField`."""
-        return Reconstruction.of(self.space, nodes).integral(f, self.u)
+        return Reconstruction.of(self.space, nodes, 0).integral(f, self.u)
 
     @property
     def negative(self) -> float:

@@ -13,7 +13,8 @@ from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
-from scipy.fft import dct
+from numpy.typing import NDArray
+from scipy.fft import dct, idct
 from scipy.interpolate import make_interp_spline
 
 from mfgpde.core.arrays import Array
@@ -60,9 +61,12 @@ class Panels:
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """The tables of each axis, the points where they look, and their weights as a product along the axes."""
+    """The points where a function is looked at, their weights as a product along the axes, and the tables of each axis."""
 
-    tables: tuple[Tables, ...]
+    space: FiniteVolume | Spectral
+    derivatives: int
+    fall: bool
+    """to zero at far walls"""
     places: tuple[Array, ...]
     """where they look along each axis"""
     weights: Array
@@ -70,15 +74,20 @@ class Reconstruction:
     """where the points of each panel begin, by axis"""
 
     @cached_property
+    def tables(self) -> tuple[Tables, ...]:
+        """The tables of each axis."""
+        return tuple(_tables(self.space, k, x, self.derivatives, self.fall) for k, x in enumerate(self.places))
+
+    @cached_property
     def points(self) -> Array:
         """The points (*n, d)."""
         return np.stack(np.meshgrid(*self.places, indexing="ij"), axis=-1)
 
     @classmethod
-    def of(cls, space: Discretisation, nodes: int) -> Reconstruction:
+    def of(cls, space: Discretisation, nodes: int, derivatives: int = 2) -> Reconstruction:
         """Return the reconstruction at `nodes` Gauss points a cell and axis. Raises TypeError for other discretisations."""
         cells = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in space.grid.edges)
-        return cls.on(space, cells)
+        return cls.on(space, cells, derivatives)
 
     @classmethod
     def on(
@@ -91,9 +100,8 @@ class Reconstruction:
         if not isinstance(space, FiniteVolume | Spectral):
             raise TypeError(f"fields of {type(space).__name__} have no reconstruction; take FiniteVolume or Spectral")
         places, weights = zip(*(one.rule for one in panels), strict=True)
-        tables = [_tables(space, axis, x, derivatives, fall) for axis, x in enumerate(places)]
         starts = tuple(np.cumsum(one.nodes) - one.nodes for one in panels)
-        return cls(tuple(tables), places, reduce(np.multiply.outer, weights), starts)
+        return cls(space, derivatives, fall, places, reduce(np.multiply.outer, weights), starts)
 
     def value(self, u: Array) -> Array:
         """Return u at the points."""
@@ -207,39 +215,44 @@ def _splines(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -> 
 
 
 def _expansion(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -> Tables:
+    """Return the tables of an expansion: rows of waves, transformed as the cells' numbers would be."""
     n, side, start = grid.cells[axis], grid.lengths[axis], grid.lower[axis]
     if grid.periodic[axis]:
         k = 2 * np.pi * np.fft.fftfreq(n, grid.spacing[axis])
-        table = np.fft.fft(np.eye(n), axis=0) / n
         wave = np.exp(1j * np.outer(x - grid.axes[axis][0], k))
         if n % 2 == 0:
             wave[:, n // 2] = np.cos((x - grid.axes[axis][0]) * k[n // 2])
         slope = np.where(np.arange(n) == n // 2, 0.0, 1j * k) if n % 2 == 0 else 1j * k
         factors = (np.ones(n), slope, -(k**2))[: derivatives + 1]
-        return tuple(np.real((wave * factor) @ table) for factor in factors)  # pyright: ignore
+        return tuple(np.real(np.fft.fft(wave * factor, axis=1)) / n for factor in factors)
     k = np.pi / side * np.arange(n)
     scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
-    table, angle = dct(np.eye(n), axis=0, norm="ortho"), np.outer(x - start, k)
-    cos = scale * np.cos(angle)
-    if not derivatives:
-        return (cos @ table,)
-    return cos @ table, -(scale * np.sin(angle) * k) @ table, -(cos * k**2) @ table
+    wave = _powers(np.pi / side * (x - start), n)
+    rows = [scale * wave.real, -scale * k * wave.imag, -scale * k**2 * wave.real][: derivatives + 1]
+    return tuple(idct(one, axis=1, norm="ortho") for one in rows)
+
+
+def _powers(angle: Array, n: int) -> NDArray[np.complex128]:
+    """Return e^{ikφ} for k below n, (len(φ), n): products of the first few powers and of powers of those."""
+    few = int(np.ceil(np.sqrt(n)))
+    low, high = (np.exp(1j * np.outer(angle, step * np.arange(few))) for step in (1, few))
+    return (high[:, :, None] * low[:, None, :]).reshape(len(angle), -1)[:, :n]
 
 
 def _cut(tables: Tables, grid: CartesianGrid, axis: int, x: Array) -> Tables:
-    """Return the tables of χu, χ = s²(3 − 2s) at s = distance to the wall over CUT cells, below one."""
+    """Return the tables of χu, χ = s²(3 − 2s) at s = distance to the wall over CUT cells, below one; of the same arrays."""
     reach = CUT * grid.spacing[axis]
     low, high = x - grid.lower[axis], grid.upper[axis] - x
-    side = np.where(low < high, 1.0, -1.0) / reach
-    s = np.clip(np.minimum(low, high) / reach, 0.0, 1.0)
-    chi = s**2 * (3 - 2 * s)
-    slope = 6 * s * (1 - s) * side
-    bend = np.where(s < 1, 6 - 12 * s, 0.0) * side**2
-    if len(tables) == 1:
-        return (chi[:, None] * tables[0],)
-    u, du, ddu = tables
-    chi, slope, bend = chi[:, None], slope[:, None], bend[:, None]
-    return chi * u, slope * u + chi * du, bend * u + 2 * slope * du + chi * ddu
+    near = np.flatnonzero(np.minimum(low, high) < reach)
+    side = (np.where(low < high, 1.0, -1.0) / reach)[near, None]
+    s = np.clip(np.minimum(low, high)[near, None] / reach, 0.0, 1.0)
+    chi, slope, bend = s**2 * (3 - 2 * s), 6 * s * (1 - s) * side, (6 - 12 * s) * side**2
+    parts = [table[near] for table in tables]
+    tables[0][near] = chi * parts[0]
+    if len(tables) > 1:
+        tables[1][near] = slope * parts[0] + chi * parts[1]
+        tables[2][near] = bend * parts[0] + 2 * slope * parts[1] + chi * parts[2]
+    return tables
 
 
 def coefficients(space: Spectral, fields: Array) -> tuple[Array, list[Array]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from mfgpde.core.arrays import Array, require_host_memory
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
+from mfgpde.processes import IsotropicProcess
 from mfgpde.solvers.bounded_residual import BoundedResidual
 from mfgpde.solvers.hermite import InTime, rule
 from mfgpde.solvers.initial import initial_function
@@ -40,8 +41,11 @@ class Residual:
     at: Reconstruction
 
     @classmethod
-    def of(cls, solution: Any, space: Any) -> Residual:
-        """Return it, once there is room. Raises TypeError for equations without contraction or maximum principle."""
+    def of(cls, solution: Any, space: Any, looked_at: bool = False) -> Residual:
+        """Return it, once there is room, and the drift is `looked_at`, where it was not.
+
+        Raises TypeError for equations without contraction or maximum principle.
+        """
         equation: Any = solution.equation
         known = (FokkerPlanck, Continuity, BackwardKolmogorov, ViscousHamiltonJacobi)
         if not isinstance(equation, known) or not isinstance(space, FiniteVolume | Spectral):
@@ -61,6 +65,8 @@ class Residual:
         room = 8 * (nodes * DENSER) ** grid.dimension * int(np.prod(grid.cells)) * (3 * grid.dimension + 8)
         require_host_memory(room, f"residuals at {nodes * DENSER} points a side of {grid.cells} cells")
         found = cls(solution, space, nodes, Reconstruction.of(space, nodes))  # pyright: ignore[reportArgumentType]
+        if looked_at:
+            return found
         if not isinstance(equation, ViscousHamiltonJacobi):
             found.check_finite()
         if density and found._divergence is None:
@@ -150,10 +156,6 @@ class Residual:
         equation = self.solution.equation
         return 0.0 if isinstance(equation, Continuity) else float(equation.diffusivity(t))  # pyright: ignore
 
-    def coefficients(self, at: Reconstruction, t: float) -> tuple[Array, Array, float]:
-        """Return b, ∇·b and D at the points."""
-        return *self._drift(at, t), self.diffusivity(t)
-
     def drift_at(self, x: Array, t: float) -> Array:
         """Return b."""
         return np.asarray(self._field(x, t), dtype=float)
@@ -166,11 +168,38 @@ class Residual:
         moved, spread = at.value(rate), D * bend if D else 0.0
         if isinstance(equation, ViscousHamiltonJacobi):
             return moved - spread + equation.hamiltonian(at.points, np.stack(slopes, axis=-1), t)
-        b, divergence = self._drift(at, t)
-        along = sum(b[..., k] * slope for k, slope in enumerate(slopes))
+        along, divergence = self._carried(at, slopes, t)
         if isinstance(equation, BackwardKolmogorov):
             return moved - along - spread
         return moved + along + divergence * value - spread
+
+    def _carried(self, at: Reconstruction, slopes: Sequence[Array], t: float) -> tuple[Array, Array | float]:
+        """Return b·∇u and ∇·b; a drift −a(t) x is no field of d numbers a point, but one number."""
+        pull = self._pull
+        if pull is None:
+            b, divergence = self._drift(at, t)
+            return reduce(np.add, (b[..., k] * slope for k, slope in enumerate(slopes))), divergence
+        a, d = float(pull(t)), len(slopes)
+        axes = (x.reshape([-1 if k == axis else 1 for k in range(d)]) for axis, x in enumerate(at.places))
+        return reduce(np.add, ((-a * x) * slope for x, slope in zip(axes, slopes, strict=True))), -d * a
+
+    def largest(self, at: Reconstruction, t: float) -> tuple[Array, float, float]:
+        """Return the largest |b_k| along each axis, the largest |∇·b| and D at the points."""
+        if self._pull is not None:
+            a = abs(float(self._pull(t)))
+            return np.array([a * float(np.abs(x).max()) for x in at.places]), len(at.places) * a, self.diffusivity(t)
+        b, divergence = self._drift(at, t)
+        each = np.array([np.abs(b[..., k]).max() for k in range(b.shape[-1])])
+        return each, float(np.abs(divergence).max()), self.diffusivity(t)
+
+    @cached_property
+    def _pull(self) -> Callable[[float], Any] | None:
+        """a(t) of a density's drift −a(t) x, where it is known to be that."""
+        process = getattr(self._field, "__self__", None) if self.density else None
+        if not isinstance(process, IsotropicProcess) or type(process).drift is not IsotropicProcess.drift:
+            return None
+        own = getattr(self._divergence, "__self__", None) is process  # or it is another's, and is asked
+        return process.relaxation if own and type(process).divergence is IsotropicProcess.divergence else None
 
     @cached_property
     def _field(self) -> Callable[[Array, float], Array]:

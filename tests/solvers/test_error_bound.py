@@ -8,6 +8,7 @@ import pytest
 import mfgpde as mfg
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.solvers.reconstruction import Reconstruction
+from mfgpde.solvers.second_solve import Second
 
 MIXTURE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
 PLANE = mfg.GaussianMixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 0.0]], 0.3)
@@ -189,3 +190,51 @@ def test_a_bound_below_the_negative_part_is_no_bound(monkeypatch):
     assert raised.value == pytest.approx(negative, rel=0.05)  # or that of the second solve
     assert raised.parts["negative part"] > 0
     assert raised.sampled == "for a reason"
+
+
+class Counted:
+    """A function of place and time, and at how many points it was asked."""
+
+    def __init__(self, function):
+        self.function, self.points, self.calls = function, 0, 0
+
+    def __call__(self, x, t):
+        self.points, self.calls = self.points + int(np.prod(np.shape(x)[:-1])), self.calls + 1
+        return self.function(x, t)
+
+
+@pytest.mark.parametrize(("dimension", "cells", "times"), [(1, 96, 28), (1, 384, 28), (2, 48, 30)])
+def test_what_a_bound_asks_of_a_score_is_counted(dimension, cells, times):
+    """A residual at Gauss points looks at all cells at so many times: 2 m + 1 of m pieces, the rest by denser rules.
+
+    Of 8 pieces, 6 in the plane: 17 and 13 times, 2ᵈ as many points at three, and two looks at whether all is finite.
+    """
+    process, law = mfg.OrnsteinUhlenbeck(), MIXTURE if dimension == 1 else PLANE
+    equation = mfg.FokkerPlanck.reverse(process, mfg.ExactScore(process, law))
+    drift, divergence = Counted(equation.drift), Counted(equation.divergence)
+    equation = replace(equation, drift=drift, divergence=divergence)
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, cells, dimension))
+    solution = mfg.solve(equation, space, mfg.marginal(process, law, 1.0), (0.0, 0.9))
+    calls, drift.points, drift.calls, divergence.points = drift.calls, 0, 0, 0
+    true = far_off(solution, mfg.marginal(process, law, 0.1))
+    assert true < solution.error_bound().value < 4 * true
+    nodes = ({1: 3, 2: 2}[dimension] * cells) ** dimension
+    assert divergence.points <= times * nodes
+    assert drift.calls <= 2 * calls  # of the first solve
+    assert drift.points <= times * nodes + 20 * drift.calls  # its potential at faces, its drift in steps at few places
+
+
+def test_the_second_solve_has_fewer_cells_and_longer_steps_where_the_first_owes_more(monkeypatch):
+    found = []
+    process = mfg.OrnsteinUhlenbeck()
+    equation = mfg.FokkerPlanck.reverse(process, mfg.ExactScore(process, MIXTURE))
+    fields = Second.fields
+    monkeypatch.setattr(
+        "mfgpde.solvers.second_solve.Second.fields", lambda one, *a: found.append(one) or fields(one, *a)
+    )
+    for cells in (96, 384):
+        space = mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, cells, 1))
+        mfg.solve(equation, space, mfg.marginal(process, MIXTURE, 1.0), (0.0, 0.9)).error_bound()
+    steps, coarser = found  # one try each
+    assert (steps.space.grid.cells, steps.rtol > 1e-5) == ((96,), True)
+    assert coarser.space.grid.cells[0] < 300

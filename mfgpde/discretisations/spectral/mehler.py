@@ -28,8 +28,11 @@ def propagate(process: IsotropicProcess, grid: CartesianGrid, values: Array, s: 
     if not isinstance(process, IsotropicProcess):
         raise ValueError(f"{type(process).__name__} has no separable kernel; solve its Fokker–Planck equation instead")
     step = process.transition(s, t)
+    K, same = np.zeros((0, 0)), None
     for axis in range(grid.dimension):
-        K = kernel(grid, axis, float(step.factor), float(step.covariance))
+        own = grid.cells[axis], grid.lower[axis], grid.upper[axis]
+        if own != same:  # one matrix serves all axes that are alike
+            K, same = kernel(grid, axis, float(step.factor), float(step.covariance)), own
         values = np.moveaxis(np.tensordot(K, values, axes=(1, axis)), 0, axis)
     return values
 
