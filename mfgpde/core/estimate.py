@@ -35,6 +35,12 @@ class Estimate:
     The half width must be ≥ 0 (infinite: nothing is known). Correlations are not tracked: where two quantities
     come from one discretisation, form their difference first and estimate that.
 
+    `at` names a resolution or small parameter for a number that is meant there: the bar then holds what an exact
+    evaluation would give on that grid, or at that parameter, and says nothing of the limit. Arithmetic hands it on.
+
+    >>> print(mfg.Estimate(3.3e-5, 1e-12, mfg.Kind.BOUND, "sums over cells", at="192 cells a side"))
+    3.3e-05 ± 1.0e-12 at 192 cells a side
+
     >>> length = mfg.Estimate(0.5, 0.01, mfg.Kind.BOUND, "a bracket")
     >>> print(2 * length + 1)
     2 ± 2.0e-02
@@ -46,6 +52,7 @@ class Estimate:
     half_width: float
     kind: Kind
     method: str
+    at: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))  # NumPy scalars come in, plain numbers are kept
@@ -106,7 +113,7 @@ class Estimate:
         return self * other
 
     def __str__(self) -> str:
-        return f"{self.value:.6g} ± {self.half_width:.1e}"
+        return f"{self.value:.6g} ± {self.half_width:.1e}" + (f" at {self.at}" if self.at else "")
 
 
 def exact(value: float, method: str) -> Estimate:
@@ -131,4 +138,14 @@ def _combine(a: Estimate, b: Estimate, value: float, error: float, sign: str) ->
     kind = min(a.kind, b.kind)
     if kind is Kind.PROVED:  # the numbers above are within a few roundings of what they stand for
         error = error * (1 + 2.0**-49) + abs(value) * 2.0**-49 + 2.0**-1000
-    return Estimate(value, error, kind, method)
+    return Estimate(value, error, kind, method, joined(a, b))
+
+
+def joined(*estimates: Estimate) -> str:
+    """Return at which resolutions or parameters some estimates are meant, each once; nothing if all are in the limit.
+
+    >>> one = mfg.Estimate(1.0, 0.0, mfg.Kind.BOUND, "sums", at="64 cells")
+    >>> mfg.core.estimate.joined(one, one, mfg.exact(1.0, "closed form"))
+    '64 cells'
+    """
+    return " and ".join(dict.fromkeys(one.at for one in estimates if one.at))

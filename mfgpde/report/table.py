@@ -45,9 +45,11 @@ def verdict_table(run: Mapping[str, Any]) -> Table:
 def _told(claim: Mapping[str, Any]) -> str:
     """Return a claim's reason, with what is to be said beside it."""
     suspects = sum(bool(finding.get("suspect_bar")) for finding in claim["findings"])
+    gridded = [finding for finding in claim["findings"] if finding.get("at")]
     over = claim.get("over_seeds")
     parts = [claim["reason"]]
     parts += [f"[{suspects} off by more than a bar, within δ]"] if suspects else []
+    parts += [f"[{len(gridded)} on a grid or at a parameter, not in the limit]"] if gridded else []
     proved, refuted = proved_of(claim)
     parts += [f"[{proved} proved, {refuted} proved to fail in controls]"] if proved else []
     parts += [f"[seed {claim['worst_seed']} of {len(over)}]"] if over else []

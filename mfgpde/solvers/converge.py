@@ -235,7 +235,7 @@ def observed_order(
     >>> print(f"{mfg.observed_order([0.4, 0.1, 0.025]).value:.2f}")
     2.00
     >>> print(mfg.observed_order([0.4, 0.1], off=[1e-5, 1e-5]))
-    2 ± 1.8e-04
+    2 ± 1.8e-04 at the last two of 2, ratio 2
     """
     found = np.asarray(errors, dtype=float)
     if off is None:
@@ -247,7 +247,7 @@ def observed_order(
         raise ValueError(f"an order is known of errors larger than what they are off, got {last} off by {wrong}")
     order = _log2(found[-2], found[-1]) / np.log2(ratio)
     bar = float(np.sum(-np.log1p(-wrong / last)) / np.log(ratio)) + 2.0**-50 * (1 + abs(order))
-    return Estimate(order, bar, Kind.BOUND, f"between the last two of {len(errors)}, ratio {ratio:g}")
+    return Estimate(order, bar, Kind.BOUND, "log₂ of errors", f"the last two of {len(errors)}, ratio {ratio:g}")
 
 
 def _enough(errors: np.ndarray) -> None:

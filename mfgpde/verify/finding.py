@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.core.estimate import Estimate, Kind, joined
 
 
 class Outcome(StrEnum):
@@ -99,9 +99,17 @@ class Finding:
         return room / self.bar if self.bar > 0 else math.copysign(math.inf, room)
 
     @property
+    def at(self) -> str:
+        """At which resolution or small parameter it speaks; nothing if both sides are meant in the limit.
+
+        δ then holds what the grid leaves, which no bar claims to: the excess is its size.
+        """
+        return joined(self.left, self.right)
+
+    @property
     def suspect_bar(self) -> bool:
-        """Whether an equality holds although the difference exceeds its own error bar: then the bar is too small."""
-        return self.relation == "=" and self.outcome is Outcome.HOLDS and self.excess > self.bar
+        """Whether an equality in the limit holds although the difference exceeds its error bar, which is then too small."""
+        return self.relation == "=" and self.outcome is Outcome.HOLDS and self.excess > self.bar and not self.at
 
     def __str__(self) -> str:
         return f"{self.label}: {self.left} {self.relation} {self.right} (δ {self.resolution:.1e})"

@@ -6,16 +6,17 @@ from typing import NotRequired, TypedDict
 
 
 class SideForm(TypedDict):
-    """An estimate; a value or an error that was infinite or not a number is null."""
+    """An estimate; a value or an error that was infinite or not a number is null; `at` is empty for one in the limit."""
 
     value: float | None
     error: float | None
     kind: str
     method: str
+    at: NotRequired[str]
 
 
 class FindingForm(TypedDict):
-    """A finding with what it came to."""
+    """A finding with what it came to, and `at` which resolution or parameter it speaks: records made earlier lack that."""
 
     label: str
     left: SideForm
@@ -28,6 +29,7 @@ class FindingForm(TypedDict):
     outcome: str
     margin: float | None
     suspect_bar: bool
+    at: NotRequired[str]
 
 
 class JudgedForm(FindingForm):

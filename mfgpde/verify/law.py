@@ -119,6 +119,8 @@ def _findings(before: JudgedForm, after: JudgedForm) -> Iterator[tuple[str, str,
     if before.get("refuted_by") and not after.get("refuted_by"):
         yield label, f"was refuted by “{before['refuted_by'][0]}”, now by nothing", True
     yield from _powers(label, before, after)
+    if before.get("at") == "" and after.get("at"):
+        yield label, f"it spoke of the limit, now of {after.get('at')}", True
     for side in ("left", "right"):
         a, b = before[side], after[side]
         reach = sum(_number(one.get("error")) for one in (a, b))

@@ -48,11 +48,18 @@ def finding_record(finding: Finding) -> FindingForm:
         "outcome": finding.outcome.value,
         "margin": finding.margin,
         "suspect_bar": finding.suspect_bar,
+        "at": finding.at,
     }
 
 
 def _side(one: Estimate) -> SideForm:
-    return {"value": one.value, "error": one.half_width, "kind": one.kind.name.lower(), "method": one.method}
+    return {
+        "value": one.value,
+        "error": one.half_width,
+        "kind": one.kind.name.lower(),
+        "method": one.method,
+        "at": one.at,
+    }
 
 
 def write(path: Path, data: Mapping[str, object]) -> None:

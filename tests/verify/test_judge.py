@@ -8,6 +8,7 @@ import pytest
 from mfgpde.core.estimate import Estimate, Kind, exact
 from mfgpde.verify import Evidence, Outcome, at_least, at_most, equal, judge
 from mfgpde.verify.judge import mirrors, smallest_changes
+from mfgpde.verify.record import finding_record
 
 ZERO = exact(0.0, "zero")
 
@@ -68,6 +69,16 @@ def test_without_refuted_controls_a_claim_is_broken(controls):
 def test_a_suspect_bar_is_reported():
     assert equal("f", number(0.05, 0.01), ZERO, resolution=0.1).suspect_bar
     assert not equal("f", number(0.005, 0.01), ZERO, resolution=0.1).suspect_bar
+
+
+def test_a_number_on_a_grid_suspects_no_bar_and_says_where_it_stands():
+    on = Estimate(0.05, 1e-12, Kind.BOUND, "sums", at="64 cells")
+    finding = equal("f", on, ZERO, resolution=0.1)
+    assert finding.outcome is Outcome.HOLDS
+    assert (finding.at, finding.suspect_bar) == ("64 cells", False)
+    assert (2 * on - on + on.value).at == "64 cells"
+    stored = finding_record(finding)
+    assert (stored["at"], stored["left"]["at"], stored["right"]["at"]) == ("64 cells", "64 cells", "")
 
 
 def test_smallest_change_is_where_the_verdict_turns():

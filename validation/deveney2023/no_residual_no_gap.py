@@ -76,7 +76,7 @@ def gap(level, disturbance=0.0, score_factor=1.0, dimensions=(1, 2)):
         table = [distances(mfg.FiniteVolume(mfg.CartesianGrid.cube(5.5, k, d), order=4)) for k in cells]
         names = ("‖q^SDE − q^ODE‖₁", "‖q^SDE − e^φ‖₁", "‖q^ODE − e^φ‖₁")
         for name, column in zip(names, zip(*table, strict=True), strict=True):
-            apart = mfg.Estimate(column[-1], 1e-12, mfg.Kind.BOUND, f"{cells[-1]} cells a side, sums over them")
+            apart = mfg.Estimate(column[-1], 1e-12, mfg.Kind.BOUND, "sums over cells", f"{cells[-1]} cells a side")
             findings.append(equal(f"{d}D: {name}", apart, zero, resolution=DELTA[d, "SDE" in name]))
             if "ODE − e" not in name:
                 series.append(Series(f"{d}D {name}", "cells per axis", cells, "L¹ distance", column))

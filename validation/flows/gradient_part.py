@@ -87,7 +87,7 @@ def moved(level, rng, weighted=True, flat=False, size=1.0, bound=1.0, without=()
         )
         findings.append(at_most(f"{label}: KL, and ∫D E|Πa|² above it", kl, bound * part, resolution=6e-3))
         if label == "turning":
-            left = mfg.Estimate(values[0], 1e-12, mfg.Kind.BOUND, f"{cells} cells a side, where the truth is none")
+            left = mfg.Estimate(values[0], 1e-12, mfg.Kind.BOUND, "sums over cells", f"{cells} cells a side")
             findings.append(equal("turning: KL", left, zero, resolution=2e-5))
             cared = mfg.exact(0.2, "a loss that someone would care about")
             findings.append(at_least("turning: ∫D E|a|², the loss", whole, cared, resolution=0.0))

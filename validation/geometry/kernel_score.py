@@ -93,7 +93,7 @@ def rates(level, rng, constant=1.0, power=1.0, scale=None):
         sizes = 10.0 ** np.array([6, 10, 12, 14])
         least = [best(d, float(n))[0] if scale is None else expected(law(d), n, n**scale) for n in sizes]
         slopes = np.diff(np.log(least)) / np.diff(np.log(sizes))
-        found = mfg.Estimate(slopes[-1], 1e-6, mfg.Kind.BOUND, "n of 1e12 and 1e14, least errors to 1e-9")
+        found = mfg.Estimate(slopes[-1], 1e-6, mfg.Kind.BOUND, "least errors to 1e-9", "n of 1e12 and 1e14")
         stated = mfg.exact(-4 * power / (d + 6), "−4/(d + 6)")
         findings.append(equal(f"{d}D: slope of the least error in n", found, stated, resolution=SLOPES[d]))
         series.append(Series(f"{d}D, best bandwidth", "n", list(sizes), "∫|ŝ − s|²p", least))

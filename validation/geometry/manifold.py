@@ -86,7 +86,7 @@ def near(level, rng, curvature=1.0, smeared=0.0):
         along = np.sum(s * np.stack((-n[:, 1], n[:, 0]), axis=-1), axis=-1)
         ratios.append(float(np.abs(along).max() / np.abs(np.sum(s * n, axis=-1)).min()))
     power = float(np.log10(ratios[1] / ratios[2]))
-    found = mfg.Estimate(power, 1e-6, mfg.Kind.BOUND, "between V = 1e-3 and 1e-4")
+    found = mfg.Estimate(power, 1e-6, mfg.Kind.BOUND, "slope", "V = 1e-3 and 1e-4")
     findings.append(
         equal(
             "uneven circle: tangential over normal part, slope in V at distance √V",
@@ -98,7 +98,7 @@ def near(level, rng, curvature=1.0, smeared=0.0):
     z = rng.normal(size=(400, 2))  # the same at every V
     steps = [gap_on_circle(V, z) for V in variances]
     power = float(np.log10(steps[1] / steps[2]))
-    found = mfg.Estimate(power, 1e-6, mfg.Kind.BOUND, "between V = 1e-3 and 1e-4")
+    found = mfg.Estimate(power, 1e-6, mfg.Kind.BOUND, "slope", "V = 1e-3 and 1e-4")
     # δ: 400 points, of any draw; a gap at one V could be luck
     label = "uneven circle: second over first singular value, slope in V"
     findings.append(equal(label, found, mfg.exact(0.5 * curvature, "claim"), resolution=5e-3))

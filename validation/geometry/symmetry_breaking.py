@@ -105,7 +105,7 @@ def broken(level, rng, time=1.0, clones=1.0, blobs=2):
     findings.append(
         equal(
             "x* against t_c − t: slope",
-            mfg.Estimate(power, 1e-5, mfg.Kind.BOUND, "1e-3 and 1e-4 before, roots to 1e-9"),
+            mfg.Estimate(power, 1e-5, mfg.Kind.BOUND, "roots to 1e-9", "1e-3 and 1e-4 before"),
             mfg.exact(0.5, "claim"),
             resolution=2e-3,
         )

@@ -135,6 +135,7 @@ def _value(name, p, values, off, truth, cells):
         (q * values[-1] - values[-2]) / (q - 1),
         (q * off[-1] + off[-2]) / (q - 1),
         mfg.Kind.BOUND,
+        "without what falls like h²ᵖ",
         "the last two meshes",
     )
     exact = mfg.exact(truth, "closed form or dense expansion")

@@ -55,7 +55,7 @@ def table(quantities, space):
 
 def known(value, cells):
     """Return a number of two laws on their finest grids, of which sums leave rounding."""
-    return mfg.Estimate(value, 1e-12, mfg.Kind.BOUND, f"on {cells} cells, as solved for")
+    return mfg.Estimate(value, 1e-12, mfg.Kind.BOUND, "as solved for", f"{cells} cells")
 
 
 DELTA = {"volumes": 3e-4, "elements": 4e-3, "∫|x|²q": 5.5e-4, "∫x₁x₂q": 2.2e-4, "∫cos(x₁−2x₂)q": 8e-5}

@@ -32,7 +32,7 @@ def distances(level, spread=1.0, shift=1.0, monotone=True):
         spaces = [line.refined(k) for k in range(4)]
         cells, values = [one.grid.cells[0] for one in spaces], [measured(one) for one in spaces]
         limit = values[-1] + (values[-1] - values[-2]) / 3  # without what is of order two
-        found = mfg.Estimate(limit, 1e-9, mfg.Kind.BOUND, f"{cells[-2]} and {cells[-1]} cells, sums over them")
+        found = mfg.Estimate(limit, 1e-9, mfg.Kind.BOUND, "sums over cells", f"{cells[-2]} and {cells[-1]} cells")
         findings.append(equal(f"{name}: W{order}", found, truth, resolution=DELTA[name, order]))
         series.append(
             Series(

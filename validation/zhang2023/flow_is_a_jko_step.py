@@ -86,8 +86,8 @@ def step(level, rng, horizon=1.0, pull=0.0, loose=1.0, wide=1.0):
             axis = list(range(1, len(history) + 1))
             series.append(Series(f"{d}D, draw {k}", "iteration / 25", axis, "gap", history, "xy"))
         for what, off in worst.items():
-            method = f"{cells} cells a side, to a gap of {times * tolerance:.1g}, against the closed form"
-            found = mfg.Estimate(off, 1e-12, mfg.Kind.BOUND, method)
+            where = f"{cells} cells a side, a gap of {times * tolerance:.1g}"
+            found = mfg.Estimate(off, 1e-12, mfg.Kind.BOUND, "against the closed form", where)
             label = f"{d}D Gaussians: {what}, worst of {draws}"
             findings.append(equal(label, found, mfg.exact(0.0, "closed form"), resolution=DELTA[d][what]))
     blobs, gaps = [], []

@@ -44,13 +44,13 @@ def limit(level, epsilon=1.0, speed=1.0):
     for eps in (0.4, 0.2):
         # δ: cells; with it an error of order ε in the end condition, which the growing mode of the mean's equation carries to TIME
         mean = mean_at(epsilon * eps, cells, tolerance)
-        found = mfg.Estimate(mean, 1e-12, mfg.Kind.BOUND, f"{cells} cells, to a gap of {tolerance:g}")
+        found = mfg.Estimate(mean, 1e-12, mfg.Kind.BOUND, "as solved for", f"{cells} cells, a gap of {tolerance:g}")
         truth = mfg.exact(START * np.exp(exponent(eps) * TIME), "closed form")
         findings.append(equal(f"ε = {eps:g}: mean at τ = {TIME:g}", found, truth, resolution=6e-3))
     noises = np.array([4e-3, 2e-3, 1e-3])
     errors = START * (np.exp(exponent(noises) * TIME) - np.exp(-speed * TIME / TARGET))
     slope = float(np.log2(errors[1] / errors[2]))
-    rate = mfg.Estimate(slope, 1e-9, mfg.Kind.BOUND, "closed form at ε = 2e-3 and 1e-3")
+    rate = mfg.Estimate(slope, 1e-9, mfg.Kind.BOUND, "closed form", "ε = 2e-3 and 1e-3")
     # δ: the next term of the expansion is 4ε/s² relative, 0.8 %
     findings.append(equal("rate in ε", rate, mfg.exact(1.0, "expansion of λ"), resolution=0.02))
     return Evidence(

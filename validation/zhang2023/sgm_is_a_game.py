@@ -100,7 +100,7 @@ def game(level, divergence=1.0, noise=1.0):
         for what, off, resolution in zip(
             ("U(0)", "control", "terminal law", "cost"), tables[-1], DELTA[name], strict=True
         ):
-            error = mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, f"{cells[-1]} cells a side, against the closed form")
+            error = mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, "against the closed form", f"{cells[-1]} cells a side")
             findings.append(equal(f"{name}: {what}", error, zero, resolution=resolution))
         values = [row[0] for row in tables]
         series.append(Series(name, "cells", list(cells), "error of U(0)", values, "xy"))
