@@ -95,7 +95,7 @@ def log_density_equation(level, rng, divergence=1.0, diffusivity=1.0, square=1.0
             n = (
                 Level(level).pick({1: 64, 2: 24}, {1: 64, 2: 32}, {1: 128, 2: 48})[d]
                 if true
-                else {1: 48 if name == "VE" else 32, 2: 12}[d]
+                else {1: 48 if name == "VE" else 32, 2: Level(level).pick(12, 16, 16)}[d]
             )
             ladder = mfg.converge(error, mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d)), floor=1e-5)
             findings.append(

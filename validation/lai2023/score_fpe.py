@@ -78,7 +78,7 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
             n = (
                 Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d]
                 if true
-                else {1: 48 if name == "VE" or square < 0 else 32, 2: 16}[d]
+                else {1: 48 if name == "VE" or square < 0 else 32, 2: Level(level).pick(16, 20, 20)}[d]
             )
             space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d))
             case(f"{name} {d}D", process, mfg.densities.bimodal(d), space, 3, DELTA[name, d])
