@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, cast
 
 import numpy as np
 
@@ -251,19 +251,20 @@ class Power(Functional):
         return self.weight * (self.exponent - 1) * np.maximum(r, 1e-12) ** (self.exponent - 2)
 
     def proximal(self, y: Array, s: float, c: Any) -> Array:
-        """Solve r + s w r^{q−1} = y: directly for q = 2, else by Newton's method, monotone from the right."""
+        """Solve r + s w r^{q−1} = y: directly for q = 2, else by Newton's method in log r, monotone from the right.
+
+        It asks for no number on its way: how many steps there are depends on q alone.
+        """
         s, q = s * self.weight, self.exponent
         y = np.maximum(y, 0.0)
         if q == 2:
             return y / (1 + s)
-        r = y.copy()
-        for _ in range(60):
-            power = np.maximum(r, TINY) ** (q - 2)
-            step = (r + s * power * r - y) / (1 + s * (q - 1) * power)
-            r = np.maximum(r - step, 0.1 * r)
-            if not y.size or float(np.abs(step).max()) <= 1e-15 * float(y.max()):
-                break
-        return r
+        there = np.maximum(y, TINY)
+        logs = np.log(there)
+        r = np.maximum(np.exp(np.minimum(logs, (logs - np.log(s)) / (q - 1))), TINY)
+        for _ in range(_newton_steps(q)):
+            r = _nearer(r, there, s, q)
+        return np.where(y > TINY, r, 0.0)
 
     def kl_proximal(self, log_a: Array, s: float, c: Any) -> Array:
         """Solve z + s w e^{(q−1) z} = log a."""
@@ -274,6 +275,29 @@ class Power(Functional):
         """Return (1 − 1/q) u₊^{q/(q−1)} w^{−1/(q−1)}."""
         q = self.exponent
         return (1 - 1 / q) * np.maximum(u, 0.0) ** (q / (q - 1)) * self.weight ** (-1 / (q - 1))
+
+
+def _nearer(r: Array, y: Array, s: float, q: float) -> Array:
+    """Return Newton's next r for log(r + s r^{q−1}) = log y: convex in log r, with slopes between 1 and q − 1."""
+    power = s * r ** (q - 1)
+    total = r + power
+    return np.maximum(r * np.exp(-np.log(total / y) * total / (r + (q - 1) * power)), TINY)
+
+
+@lru_cache(maxsize=64)
+def _newton_steps(q: float) -> int:
+    """Return after how many steps no root moves by more than roundings.
+
+    In units of y it is that of r + κ r^{q−1} = 1: tried for all κ from 1e-30 to 1e30, outside of which one term is nothing.
+    """
+    ratios = np.geomspace(1e-30, 1e30, 601)
+    r, one = np.maximum(np.exp(np.minimum(0.0, -np.log(ratios) / (q - 1))), TINY), np.ones(601)
+    for count in range(1, 100):
+        new = _nearer(r, one, cast(float, ratios), q)
+        if np.abs(new / r - 1).max() <= 1e-14 * max(1.0, 1 / (q - 1)):  # so much a rounding of the sum moves a root
+            return count
+        r = new
+    raise ValueError(f"the exponent {q} is too near one: its proximal map is not found in a hundred steps")
 
 
 @dataclass(frozen=True)

@@ -185,16 +185,23 @@ def test_an_iteration_of_transport(fake, counts):
     assert found.get("bytes sent", 0) <= 0
 
 
-def test_an_iteration_of_a_game(fake, counts):
+@pytest.mark.parametrize(
+    "interaction", [None, mfg.games.Power(0.5, 3.0), mfg.games.Power(0.5, 1.5)], ids=["none", "3", "1.5"]
+)
+def test_an_iteration_of_a_game(interaction, fake, counts):
     """What an iteration does is recorded; a look at the gap, every 25 of them, costs more than they do."""
     law = mfg.gaussian([0.3, -0.2], 0.25, 2)
-    game = mfg.MeanFieldGame(law, mfg.games.RelativeEntropy(mfg.gaussian(0.0, 0.5, 2)), viscosity=0.1)
+    other = mfg.gaussian(0.0, 0.5, 2)  # two costs at the last node would be Newton's steps, which ask when to stop
+    end = mfg.games.RelativeEntropy(other) if interaction is None else mfg.games.Target(other)
+    game = mfg.MeanFieldGame(law, end, interaction=interaction, viscosity=0.1)
     grid = mfg.CartesianGrid.cube(3.0, 12, 2)
     found = []
     for iterations in (30, 49):  # both look at the gap twice
         counts.clear()
-        solve_primal_dual(game, grid, steps=6, tolerance=0.0, iterations=iterations, backend="cupy")
+        there = solve_primal_dual(game, grid, steps=6, tolerance=0.0, iterations=iterations, backend="cupy")
         found.append(dict(counts))
+    here = solve_primal_dual(game, grid, steps=6, tolerance=0.0, iterations=49)
+    np.testing.assert_allclose(there.densities, here.densities, rtol=1e-9, atol=1e-12)
     few, many = found
     assert many["launches"] - few["launches"] <= 49 - 30 + 1  # where the last look changes the step, one more
     assert many["fetched"] == few["fetched"]
