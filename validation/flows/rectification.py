@@ -128,7 +128,9 @@ def rectified(level, rng, straightness=1.0, costs=None, laws=None, turn=0.6):
         top = max(largest.values(), key=lambda e: e.value)
         findings.append(at_most(f"{d}D: largest cost after over before", top, one, resolution=1e-6))
         k = int(np.argmax(np.abs(defects)))
-        defect = mfg.Estimate(defects[k], 1e-13, mfg.Kind.BOUND, "what Gauss points leave of an identity")
+        defect = mfg.Estimate(
+            defects[k], 1e-13, mfg.Kind.BOUND, "an identity's two sides", f"{n} Gauss points a blob and axis"
+        )
         findings.append(
             equal(
                 f"{d}D: the square's parts over the whole, less one",

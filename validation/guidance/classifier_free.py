@@ -139,7 +139,7 @@ def in_the_plane(level, gamma, ode, sde, used):
     law = mfg.solve(equation, mfg.FiniteVolume(grid, order=4), start, (0.0, T), rtol=1e-6).at(T)
     a, b, c = (law.expectation(lambda x, i=i, j=j: x[..., i] * x[..., j]) for i, j in ((0, 0), (0, 1), (1, 1)))
     off = float(np.abs(np.array([[a, b], [b, c]]) - stated["SDE"]).max() / stated["SDE"].max())
-    found = mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, f"{grid.cells[0]} cells a side, against the matrix equation")
+    found = mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, "against the matrix equation", f"{grid.cells[0]} cells a side")
     label = f"plane, γ = {gamma:g}: covariance of the SDE's law, off its equation's"
     # δ: cells, and time steps to 1e-6
     findings.append(equal(label, found, mfg.exact(0.0, "claim"), resolution=1e-3))
@@ -165,11 +165,12 @@ def guided(level, rng, ode=1.0, sde=1.0, weight=None):
             stated = mfg.gaussian(0.0, factor * variance(gamma, noise, T))
             known = laws.known(stated.density)
             law = solved(g, noise, cells, T) if not noise else laws.refined(partial(solved, g, True, T=T), cells)[0]
+            at = f"{cells // 2} and {cells} cells" if noise else "56001 quantiles, steps to 1e-7"
             # δ: the ODE to its tolerance, the SDE on 100 and 200 cells
             findings.append(
                 equal(
                     f"Gaussians, γ = {gamma:g}: W₂ of the {name} to its closed form",
-                    laws.off(law, known),
+                    laws.off(law, known, at),
                     mfg.exact(0.0, "claim"),
                     resolution=2.3e-3 if noise else 1e-7,
                 )

@@ -43,10 +43,12 @@ def divergence(horizon, steps, error=0.0, prior=False):
     return mfg.samplers.generated_law(mfg.samplers.EulerMaruyama(), model, times, start).against(DATA).kl
 
 
-def slope(a, b, factor, label):
-    """Return log(a/b)/log(factor), with what the bars of both make of it."""
+def slope(a, b, factor, at):
+    """Return log(a/b)/log(factor) between two parameters, with what the bars of both make of it."""
     bar = (a.half_width / a.value + b.half_width / b.value) / np.log(factor)
-    return mfg.Estimate(float(np.log(a.value / b.value) / np.log(factor)), bar, min(a.kind, b.kind), label)
+    return mfg.Estimate(
+        float(np.log(a.value / b.value) / np.log(factor)), bar, min(a.kind, b.kind), "log of errors", at
+    )
 
 
 @claim.measure
@@ -57,9 +59,9 @@ def parts(level, steps_order=2.0, error_order=2.0, share=1.0, rate=2.0):
     """
     n = Level(level).pick(60, 120, 240)
     coarse, fine = divergence(2.0, n), divergence(2.0, 2 * n)
-    in_steps = slope(coarse, fine, 2.0, "halved steps")
+    in_steps = slope(coarse, fine, 2.0, f"{n} and {2 * n} steps")
     large, small = divergence(2.0, 8 * n, 0.4), divergence(2.0, 8 * n, 0.2)
-    in_error = slope(large, small, 2.0, "halved error of the score")
+    in_error = slope(large, small, 2.0, "errors 0.4 and 0.2 of the score")
     D = 0.5 * float(mfg.OrnsteinUhlenbeck(horizon=2.0).diffusion(0.0)) ** 2
     findings = [
         equal("order of KL in h", in_steps, mfg.exact(steps_order, "claimed"), resolution=0.2),

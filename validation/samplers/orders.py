@@ -40,11 +40,12 @@ def errors(sampler, levels, counts, stop):
     return found
 
 
-def slope(found, label):
-    """Return the last slope of errors at doubled numbers of steps; its bar: how much it moved, and the errors' own."""
-    slopes = [float(np.log2(a.value / b.value)) for a, b in zip(found, found[1:], strict=False)]
-    own = sum(one.half_width / one.value for one in found[-2:]) / np.log(2)
-    return mfg.Estimate(slopes[-1], abs(slopes[-1] - slopes[-2]) + own, mfg.Kind.EXTRAPOLATED, label)
+def slope(found, counts):
+    """Return the slope between errors at the last two numbers of steps, one twice the other; its bar: the errors' own."""
+    a, b = found[-2:]
+    own = -sum(np.log1p(-one.half_width / one.value) for one in (a, b)) / np.log(2)
+    where = f"{counts[-2]} and {counts[-1]} steps"
+    return mfg.Estimate(float(np.log2(a.value / b.value)), own, min(a.kind, b.kind), "log₂ of errors", where)
 
 
 @claim.measure
@@ -56,14 +57,14 @@ def orders(level, claimed=0, late="uniform"):
         sampler = mfg.samplers.SAMPLERS[name]()
         counts = tuple(first * 2**k for k in range(3)) if sampler.order < 3 else (20, 40, 80)
         found = errors(name, "logsnr", counts, STOP)
-        seen = slope(found, "slope of errors at doubled numbers of steps")
+        seen = slope(found, counts)
         stated = mfg.exact(float(sampler.order + claimed), "as stated")
         findings.append(equal(f"{name}: order", seen, stated, resolution=small))
         series.append(Series(name, "steps", counts, "W2", [one.value for one in found]))
     counts = (80, 160, 320)
     found = errors("dpmsolver-multistep", late, counts, 1e-9 if late == "uniform" else STOP)
     series.append(Series("dpmsolver-multistep, levels in time", "steps", counts, "W2", [one.value for one in found]))
-    seen = slope(found, "slope of errors at doubled numbers of steps")
+    seen = slope(found, counts)
     findings.append(
         at_most("two steps a level, levels in time: order", seen, mfg.exact(1.7, "below two"), resolution=0.05)
     )

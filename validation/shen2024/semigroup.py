@@ -55,7 +55,7 @@ def _line(level, rng, rate):
             )
             errors.append(float(grid.integrate(np.abs(found - known))))
         left = mfg.Estimate(
-            errors[-1], 1e-13, mfg.Kind.BOUND, f"degree {degrees[-1]} against the kernel, in 400 places"
+            errors[-1], 1e-13, mfg.Kind.BOUND, "against the kernel, in 400 places", f"degree {degrees[-1]}"
         )
         findings.append(
             equal(
@@ -120,7 +120,7 @@ def _double_well(level, rate):
     moments = (basis(nodes.points) * start.density(nodes.points)[:, None]).sum(axis=0) * nodes.volume
     values = np.exp(basis.stationary(x, 0)[0]) * (basis(x) @ mfg.scores.Semigroup(basis)(moments, rate * t))
     error = float(line.integrate(np.abs(values - solved)))
-    bar = mfg.Estimate(error, 1e-12, mfg.Kind.BOUND, f"{cells} volumes, as solved for")
+    bar = mfg.Estimate(error, 1e-12, mfg.Kind.BOUND, "as solved for", f"{cells} volumes, 64 elements")
     return equal(
         "double well: L¹ of finite-element expansion and volumes", bar, mfg.exact(0.0, "the claim"), resolution=1.7e-4
     )

@@ -96,9 +96,8 @@ def riccati(level, viscosity=1.0, weight=1.0):
     sizes = Level(level).pick((128, 256), (128, 256, 512), (128, 256, 512, 1024))
     table = [errors(1, n, n // 2, "newton", viscosity, weight)[0] for n in sizes]
     order = float(np.log2(table[-2] / table[-1]))
-    measured = mfg.Estimate(
-        order, 1e-4, mfg.Kind.BOUND, f"between {sizes[-2]} and {sizes[-1]} cells, as many half steps"
-    )
+    where = f"{sizes[-2]} and {sizes[-1]} cells, as many half steps"
+    measured = mfg.Estimate(order, 1e-4, mfg.Kind.BOUND, "log₂ of errors", where)
     findings.append(equal("1D, Newton: order of U(0)", measured, mfg.exact(2.0, "midpoint rule"), resolution=0.12))
     series.append(Series("U(0), Newton", "cells", sizes, "largest error", table, "xy"))
     return Evidence(findings, series)

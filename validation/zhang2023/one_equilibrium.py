@@ -181,7 +181,7 @@ def _between(a, b):
     """Return the L¹ distance of the densities at half time, on the cells that they share."""
     half = [found.densities[len(found.times) // 2] for found in (a, b)]
     distance = float(a.grid.integrate(np.abs(half[0] - half[1])))
-    return mfg.Estimate(distance, 1e-12, mfg.Kind.BOUND, f"{a.method}; {b.method}")
+    return mfg.Estimate(distance, 1e-12, mfg.Kind.BOUND, "sums over cells", f"{a.method}; {b.method}")
 
 
 @cache
@@ -213,8 +213,10 @@ def _elements(found, aversion, n, kappa):
     difference = np.abs(value(found.grid.points) - found.values[0])[near].max()
     apart = float(found.grid.integrate(np.abs(law(found.grid.points) - found.densities[-1])))
     # δ: linear interpolation between 33 times, centred slopes of the value
-    method = f"quadratic elements, {n // 2} cells, at the cells' centres"
-    return tuple(mfg.Estimate(off, 1e-12, mfg.Kind.BOUND, method) for off in (difference, apart))
+    where = f"quadratic elements, {n // 2} cells, linear between {len(times)} times"
+    return tuple(
+        mfg.Estimate(off, 1e-12, mfg.Kind.BOUND, "in the cells' centres", where) for off in (difference, apart)
+    )
 
 
 @claim.control(

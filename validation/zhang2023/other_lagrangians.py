@@ -99,7 +99,7 @@ def lagrangians(level, rng, conjugate=1.0, horizon=1.0, bend=1.0, concave=False)
         )
         amplitude, T, n = float(rng.uniform(0.2, 0.4)), float(rng.uniform(0.4, 0.7)), Level(level).pick(64, 96, 128)
         off = on_a_circle(p, amplitude, T, 2 * n, conjugate, horizon)
-        off = mfg.Estimate(off, 3e-6, mfg.Kind.BOUND, f"{2 * n} cells, the least of 16001 places")
+        off = mfg.Estimate(off, 3e-6, mfg.Kind.BOUND, "the least of 16001 places", f"{2 * n} cells")
         findings.append(equal(f"p = {p:.3g}, a circle: mean |U − Hopf–Lax|", off, zero, resolution=CIRCLE[p]))
     points.sort()
     series = Series("every draw", "W_p^p/pT^{p−1}", [a for a, _ in points], "uneven speed costs more", [b for _, b in points], "y")  # fmt: skip

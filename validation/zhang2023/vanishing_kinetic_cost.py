@@ -112,7 +112,7 @@ def vanishing(level, rng, cost=1.0, distance=1.0, slope=1.0):
     fine = np.array([blobs(np.random.default_rng([seed, k]), levels) for k in draws])
     for k, (what, scale) in {0: ("cost over εW₂²/2T", cost), 2: ("∇log(ρ_T/π) over ε(x₀ − x)/T", 1 / slope)}.items():
         far = int(np.argmax(np.abs(fine[:, k] - 1)))
-        found = mfg.Estimate(float(fine[far, k]), 1e-9, mfg.Kind.BOUND, f"{levels} quantiles, as solved for")
+        found = mfg.Estimate(float(fine[far, k]), 1e-9, mfg.Kind.BOUND, "as solved for", f"{levels} quantiles")
         findings.append(equal(f"two blobs: {what}, furthest from 1", found / scale, one, resolution=DELTA[k]))
     series = Series("KL(ρ‖π), Gaussians", "draw", list(range(len(found_ := rows["KL(ρ‖π)"]))), "cost over εW₂²/2T", [b.value for _, b in found_], "")  # fmt: skip
     return Evidence(findings, [series])
