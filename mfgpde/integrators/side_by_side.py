@@ -19,6 +19,7 @@ def joined(*parts: Any) -> Any:
 def apart(line: Any, like: Any, count: int) -> tuple[list[Any], Any]:
     """Return the first fields of a line, shaped as `like`, and the numbers after them.
 
+    >>> from mfgpde.integrators.side_by_side import apart
     >>> fields, rest = apart(np.arange(10.0), np.zeros((2, 2)), 2)
     >>> print(fields[1].tolist(), rest.tolist())
     [[4.0, 5.0], [6.0, 7.0]] [8.0, 9.0]

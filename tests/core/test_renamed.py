@@ -65,7 +65,7 @@ def test_a_name_in_problem_files(register, former, present):
 
 def test_the_rest_is_as_it_was():
     assert pickle.loads(pickle.dumps(BAR)) == BAR
-    assert list(inspect.signature(mfg.Estimate).parameters) == ["value", "half_width", "kind", "method"]
+    assert list(inspect.signature(mfg.Estimate).parameters) == ["value", "half_width", "kind", "method", "at"]
     assert dataclasses.replace(BAR, half_width=2.0).upper == 3.0
     assert not hasattr(SCORE, "rate")
 
