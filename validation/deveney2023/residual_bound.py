@@ -54,12 +54,12 @@ def compared(case, spacing, count):
 
 
 @cache
-def drawn(seed, draws, spacing):
+def drawn(seed, draws):
     """Return names and, on cells of two sizes, the four numbers of each case of the family."""
     rng, found = np.random.default_rng(seed), {}
     for k in range(draws):
         for case in family.draw(rng, strength=1.5):
-            found[f"{case.name}, draw {k}"] = [compared(case, h, 65) for h in (spacing, 2 * spacing)]
+            found[f"{case.name}, draw {k}"] = [compared(case, spacing, 65) for spacing in (0.05, 0.1)]
     return found
 
 
@@ -98,7 +98,7 @@ def on_a_network(level, mild=False):
     The bar: W₂ to the upper end of its interval, what half of the stages change.
     """
     process, stop = penalised.PROCESS, penalised.STOP
-    score = penalised.ensemble("nine_blobs", 0.0, level, 1)[0]
+    score = penalised.ensemble("nine_blobs", 0.0, level)[0]
     if mild:
         score = mfg.JaxScore(slow, 2)
     n, count = Level(level).pick((64, 24), (96, 48), (128, 96))
@@ -144,7 +144,7 @@ def bounded(level, rng, bound=1.0, root=1.0, constant=2.0, network=True, mild=Fa
     # δ: what slopes of log q leave, of K_T = 0.021
     label = "exact score, another prior: energy and KL(q‖p̂) = K_T"
     findings.append(equal(label, energy, _times(limit, bound), resolution=1.7e-6))
-    for name, pair in drawn(int(rng.integers(2**32)), *Level(level).pick((1, 0.08), (3, 0.05), (10, 0.05))).items():
+    for name, pair in drawn(int(rng.integers(2**32)), Level(level).pick(1, 3, 10)).items():
         energy, limit, share = with_bars(pair, root)
         part = f"{name}: |E_q R − E_p̂ R| as a part of its bound"
         findings.append(at_most(f"{name}: energy and KL(q‖p̂)", energy, _times(limit, bound), resolution=1e-4))
