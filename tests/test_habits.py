@@ -1,6 +1,7 @@
 """What a release promises about itself agrees: version, changes, extras, systems, what continuous integration runs."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -23,6 +24,15 @@ def test_one_version_is_told_everywhere():
     assert mfg.__version__ == __version__
     assert re.search(r"^## (\S+)", text("CHANGELOG.md"), re.M)[1] == __version__
     assert re.search(r"^version: (\S+)", text("CITATION.cff"), re.M)[1] == __version__
+
+
+def test_nothing_lies_at_the_top_that_belongs_to_no_one():
+    """Arrays and models that some example wrote there are no part of a release."""
+    named = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if named.returncode:
+        pytest.skip("no checkout")
+    loose = {Path(name).suffix for name in named.stdout.splitlines() if "/" not in name}
+    assert loose <= {"", ".cff", ".lock", ".md", ".toml", ".txt"}
 
 
 def test_the_table_of_extras_is_that_of_the_package():

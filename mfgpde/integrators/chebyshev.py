@@ -85,16 +85,15 @@ class RungeKuttaChebyshev:
             points, rest = system.question(u)
             return points, joined(u, rest)
 
-        def first(carried: Any, answer: Any, row: Any) -> tuple[Any, ...]:
-            (y0,), rest = apart(carried, like, 1)
-            f0, here = contiguous(system.rate_of(rest, answer, row[5:])), np.empty_like(like)
-            _combined(y0, y0, y0, f0, f0, row, here)
-            points, rest = system.question(here)
-            return points, joined(y0, f0, y0, here, rest)
-
         def stage(carried: Any, answer: Any, row: Any) -> tuple[Any, ...]:
-            (y0, f0, before, here), rest = apart(carried, like, 4)
-            f, new = contiguous(system.rate_of(rest, answer, row[5:])), np.empty_like(like)
+            return onward(*apart(carried, like, 4), answer, row)
+
+        def first(carried: Any, answer: Any, row: Any) -> tuple[Any, ...]:
+            return onward(*apart(carried, like, 1), answer, row)
+
+        def onward(fields: list[Any], rest: Any, answer: Any, row: Any) -> tuple[Any, ...]:
+            y0, f, new = fields[0], contiguous(system.rate_of(rest, answer, row[5:])), np.empty_like(like)
+            f0, before, here = fields[1:] or (f, y0, y0)
             _combined(y0, here, before, f, f0, row, new)
             points, rest = system.question(new)
             return points, joined(y0, f0, here, new, rest)

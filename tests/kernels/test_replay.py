@@ -37,6 +37,17 @@ SPACES = {
 }
 
 
+def stepped(integrator, replayed, system, u, t, dt):
+    """Return the state after a recorded step, which is the step bit for bit: state, error and both norms."""
+    new, error, norms = integrator.recorded(replayed, system, u, t, dt)
+    new = new.copy()
+    want, expected = integrator.step(system, u, t, dt)
+    np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
+    np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
+    assert norms == sizes(u, expected)
+    return new
+
+
 @pytest.mark.parametrize(("equation", "space", "options", "periodic"), SPACES.values(), ids=SPACES)
 def test_a_recorded_step_is_the_step(equation, space, options, periodic, rng, device):
     where = space(mfg.CartesianGrid.cube(3.0, 24, 2, periodic=periodic), backend="cupy", **options)
@@ -46,13 +57,7 @@ def test_a_recorded_step_is_the_step(equation, space, options, periodic, rng, de
     u = system.start(initial_function(equation, mfg.gaussian([0.3, -0.2], 0.25, 2), where.grid))
     for dt in (1e-3, 4e-3, 1e-3):
         for _ in range(3):
-            new, error, norms = integrator.recorded(replayed, system, u, 0.0, dt)
-            new = new.copy()
-            want, expected = integrator.step(system, u, 0.0, dt)
-            assert norms == sizes(u, expected)
-            np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
-            np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
-            u = new
+            u = stepped(integrator, replayed, system, u, 0.0, dt)
 
 
 VP = mfg.FokkerPlanck.of(mfg.VariancePreserving())
@@ -88,12 +93,7 @@ def test_one_recording_serves_steps_driven_in_time(equation, space, side, period
     u, t, stages = system.start(start), 0.3, set()
     for k in range(12):
         dt = (1 + 0.02 * k) * 2e-3
-        new, error, norms = integrator.recorded(replayed, system, u, t, dt)
-        new = new.copy()
-        want, expected = integrator.step(system, u, t, dt)
-        np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
-        np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
-        assert norms == sizes(u, expected)
+        new = stepped(integrator, replayed, system, u, t, dt)
         stages.add(integrator.stages(dt * system.spectral_radius(u, t)) if space is not mfg.Spectral else 0)
         u, t = new, t + dt
     assert replayed.recordable
@@ -123,12 +123,7 @@ def test_between_questions_a_step_of_hamilton_jacobi_is_recorded(order, periodic
     u, t = system.start(lambda x: np.sum(np.cos(np.pi * x / 3), axis=-1)), 0.3
     for k in range(8):
         dt = (1 + 0.4 * k) * 4e-3
-        new, error, norms = integrator.recorded(replayed, system, u, t, dt)
-        new = new.copy()
-        want, expected = integrator.step(system, u, t, dt)
-        np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
-        np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
-        assert norms == sizes(u, expected)
+        new = stepped(integrator, replayed, system, u, t, dt)
         u, t = new, t + dt
     assert replayed.recordable
     assert len(made) == {2: 4, 5: 3}[order]
@@ -213,12 +208,7 @@ def test_steps_of_tensors_driven_in_time_are_recorded(equation, monkeypatch, dev
     u, t, stages = system.start(initial_function(equation, mfg.gaussian([0.3, -0.2], 0.25, 2), where.grid)), 0.3, set()
     for k in range(8):
         dt = (1 + 0.02 * k) * 2e-3
-        new, error, norms = integrator.recorded(replayed, system, u, t, dt)
-        new = new.copy()
-        want, expected = integrator.step(system, u, t, dt)
-        np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
-        np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
-        assert norms == sizes(u, expected)
+        new = stepped(integrator, replayed, system, u, t, dt)
         stages.add(integrator.stages(dt * system.spectral_radius(u, t)))
         u, t = new, t + dt
     assert replayed.recordable
@@ -255,12 +245,7 @@ def test_still_steps_that_keep_densities_positive_are_recorded(equation, monkeyp
     u = system.start(initial_function(equation, mfg.gaussian([0.3, -0.2], 0.25, 2), where.grid))
     for k in range(4):
         dt = (1 + 0.2 * k) * 2e-3
-        new, error, norms = integrator.recorded(replayed, system, u, 0.3, dt)
-        new = new.copy()
-        want, expected = integrator.step(system, u, 0.3, dt)
-        np.testing.assert_array_equal(arrays.to_host(new), arrays.to_host(want))
-        np.testing.assert_array_equal(arrays.to_host(error), arrays.to_host(expected))
-        assert norms == sizes(u, expected)
+        new = stepped(integrator, replayed, system, u, 0.3, dt)
         u = new
     assert len(made) == 1
 

@@ -42,6 +42,7 @@ def stored(tmp_path_factory):
 LOOSENED = [
     ("resolution=0.01", "resolution=0.4", "δ was 0.01, now 40 × that, 0.4"),
     ("0.001, Kind", "0.005, Kind", "the bar was 0.001, now 0.005"),
+    ('"toy")', '"toy", at="64 cells")', "it spoke of the limit, now of 64 cells"),
     ('@claim.control("x = 2")\n', "", "control “x = 2” is gone"),
     ('standing="theorem"', 'standing="experiment"', "its standing was 'theorem', now 'experiment'"),
     ("equal(", "at_most(", "the relation was =, now ≤"),
@@ -59,6 +60,23 @@ def test_what_was_loosened_is_said(stored, tmp_path, old, new, sentence):
     assert result.exit_code == 3, result.output
     assert sentence in " ".join(result.output.split())
     assert "[loosened]" in result.output
+
+
+def test_a_record_made_before_findings_said_where_they_stand_is_read(stored, tmp_path):
+    """Of what it does not know nothing is called loosened."""
+    former = record.read(stored)
+    for claim in former["claims"]:
+        for finding in claim["findings"]:
+            for part in (finding, finding["left"], finding["right"]):
+                del part["at"]
+    former.pop("digest")
+    record.write(tmp_path / "former.json", record.sealed(former))
+    (tmp_path / "suite").mkdir()
+    for name in ("claim", "other"):
+        (tmp_path / "suite" / f"{name}.py").write_text(CLAIM.replace('"toy")', '"toy", at="64 cells")'))
+    result = validate(tmp_path / "suite", tmp_path / "out", "--against", tmp_path / "former.json")
+    assert result.exit_code == 0, result.output
+    assert "on a grid" in " ".join(result.output.split())
 
 
 def test_statements_and_claims_that_come_and_go_are_said(stored, tmp_path):
