@@ -205,9 +205,8 @@ def _kernels(rate):
         )
         found = smoother(np.eye(space.space.gdim)[:1], [rate * t for t in times])[-1].values
         off = float(space.grid.integrate(np.abs(found - exact(space.grid.points, times[-1]))))
-        known = mfg.Estimate(
-            off, 1e-9, mfg.Kind.BOUND, "against the series", f"{space.grid.points.shape[0]} quadratic elements' nodes"
-        )
+        where = f"quadratic elements, {len(space.grid.points)} points of quadrature"
+        known = mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, "against the series", where)
         findings.append(equal(f"{name}: L¹ of the kernel from its series, τ = 0.08", known, zero, resolution=delta))
     return findings
 
