@@ -56,6 +56,14 @@ def test_bounds_on_values_give_intervals_that_hold_what_no_sample_shows(share):
     assert np.mean([share in one for one in found]) >= LEAST
 
 
+def test_both_formulas_by_hand():
+    """0, 0, 1, 5: s² = 17/3, γ = 9/4.25^1.5, of which 1 + 6/√4 are taken, t = 5.84091. 0 to 3 within [0, 4]: s² = 5/3."""
+    skewed = half_width(np.array([0.0, 0.0, 1.0, 5.0]))
+    assert skewed == pytest.approx((5.84091 + 4.10888 * 69.2325 / 12) * 2.380476 / 2, rel=1e-5)
+    bounded = half_width(np.arange(4.0), within=(0.0, 4.0))
+    assert bounded == pytest.approx(2.234477 + 18.640113, rel=1e-6)  # √(2s² ln 400/n), and 7·4·ln 400/3(n − 1)
+
+
 def test_symmetric_values_pay_next_to_nothing():
     x = np.random.default_rng(0).normal(0, 1, 1000)
     assert half_width(x) == pytest.approx(student.ppf(0.995, 999) * x.std(ddof=1) / np.sqrt(1000), rel=0.05)
