@@ -291,19 +291,10 @@ def test_the_runs_on_record_are_of_all_claims_and_hold(level):
     assert {claim["outcome"] for claim in run["claims"]} == {"holds"}
 
 
-UNSURE = {
-    # three grids extrapolate an order to ±0.05, which is not far enough: order four on 160² cells, a limiter at extrema
-    "solvers/order-of-accuracy": {
-        "Fokker–Planck, finite volume of order 4, 2D: order",
-        "continuity, limited upwind, 1D: order",
-    },
-}
-
-
 def test_no_bar_on_record_that_claims_the_limit_misses_it():
-    """Numbers meant on a grid say so; of any other the bar holds the truth, or is listed with its reason."""
+    """Numbers meant on a grid say so; of any other the bar holds the truth, whatever the claim."""
     run = record.read(ROOT / "validation" / "baseline.json")
     suspect = {
         claim["id"]: {one["label"] for one in claim["findings"] if one["suspect_bar"]} for claim in run["claims"]
     }
-    assert {name: labels for name, labels in suspect.items() if labels} == UNSURE
+    assert {name: labels for name, labels in suspect.items() if labels} == {}
