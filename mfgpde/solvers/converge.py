@@ -229,8 +229,8 @@ def observed_order(
     """Return the order seen in errors at parameters each `ratio` times smaller: log(e_{k−1}/e_k)/log(ratio).
 
     By default what it tends to, of which errors say something only in their asymptotic range: the last order, its bar twice
-    the last change, or a tenth of the order. With `off`, by how much every error may be wrong, it is the order between the last two, no limit: a
-    number that is known as well as they are.
+    the last change, or a tenth of the order. With `off`, by how much every error may be wrong, it is the order between the
+    last two, no limit: a number that is known as well as they are.
 
     Raises ValueError for fewer than two errors, some that are zero or not finite, and, with `off`, some no larger than it.
 
