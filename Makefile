@@ -3,16 +3,8 @@ LEVEL ?= quick
 BASELINE := $(if $(filter quick,$(LEVEL)),baseline.json,baseline-$(LEVEL).json)
 PYTHON := .venv/bin/python
 
-# a hundred processes of the tests read what one compiled, also where the shell asks Python to write no bytecode
-test test-torch test-all: export PYTHONDONTWRITEBYTECODE :=
-# workers share the cores already: threads of BLAS would wait for each other
-test test-torch test-all: export OPENBLAS_NUM_THREADS ?= 1
-# loops on several threads are compiled apart, which takes longer than all that runs in them: `make test-all` has them
-test test-torch: export NUMBA_NUM_THREADS ?= 1
-# and so for what JAX compiled, for the next run too
-test test-all: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.pytest_cache/jax
-test test-all: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
-test test-all: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+# what tests set for themselves and their processes is in tests/conftest.py; here loops run on several threads, too
+test-all: export NUMBA_NUM_THREADS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 .PHONY: env validate test test-torch test-all lint figures docs bench baseline clean
 

@@ -8,6 +8,18 @@ import subprocess
 import warnings
 from pathlib import Path
 
+# Before what reads it is loaded, and for workers and all processes of tests; what is set outside stays.
+# Workers share the cores already: threads of BLAS would wait for each other, and loops on several threads are compiled
+# apart, which takes longer than all that runs in them: `make test-all` has them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+# What JAX compiled for one worker serves the other, and the next run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# A hundred processes read what one compiled, also where the shell asks Python to write no bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings

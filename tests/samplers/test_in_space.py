@@ -1,6 +1,6 @@
 """Laws in the plane and in space: lattices with Jacobians, folds, brackets of W₂, divergences, against closed forms."""
 
-import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from mfgpde.samplers import (
     LogSNR,
     Model,
     generated_law,
+    gridded,
 )
 from mfgpde.transport import wasserstein_gaussian
 
@@ -144,11 +145,29 @@ def test_what_cannot_be_had_is_one_sentence():
         found(DDIM(), mfg.gaussian(0.0, 1.0, 4))
 
 
-def test_laws_of_a_hundred_steps_take_seconds():
-    """65 536 points and 256² cells: CPU time, a third of what is asked for on two cores, ten and five seconds."""
-    data = mfg.densities.four_blobs()
-    for sampler, most in ((DDIM(), 10.0), (Ancestral(), 5.0)):
-        before = time.process_time()
-        law, _ = found(sampler, data, steps=100)
-        assert time.process_time() - before < most
-        assert law.fine.grid.cells == (256, 256)
+class Counted:
+    """A score, and of how many points it was asked each time."""
+
+    def __init__(self, score):
+        self.score, self.points = score, []
+
+    def __call__(self, x, t):
+        self.points.append(len(x))
+        return self.score(x, t)
+
+
+def test_a_step_costs_one_score_of_each_point_and_nothing_more_that_grows_with_them(monkeypatch):
+    """Counted: of 256² points and their neighbours, or of three grids, one score a step; of grids one deposit and blur."""
+    data, asked, steps = mfg.densities.four_blobs(), Counter(), 10
+    for name in ("deposit", "blurred"):
+        made = getattr(gridded, name)
+        monkeypatch.setattr(gridded, name, lambda *a, name=name, made=made: asked.update([name]) or made(*a))
+    score = Counted(mfg.ExactScore(PROCESS, data))
+    law, _ = found(DDIM(), data, steps=steps, score=score)
+    assert law.fine.grid.cells == (256, 256)
+    assert score.points == [5 * 256**2] * steps
+    score = Counted(mfg.ExactScore(PROCESS, data))
+    law, _ = found(Ancestral(), data, steps=steps, score=score)
+    assert law.fine.grid.cells == (256, 256)
+    assert score.points == [256**2] * steps + [192**2] * steps + [128**2] * steps
+    assert asked == {"deposit": 3 * steps, "blurred": 3 * steps}
