@@ -36,11 +36,15 @@ EMPTY = 1e-14
 """of density, below which the flow's cells have no mass to rounding"""
 
 
-@cache
 def distances(data, weight, level, n, bump=0.0, count=None):
     """Return J = KL(a‖b) + KL(b‖a), and W₂² on n² cells and on cells twice as wide: shape (seeds, 3 pairs, 3)."""
-    if count and not bump:
-        return distances(data, weight, level, n)[:count]  # all of them are asked for elsewhere
+    own = count if bump else None  # all of the others are asked for elsewhere
+    return solved(data, weight, level, n, bump, own)[:count]
+
+
+@cache
+def solved(data, weight, level, n, bump, count):
+    """Return the same, each asked for by all its arguments in this order: a cache knows no defaults."""
     grid = mfg.CartesianGrid.cube(4.0, n, 2)
     return np.array([_distances(data, score, grid) for score in _scores(data, weight, level, bump)[:count]])
 
@@ -63,9 +67,14 @@ def _distances(data, score, grid):
     return rows
 
 
-@cache
 def residuals(data, weight, level, bump=0.0, gauge=0.0, count=None):
     """Return the mean of R² over the penalty's law by 8000 midpoints; `gauge`·t added to the potentials moves no law."""
+    return averaged(data, weight, level, bump, gauge, count if bump or gauge else None)[:count]
+
+
+@cache
+def averaged(data, weight, level, bump, gauge, count):
+    """Return the same, each asked for by all its arguments in this order."""
     process, x = networks.PROCESS, mfg.CartesianGrid.cube(3.5, 20, 2).points.reshape(-1, 2)
     found = []
     for score in _scores(data, weight, level, bump)[:count]:

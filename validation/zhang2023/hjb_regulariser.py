@@ -34,11 +34,15 @@ HURTS = ((200, 1.0), (1000, 1.0), (5000, 1.0), (5000, 1e-1))
 AT_QUICK = ((50, 1e-1), (200, 1e-1), (200, 1.0), (5000, 1e-1))
 
 
-@cache
 def logarithms(n, weight, level, wrong=False, bump=0.0, count=None):
     """Return log KL(p‖q^ODE) of all seeds, or the first `count`; `bump` is the height of one in the potentials."""
-    if count and not (wrong or bump):
-        return logarithms(n, weight, level)[:count]  # all of them are asked for elsewhere
+    own = count if wrong or bump else None  # all of the others are asked for elsewhere
+    return solved(n, weight, level, wrong, bump, own)[:count]
+
+
+@cache
+def solved(n, weight, level, wrong, bump, count):
+    """Return the same, each asked for by all its arguments in this order: a cache knows no defaults."""
     law = mfg.marginal(networks.PROCESS, networks.DATA, networks.STOP)
     grid = mfg.CartesianGrid.cube(4.5, 48, 2)
     p, moved = law.density(grid.points), mfg.scores.Bump(bump, (1.0, 0.0), 0.8)
