@@ -11,8 +11,11 @@ from pathlib import Path
 # Before what reads it is loaded, and for workers and all processes of tests; what is set outside stays.
 # Workers share the cores already: threads of BLAS would wait for each other, and loops on several threads are compiled
 # apart, which takes longer than all that runs in them: `make test-all` has them.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# All of them, as runs of claims set them: their warm processes then serve each other.
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
 # What JAX compiled for one worker serves the other, and the next run.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

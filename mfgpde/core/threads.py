@@ -38,8 +38,8 @@ def local_ranks(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def shares(processes: int) -> dict[str, str]:
-    """Return the environment that gives each of so many processes its part of the cores."""
-    return dict.fromkeys(THREADS, str(max(1, available() // processes)))
+    """Return the environment that gives each of so many processes its part of the threads that this one may use."""
+    return dict.fromkeys(THREADS, str(max(1, granted() // processes)))
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def render(result: Mapping[str, Any], fields: Mapping[str, Any], history: Sequen
     trends = {name: _trend(name, history) for name in numbers}
     page = template(
         "certificate.html",
-        short=lambda x: "–" if x is None else digits(x, 4),
+        short=_short,
         tightness=table.tightness,
         mathml=mathml,
         scale=drawings.scale,
@@ -77,6 +77,10 @@ def measured(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
         if name == "L1" or name.startswith("KL")
     ]
     return {"W₂ and its bounds": lengths, "L¹ and Kullback–Leibler": shares}
+
+
+def _short(x: float | None) -> str:
+    return "–" if x is None else digits(x, 4)
 
 
 def _parts(result: Mapping[str, Any]) -> list[str]:

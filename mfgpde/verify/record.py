@@ -10,6 +10,7 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
@@ -196,6 +197,8 @@ def keyed(base: str, *files: Path) -> str:
 
 def _finite(data: object) -> object:
     """Return plain data with infinities and NaN as null, which JSON lacks."""
+    if type(data) in (str, int, bool, type(None)):  # most of a run: asked before what costs more to ask
+        return data
     if isinstance(data, Mapping):
         entries = cast(Mapping[object, object], data)
         return {str(key): _finite(value) for key, value in entries.items()}
@@ -206,6 +209,7 @@ def _finite(data: object) -> object:
     return data
 
 
+@cache
 def _version(name: str) -> str:
     try:
         return version(name)

@@ -17,10 +17,13 @@ def test_a_quota_counts(text, most, tmp_path, monkeypatch):
 
 def test_ranks_share_the_cores(monkeypatch):
     monkeypatch.setattr(threads, "available", lambda: 16)
+    monkeypatch.delenv(threads.THREADS[0], raising=False)
     assert threads.local_ranks({}) == 1
     assert threads.local_ranks({"OMPI_COMM_WORLD_LOCAL_SIZE": "4"}) == 4
     assert threads.shares(4)["OMP_NUM_THREADS"] == "4"
     assert threads.shares(40)["NUMBA_NUM_THREADS"] == "1"
+    monkeypatch.setenv(threads.THREADS[0], "8")
+    assert threads.shares(4)["OMP_NUM_THREADS"] == "2", "of what this process was given"
 
 
 def test_a_process_is_granted_its_share(monkeypatch):

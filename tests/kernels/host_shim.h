@@ -1,12 +1,13 @@
 // CUDA C++ on the host: blocks one after the other, threads as fibers that meet at barriers; shared memory starts as NaN.
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <deque>
 #include <functional>
 #include <limits>
-#include <vector>
 
 #define __global__
 #define STAGE __global__ void
@@ -32,16 +33,45 @@ using std::fabs;
 struct Place { unsigned x, y, z; };
 static Place threadIdx, blockIdx, blockDim, gridDim;
 
-static ucontext_t shim_main, *shim_own;
-static std::vector<char> shim_done;
+// A fiber is made once and begins a block's body anew when it is resumed after the last: contexts of their own cost a system
+// call a switch, and stacks more than what runs on them. `_setjmp` keeps no mask of signals, and needs none.
+struct Fiber {
+    jmp_buf here;
+    bool done;
+};
+static std::deque<Fiber> shim_fibers;
+static Fiber* shim_own;
+static jmp_buf shim_main;
 static std::function<void()> shim_body;
 
-static void shim_wait() { swapcontext(shim_own, &shim_main); }
+__attribute__((noinline)) static void shim_wait() {
+    if (_setjmp(shim_own->here) == 0) _longjmp(shim_main, 1);
+}
 
-static void shim_fiber(unsigned thread) {
-    shim_body();
-    shim_done[thread] = 1;
-    swapcontext(shim_own, &shim_main);
+static void shim_fiber() {
+    for (;;) {
+        shim_wait();
+        shim_body();
+        shim_own->done = true;
+    }
+}
+
+__attribute__((noinline)) static void shim_resume(Fiber& fiber) {
+    shim_own = &fiber;
+    if (_setjmp(shim_main) == 0) _longjmp(fiber.here, 1);
+}
+
+static void shim_make_fiber() {
+    const size_t size = 1 << 16;
+    static ucontext_t unused, context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = std::malloc(size);
+    context.uc_stack.ss_size = size;
+    context.uc_link = nullptr;
+    makecontext(&context, shim_fiber, 0);
+    shim_fibers.emplace_back();
+    shim_own = &shim_fibers.back();
+    if (_setjmp(shim_main) == 0) swapcontext(&unused, &context);
 }
 
 // `backwards` runs the threads of a block from the last to the first: what depends on their order shows
@@ -50,8 +80,7 @@ static void shim_launch(const int* grid, const int* block, bool barriers, bool b
     blockDim = {unsigned(block[0]), unsigned(block[1]), 1};
     const int threads = block[0] * block[1];
     shim_body = body;
-    std::vector<ucontext_t> fibers(barriers ? threads : 0);
-    std::vector<std::vector<char>> stacks(fibers.size(), std::vector<char>(1 << 16));
+    while (barriers && shim_fibers.size() < size_t(threads)) shim_make_fiber();
     for (unsigned z = 0; z < gridDim.z; ++z)
         for (unsigned y = 0; y < gridDim.y; ++y)
             for (unsigned x = 0; x < gridDim.x; ++x) {
@@ -64,22 +93,14 @@ static void shim_launch(const int* grid, const int* block, bool barriers, bool b
                     }
                     continue;
                 }
-                shim_done.assign(threads, 0);
-                for (int t = 0; t < threads; ++t) {
-                    getcontext(&fibers[t]);
-                    fibers[t].uc_stack.ss_sp = stacks[t].data();
-                    fibers[t].uc_stack.ss_size = stacks[t].size();
-                    fibers[t].uc_link = nullptr;
-                    makecontext(&fibers[t], (void (*)())shim_fiber, 1, unsigned(t));
-                }
+                for (int t = 0; t < threads; ++t) shim_fibers[t].done = false;
                 for (bool first = true, left = true; left; first = false) {
                     left = false;
                     for (int k = 0; k < threads; ++k) {
                         const int t = backwards && !first ? threads - 1 - k : k;  // thread 0 first: it clears shared memory
-                        if (shim_done[t]) continue;
+                        if (shim_fibers[t].done) continue;
                         threadIdx = {unsigned(t), 0, 0};
-                        shim_own = &fibers[t];
-                        swapcontext(&shim_main, &fibers[t]);
+                        shim_resume(shim_fibers[t]);
                         left = true;
                     }
                 }
