@@ -89,3 +89,25 @@ def test_tails_hold_the_moments_beyond():
         tail(law, 0.5, [1.0])
     with pytest.raises(ValueError, match="≥ 0"):
         tail(law, 3.0, [-1.0])
+
+
+@pytest.mark.parametrize("points", [4, 7, 12])
+@pytest.mark.parametrize("rho", [1.3, 2.0, 3.5])
+def test_rules_miss_what_an_ellipse_allows(points, rho):
+    """1/(c − x) with its pole at c = 1.01 times the end of the ellipse: largest there, 1/(c − a)."""
+    u, w = np.polynomial.legendre.leggauss(points)
+    a = 0.5 * (rho + 1 / rho)
+    c = 1.01 * a
+    missed = abs(float(w @ (1 / (c - u))) - np.log((c + 1) / (c - 1)))
+    allowed = mfg.solvers.ellipse_rest(1 / (c - a), rho, 2 * points - 1)
+    assert missed <= allowed + 1e-15
+
+
+def test_an_ellipse_allows_no_less_than_a_polynomial_asks_for():
+    """T_8 by Gauss's rule with four points: of size (ρ⁸ + ρ⁻⁸)/2 at most, and missed by more than 1.2 whatever ρ is."""
+    u, w = np.polynomial.legendre.leggauss(4)
+    missed = abs(float(w @ np.cos(8 * np.arccos(u))) - 2 / (1 - 64))
+    for rho in (1.5, 4.0, 40.0):
+        allowed = certified.ellipse_rest(0.5 * (rho**8 + rho**-8), rho, 7)
+        assert missed <= allowed
+    assert missed > 0.6 * allowed  # 32/15 at most: a constant of less than 38 in place of 64 would not hold
