@@ -133,6 +133,7 @@ def bounded(level, rng, error=1.0, exponent=1.0, true_slope=False, count=None):
         ratios.append(np.sqrt(WEIGHTS @ gap) / right)
         halves = [np.sqrt(2 * WEIGHTS[k::2] @ gap[k::2]) / right for k in (0, 1)]  # where modes part, nodes are few
         bars.append(abs(halves[0] - halves[1]))
+    # no bound: flows of mixtures are integrated to a tolerance, and slopes are looked up on a grid
     worst = mfg.Estimate(max(ratios), max(bars) + 2e-3, mfg.Kind.EXTRAPOLATED, "33 times; half of the nodes")
     findings.append(at_most("three blobs: largest W₂ over the bound", worst, one, resolution=1e-2))
     return Evidence(

@@ -41,7 +41,7 @@ class Error:
 
 
 def divergence(exact, error, cells, half_width):
-    """Return KL(p₀‖q₀) of the SDE with s + a, on a grid."""
+    """Return KL(p₀‖q₀) of the SDE with s + a, on a grid; no bound: a logarithm of a solved law, beside an elliptic projection."""
     space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, cells, 2), order=4)
     equation = mfg.FokkerPlanck.reverse(PROCESS, lambda x, t: exact(x, t) + error(x, t))
     end = mfg.solve(equation, space, exact.at(PROCESS.horizon), (0.0, PROCESS.horizon), rtol=1e-5).fields[-1]

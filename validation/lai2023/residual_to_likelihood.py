@@ -25,6 +25,8 @@ claim = Claim(
 )
 
 family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
+SHARE = 0.2
+"""of w in a linear system, whose bound grows by the largest row"""
 ENOUGH, FINER = 1e-9, 6
 """what finer cells may still change, and how often they are tried"""
 FIRST = np.array([1 / 280, -4 / 105, 1 / 5, -4 / 5, 0, 4 / 5, -1 / 5, 4 / 105, -1 / 280])
@@ -57,7 +59,7 @@ class Turning:
         return [self.c[0, i] + self.c[1, i] * wave for i in (0, 1)], [self.c[1, i] * rise for i in (0, 1)]
 
     def system(self, t):
-        """Return the rows of y′ = M(t) y: a path, the law's mean and covariance, w by the claim, w without the turning, and 1."""
+        """Return the rows of y′ = M(t) y: a path, the law's mean and covariance, `SHARE` of w by the claim and without the turning, and 1."""
         (S, dS), (c, dc), D, B, axes = self.slope(t), self.centre(t), self.D, self.B, (0, 1)
         V = [[-B[i, j] - D * S[i][j] for j in axes] for i in axes]  # ∇v
         shift = [D * (S[i][0] * c[0] + S[i][1] * c[1]) for i in axes]  # v = Vx + shift
@@ -79,8 +81,8 @@ class Turning:
                 for first, turn in ((8, 1.0), (10, 0.0)):
                     M[first + i][first + j] = -1.0 * V[j][i]
                     turned = sum((S[k][i] - S[i][k]) * V[k][j] for k in axes)
-                    M[first + i][j] = common - turn * turned
-                    M[first + i][12] = M[first + i][12] - still - turn * curl * shift[j]
+                    M[first + i][j] = SHARE * (common - turn * turned)
+                    M[first + i][12] = M[first + i][12] - SHARE * (still + turn * curl * shift[j])
         return M
 
     def mismatch(self, x0, epsilon=1.0):
@@ -100,7 +102,7 @@ class Turning:
         start = np.concatenate((forward, [0.1, -0.2], [0.5, 0.1, 0.1, 0.6]))
         w = end(self.T, start)
         last, missed = mfg.solvers.linear_system(
-            self.system, np.concatenate((start, w, w, [1.0])), self.T, 0.0, order=8, steps=320
+            self.system, np.concatenate((start, SHARE * w, SHARE * w, [1.0])), self.T, 0.0, order=8, steps=320
         )
         # C⁻¹(x − m) of numbers that are off
         steep, C = np.abs(np.array(self.slope(0.0)[0])).sum(axis=1).max(), last[4:8].reshape(2, 2)
@@ -109,7 +111,7 @@ class Turning:
         from_law = steep * missed + true * 2 * missed * (
             1 + float(np.abs(np.linalg.solve(C, last[:2] - last[2:4])).max())
         )
-        return end(0.0, last), last[8:10], last[10:12], missed + from_law
+        return end(0.0, last), last[8:10] / SHARE, last[10:12] / SHARE, missed / SHARE + from_law
 
 
 @cache
@@ -232,7 +234,7 @@ def enters(level, rng, epsilon=1.0, turning=True, share=1.0):
     for name, (wider, (gap, coarse, fine)) in drawn(seed, draws, spacings, count).items():
         value, loss, bound = sides(gap, fine, epsilon)
         changes = [abs(value - sides(*other, epsilon)[0]) for other in ((gap, coarse), (wider[0], wider[2]))]
-        bar = float(2 * sum(changes) + 1e-8)
+        bar = float(2 * sum(changes) + 1e-8)  # no bound: paths of a mixture's score are integrated to a tolerance
         found = mfg.Estimate(float(value), bar, mfg.Kind.EXTRAPOLATED, "half of the nodes in time; cells 1.4 as wide")
         # δ: paths to 1e-9, weighed by losses of up to one, and what nodes in time leave
         label = f"{name}: left − right (gap {gap:.4f}, loss {loss:.4f})"

@@ -120,7 +120,10 @@ class Affine:
         return total
 
     def paths(self, count, learned_first):
-        """Return the divergence of the path laws: more and more times, two eliminations."""
+        """Return the divergence of the path laws: more and more times, two eliminations.
+
+        Each number is below the limit; how far is what Girsanov's formula says, which is on trial.
+        """
         a, b, c = (self.between_paths(n, learned_first) for n in (count, 2 * count, 4 * count))
         first, second = 2 * b - a, 2 * c - b
         limit = (4 * second - first) / 3
@@ -304,7 +307,10 @@ def exchanged(level, rng, half=1.0, running=1.0, matched=1.0, size=1.0, same_sta
 
 
 def changed(values, scale, least=1e-10):
-    """Return the first of three values over a scale, with twice the changes from the others and at least `least`."""
+    """Return the first of three values over a scale, with twice the changes from the others and at least `least`.
+
+    No bound: a mixture's |∇log p|² under another law has poles where p vanishes, at complex places that are not known.
+    """
     bar = 2 * (abs(values[0] - values[1]) + abs(values[0] - values[2])) + least * scale
     return mfg.Estimate(
         values[0] / scale, bar / scale, mfg.Kind.EXTRAPOLATED, "three quarters of the nodes, half of the cells"

@@ -61,7 +61,10 @@ def owed(law, noised, grid, near):
 
 
 def of_entropy(law):
-    """Return −∫p log p, certified on the line; beyond it by the trapezoidal rule on two grids."""
+    """Return −∫p log p, certified on the line; beyond it by the trapezoidal rule on two grids.
+
+    There p vanishes at complex places that are not known, and 30 000 certified cells leave 3e-7: more than δ.
+    """
     d = law.dimension
     if d > 1:
         grids = [mfg.CartesianGrid.cube(7.5, n, d) for n in {2: (64, 96), 3: (36, 48)}[d]]
