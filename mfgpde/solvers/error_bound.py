@@ -313,10 +313,7 @@ def _bound(
     else:
         moment = np.inf
     owed = start + residual + wall
-    lessened = owed
-    if second.hasty in ("cells", "steps"):
-        steps = min(owed, work.missed(parts))
-        lessened = steps if second.hasty == "steps" else owed - steps
+    lessened = min(owed, work.missed(parts)) if second.hasty in ("steps", "times") else owed
     return ErrorBound(work.name, found, sampled, asked, moment), lessened
 
 

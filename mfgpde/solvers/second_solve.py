@@ -31,6 +31,8 @@ MOST_HASTY = 1e-4
 """tolerance of a first try beside volumes, which owe more for their cells than it does for its steps"""
 STEPS = {2: (6, 8e-3, 5 / 3), 4: (8, 4e-3, 1.0)}
 """by order: pieces of time of that try, differences at which it may be so rough, and the power with which it sharpens"""
+SLACK = 5.0
+"""times what a second solve may have, of a first one's tolerance: beyond it the steps of both would be its own"""
 FAR_BELOW = 40.0
 """times less than second differences, fourth ones: residuals of order four on such cells are a quarter of what two owes"""
 PIECES = (8, 12, 16, 24, 32, 48)
@@ -74,7 +76,7 @@ class Second:
     rtol: float | None
     """None as in the first solve"""
     hasty: str = ""
-    """of what the next try has more: "cells", "steps", or "cells and steps"; nothing where that is not known"""
+    """of what the next try has more: "cells", "steps", "cells and steps", or times alone; nothing where that is not known"""
 
     def fields(self, solution: Any, times: Array, breaks: Sequence[float]) -> list[Array]:
         """Return the fields at all times."""
@@ -116,10 +118,15 @@ def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int 
     if by is not None:
         yield Second(by, (pieces or aim.pieces,), None)
         return
-    better = Second(_better(space, solution.equation, float(solution.times[0])), (pieces or max(12, aim.pieces),), None)
+    loose = _asked(solution) > SLACK * aim.rtol  # its steps leave more in a residual than they do in a solution
+    space_too = _better(space, solution.equation, float(solution.times[0]))
+    better = Second(space_too, (pieces or max(12, aim.pieces),), aim.rtol if loose else None)
     if not _expands(solution):
         if pieces is None and isinstance(space, FiniteVolume) and better.space != space:
-            yield from _hasty(solution, last, better)
+            yield from _hasty(solution, last, better, aim.rtol if loose else _asked(solution))
+        if pieces is None:
+            yield replace(better, hasty="times")
+            better = replace(better, pieces=(2 * better.pieces[0],))
         yield better
         return
     grids = _grids(space.grid)
@@ -137,7 +144,7 @@ def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int 
         aim = aim.sharper()
 
 
-def _hasty(solution: Any, last: int, better: Second) -> Iterator[Second]:
+def _hasty(solution: Any, last: int, better: Second, sharpest: float) -> Iterator[Second]:
     """Yield a first try, on fewer cells and in longer steps, where differences of the field say that both owe little.
 
     On cells of size h a scheme of order m is off by about ∑_k ∫|δ_kᵐ u|, over 12 for order two and over 90 for order four.
@@ -149,17 +156,21 @@ def _hasty(solution: Any, last: int, better: Second) -> Iterator[Second]:
         for m, share in ((2, 12), (4, 90))
     )
     pieces, rough, power = STEPS[order]
-    first = getattr(solution.again, "keywords", {}).get("rtol", MOST_HASTY)
     rtol = MOST_HASTY * min(1.0, ((second if order == 2 else fourth) / rough) ** power)
     cells = grid.cells
     if order == 2 and not isinstance(solution.start, Field):  # which is one on its own grid
         wider = max(1.0, (second / max(FAR_BELOW * fourth, np.finfo(float).tiny)) ** 0.25)
         cells = tuple(min(n, max(FEWEST, _even(n / wider))) for n in cells)
-    if rtol > first or cells != grid.cells:
+    if rtol > sharpest or cells != grid.cells:
         pieces, fewer = pieces + (2 if grid.dimension == 1 else 0), replace(grid, cells=cells)
         where = replace(better.space, grid=fewer)
-        more = (("cells", cells != grid.cells), ("steps", rtol > first))
-        yield Second(where, (pieces,), max(rtol, first), " and ".join(name for name, has in more if has))
+        more = (("cells", cells != grid.cells), ("steps", rtol > sharpest))
+        yield Second(where, (pieces,), max(rtol, sharpest), " and ".join(name for name, has in more if has))
+
+
+def _asked(solution: Any) -> float:
+    """Return the tolerance of the first solve."""
+    return getattr(solution.again, "keywords", {}).get("rtol", MOST_HASTY)
 
 
 def _expands(solution: Any) -> bool:
