@@ -76,7 +76,7 @@ class Second:
     rtol: float | None
     """None as in the first solve"""
     hasty: str = ""
-    """of what the next try has more: "cells", "steps", "cells and steps", or times alone; nothing where that is not known"""
+    """of what the next try has more: "cells", "steps", "cells and steps" or "times"; nothing where that is not known"""
 
     def fields(self, solution: Any, times: Array, breaks: Sequence[float]) -> list[Array]:
         """Return the fields at all times."""

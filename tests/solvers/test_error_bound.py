@@ -36,6 +36,18 @@ def test_volumes_are_bounded_within_a_factor_of_four(name):
     assert true < solution.error_bound().value < 4 * true
 
 
+@pytest.mark.parametrize("process", [mfg.VariancePreserving(), mfg.SubVariancePreserving(), mfg.OrnsteinUhlenbeck()])
+@pytest.mark.parametrize("rtol", [2e-3, 1e-5])
+def test_loose_steps_do_not_loosen_the_bound_of_a_generated_law(process, rtol):
+    """From p_T the reverse SDE of the exact score ends in p_stop; the second solve has a tolerance and times of its own."""
+    data = mfg.densities.bimodal()
+    equation = mfg.FokkerPlanck.reverse(process, mfg.ExactScore(process, data))
+    space, span = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 64, 1)), (0.0, process.horizon - 0.01)
+    law = mfg.solve(equation, space, mfg.marginal(process, data, process.horizon), span, rtol=rtol)
+    true = mfg.l1_distance(law.fields[-1], mfg.marginal(process, data, 0.01))
+    assert true < law.error_bound().value < 2 * true
+
+
 @pytest.mark.parametrize("cells", [96, 192])
 def test_the_reverse_sde_of_a_score_too(cells):
     process = mfg.OrnsteinUhlenbeck()
