@@ -71,6 +71,7 @@ def likelihood(level, rng, integral=1.0, weighted=True):
         found = mfg.Estimate(
             float(np.abs(fine).max()), float(np.abs(fine - rough).max()) + 1e-11, mfg.Kind.EXTRAPOLATED, "coarser rules"
         )
+        # no bound: where densities of blobs vanish for complex γ and ε is not known
         # δ: what the rules leave, the worse the fewer points an axis, and of some draws a hundred times as much as of others
         small = {1: 8e-10, 2: 1e-7, 3: 5e-6}[d]
         findings.append(

@@ -167,7 +167,7 @@ def distance(p, q, cells):
 
 
 def between(a, b, name):
-    """Return the finer of two values with their difference as bar."""
+    """Return the finer of two values with their difference as bar: in the plane and in time no rest is known to 1e-8."""
     return mfg.Estimate(a, abs(a - b) + 1e-14, mfg.Kind.EXTRAPOLATED, name)
 
 

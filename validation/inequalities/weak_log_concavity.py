@@ -182,6 +182,7 @@ def beyond_the_line(level, rng, concavity, defect):
                 one, other = (least_slopes(noised(law, t), rng) for _ in range(2))
                 worst.append((float((bound - np.minimum(one, other)).max()), float(np.abs(one - other).max())))
         lack, moved = max(worst)
+        # no bound: a least value over pairs is one over four or six coordinates
         found = mfg.Estimate(lack, moved + 1e-8, mfg.Kind.EXTRAPOLATED, "searches from other pairs")
         findings.append(at_most(f"{d}D, three blobs: bound − κ_t(r), largest", found, zero, resolution=0.0))
     return findings
