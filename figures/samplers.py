@@ -45,7 +45,12 @@ def draw(run: Mapping, out: Path) -> list[Path]:
         for name in ("euler-maruyama", "dimension"):  # room for the names above the curves
             low, high = panels[name].get_ylim()
             panels[name].set_ylim(low, high * (high / low) ** 0.35)
-        panels["orders"].set(xlim=(0.05, 400))
+        low, high = panels["orders"].get_ylim()  # and for nine of them below
+        panels["orders"].set(xlim=(15, 400), ylim=(low * 10**-3.5, high), yticks=(1e-6, 1e-4, 1e-2))
+        panels["orders"].set_xticks((20, 80, 320), ("20", "80", "320"))
+        few = {"columnspacing": 0.8, "handlelength": 1.4, "borderaxespad": 0.2}
+        panels["orders"].legend(fontsize=5, ncols=2, loc="lower right", **few)
+        panels["orders"].minorticks_off()
         panels["clipping"].set(xlim=(90, 900))
         counts = [int(n) for n in claims["clipping"]["series"][0]["x"]]
         panels["clipping"].set_xticks(counts, [str(n) for n in counts])
@@ -57,8 +62,9 @@ def _series(panel, claim: Mapping) -> list[tuple]:
     """Draw what the run recorded."""
     rows = []
     for k, one in enumerate(claim["series"]):
-        style = "--" if k >= len(plotting.COLOURS) or "levels in time" in one["label"] else "-"
-        panel.loglog(one["x"], one["y"], style, marker=plotting.MARKERS[k % 8], label=_named(one["label"]))
+        late = k >= len(plotting.COLOURS)  # beyond the cycle: a colour and a marker of no other series
+        look = {"ls": "--", "marker": "p", "color": "#9A6324"} if late else {"marker": plotting.MARKERS[k]}
+        panel.loglog(one["x"], one["y"], label=_named(one["label"]), **look)
         rows += [(claim["id"], one["label"], x, y) for x, y in zip(one["x"], one["y"], strict=True)]
     panel.set(xlabel=claim["series"][0]["x_label"], ylabel=claim["series"][0]["y_label"])
     return rows
@@ -66,7 +72,7 @@ def _series(panel, claim: Mapping) -> list[tuple]:
 
 def _named(label: str) -> str:
     """Return a scheme, and whether its levels are equally far apart in time."""
-    return label.partition(",")[0] + (", in time" if "levels in time" in label else "")
+    return label.partition(",")[0] + (",\nlevels in time" if "levels in time" in label else "")
 
 
 def _family(panel, claim: Mapping) -> list[tuple]:
