@@ -13,7 +13,7 @@ from typing import Any, Self
 from mfgpde.scores import Network
 
 WEIGHTS = (".npz", ".safetensors")
-ON_GRIDS, BY_SAMPLING = ("half_width", "cells", "elements"), ("training", "trajectories")
+ON_GRIDS, BY_SAMPLING = ("half_width", "cells", "elements", "bars"), ("training", "trajectories")
 FILES = ("score", "data", "training")
 OF_NETWORKS = ("sharpness", "inputs", "output")
 DEFAULTS = {"cells": 128, "elements": 0, "trajectories": 4096}
@@ -32,6 +32,7 @@ class Asked:
     cells: int | None = None
     stop: float = 1e-3
     elements: int | None = None
+    bars: str | None = None
     trajectories: int | None = None
     seed: int = 0
     activation: str | None = None

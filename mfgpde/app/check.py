@@ -178,6 +178,7 @@ def _measured(trial: Trial, tell: Callable[[str], None], out: Path | None) -> Le
         data=trial.data,
         stop=asked.stop,
         elements=asked.elements or 0,
+        bars=asked.bars or "ladders",
         checkpoint=checkpoint,
         tell=tell,
     )

@@ -92,6 +92,13 @@ def check(
         int | None,
         typer.Option(rich_help_panel=TRIAL, help="Solve again by finite elements on so many cells a side."),
     ] = None,
+    bars: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=TRIAL,
+            help="bounds: bound the error of the SDE's law in L¹ by its residual, for one more solve; ladders.",
+        ),
+    ] = None,
     trajectories: Annotated[
         int | None, typer.Option(min=64, rich_help_panel=TRIAL, help="Above three dimensions, how many: 4096.")
     ] = None,

@@ -22,7 +22,8 @@ from mfgpde.densities import cell_means
 from mfgpde.diagnostics.compared import Law, compared, normal, w2_entry
 from mfgpde.diagnostics.data import Data, Named, Sampled
 from mfgpde.diagnostics.folds import Unfolded, unfolded
-from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, entry, probe, stages
+from mfgpde.diagnostics.guaranteed import Owed, owed
+from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, Plain, entry, probe, stages
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.prior_mismatch import advice, mismatch, noised_law
 from mfgpde.diagnostics.scales import spread, stopped_early
@@ -33,7 +34,7 @@ from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
 from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers, require_score, thread_safe
-from mfgpde.solvers import Induced, image_masses, induced_ode, induced_sde, on_half_grid, prior_of, room_of, solve
+from mfgpde.solvers import Induced, Room, image_masses, induced_ode, induced_sde, on_half_grid, prior_of, room_of, solve
 from mfgpde.solvers.kept_laws import kept_law, kept_room
 
 RTOL = {"sde": 2e-3, "ode": 5e-4}
@@ -50,6 +51,7 @@ NOTHING = 1e-200
 """of the mass: there is no law to compare"""
 FOLDED = 1e-2
 PAIRED = ("ode", "sde", "e^φ", "data")
+BARS = ("ladders", "bounds")
 NAMES = {"sde": "q^SDE", "ode": "q^ODE", "data": "data", "e^φ": "e^φ"}
 
 
@@ -61,6 +63,7 @@ def certify(
     data: Data | None = None,
     stop: float = 1e-3,
     elements: int = 0,
+    bars: str = "ladders",
     checkpoint: Path | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Ledger:
@@ -73,15 +76,17 @@ def certify(
     the SDE's law is solved for once more, by quadratic finite elements on so many cells a side, and the distance of both
     solutions reported. With `checkpoint`, a file (.npz), laws are kept as they come, for the same trial begun again.
 
-    Raises TypeError for a score without these derivatives, ValueError for one that is not finite on the grid, and for the
-    checkpoint of another trial, Busy where another run is at work on it: before anything long.
+    Raises TypeError for a score without these derivatives, ValueError for one that is not finite on the grid, other bars,
+    and the checkpoint of another trial, Busy where another run is at work on it: before anything long.
     """
     require(process, LinearProcess, "the process")
     require_score(score, DifferentiableScore)
+    if bars not in BARS:
+        raise ValueError(f"bars are {' or '.join(BARS)}, got {bars!r}")
     work = {"process": process, "score": score, "grid": grid, "stop": stop, "tolerances": RTOL}
     kept = Kept(Checkpoint(checkpoint, work if checkpoint is not None else {}))
     with kept.working():
-        return _certified(process, score, grid, data, stop, elements, kept, tell)
+        return _certified(process, score, grid, data, stop, elements, bars, kept, tell)
 
 
 def _certified(
@@ -91,6 +96,7 @@ def _certified(
     data: Data | None,
     stop: float,
     elements: int,
+    bars: str,
     kept: Kept,
     tell: Callable[[str], None],
 ) -> Ledger:
@@ -133,9 +139,10 @@ def _certified(
             begun,
         )
 
+    bounded = _owed(ledger, process, score, sde, room) if bars == "bounds" else None
     with beside(further, apart=apart) as found_further:
         laws = {
-            "sde": Law("sde", _cut(sde.density), _cut(rough.density), _cut(sharp.density)),
+            "sde": Law("sde", _cut(sde.density), _cut(rough.density), _cut(sharp.density), owed=bounded),
             "ode": _of_flow("ode", *(unfolded(one.density) for one in odes)),
         }
         if data is not None:
@@ -164,6 +171,7 @@ def _certified(
         "folded on half the grid": _folded(odes[1].density),
         "between times": {"L1": sde.between, "apart": sde.apart},
         "by elements": second,
+        "bars": _bars(bars, laws["sde"]),
         "cost": {
             "seconds": time.perf_counter() - clock,
             "seconds in the score": sum(one.score_seconds for one in (*sdes, *odes, where, room)),
@@ -171,6 +179,30 @@ def _certified(
         },
     }
     return ledger
+
+
+def _owed(ledger: Ledger, process: LinearProcess, score: Score, sde: Induced, room: Room) -> Owed | None:
+    """Return what the SDE's law may be off by its residual; where it has no bound, a warning says so."""
+    try:
+        return owed(process, score, sde, room)
+    except (TypeError, ValueError, RuntimeError, MemoryError) as trouble:
+        ledger.warnings.append(f"no bound by the residual of q^SDE, whose bars are from half the grid: {trouble}")
+        return None
+
+
+def _bars(asked: str, sde: Law) -> dict[str, Plain]:
+    """Return what the SDE's law may be off in L¹ by half the grid and by its residual, and which is in the bars."""
+    found: dict[str, Plain] = {"asked": asked, "L1 of q^SDE by half the grid": sde.ladder_l1}
+    if sde.owed is not None:
+        found |= {
+            "L1 of q^SDE by its residual": sde.owed.value,
+            "kind": sde.owed.kind.name,
+            "sampled": sde.owed.sampled,
+            "taken": "residual" if sde.by_residual else "half the grid",
+            "leak of the SDE, error": sde.owed.value,
+            "seconds": sde.owed.seconds,
+        }
+    return found
 
 
 def _few(grid: CartesianGrid) -> CartesianGrid:

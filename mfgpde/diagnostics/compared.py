@@ -17,6 +17,7 @@ import numpy as np
 from mfgpde.core.optional import MissingLibrary
 from mfgpde.diagnostics.data import SPREAD, Sampled, smooth
 from mfgpde.diagnostics.distances import kl_divergence
+from mfgpde.diagnostics.guaranteed import Owed
 from mfgpde.diagnostics.ledger import Entry
 from mfgpde.discretisations import Field, FiniteVolume, coarsened
 from mfgpde.transport import Transport, back_and_forth, wasserstein, wasserstein_by_blocks
@@ -48,7 +49,8 @@ class Law:
     """A law on a grid, as means over cells with what is missing outside, and two further solutions on half the cells.
 
     `rough` has the same tolerance of the steps, `sharp` a smaller one. `shifted` is what W₂ may be off at least, `changed`
-    L¹, `estimated` where the first of them is no bound; of data known by samples, these.
+    L¹, `estimated` where the first of them is no bound; `owed` is what it may be off in L¹ by its residual, if that was
+    asked for; of data known by samples, these.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Law:
     shifted: float = 0.0
     changed: float = 0.0
     estimated: bool = False
+    owed: Owed | None = None
 
     @classmethod
     def known(cls, name: str, fine: Field, samples: Sampled | None = None) -> Law:
@@ -86,8 +89,18 @@ class Law:
 
     @cached_property
     def own_l1(self) -> float:
-        """What the solution may be off in L¹."""
+        """What the solution may be off in L¹, by its second solutions, or by its residual where that says as much."""
+        return self.owed.value if self.owed is not None and self.by_residual else self.ladder_l1
+
+    @cached_property
+    def ladder_l1(self) -> float:
+        """What it may be off in L¹ by its second solutions."""
         return max(self._off(_l1), self.changed)
+
+    @property
+    def by_residual(self) -> bool:
+        """Whether its residual says in L¹ what it may be off."""
+        return self.owed is not None and self.owed.instead_of(self.ladder_l1)
 
     @cached_property
     def own_w2(self) -> float:
@@ -202,7 +215,9 @@ def _l1_entry(a: Law, b: Law) -> Entry:
         "samples": sampling,
         "smoothing": smoothing,
     }
-    return _summed(value, parts, _how("means over cells", a, b))
+    known = [f"; {law.name} by {law.owed.words}" for law in (a, b) if law.owed is not None and law.by_residual]
+    how = "means over cells" + "".join(known)
+    return _summed(value, parts, _how(how, a, b))
 
 
 def _tilted(a: Field, b: Field, power: float, law: Field) -> Field:

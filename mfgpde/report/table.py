@@ -217,6 +217,11 @@ def certificate_table(result: Mapping[str, Any]) -> Table:
     for pair, measures in (*result["distances"].items(), *result.get("prior", {}).items()):
         for name, found in measures.items():
             table.add_row(name if name.startswith("KL") else f"{name} {pair}", *_measured(found))
+    owed = result.get("bars", {})
+    if "kind" in owed:
+        by_residual, by_half = (owed[f"L1 of q^SDE by {how}"] for how in ("its residual", "half the grid"))
+        how = f"{owed['kind']}; by half the grid {digits(by_half)}, taken: {owed['taken']}"
+        table.add_row("error of q^SDE in L1 and in its leak, by its residual", "≤", digits(by_residual), how)
     if result["by elements"]:
         second = result["by elements"]
         table.add_row("L1 of q^SDE by elements and volumes", f"{second['L1']:.3g}", "–", second["method"])

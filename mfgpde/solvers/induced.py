@@ -125,7 +125,7 @@ def induced_sde(
         room = _room(march, observed, grid, rtol, largest_leak)
     latitude = LATITUDE * accuracy.tolerance(rtol) ** 0.5
     few = seldom(observed, process, room.around, stop, latitude)
-    chosen = _grown(_around(grid, *march.start.box(1 - 0.1 * largest_leak)), room.growth)
+    chosen = marched_box(process, grid, room, largest_leak)
     found = march.laws(few, chosen, rtol, stored, progress)
     density = Field(FiniteVolume(grid, order=order), _cut(found[-1], chosen, grid), means=True)  # pyright: ignore[reportArgumentType]
     leak = 1.0 - float(density.integral())
@@ -352,6 +352,16 @@ def on_half_grid(process: LinearProcess, law: Induced) -> Induced:
     half = replace(grid, cells=tuple(n // 2 for n in grid.cells))
     stages = tuple(stage[every] for stage in law.stages)
     return _carried(process, half, law.stop, law.times, stages, (0, 0.0, 0.0), ends[every])
+
+
+def marched_box(process: LinearProcess, grid: CartesianGrid, room: Room, largest_leak: float = 1e-4) -> CartesianGrid:
+    """Return the box of the march around `grid`, cells of the same size and place, for an SDE's law in that room."""
+    return _grown(_around(grid, *prior_of(process, grid.dimension).box(1 - 0.1 * largest_leak)), room.growth)
+
+
+def inside(values: Array, box: CartesianGrid, grid: CartesianGrid) -> Array:
+    """Return the values over a march's box that lie on `grid`."""
+    return _cut(values, box, grid)
 
 
 def _around(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:

@@ -8,10 +8,13 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import mfgpde as mfg
+from mfgpde.calibration.certificates import distances, generated
 from mfgpde.densities import gaussian
-from mfgpde.diagnostics.certificate import certify
+from mfgpde.diagnostics import certificate
+from mfgpde.diagnostics.certificate import BARS, certify
 from mfgpde.diagnostics.compared import Law, compared, w2_entry
 from mfgpde.diagnostics.data import Named, Sampled
+from mfgpde.diagnostics.guaranteed import Owed
 
 OU = mfg.OrnsteinUhlenbeck(horizon=5.0)
 STOP = 0.05
@@ -214,3 +217,49 @@ def test_a_divergence_that_is_the_same_on_both_sides_of_its_least_value_has_a_ba
     entry = compared(p, q)["KL(p‖q)"]
     assert entry.value < 0.3 * truth
     assert holds(entry, truth)
+
+
+def test_bars_by_the_residual_are_narrower_and_hold():
+    """L¹ of q^SDE and data in closed form: within a bar that is less than half as wide as by half the grid."""
+    law = gaussian(0.4, 0.3)
+    start, score = Named.stopped(OU, law, STOP), exact(law)
+    plain, bounded = (
+        certify(OU, score, mfg.CartesianGrid.cube(5.0, 64, 1), data=start, stop=STOP, bars=bars) for bars in BARS
+    )
+    sde = generated(OU, score, STOP)[1]
+    noised = mfg.marginal(OU, law, STOP)
+    truth = distances(sde, noised)["L1"]
+    by_half, by_residual = (one.measured["distances"]["sde–data"]["L1"] for one in (plain, bounded))
+    assert holds(by_half, truth)
+    assert holds(by_residual, truth)
+    assert by_residual.half_width < 0.5 * by_half.half_width
+    assert "residual" in by_residual.method
+    said = bounded.facts["bars"]
+    assert (said["asked"], said["kind"], said["taken"]) == ("bounds", "EXTRAPOLATED", "residual")
+    assert plain.facts["bars"] == {
+        "asked": "ladders",
+        "L1 of q^SDE by half the grid": said["L1 of q^SDE by half the grid"],
+    }
+
+
+def test_bars_that_cannot_be_had_are_said(monkeypatch):
+    """A word that is none is refused; where the residual has no bound, a warning says that bars are from half the grid."""
+    law, grid = gaussian(0.0, 0.4), mfg.CartesianGrid.cube(4.0, 32, 1)
+    with pytest.raises(ValueError, match="bars are ladders or bounds"):
+        certify(OU, exact(law), grid, bars="guesses")
+
+    def refuses(*given):
+        raise ValueError("the drift jumps")
+
+    monkeypatch.setattr(certificate, "owed", refuses)
+    found = certify(OU, exact(law), grid, stop=STOP, bars="bounds")
+    assert any("no bound by the residual of q^SDE" in text for text in found.warnings)
+    assert "kind" not in found.facts["bars"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "taken"), [(1.9, "BOUND", True), (2.1, "BOUND", False), (1.1, "EXTRAPOLATED", False)]
+)
+def test_what_is_guaranteed_is_taken_up_to_twice_the_ladder(value, kind, taken):
+    owed = Owed(value, mfg.Kind[kind], "" if kind == "BOUND" else "sampled")
+    assert owed.instead_of(1.0) is taken
