@@ -78,12 +78,17 @@ def divergence(law, count):
 
 
 def missed(law, cells, noise):
-    """Return ∫|p − μ| for the law that the drift makes of the bridge's law at t = 0.2, solved for on a grid."""
+    """Return ∫|p − μ| for the law that the drift makes of the bridge's law at t = 0.2, solved for on a grid.
+
+    The bar is what the solution may be off in L¹, by its residual: sampled, since intervals of this drift are wide.
+    """
     start = 0.2
     equation = mfg.FokkerPlanck(lambda x, s: drift(law, x, start + s, noise), lambda s: 0.5)
     space = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, cells, 1), order=4)
-    end = mfg.solve(equation, space, bridge(law, start), (0.0, 1.0 - start - 1e-9), rtol=1e-7).fields[-1]
-    return mfg.l1_distance(end, law)
+    solution = mfg.solve(equation, space, bridge(law, start), (0.0, 1.0 - start - 1e-9), rtol=1e-7)
+    end = solution.fields[-1]
+    bar = solution.error_bound().value + 1e-13
+    return mfg.Estimate(mfg.l1_distance(end, law), bar, mfg.Kind.EXTRAPOLATED, f"residual, sampled, on {cells} cells")
 
 
 def between(a, b, name):
@@ -123,10 +128,9 @@ def optimal(level, rng, energy=1.0, noise=1.0, solved=True, dimensions=(1, 2, 3)
                 findings.append(at_least(label, other / kl, mfg.exact(1.0, "claim"), resolution=0.0))
     if solved:
         law, cells = drawn(rng, 1), Level(level).pick(160, 240, 320)
-        gap = between(missed(law, cells, noise), missed(law, cells // 2, noise), "half of the cells")
-        findings.append(
-            equal("∫|law at 1 − μ|", gap, mfg.exact(0.0, "claim"), resolution=1e-4)
-        )  # δ: cells and time steps
+        gap = missed(law, cells, noise)
+        # δ: cells and time steps, some draws ten times as much as others
+        findings.append(equal("∫|law at 1 − μ|", gap, mfg.exact(0.0, "claim"), resolution=5e-5))
     return Evidence(findings)
 
 
