@@ -23,7 +23,7 @@ from mfgpde.diagnostics.compared import Law, compared, normal, w2_entry
 from mfgpde.diagnostics.data import Data, Named, Sampled
 from mfgpde.diagnostics.folds import Unfolded, unfolded
 from mfgpde.diagnostics.guaranteed import Owed, owed
-from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, Plain, entry, probe, stages
+from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, entry, probe, stages
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.prior_mismatch import advice, mismatch, noised_law
 from mfgpde.diagnostics.scales import spread, stopped_early
@@ -171,7 +171,7 @@ def _certified(
         "folded on half the grid": _folded(odes[1].density),
         "between times": {"L1": sde.between, "apart": sde.apart},
         "by elements": second,
-        "bars": _bars(bars, laws["sde"]),
+        "bars": laws["sde"].bars_of_l1(bars),
         "cost": {
             "seconds": time.perf_counter() - clock,
             "seconds in the score": sum(one.score_seconds for one in (*sdes, *odes, where, room)),
@@ -188,21 +188,6 @@ def _owed(ledger: Ledger, process: LinearProcess, score: Score, sde: Induced, ro
     except (TypeError, ValueError, RuntimeError, MemoryError) as trouble:
         ledger.warnings.append(f"no bound by the residual of q^SDE, whose bars are from half the grid: {trouble}")
         return None
-
-
-def _bars(asked: str, sde: Law) -> dict[str, Plain]:
-    """Return what the SDE's law may be off in L¹ by half the grid and by its residual, and which is in the bars."""
-    found: dict[str, Plain] = {"asked": asked, "L1 of q^SDE by half the grid": sde.ladder_l1}
-    if sde.owed is not None:
-        found |= {
-            "L1 of q^SDE by its residual": sde.owed.value,
-            "kind": sde.owed.kind.name,
-            "sampled": sde.owed.sampled,
-            "taken": "residual" if sde.by_residual else "half the grid",
-            "leak of the SDE, error": sde.owed.value,
-            "seconds": sde.owed.seconds,
-        }
-    return found
 
 
 def _few(grid: CartesianGrid) -> CartesianGrid:

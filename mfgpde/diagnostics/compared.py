@@ -18,7 +18,7 @@ from mfgpde.core.optional import MissingLibrary
 from mfgpde.diagnostics.data import SPREAD, Sampled, smooth
 from mfgpde.diagnostics.distances import kl_divergence
 from mfgpde.diagnostics.guaranteed import Owed
-from mfgpde.diagnostics.ledger import Entry
+from mfgpde.diagnostics.ledger import Entry, Plain
 from mfgpde.discretisations import Field, FiniteVolume, coarsened
 from mfgpde.transport import Transport, back_and_forth, wasserstein, wasserstein_by_blocks
 from mfgpde.transport.nearest import least_by_nearest
@@ -101,6 +101,20 @@ class Law:
     def by_residual(self) -> bool:
         """Whether its residual says in L¹ what it may be off."""
         return self.owed is not None and self.owed.instead_of(self.ladder_l1)
+
+    def bars_of_l1(self, asked: str) -> dict[str, Plain]:
+        """Return what the SDE's law may be off in L¹ by half the grid and by its residual, and which is in the bars."""
+        found: dict[str, Plain] = {"asked": asked, "L1 of q^SDE by half the grid": self.ladder_l1}
+        if self.owed is not None:
+            found |= {
+                "L1 of q^SDE by its residual": self.owed.value,
+                "kind": self.owed.kind.name,
+                "sampled": self.owed.sampled,
+                "taken": "residual" if self.by_residual else "half the grid",
+                "leak of the SDE, error": self.owed.value,
+                "seconds": self.owed.seconds,
+            }
+        return found
 
     @cached_property
     def own_w2(self) -> float:
