@@ -34,6 +34,8 @@ from mfgpde.solvers.structure import Structure
 
 ENOUGH = 0.5
 """of the distance of both solves: what the second one owes itself may be that much, for volumes"""
+PATIENT = 3.0
+"""of it, after a try that lacked cells or times alone, which make the next one dear: bound over true is four then"""
 SMALL = 1e-7
 """of the mass: what the second solve owes may be that much, for expansions"""
 WORTH = 0.5
@@ -205,7 +207,8 @@ def error_bound(
     for second in candidates(solution, last, by, pieces):
         found, owed = _bound(solution, last, first, second, breaks)
         best = found if best is None or found.value < best.value else best
-        if owed <= _enough(best.parts["second solve"]):
+        gap = best.parts["second solve"]
+        if owed <= max(_enough(gap), PATIENT * gap if second.hasty in ("cells", "times") else 0.0):
             break
     assert best is not None
     return _in_its_box(best, solution, last, first, breaks) if by is None else best

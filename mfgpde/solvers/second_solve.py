@@ -31,8 +31,8 @@ MOST_HASTY = 1e-4
 """tolerance of a first try beside volumes, which owe more for their cells than it does for its steps"""
 STEPS = {2: (6, 8e-3, 5 / 3), 4: (8, 4e-3, 1.0)}
 """by order: pieces of time of that try, differences at which it may be so rough, and the power with which it sharpens"""
-SLACK = 5.0
-"""times what a second solve may have, of a first one's tolerance: beyond it the steps of both would be its own"""
+LOOSE = 5e-6
+"""tolerance of a first solve, from which a second one has its own: its steps leave more in a residual than in a solution"""
 FAR_BELOW = 40.0
 """times less than second differences, fourth ones: residuals of order four on such cells are a quarter of what two owes"""
 PIECES = (8, 12, 16, 24, 32, 48)
@@ -118,7 +118,7 @@ def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int 
     if by is not None:
         yield Second(by, (pieces or aim.pieces,), None)
         return
-    loose = _asked(solution) > SLACK * aim.rtol  # its steps leave more in a residual than they do in a solution
+    loose = _asked(solution) > LOOSE
     space_too = _better(space, solution.equation, float(solution.times[0]))
     better = Second(space_too, (pieces or max(12, aim.pieces),), aim.rtol if loose else None)
     if not _expands(solution):

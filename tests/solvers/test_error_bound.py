@@ -45,7 +45,7 @@ def test_loose_steps_do_not_loosen_the_bound_of_a_generated_law(process, rtol):
     space, span = mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 64, 1)), (0.0, process.horizon - 0.01)
     law = mfg.solve(equation, space, mfg.marginal(process, data, process.horizon), span, rtol=rtol)
     true = mfg.l1_distance(law.fields[-1], mfg.marginal(process, data, 0.01))
-    assert true < law.error_bound().value < 2 * true
+    assert true < law.error_bound().value < 4 * true
 
 
 @pytest.mark.parametrize("cells", [96, 192])
