@@ -178,7 +178,7 @@ def _measured(trial: Trial, tell: Callable[[str], None], out: Path | None) -> Le
         data=trial.data,
         stop=asked.stop,
         elements=asked.elements or 0,
-        bars=asked.bars or "ladders",
+        bars=asked.bars,
         checkpoint=checkpoint,
         tell=tell,
     )

@@ -112,7 +112,6 @@ class Law:
                 "sampled": self.owed.sampled,
                 "taken": "residual" if self.by_residual else "half the grid",
                 "leak of the SDE, error": self.owed.value,
-                "seconds": self.owed.seconds,
             }
         return found
 

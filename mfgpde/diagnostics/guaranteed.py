@@ -8,7 +8,6 @@ missing in it; p is the law on the whole space.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +33,6 @@ class Owed:
     value: float
     kind: Kind
     sampled: str = ""
-    seconds: float = 0.0
 
     def instead_of(self, ladder: float) -> bool:
         """Whether it is taken in a ladder's place: one that is guaranteed up to WORTH times it, a sampled one if less.
@@ -66,7 +64,7 @@ def owed(process: LinearProcess, score: Score, law: Induced, room: Room) -> Owed
     >>> bool(owed(process, score, law, room).value < 0.02)
     True
     """
-    clock, grid = time.perf_counter(), law.density.grid
+    grid = law.density.grid
     box = marched_box(process, grid, room)
     second = solve(
         FokkerPlanck.reverse(process, score),
@@ -80,7 +78,7 @@ def owed(process: LinearProcess, score: Score, law: Induced, room: Room) -> Owed
     )
     bound = second.error_bound()
     own = replace(law.density, values=inside(second.fields[-1].values, box, grid))
-    return Owed(apart(law.density, own) + bound.value, bound.kind, bound.sampled, time.perf_counter() - clock)
+    return Owed(apart(law.density, own) + bound.value, bound.kind, bound.sampled)
 
 
 def apart(p: Field, q: Field) -> float:

@@ -58,7 +58,7 @@ def orders(level, shift=0.0, walls="far", reach=6.0, finest=3, least=0.0):
         theory = mfg.exact(degree + 1, "theory")
         order = mfg.observed_order(errors, off=ROUNDING)  # of mesh and steps together
         order = replace(order, at=f"{order.at}, steps to {max(rtol, least):.0e}")
-        # δ: one for all; of the worst, elements of degree two in the plane, 0.06 are steps in time
+        # δ: one for all; the worst, of degree one in space, is 0.06 off
         findings.append(equal(f"{label}: order", order, theory, resolution=0.25))
         series.append(Series(label, "cells per side", cells[:finest], "L¹ error", tuple(errors)))
         lost = mfg.Estimate(drift, 2e-15, mfg.Kind.BOUND, "per step, ± what rounding changes from machine to machine")
