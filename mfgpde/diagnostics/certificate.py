@@ -186,11 +186,14 @@ def _certified(
 
 
 def _owed(ledger: Ledger, process: LinearProcess, score: Score, sde: Induced, room: Room, asked: bool) -> Owed | None:
-    """Return what the SDE's law may be off by its residual; if one was asked for and there is none, a warning says so."""
+    """Return what the SDE's law may be off by its residual; where there is none, a warning says so.
+
+    None where a bound cannot be and was not asked for; one that contradicts the law (RuntimeError) is always said.
+    """
     try:
         return owed(process, score, sde, room)
     except (TypeError, ValueError, RuntimeError, MemoryError) as trouble:
-        if asked:
+        if asked or isinstance(trouble, RuntimeError):
             ledger.warnings.append(f"no bound by the residual of q^SDE, whose bars are from half the grid: {trouble}")
         return None
 

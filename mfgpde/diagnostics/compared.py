@@ -17,7 +17,7 @@ import numpy as np
 from mfgpde.core.optional import MissingLibrary
 from mfgpde.diagnostics.data import SPREAD, Sampled, smooth
 from mfgpde.diagnostics.distances import kl_divergence
-from mfgpde.diagnostics.guaranteed import Owed
+from mfgpde.diagnostics.guaranteed import Owed, apart
 from mfgpde.diagnostics.ledger import Entry, Plain
 from mfgpde.discretisations import Field, FiniteVolume, coarsened
 from mfgpde.transport import Transport, back_and_forth, wasserstein, wasserstein_by_blocks
@@ -95,7 +95,7 @@ class Law:
     @cached_property
     def ladder_l1(self) -> float:
         """What it may be off in L¹ by its second solutions."""
-        return max(self._off(_l1), self.changed)
+        return max(self._off(apart), self.changed)
 
     @property
     def by_residual(self) -> bool:
@@ -147,8 +147,8 @@ class Law:
             return 0.0, 0.0
         grid = self.fine.grid
         width = self.samples.width(grid)
-        apart = [0.5 * _l1(smooth(a, width), smooth(b, width)) for a, b in self.samples.halves(grid)]
-        return _most(apart), _l1(smooth(self.fine, 2 * width), smooth(self.fine, width))
+        halves = [0.5 * apart(smooth(a, width), smooth(b, width)) for a, b in self.samples.halves(grid)]
+        return _most(halves), apart(smooth(self.fine, 2 * width), smooth(self.fine, width))
 
 
 def compared(a: Law, b: Law) -> dict[str, Entry]:
@@ -200,12 +200,6 @@ def _unmatched(p: Field, q: Field) -> float:
     return float(q.grid.integrate(np.where(q.values <= 0, np.maximum(p.values, 0.0), 0.0)))
 
 
-def _l1(p: Field, q: Field) -> float:
-    """Return ∫|p − q| over the box and what is missing outside of one more than of the other."""
-    inside = float(p.grid.integrate(np.abs(p.values - q.values)))
-    return inside + abs(float(p.integral()) - float(q.integral()))
-
-
 def _lost_where_signs_change(p: Field, q: Field) -> float:
     """Return what means over cells keep back of ∫|p − q|, the difference linear in the cells where its sign changes."""
     gap, lost = np.abs(p.values - q.values), 0.0
@@ -219,11 +213,11 @@ def _lost_where_signs_change(p: Field, q: Field) -> float:
 
 def _l1_entry(a: Law, b: Law) -> Entry:
     a, b = a.smoothed, b.smoothed
-    value = _l1(a.fine, b.fine)
+    value = apart(a.fine, b.fine)
     sampling, smoothing = (a.sampling_l1[k] + b.sampling_l1[k] for k in (0, 1))
     parts = {
         "grid and time steps": a.own_l1 + b.own_l1,
-        "cells": abs(value - _l1(a.merged, b.merged)) + 2 * _lost_where_signs_change(a.fine, b.fine),
+        "cells": abs(value - apart(a.merged, b.merged)) + 2 * _lost_where_signs_change(a.fine, b.fine),
         "outside the box": 2 * min(a.outside, b.outside),
         "samples": sampling,
         "smoothing": smoothing,

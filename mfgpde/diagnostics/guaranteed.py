@@ -18,7 +18,7 @@ from mfgpde.equations import FokkerPlanck
 from mfgpde.processes import LinearProcess
 from mfgpde.scores import Score
 from mfgpde.solvers import Induced, Room, solve
-from mfgpde.solvers.induced import inside, marched_box, prior_of
+from mfgpde.solvers.induced import cropped, marched_box, prior_of
 
 RTOL = 1e-5
 """of the second solve, whose steps then owe less than its cells do"""
@@ -77,10 +77,10 @@ def owed(process: LinearProcess, score: Score, law: Induced, room: Room) -> Owed
         keep_steps=False,
     )
     bound = second.error_bound()
-    own = replace(law.density, values=inside(second.fields[-1].values, box, grid))
+    own = replace(law.density, values=cropped(second.fields[-1].values, box, grid))
     return Owed(apart(law.density, own) + bound.value, bound.kind, bound.sampled)
 
 
 def apart(p: Field, q: Field) -> float:
-    """Return ∫|p − q| over the box and the difference of what is missing outside."""
+    """Return ∫|p − q| over the box and what is missing outside of one more than of the other."""
     return float(p.grid.integrate(np.abs(p.values - q.values))) + abs(float(p.integral()) - float(q.integral()))

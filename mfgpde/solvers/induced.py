@@ -127,10 +127,10 @@ def induced_sde(
     few = seldom(observed, process, room.around, stop, latitude)
     chosen = marched_box(process, grid, room, largest_leak)
     found = march.laws(few, chosen, rtol, stored, progress)
-    density = Field(FiniteVolume(grid, order=order), _cut(found[-1], chosen, grid), means=True)  # pyright: ignore[reportArgumentType]
+    density = Field(FiniteVolume(grid, order=order), cropped(found[-1], chosen, grid), means=True)  # pyright: ignore[reportArgumentType]
     leak = 1.0 - float(density.integral())
     stages = found[:-1] if stored and stored[0] == process.horizon else found[1:-1]
-    stages = tuple(_cut(stage, chosen, grid) for stage in stages)
+    stages = tuple(cropped(stage, chosen, grid) for stage in stages)
     cost = observed.points, observed.seconds, time.perf_counter() - clock
     return Induced(density, leak, stop, stored, stages, *cost, between=few.off, apart=few.longest)
 
@@ -227,7 +227,7 @@ def _stored(process: LinearProcess, stop: float, times: Sequence[float]) -> tupl
     return ordered
 
 
-def _cut(values: Array, box: CartesianGrid, grid: CartesianGrid) -> Array:
+def cropped(values: Array, box: CartesianGrid, grid: CartesianGrid) -> Array:
     """Return the part on `grid`, whose cells are cells of the box."""
     first = [round((a - c) / h) for a, c, h in zip(grid.lower, box.lower, grid.spacing, strict=True)]
     return np.ascontiguousarray(values[tuple(slice(k, k + n) for k, n in zip(first, grid.cells, strict=True))])
@@ -357,11 +357,6 @@ def on_half_grid(process: LinearProcess, law: Induced) -> Induced:
 def marched_box(process: LinearProcess, grid: CartesianGrid, room: Room, largest_leak: float = 1e-4) -> CartesianGrid:
     """Return the box of the march around `grid`, cells of the same size and place, for an SDE's law in that room."""
     return _grown(_around(grid, *prior_of(process, grid.dimension).box(1 - 0.1 * largest_leak)), room.growth)
-
-
-def inside(values: Array, box: CartesianGrid, grid: CartesianGrid) -> Array:
-    """Return the values over a march's box that lie on `grid`."""
-    return _cut(values, box, grid)
 
 
 def _around(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:

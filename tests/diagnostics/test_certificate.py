@@ -263,3 +263,16 @@ def test_bars_that_cannot_be_had_are_said(monkeypatch):
 def test_what_is_guaranteed_is_taken_up_to_twice_the_ladder(value, kind, taken):
     owed = Owed(value, mfg.Kind[kind], "" if kind == "BOUND" else "sampled")
     assert owed.instead_of(1.0) is taken
+
+
+@pytest.mark.parametrize(("trouble", "said"), [(ValueError, False), (RuntimeError, True)])
+def test_on_a_line_a_bound_that_cannot_be_is_left_away_and_one_that_contradicts_the_law_is_said(
+    monkeypatch, trouble, said
+):
+    def refuses(*given):
+        raise trouble("one of both is wrong")
+
+    monkeypatch.setattr(certificate, "owed", refuses)
+    found = certify(OU, exact(gaussian(0.0, 0.4)), mfg.CartesianGrid.cube(4.0, 32, 1), stop=STOP)
+    assert found.facts["bars"]["asked"] == "bounds"
+    assert any("no bound by the residual" in text for text in found.warnings) is said

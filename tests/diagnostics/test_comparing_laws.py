@@ -13,7 +13,6 @@ from mfgpde.diagnostics.compared import (
     Law,
     _kl_entry,
     _kl_of_samples,
-    _l1,
     _lost_where_signs_change,
     _merged_kl,
     _tilted,
@@ -24,6 +23,7 @@ from mfgpde.diagnostics.compared import (
     w2_entry,
 )
 from mfgpde.diagnostics.data import SPREAD, Sampled, smooth
+from mfgpde.diagnostics.guaranteed import apart
 
 CELLS = 16
 SEEDS = st.integers(0, 10**6)
@@ -110,9 +110,9 @@ def test_mass_outside_the_box_counts_in_l1(p, seed, share):
     """Where one law has mass outside and the other has none, that much is apart there."""
     q = beside(p, seed)
     less = replace(q, values=share * q.values)
-    assert _l1(p, less) == pytest.approx(mfg.l1_distance(p, less) + 1 - share)
+    assert apart(p, less) == pytest.approx(mfg.l1_distance(p, less) + 1 - share)
     assert Law.known("q", less).outside == pytest.approx(1 - share)
-    assert _l1(p, q) == pytest.approx(mfg.l1_distance(p, q))
+    assert apart(p, q) == pytest.approx(mfg.l1_distance(p, q))
 
 
 def test_what_rounding_hides_of_a_divergence_and_what_not():
@@ -193,8 +193,8 @@ def test_samples_and_smoothing_of_a_divergence_are_told_apart():
     halves = [divergence(smooth(half, width)) for pair in samples.halves(grid) for half in pair]
     assert smoothing == pytest.approx(abs(divergence(smooth(samples.on(grid), 2 * width)) - value), rel=1e-12)
     assert sampling == pytest.approx(abs(np.mean(halves) - value) + SPREAD * np.std(halves, ddof=1))
-    apart = [mfg.l1_distance(smooth(a, width), smooth(b, width)) / 2 for a, b in samples.halves(grid)]
-    assert law.sampling_l1[0] == pytest.approx(np.mean(apart) + SPREAD * np.std(apart, ddof=1), rel=1e-6)
+    halves = [mfg.l1_distance(smooth(a, width), smooth(b, width)) / 2 for a, b in samples.halves(grid)]
+    assert law.sampling_l1[0] == pytest.approx(np.mean(halves) + SPREAD * np.std(halves, ddof=1), rel=1e-6)
     assert law.sampling_l1[0] < 0.5  # halves of a law are near each other
 
 
