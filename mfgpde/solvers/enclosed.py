@@ -117,7 +117,12 @@ def _slices(span: Span, order: int, count: int = SLICES) -> tuple[Jet, Any]:
     """Return s on slices of a span as Taylor coefficients, and the time there."""
     ends = np.linspace(0.0, 1.0, count + 1)
     s = Jet.variable(ends[:-1], ends[1:], order)
-    return s, span.begin + span.length * (s * s)
+    return s, _time(span, s)
+
+
+def _time(span: Span, s: Jet) -> Jet:
+    """Return the time at s."""
+    return span.begin + span.length * (s * s if span.power == 2 else s)
 
 
 def formula(equation: Any) -> Callable[[Array, Any], list[Any]]:
@@ -237,7 +242,7 @@ def rests(equation: Any, span: Span, boxes: Boxes, degree: int, in_time: int, sl
         drift, divergence = _moving_in_space(both, boxes, degree, Jet.constant(span.time(a), span.time(b), order))
         s = Jet.variable(a, b, in_time + 1)
         point = boxes.jets(None, in_time + 1)
-        t = span.begin + span.length * (s * s)
+        t = _time(span, s)
         factor = float(np.prod([lebesgue(degree)] * d))
         found = both(point, t)
         more = [factor * rest(one, in_time, 0.5) for one in found]

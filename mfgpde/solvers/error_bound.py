@@ -22,22 +22,19 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import Density
 from mfgpde.discretisations import Discretisation, FiniteVolume
 from mfgpde.solvers.bounded_residual import FINE, within
+from mfgpde.solvers.collocated import collocated
 from mfgpde.solvers.enclosed import equal_spans
 from mfgpde.solvers.exit_probability import exit_bound
 from mfgpde.solvers.first_solve import FirstField, gridded
 from mfgpde.solvers.hermite import InTime, interpolated, spans
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
-from mfgpde.solvers.second_solve import SHARP, Second, candidates, has_kernel, process_of
+from mfgpde.solvers.second_solve import SHARP, Second, Tried, candidates, enough, has_kernel, process_of
 from mfgpde.solvers.solved import Solved
 from mfgpde.solvers.structure import Structure
 
-ENOUGH = 0.5
-"""of the distance of both solves: what the second one owes itself may be that much, for volumes"""
 PATIENT = 3.0
 """of it, after a try that lacked cells or times alone, which make the next one dear: bound over true is four then"""
-SMALL = 1e-7
-"""of the mass: what the second solve owes may be that much, for expansions"""
 WORTH = 0.5
 """of a bound: where what leaves the box and the distance of both solves are less, walls are what it owes to"""
 ROUNDING = 1e-12
@@ -203,12 +200,14 @@ def error_bound(
     breaks = [
         0.5 * (a + b) for a, b in Structure.of(solution.equation, solution.discretisation.grid, *ends, named).breaks
     ]
-    best: ErrorBound | None = None
-    for second in candidates(solution, last, by, pieces):
-        found, owed = _bound(solution, last, first, second, breaks)
+    best, tried = None, list[Tried]()
+    for second in candidates(solution, last, by, pieces, tried):
+        found, came = _bound(solution, last, first, second, breaks)
+        tried.append(came)
         best = found if best is None or found.value < best.value else best
         gap = best.parts["second solve"]
-        if owed <= max(_enough(gap), PATIENT * gap if second.hasty in ("cells", "times") else 0.0):
+        owed = min(came.owed, came.missed) if second.hasty in ("steps", "times") else came.owed
+        if owed <= max(enough(gap), PATIENT * gap if second.hasty in ("cells", "times") else 0.0):
             break
     assert best is not None
     return _in_its_box(best, solution, last, first, breaks) if by is None else best
@@ -234,23 +233,21 @@ def _in_its_box(best: ErrorBound, solution: Solved, last: int, first: FirstField
     return other if other.value < best.value else best
 
 
-def _enough(gap: float) -> float:
-    """Return what a second solve may owe beside the distance of the two."""
-    return max(ENOUGH * gap, SMALL)
-
-
 def _in_time(
     solution: Solved,
     work: Residual,
     second: Second,
     ends: tuple[float, float],
     breaks: list[float],
-    enough: Callable[[Array], float],
-) -> list[InTime]:
-    """Return the second solve as polynomials in time, of so many pieces that they miss little of what is `enough`."""
+    allowed: Callable[[Array], float],
+) -> tuple[list[InTime], float]:
+    """Return the second solve as polynomials in time that miss little of what is `allowed`, and what they miss."""
     begin, end = ends
     count = equal_spans(solution.equation, begin, end, within(second.space.grid)) if work.density else 1
     cuts = np.linspace(begin, end, count + 1)[1:-1].tolist()
+    if second.aim is not None:
+        names = (float(t) for t in sorted({*breaks, *cuts}) if begin < t < end)
+        return collocated(solution.equation, work.space, solution.start, [begin, *names, end], second.aim)
     missed, least, parts = np.inf, None, []
     fields: dict[float, Array] = {}
     rates: dict[float, Array] = {}
@@ -267,16 +264,16 @@ def _in_time(
         if pieces == second.pieces[-1]:
             break
         before, missed = missed, work.missed(parts)
-        least = enough(fields[end]) if least is None else least  # the last field stays, by an exact kernel
+        least = allowed(fields[end]) if least is None else least  # the last field stays, by an exact kernel
         if missed <= EASILY * least or missed > 0.5 * before:
             break
-    return parts
+    return parts, np.nan
 
 
 def _bound(
     solution: Solved, last: int, asked: FirstField, second: Second, breaks: list[float]
-) -> tuple[ErrorBound, float]:
-    """Return the bound by one second solve, and what of it a better one would lessen."""
+) -> tuple[ErrorBound, Tried]:
+    """Return the bound by one second solve, and what came of it."""
     work = Residual.of(solution, second.space, looked_at=True)
     begin, end = float(solution.times[0]), float(solution.times[last])
     grid = work.space.grid
@@ -284,13 +281,13 @@ def _bound(
     def apart(field: Array) -> float:
         return asked.apart(work.space, field, work.nodes, work.density)
 
-    parts = _in_time(solution, work, second, (begin, end), breaks, lambda field: _enough(apart(field)))
+    parts, missed = _in_time(solution, work, second, (begin, end), breaks, lambda field: enough(apart(field)))
     first, latest = parts[0].values[0], parts[-1].values[-1]
     try:
         if not work.density:
             raise NotEnclosed("the largest value of a residual is sampled")
         gap, far = asked.bounded_gap(work.space, latest)
-        bounded, sampled = work.bounded(parts, _enough(gap)), ""
+        bounded, sampled = work.bounded(parts, enough(gap)), ""
         start, square = bounded.start(solution.start, solution.equation, first)
         residual, wall, moment = bounded.integral(work, parts)
         moment = far + grown(solution.equation, work.space.grid, begin, end, start + residual, square + moment)
@@ -316,8 +313,9 @@ def _bound(
     else:
         moment = np.inf
     owed = start + residual + wall
-    lessened = min(owed, work.missed(parts)) if second.hasty in ("steps", "times") else owed
-    return ErrorBound(work.name, found, sampled, asked, moment), lessened
+    if second.hasty in ("steps", "times"):
+        missed = work.missed(parts)
+    return ErrorBound(work.name, found, sampled, asked, moment), Tried(gap, owed, min(missed, owed))
 
 
 def _signs(negative: float, owed: float, what: str, parts: dict[str, float], sampled: str) -> None:

@@ -33,6 +33,8 @@ class Span:
     begin: float
     end: float
     pieces: int
+    power: int = 2
+    """of s in time: one where nothing is denser at the start"""
 
     @property
     def length(self) -> float:
@@ -47,7 +49,7 @@ class Span:
     @property
     def times(self) -> Array:
         """The stored times; the last is the end to the last bit."""
-        found = self.begin + self.length * self.shares**2
+        found = self.begin + self.length * self.shares**self.power
         found[-1] = self.end
         return found
 
@@ -58,11 +60,11 @@ class Span:
 
     def time(self, s: Array | float) -> Array:
         """Return the time at s."""
-        return np.asarray(self.begin + self.length * np.asarray(s) ** 2)
+        return np.asarray(self.begin + self.length * np.asarray(s) ** self.power)
 
     def slope(self, s: Array | float) -> Array:
         """Return dt/ds."""
-        return np.asarray(2 * self.length * np.asarray(s))
+        return np.asarray(self.power * self.length * np.asarray(s) ** (self.power - 1))
 
     def weights(self, s: Array) -> tuple[Array, Array]:
         """Return the rows that make the polynomial and its derivative in s of values and of derivatives in s, (n, 2 J)."""
@@ -77,7 +79,7 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class InTime:
-    """A function of time on a span: its stored values and their derivatives in s, (J, *cells) each."""
+    """A function of time on a span: its stored values and, where it goes through them, derivatives in s, (J, *cells)."""
 
     span: Span
     values: Array
@@ -85,7 +87,7 @@ class InTime:
 
     def at(self, s: Array) -> tuple[Array, Array]:
         """Return the polynomial and its derivative in time at many s > 0."""
-        data = np.concatenate((self.values, self.rates)).reshape(2 * len(self.values), -1)
+        data = np.concatenate((self.values, self.rates)).reshape(len(self.values) + len(self.rates), -1)
         value, rate = ((rows @ data).reshape(len(s), *self.values.shape[1:]) for rows in self.span.weights(s))
         return value, rate / self.span.slope(s).reshape(-1, *[1] * (self.values.ndim - 1))
 

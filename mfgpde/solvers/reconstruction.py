@@ -103,8 +103,21 @@ class Reconstruction:
         starts = tuple(np.cumsum(one.nodes) - one.nodes for one in panels)
         return cls(space, derivatives, fall, places, reduce(np.multiply.outer, weights), starts)
 
+    @property
+    def _on_a_line(self) -> bool:
+        """Whether one spline an evaluation takes the place of tables, whose rows are as long as the line."""
+        return isinstance(self.space, FiniteVolume) and self.space.grid.dimension == 1
+
+    def _spline(self, u: Array, derivatives: int) -> list[Array]:
+        """Return u on a line and its derivatives at the points."""
+        grid, x = self.space.grid, self.places[0]
+        found = _spline_at(grid, 0, u, x, derivatives)
+        return list(_cut(tuple(found), grid, 0, x)) if self.fall and _falls(self.space, 0) else found
+
     def value(self, u: Array) -> Array:
         """Return u at the points."""
+        if self._on_a_line:
+            return self._spline(u, 0)[0]
         for axis, tables in enumerate(self.tables):
             u = _along(tables[0], u, axis)
         return u
@@ -115,6 +128,9 @@ class Reconstruction:
 
     def all(self, u: Array) -> tuple[Array, list[Array], Array]:
         """Return u, ∂_i u and Δu at the points; what tables of the first axes make is made once."""
+        if self._on_a_line:
+            value, slope, bend = self._spline(u, 2)
+            return value, [slope], bend
         made: dict[tuple[int, ...], Array] = {(): u}
         for axis, tables in enumerate(self.tables):
             made = {
@@ -156,7 +172,12 @@ def _tables(space: FiniteVolume | Spectral, axis: int, x: Array, derivatives: in
     """Return the tables of an axis at points along it."""
     grid = space.grid
     found = (_splines if isinstance(space, FiniteVolume) else _expansion)(grid, axis, x, derivatives)
-    return _cut(found, grid, axis, x) if fall and space.walls == "far" and not grid.periodic[axis] else found
+    return _cut(found, grid, axis, x) if fall and _falls(space, axis) else found
+
+
+def _falls(space: Any, axis: int) -> bool:
+    """Say whether an axis ends at far walls."""
+    return space.walls == "far" and not space.grid.periodic[axis]
 
 
 def _along(table: Array, u: Array, axis: int) -> Array:
@@ -202,16 +223,22 @@ def walls(space: FiniteVolume, axis: int) -> Tables:
 
 
 def _splines(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -> Tables:
+    """Return the tables of splines: those through the numbers of one cell after another."""
+    return tuple(_spline_at(grid, axis, np.eye(grid.cells[axis]), x, derivatives))
+
+
+def _spline_at(grid: CartesianGrid, axis: int, u: Array, x: Array, derivatives: int) -> list[Array]:
+    """Return the splines through numbers (n, …) of an axis's cells, and as many derivatives, at points along it."""
     n, h, periodic = grid.cells[axis], grid.spacing[axis], grid.periodic[axis]
-    mass = np.concatenate((np.zeros((1, n)), h * np.cumsum(np.eye(n), axis=0)))
+    mass = np.concatenate((np.zeros((1, *u.shape[1:])), h * np.cumsum(u, axis=0)))
     mean = mass[-1] / (n * h)
     edges = grid.edges[axis]
     if periodic:
-        mass = mass - np.outer(edges - edges[0], mean)
+        mass = mass - np.multiply.outer(edges - edges[0], mean)
         mass[-1] = mass[0]
     spline = make_interp_spline(edges, mass, k=DEGREE, bc_type="periodic" if periodic else None)
-    found = [spline(x, nu=k) for k in range(1, derivatives + 2)]
-    return (found[0] + mean if periodic else found[0]), *found[1:]
+    found = [np.asarray(spline(x, nu=k)) for k in range(1, derivatives + 2)]
+    return [found[0] + mean if periodic else found[0], *found[1:]]
 
 
 def _expansion(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -> Tables:
@@ -240,12 +267,13 @@ def _powers(angle: Array, n: int) -> NDArray[np.complex128]:
 
 
 def _cut(tables: Tables, grid: CartesianGrid, axis: int, x: Array) -> Tables:
-    """Return the tables of χu, χ = s²(3 − 2s) at s = distance to the wall over CUT cells, below one; of the same arrays."""
+    """Return the tables (or rows) of χu, χ = s²(3 − 2s) at s = distance to the wall over CUT cells; of the same arrays."""
     reach = CUT * grid.spacing[axis]
     low, high = x - grid.lower[axis], grid.upper[axis] - x
     near = np.flatnonzero(np.minimum(low, high) < reach)
-    side = (np.where(low < high, 1.0, -1.0) / reach)[near, None]
-    s = np.clip(np.minimum(low, high)[near, None] / reach, 0.0, 1.0)
+    shape = (-1, *[1] * (tables[0].ndim - 1))
+    side = (np.where(low < high, 1.0, -1.0) / reach)[near].reshape(shape)
+    s = np.clip(np.minimum(low, high)[near].reshape(shape) / reach, 0.0, 1.0)
     chi, slope, bend = s**2 * (3 - 2 * s), 6 * s * (1 - s) * side, (6 - 12 * s) * side**2
     parts = [table[near] for table in tables]
     tables[0][near] = chi * parts[0]

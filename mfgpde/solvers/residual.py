@@ -129,10 +129,10 @@ class Residual:
         return float(total * self.excess(parts)), float(wall)
 
     def excess(self, parts: Sequence[InTime]) -> float:
-        """Return by what factor a denser rule raises the norm, at most, at two times of each span and at its end."""
+        """Return by what factor a denser rule raises the norm, at most, at two times of the first span and all ends."""
         dense, worst = Reconstruction.of(self.space, self.nodes * DENSER), 1.0
-        for part in parts:
-            at = np.array([0.1, 0.7, 1.0])
+        for number, part in enumerate(parts):
+            at = np.array([1.0] if number else [0.1, 0.7, 1.0])
             for u, rate, t in zip(*part.at(at), part.span.time(at), strict=True):
                 left = [self.left(one, u, rate, float(t)) for one in (self.at, dense)]
                 norm = [self.at.norm(left[0]), dense.norm(left[1])] if self.density else [np.abs(r).max() for r in left]

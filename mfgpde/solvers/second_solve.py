@@ -18,9 +18,22 @@ from mfgpde.discretisations import Discretisation, Field, FiniteVolume, Spectral
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess, LinearProcess
+from mfgpde.solvers.collocated import is_banded
 from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.reconstruction import coefficients
 
+ENOUGH = 0.6
+"""of the distance of both solves: what the second one owes may be that much; bound over true is then (1 + 0.6)/(1 − 0.6)"""
+SMALL = 1e-7
+"""of the mass: what the second solve owes may be that much, for expansions"""
+IN_TIME = 0.1
+"""of what the first solve seems to owe: what panels of time may miss"""
+STEPPED = 0.04, 2 / 3
+"""times that power of its tolerance: what the steps of a first solve leave at least, on generated laws"""
+SPARE = 0.5
+"""of what is enough: what is aimed at, where the last try says how much more it takes"""
+FINEST = 2.0
+"""times the cells of the first solve, at most"""
 TRIES = 3
 """second solves, each sharper than the one before, until what they owe is small"""
 SHARPER = 1e-2, 6
@@ -77,6 +90,8 @@ class Second:
     """None as in the first solve"""
     hasty: str = ""
     """of what the next try has more: "cells", "steps", "cells and steps" or "times"; nothing where that is not known"""
+    aim: float | None = None
+    """what its polynomials may miss in time, where they are found by collocation and not by steps"""
 
     def fields(self, solution: Any, times: Array, breaks: Sequence[float]) -> list[Array]:
         """Return the fields at all times."""
@@ -92,6 +107,25 @@ class Second:
             options |= {"breaks": list(breaks), "scan": False}
         again = solution.again(equation, self.space, solution.start, times, **options)
         return [one.values for one in again.fields]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a try: the distance of both solves, what the second one owes, and what of that it misses in time."""
+
+    gap: float
+    owed: float
+    missed: float
+
+    @property
+    def enough(self) -> float:
+        """What a second solve may owe beside the distance of the two."""
+        return enough(self.gap)
+
+
+def enough(gap: float) -> float:
+    """Return what a second solve may owe beside the distance of the two."""
+    return max(ENOUGH * gap, SMALL)
 
 
 SHARP = Aim(0.0, 1e-8, 20)
@@ -111,8 +145,13 @@ def has_kernel(equation: Any) -> bool:
     return own and isinstance(process, IsotropicProcess)
 
 
-def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int | None) -> Iterator[Second]:
-    """Yield second solves, each sharper than the one before; one that is asked for stands alone."""
+def candidates(
+    solution: Any, last: int, by: Discretisation | None, pieces: int | None, tried: Sequence[Tried] = ()
+) -> Iterator[Second]:
+    """Yield second solves, each sharper than the one before; one that is asked for stands alone.
+
+    What came of those before is in `tried` when the next is asked for.
+    """
     space: Any = solution.discretisation
     aim = Aim.beside(space)
     if by is not None:
@@ -121,7 +160,11 @@ def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int 
     loose = _asked(solution) > LOOSE
     space_too = _better(space, solution.equation, float(solution.times[0]))
     better = Second(space_too, (pieces or max(12, aim.pieces),), aim.rtol if loose else None)
+    panels = pieces is None and is_banded(better.space, solution.equation)
     if not _expands(solution):
+        if panels:
+            yield from _in_panels(solution, last, better.space, tried)
+            return
         if pieces is None and isinstance(space, FiniteVolume) and better.space != space:
             yield from _hasty(solution, last, better, aim.rtol if loose else _asked(solution))
         if pieces is None:
@@ -132,7 +175,7 @@ def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int 
     grids = _grids(space.grid)
     tails = _tails(solution, last, grids)
     if tails[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
-        yield better
+        yield from _in_panels(solution, last, better.space, tried) if panels else (better,)
         return
     kernel = has_kernel(solution.equation)
     for _ in range(TRIES):
@@ -144,23 +187,55 @@ def candidates(solution: Any, last: int, by: Discretisation | None, pieces: int 
         aim = aim.sharper()
 
 
-def _hasty(solution: Any, last: int, better: Second, sharpest: float) -> Iterator[Second]:
-    """Yield a first try, on fewer cells and in longer steps, where differences of the field say that both owe little.
+def _seen(solution: Any, last: int) -> tuple[float, float]:
+    """Return what schemes of order two and four seem to owe for the cells, from differences of the field.
 
     On cells of size h a scheme of order m is off by about ∑_k ∫|δ_kᵐ u|, over 12 for order two and over 90 for order four.
     """
-    space, grid, u = solution.discretisation, solution.discretisation.grid, solution.fields[last].values
-    order = 4 if space.order >= 4 else 2
+    grid, u = solution.discretisation.grid, solution.fields[last].values
     second, fourth = (
         grid.volume * float(sum(np.abs(np.diff(u, n=m, axis=k)).sum() for k in range(u.ndim))) / share
         for m, share in ((2, 12), (4, 90))
     )
+    return second, max(fourth, np.finfo(float).tiny)
+
+
+def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> Iterator[Second]:
+    """Yield second solves by collocation: cells and panels by what differences say, then by what the last one owed."""
+    second, fourth = _seen(solution, last)
+    lowest = solution.discretisation.order < 4
+    (most,) = solution.discretisation.grid.cells
+    fixed = isinstance(solution.start, Field)  # which is one on its own grid
+    seems = max(second if lowest else fourth, STEPPED[0] * _asked(solution) ** STEPPED[1])
+    n = most if fixed else _fewer(most, seems, fourth, int(FINEST * most) if lowest else most)
+    aim = max(IN_TIME * seems, SMALL)
+    for _ in range(TRIES):
+        yield Second(replace(space, grid=replace(space.grid, cells=(n,))), (), None, "panels", aim)
+        found, before = tried[-1], (n, aim)
+        if found.missed > SPARE * SPARE * found.enough:
+            aim = min(aim, SPARE * SPARE * found.enough)
+        needed = ((found.owed - found.missed) / (SPARE * found.enough)) ** 0.25
+        if needed > 1 and not fixed:
+            n = max(n, min(_even(n * needed), int(FINEST * most)))
+        if (n, aim) == before:
+            return
+
+
+def _fewer(n: int, first: float, fourth: float, most: int) -> int:
+    """Return how many cells a scheme of order four needs, which for n owes `fourth`, beside a solve that owes so much."""
+    return min(most, max(FEWEST, _even(n / (first / (FAR_BELOW * fourth)) ** 0.25)))
+
+
+def _hasty(solution: Any, last: int, better: Second, sharpest: float) -> Iterator[Second]:
+    """Yield a first try, on fewer cells and in longer steps, where differences of the field say that both owe little."""
+    space, grid = solution.discretisation, solution.discretisation.grid
+    order = 4 if space.order >= 4 else 2
+    second, fourth = _seen(solution, last)
     pieces, rough, power = STEPS[order]
     rtol = MOST_HASTY * min(1.0, ((second if order == 2 else fourth) / rough) ** power)
     cells = grid.cells
     if order == 2 and not isinstance(solution.start, Field):  # which is one on its own grid
-        wider = max(1.0, (second / max(FAR_BELOW * fourth, np.finfo(float).tiny)) ** 0.25)
-        cells = tuple(min(n, max(FEWEST, _even(n / wider))) for n in cells)
+        cells = tuple(_fewer(n, second, fourth, n) for n in cells)
     if rtol > sharpest or cells != grid.cells:
         pieces, fewer = pieces + (2 if grid.dimension == 1 else 0), replace(grid, cells=cells)
         where = replace(better.space, grid=fewer)

@@ -27,7 +27,7 @@ class Face:
         self.weights = outer([w for _, w in self.rule]) if along else np.ones(())
         value, slope, _ = walls(space, axis)
         self.normal = value[side], slope[side]
-        self.tables = Reconstruction.on(space, panels).tables
+        self.tables = Reconstruction.on(space, panels).tables if along else ()
         self.begin()
 
     @classmethod

@@ -1,0 +1,109 @@
+"""Densities on a line by collocation in time: as exact as many steps, no longer than they say, and cut at breaks."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import mfgpde as mfg
+from mfgpde.solvers.collocated import Panel, banded, collocated, is_banded, nodes
+from mfgpde.solvers.hermite import rule
+
+MIXTURE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
+PROCESSES = {
+    "OU": mfg.OrnsteinUhlenbeck(),
+    "VP": mfg.VariancePreserving(),
+    "VE": mfg.VarianceExploding(0.05, 2.0),
+}
+
+
+def generating(process, cells, half, stop=0.01):
+    equation = mfg.FokkerPlanck.reverse(process, mfg.ExactScore(process, MIXTURE))
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(half, cells, 1), order=4)
+    return equation, space, mfg.marginal(process, MIXTURE, process.horizon), process.horizon - stop
+
+
+def test_the_polynomial_goes_through_what_is_stored():
+    panel, s = Panel(0.5, 2.5, 7), np.linspace(0, 1, 23)
+    value, slope = panel.weights(s)
+    assert value @ panel.shares**7 == pytest.approx(s**7, abs=1e-13)
+    assert slope @ panel.shares**7 == pytest.approx(7 * s**6, abs=1e-11)
+    assert panel.time(panel.shares) == pytest.approx(panel.times)
+    assert (panel.slope(s) == 2.0).all()
+
+
+def test_radau_s_points_are_those_of_hairer_and_wanner():
+    """(4 ∓ √6)/10 and 1, IV.5, table 5.6."""
+    root = np.sqrt(6)
+    assert nodes(3)[0] == pytest.approx([0.0, (4 - root) / 10, (4 + root) / 10, 1.0], abs=1e-14)
+
+
+def test_bands_are_those_of_the_matrix(rng):
+    n = 13
+    A = np.where(np.abs(np.subtract.outer(np.arange(n), np.arange(n))) <= 2, rng.normal(size=(n, n)), 0.0)
+    found = banded(lambda u: A @ u, n)
+    again = sum(np.diag(np.diag(A, -d), -d) for d in range(-2, 3))
+    assert (again == A).all()
+    for d in range(-2, 3):
+        assert found[2 + d, max(0, -d) : n - max(0, d)] == pytest.approx(np.diag(A, -d))
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_law_is_that_of_another_integrator(name):
+    """LSODA's, with tolerances a hundred times below what is allowed."""
+    equation, space, start, end = generating(PROCESSES[name], 64, 7.0 if name != "VE" else 12.0)
+    system = space.semidiscretise(equation)
+    u = system.start(mfg.solvers.initial.initial_function(equation, start, space.grid))
+    far = solve_ivp(
+        lambda t, y: system.rate(y, t), (0.0, end), u, method="LSODA", rtol=1e-9, atol=1e-11, lband=2, uband=2
+    )
+    parts, _ = collocated(equation, space, start, (0.0, end), 1e-8)
+    off = np.abs(parts[-1].values[-1] - system.values(far.y[:, -1])).sum() * space.grid.volume
+    assert far.success
+    assert off < 1e-7
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize("aim", [1e-2, 1e-4])
+def test_what_a_polynomial_misses_is_what_it_says_and_no_more_than_is_aimed_at(name, aim):
+    """Against ∫∑|u′ − A(t)u| by sixty points a panel; three looks are within a factor of three."""
+    equation, space, start, end = generating(PROCESSES[name], 96, 7.0 if name != "VE" else 12.0)
+    parts, said = collocated(equation, space, start, (0.0, end), aim)
+    system, true = space.semidiscretise(equation), 0.0
+    at, weight = rule(60)
+    for part in parts:
+        values, rates = part.at(at)
+        for u, rate, t, w in zip(values, rates, part.span.time(at), weight, strict=True):
+            centres = mfg.discretisations.centres_of(u, space.grid)
+            gone = rate - system.values(system.rate(centres, float(t)))
+            true += w * part.span.length * space.grid.volume * float(np.abs(gone).sum())
+    assert said <= aim
+    assert true < 3 * said + 1e-10
+
+
+def test_panels_end_at_breaks():
+    """N(0, 0.3) with a jump of D: its variance is 0.3 + 2∫D, and sums over cells add h²/12."""
+    equation = mfg.FokkerPlanck(lambda x, t: 0 * x, lambda t: 0.2 if t < 0.37 else 1.0, time_dependent=True)
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, 128, 1), order=4)
+    parts, missed = collocated(equation, space, mfg.gaussian(0.0, 0.3), (0.0, 0.37, 1.0), 1e-6)
+    assert 0.37 in [part.span.end for part in parts]
+    assert missed <= 1e-6
+    x, h, law = space.grid.axes[0], space.grid.volume, parts[-1].values[-1]
+    assert h * float(law @ x**2) - h**2 / 12 == pytest.approx(0.3 + 2 * (0.2 * 0.37 + 0.63), rel=1e-5)
+
+
+def test_a_start_that_is_narrow_has_short_panels_first():
+    equation = mfg.FokkerPlanck.of(mfg.Brownian())
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, 256, 1), order=4)
+    parts, missed = collocated(equation, space, mfg.gaussian(0.0, 0.01), (0.0, 1.0), 1e-5)
+    assert missed <= 1e-5
+    assert parts[0].span.length < 0.2 * parts[-1].span.length
+
+
+def test_only_lines_with_two_ends_have_bands():
+    line, equation = mfg.CartesianGrid.cube(3.0, 32, 1), mfg.FokkerPlanck.of(mfg.Brownian())
+    assert is_banded(mfg.FiniteVolume(line, order=4), equation)
+    assert not is_banded(mfg.FiniteVolume(line), equation)
+    assert not is_banded(mfg.Spectral(line), equation)
+    assert not is_banded(mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 32, 2), order=4), equation)
+    ring = mfg.CartesianGrid((0.0,), (1.0,), (32,), (True,))
+    assert not is_banded(mfg.FiniteVolume(ring, order=4), equation)
