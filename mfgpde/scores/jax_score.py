@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, cast
 
 import jax
@@ -140,8 +140,8 @@ class JaxScore:
     """s(x, t) from a JAX function of one point x (d,) and one time: a potential φ → () or a vector field → (d,).
 
     Which of both is read off its output: of a potential it is a `JaxPotential`. With `parameters` (any tree of arrays) the
-    function is called as function(parameters, x, t), and scores that share it share what was compiled. Offers what
-    residuals need: divergence, Jacobian, ∂_t s, ∇(∇·s). Raises ValueError for a function that returns neither, or does not
+    function is called as function(parameters, x, t), and scores that share it share what was compiled; they are read once,
+    so that what is written into them later changes nothing. Offers what residuals need: divergence, Jacobian, ∂_t s, ∇(∇·s). Raises ValueError for a function that returns neither, or does not
     accept such arguments.
 
     >>> score = mfg.JaxScore(lambda x, t: -0.5 * x @ x / (1 + t), 1)  # a potential: its gradient is the score
@@ -173,6 +173,12 @@ class JaxScore:
         function = self.function.function if isinstance(self.function, _Alone) else self.function
         return type(self), (function, self.dimension, self.parameters)
 
+    @cached_property
+    def _held(self) -> Tree:
+        """The parameters as JAX keeps them, handed over once: for few points that takes as long as the evaluation."""
+        with jax.enable_x64(True):
+            return on_leaves(array, self.parameters)
+
     def _evaluate(self, name: str, x: Array, t: float, *more: Array) -> Any:
         if x.shape[-1] != self.dimension:
             raise ValueError(f"this score lives in dimension {self.dimension}, got points of shape {x.shape}")
@@ -190,7 +196,7 @@ class JaxScore:
             if short:
                 block = [np.concatenate((a, np.zeros((short, self.dimension)))) for a in block]
             with jax.enable_x64(True):  # a thread's own setting
-                return on_leaves(np.asarray, compiled(self.parameters, block[0], array(float(t)), *block[1:]))
+                return on_leaves(np.asarray, compiled(self._held, block[0], float(t), *block[1:]))
 
         results = [evaluate(0)] if pieces == 1 else list(_several().map(evaluate, range(pieces)))
 

@@ -83,9 +83,10 @@ def length(score: Score) -> float:
     rng, d = np.random.default_rng(7), dimension(score)
     x, lengths = rng.standard_normal((32, d)), 2.0 ** np.arange(-50, 51)
     with np.errstate(all="ignore"):
-        changes = [float(np.sqrt(np.mean(score(size * x, 0.5 * horizon(score)) ** 2))) * size for size in lengths]
-    enough = [size for size, change in zip(lengths, changes, strict=True) if change > 1 / 3]
-    return float(enough[0] if enough else lengths[int(np.nanargmax(changes))])
+        values = score((lengths[:, None, None] * x).reshape(-1, d), 0.5 * horizon(score)).reshape(-1, x.size)
+        changes = np.sqrt(np.mean(values**2, axis=1)) * lengths
+    enough = lengths[changes > 1 / 3]
+    return float(enough[0] if len(enough) else lengths[int(np.nanargmax(changes))])
 
 
 def points(score: Score, rng: Generator, n: int = 12) -> Array:
