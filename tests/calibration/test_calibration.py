@@ -82,7 +82,7 @@ GROSS = 3.0
 """times its bar no error of these draws is: of bars of 99 % that has a probability of 1e-14; wrong truths are far off"""
 
 
-CASES = {"corrections": 3, "elements": 4, "volumes": 5, "bridges": 5}
+CASES = {"corrections": 3, "elements": 4, "volumes": 3, "bridges": 4, "regrets": 4}
 """of families whose cases take long; ten of the others"""
 
 
@@ -115,7 +115,7 @@ def test_bars_are_not_bought_with_width(trial):
 def test_a_draw_can_be_made_again(trial):
     name, found = trial
     first = found.tried[0]
-    once = [one.case.estimate.value for one in found.tried if (one.seed, one.draw) == (first.seed, first.draw)]
+    once = [one.case.estimate.value for one in found.tried if (one.seed, one.draw) == (first.seed, first.draw)][:2]
     again = list(islice(FAMILIES[name]().cases(generator(name, first.seed, first.draw)), len(once)))
     assert [one.estimate.value for one in again] == once
     assert all(np.isfinite(one.case.truth) for one in found.tried)

@@ -23,7 +23,14 @@ def slope(t, xp, kind, width):
 
 
 @pytest.mark.parametrize(
-    ("kind", "width"), [("kink", 0.0), *(("pulse", w) for w in (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3))]
+    ("kind", "width"),
+    [
+        ("kink", 0.0),
+        *(
+            pytest.param("pulse", w, marks=[pytest.mark.slow] * (w in (0.1, 0.01)))
+            for w in (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)
+        ),
+    ],
 )
 def test_bars_hold_what_kinks_and_pulses_or_the_certificate_says_how_short_is_too_short(kind, width):
     """dv/du = 2(1 − A)v + 1 of the SDE's variance in generation time u, whatever A does."""

@@ -99,7 +99,9 @@ def test_files_for_paraview_hold_every_time(tmp_path):
         mfg.solve(HEAT, grid, mfg.gaussian(0.0, 0.5, 1), (0.0, 0.1)).save(tmp_path / "grid.xdmf")
 
 
-@pytest.mark.parametrize("name", ["disc", "sphere", "cube", "grid 1", "grid 2", "grid 3"])
+@pytest.mark.parametrize(
+    "name", ["disc", pytest.param("sphere", marks=pytest.mark.slow), "cube", "grid 1", "grid 2", "grid 3"]
+)
 @pytest.mark.filterwarnings("ignore")  # VTK's own
 def test_pictures_show_something(name, tmp_path):
     from matplotlib.image import imread

@@ -19,8 +19,14 @@ REGISTERS = {
 MOST = 64  # of the others: eight blocks of 128 threads on a multiprocessor, half of what it holds, hide memory
 
 
-@pytest.mark.parametrize("real", ["double", "float"])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("architecture", "real"),
+    [
+        pytest.param(architecture, real, marks=[pytest.mark.slow] * ((i + k) % 2))
+        for i, architecture in enumerate(ARCHITECTURES)
+        for k, real in enumerate(("double", "float"))
+    ],
+)  # each architecture once; the others are slow
 def test_nvrtc_compiles_without_warnings_and_spills(architecture, real):
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is optional")
     text = (PRELUDE + source()).encode()

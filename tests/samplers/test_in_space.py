@@ -65,7 +65,7 @@ def test_affine_maps_have_determinants_and_divergences_in_closed_form():
 
 @pytest.mark.parametrize(
     "sampler",
-    [DDIM(), DPMSolverMultistep(), Heun(), DDIM(eta=1.0), EulerMaruyama(0.7)],
+    [DDIM(), DPMSolverMultistep(), pytest.param(Heun(), marks=pytest.mark.slow), DDIM(eta=1.0), EulerMaruyama(0.7)],
     ids=["ddim", "with memory", "heun", "with noise", "half the noise"],
 )
 def test_a_turned_product_has_the_distances_of_its_factors(sampler):
