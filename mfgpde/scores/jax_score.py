@@ -141,8 +141,8 @@ class JaxScore:
 
     Which of both is read off its output: of a potential it is a `JaxPotential`. With `parameters` (any tree of arrays) the
     function is called as function(parameters, x, t), and scores that share it share what was compiled; they are read once,
-    so that what is written into them later changes nothing. Offers what residuals need: divergence, Jacobian, ∂_t s, ∇(∇·s). Raises ValueError for a function that returns neither, or does not
-    accept such arguments.
+    so that what is written into them later changes nothing. Offers what residuals need: divergence, Jacobian, ∂_t s,
+    ∇(∇·s). Raises ValueError for a function that returns neither, or does not accept such arguments.
 
     >>> score = mfg.JaxScore(lambda x, t: -0.5 * x @ x / (1 + t), 1)  # a potential: its gradient is the score
     >>> x = np.array([[1.0]])
