@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +23,14 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import Density
 from mfgpde.discretisations import Discretisation, FiniteVolume
 from mfgpde.solvers.bounded_residual import FINE, within
-from mfgpde.solvers.collocated import collocated
+from mfgpde.solvers.collocated import collocated, is_banded
 from mfgpde.solvers.enclosed import equal_spans
 from mfgpde.solvers.exit_probability import exit_bound
 from mfgpde.solvers.first_solve import FirstField, gridded
 from mfgpde.solvers.hermite import InTime, interpolated, spans
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
-from mfgpde.solvers.second_solve import SHARP, Second, Tried, candidates, enough, has_kernel, process_of
+from mfgpde.solvers.second_solve import Second, Tried, behind_walls, candidates, enough, has_kernel, process_of
 from mfgpde.solvers.solved import Solved
 from mfgpde.solvers.structure import Structure
 
@@ -209,8 +210,22 @@ def error_bound(
         owed = min(came.owed, came.missed) if second.hasty in ("steps", "times") else came.owed
         if owed <= max(enough(gap), PATIENT * gap if second.hasty in ("cells", "times") else 0.0):
             break
+        if (
+            by is None and _behind_walls(solution, *ends) <= WORTH * gap
+        ):  # the next try is in a box, if it is one of walls
+            break
     assert best is not None
     return _in_its_box(best, solution, last, first, breaks) if by is None else best
+
+
+def _behind_walls(solution: Solved, begin: float, end: float) -> float:
+    """Return how far a law behind reflecting walls may be from one without; infinite where it is not as quickly found."""
+    space: Any = solution.discretisation
+    if not isinstance(space, FiniteVolume) or space.walls != "far" or not has_kernel(solution.equation):
+        return np.inf
+    if not is_banded(replace(space, order=4), solution.equation):
+        return np.inf
+    return 2 * exit_bound(process_of(solution.equation), solution.start, space.grid, begin, end)
 
 
 def _in_its_box(best: ErrorBound, solution: Solved, last: int, first: FirstField, breaks: list[float]) -> ErrorBound:
@@ -225,8 +240,7 @@ def _in_its_box(best: ErrorBound, solution: Solved, last: int, first: FirstField
     beyond = 2 * exit_bound(process_of(solution.equation), solution.start, space.grid, *ends) if left > 0 else np.inf
     if beyond > left:
         return best
-    order = 4 if float(solution.equation.diffusivity(ends[0])) > 0 else 2
-    inside = Second(replace(space, order=order, walls="reflecting"), (SHARP.pieces,), SHARP.rtol)
+    inside = behind_walls(solution, last, max(best.parts["second solve"], beyond))
     found, _ = _bound(solution, last, first, inside, breaks)
     parts = {**found.parts, "box": found.parts["box"] + beyond}
     other = replace(found, parts=parts, moment=best.moment)

@@ -21,6 +21,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.discretisations import Discretisation, FiniteVolume, Spectral
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.hermite import gauss
+from mfgpde.solvers.line_splines import LineSplines
 
 CUT = 2
 """cells at a far wall over which a reconstruction falls to zero"""
@@ -51,12 +52,14 @@ class Panels:
     @property
     def rule(self) -> tuple[Array, Array]:
         """Points and weights, panel after panel."""
-        rules = {int(n): gauss(int(n)) for n in np.unique(self.nodes)}
         middles, halves = 0.5 * (self.edges[1:] + self.edges[:-1]), 0.5 * self.lengths
-        own = [rules[int(n)] for n in self.nodes]
-        parts = [(m + h * x, h * w) for m, h, (x, w) in zip(middles, halves, own, strict=True)]
-        places, weights = zip(*parts, strict=True)
-        return np.concatenate(places), np.concatenate(weights)
+        starts, total = np.cumsum(self.nodes) - self.nodes, int(np.sum(self.nodes))
+        places, weights = np.empty(total), np.empty(total)
+        for n in np.unique(self.nodes):
+            (x, w), some = gauss(int(n)), self.nodes == n
+            here = starts[some, None] + np.arange(n)
+            places[here], weights[here] = middles[some, None] + halves[some, None] * x, halves[some, None] * w
+        return places, weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,21 +106,26 @@ class Reconstruction:
         starts = tuple(np.cumsum(one.nodes) - one.nodes for one in panels)
         return cls(space, derivatives, fall, places, reduce(np.multiply.outer, weights), starts)
 
-    @property
-    def _on_a_line(self) -> bool:
-        """Whether one spline an evaluation takes the place of tables, whose rows are as long as the line."""
-        return isinstance(self.space, FiniteVolume) and self.space.grid.dimension == 1
-
-    def _spline(self, u: Array, derivatives: int) -> list[Array]:
-        """Return u on a line and its derivatives at the points."""
-        grid, x = self.space.grid, self.places[0]
-        found = _spline_at(grid, 0, u, x, derivatives)
-        return list(_cut(tuple(found), grid, 0, x)) if self.fall and _falls(self.space, 0) else found
+    @cached_property
+    def _line(self) -> LineSplines | None:
+        """What takes the place of tables on a line with two ends, whose rows are as long as the line."""
+        grid = self.space.grid
+        if not isinstance(self.space, FiniteVolume) or grid.dimension > 1 or grid.periodic[0]:
+            return None
+        (n,), (x,) = grid.cells, self.places
+        found = LineSplines.of(n, grid.lower[0], grid.upper[0], x, self.derivatives, DEGREE)
+        if not (self.fall and _falls(self.space, 0)):
+            return found
+        near, *some = _fall(grid, 0, x)
+        factors = np.ones(len(x)), np.zeros(len(x)), np.zeros(len(x))
+        for whole, part in zip(factors, some, strict=True):
+            whole[near] = part
+        return found.cut(factors)
 
     def value(self, u: Array) -> Array:
         """Return u at the points."""
-        if self._on_a_line:
-            return self._spline(u, 0)[0]
+        if self._line is not None:
+            return self._line(u, 0)[0]
         for axis, tables in enumerate(self.tables):
             u = _along(tables[0], u, axis)
         return u
@@ -128,8 +136,8 @@ class Reconstruction:
 
     def all(self, u: Array) -> tuple[Array, list[Array], Array]:
         """Return u, ∂_i u and Δu at the points; what tables of the first axes make is made once."""
-        if self._on_a_line:
-            value, slope, bend = self._spline(u, 2)
+        if self._line is not None:
+            value, slope, bend = self._line(u)
             return value, [slope], bend
         made: dict[tuple[int, ...], Array] = {(): u}
         for axis, tables in enumerate(self.tables):
@@ -223,22 +231,16 @@ def walls(space: FiniteVolume, axis: int) -> Tables:
 
 
 def _splines(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -> Tables:
-    """Return the tables of splines: those through the numbers of one cell after another."""
-    return tuple(_spline_at(grid, axis, np.eye(grid.cells[axis]), x, derivatives))
-
-
-def _spline_at(grid: CartesianGrid, axis: int, u: Array, x: Array, derivatives: int) -> list[Array]:
-    """Return the splines through numbers (n, …) of an axis's cells, and as many derivatives, at points along it."""
     n, h, periodic = grid.cells[axis], grid.spacing[axis], grid.periodic[axis]
-    mass = np.concatenate((np.zeros((1, *u.shape[1:])), h * np.cumsum(u, axis=0)))
+    mass = np.concatenate((np.zeros((1, n)), h * np.cumsum(np.eye(n), axis=0)))
     mean = mass[-1] / (n * h)
     edges = grid.edges[axis]
     if periodic:
-        mass = mass - np.multiply.outer(edges - edges[0], mean)
+        mass = mass - np.outer(edges - edges[0], mean)
         mass[-1] = mass[0]
     spline = make_interp_spline(edges, mass, k=DEGREE, bc_type="periodic" if periodic else None)
-    found = [np.asarray(spline(x, nu=k)) for k in range(1, derivatives + 2)]
-    return [found[0] + mean if periodic else found[0], *found[1:]]
+    found = [spline(x, nu=k) for k in range(1, derivatives + 2)]
+    return (found[0] + mean if periodic else found[0]), *found[1:]
 
 
 def _expansion(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -> Tables:
@@ -267,20 +269,25 @@ def _powers(angle: Array, n: int) -> NDArray[np.complex128]:
 
 
 def _cut(tables: Tables, grid: CartesianGrid, axis: int, x: Array) -> Tables:
-    """Return the tables (or rows) of χu, χ = s²(3 − 2s) at s = distance to the wall over CUT cells; of the same arrays."""
-    reach = CUT * grid.spacing[axis]
-    low, high = x - grid.lower[axis], grid.upper[axis] - x
-    near = np.flatnonzero(np.minimum(low, high) < reach)
-    shape = (-1, *[1] * (tables[0].ndim - 1))
-    side = (np.where(low < high, 1.0, -1.0) / reach)[near].reshape(shape)
-    s = np.clip(np.minimum(low, high)[near].reshape(shape) / reach, 0.0, 1.0)
-    chi, slope, bend = s**2 * (3 - 2 * s), 6 * s * (1 - s) * side, (6 - 12 * s) * side**2
+    """Return the tables of χu; of the same arrays."""
+    near, *factors = _fall(grid, axis, x)
+    chi, slope, bend = (one[:, None] for one in factors)
     parts = [table[near] for table in tables]
     tables[0][near] = chi * parts[0]
     if len(tables) > 1:
         tables[1][near] = slope * parts[0] + chi * parts[1]
         tables[2][near] = bend * parts[0] + 2 * slope * parts[1] + chi * parts[2]
     return tables
+
+
+def _fall(grid: CartesianGrid, axis: int, x: Array) -> tuple[NDArray[np.intp], Array, Array, Array]:
+    """Return which points are near walls, and χ, χ′ and χ″ there, χ = s²(3 − 2s), s the distance over CUT cells."""
+    reach = CUT * grid.spacing[axis]
+    low, high = x - grid.lower[axis], grid.upper[axis] - x
+    near = np.flatnonzero(np.minimum(low, high) < reach)
+    side = (np.where(low < high, 1.0, -1.0) / reach)[near]
+    s = np.clip(np.minimum(low, high)[near] / reach, 0.0, 1.0)
+    return near, s**2 * (3 - 2 * s), 6 * s * (1 - s) * side, (6 - 12 * s) * side**2
 
 
 def coefficients(space: Spectral, fields: Array) -> tuple[Array, list[Array]]:

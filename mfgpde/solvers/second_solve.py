@@ -30,6 +30,8 @@ IN_TIME = 0.1
 """of what the first solve seems to owe: what panels of time may miss"""
 STEPPED = 0.04, 2 / 3
 """times that power of its tolerance: what the steps of a first solve leave at least, on generated laws"""
+STUCK = 0.5
+"""of what the try before owed: a sharper expansion that owes more than that gains nothing"""
 SPARE = 0.5
 """of what is enough: what is aimed at, where the last try says how much more it takes"""
 FINEST = 2.0
@@ -48,6 +50,8 @@ LOOSE = 5e-6
 """tolerance of a first solve, from which a second one has its own: its steps leave more in a residual than in a solution"""
 FAR_BELOW = 40.0
 """times less than second differences, fourth ones: residuals of order four on such cells are a quarter of what two owes"""
+SAFELY = 100.0
+"""the same where cells cost next to nothing, on a line, and another try as much as this one"""
 PIECES = (8, 12, 16, 24, 32, 48)
 """of time that are tried where fields cost next to nothing"""
 LAST = 0.9
@@ -179,6 +183,8 @@ def candidates(
         return
     kernel = has_kernel(solution.equation)
     for _ in range(TRIES):
+        if len(tried) > 1 and tried[-1].owed > STUCK * tried[-2].owed:  # it is walls that it owes to
+            return
         fine = next((grid for grid, tail in zip(grids, tails, strict=True) if tail <= aim.tail), grids[-1])
         several = PIECES if kernel else (aim.pieces,)
         yield Second(Spectral(fine), (pieces,) if pieces else several, aim.rtol)
@@ -191,13 +197,16 @@ def _seen(solution: Any, last: int) -> tuple[float, float]:
     """Return what schemes of order two and four seem to owe for the cells, from differences of the field.
 
     On cells of size h a scheme of order m is off by about ∑_k ∫|δ_kᵐ u|, over 12 for order two and over 90 for order four.
+    The second solve's residual is one of all times: at its first the field may be rougher.
     """
-    grid, u = solution.discretisation.grid, solution.fields[last].values
-    second, fourth = (
-        grid.volume * float(sum(np.abs(np.diff(u, n=m, axis=k)).sum() for k in range(u.ndim))) / share
-        for m, share in ((2, 12), (4, 90))
-    )
-    return second, max(fourth, np.finfo(float).tiny)
+    second, fourth = _differences(solution, last, 2) / 12, _differences(solution, last, 4) / 90
+    return second, max(fourth, _differences(solution, 0, 4) / 90, np.finfo(float).tiny)
+
+
+def _differences(solution: Any, number: int, order: int) -> float:
+    """Return ∑_k ∫|δ_kᵐ u| of a stored field."""
+    grid, u = solution.discretisation.grid, solution.fields[number].values
+    return grid.volume * float(sum(np.abs(np.diff(u, n=order, axis=k)).sum() for k in range(u.ndim)))
 
 
 def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> Iterator[Second]:
@@ -207,7 +216,7 @@ def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> 
     (most,) = solution.discretisation.grid.cells
     fixed = isinstance(solution.start, Field)  # which is one on its own grid
     seems = max(second if lowest else fourth, STEPPED[0] * _asked(solution) ** STEPPED[1])
-    n = most if fixed else _fewer(most, seems, fourth, int(FINEST * most) if lowest else most)
+    n = most if fixed else _fewer(most, seems, fourth, int(FINEST * most) if lowest else most, SAFELY)
     aim = max(IN_TIME * seems, SMALL)
     for _ in range(TRIES):
         yield Second(replace(space, grid=replace(space.grid, cells=(n,))), (), None, "panels", aim)
@@ -221,9 +230,22 @@ def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> 
             return
 
 
-def _fewer(n: int, first: float, fourth: float, most: int) -> int:
+def behind_walls(solution: Any, last: int, allowed: float) -> Second:
+    """Return a second solve in the box with reflecting walls, which may owe so much."""
+    space: Any = solution.discretisation
+    order = 4 if float(solution.equation.diffusivity(float(solution.times[0]))) > 0 else 2
+    inside = replace(space, order=order, walls="reflecting")
+    if not is_banded(inside, solution.equation):
+        return Second(inside, (SHARP.pieces,), SHARP.rtol)
+    (n,) = space.grid.cells
+    cells = n if isinstance(solution.start, Field) else _fewer(n, allowed, _seen(solution, last)[1], n, SAFELY)
+    where = replace(inside, grid=replace(space.grid, cells=(cells,)))
+    return Second(where, (), None, "panels", max(IN_TIME * allowed, SMALL * IN_TIME))
+
+
+def _fewer(n: int, first: float, fourth: float, most: int, below: float = FAR_BELOW) -> int:
     """Return how many cells a scheme of order four needs, which for n owes `fourth`, beside a solve that owes so much."""
-    return min(most, max(FEWEST, _even(n / (first / (FAR_BELOW * fourth)) ** 0.25)))
+    return min(most, max(FEWEST, _even(n / (first / (below * fourth)) ** 0.25)))
 
 
 def _hasty(solution: Any, last: int, better: Second, sharpest: float) -> Iterator[Second]:
