@@ -53,13 +53,12 @@ class Placed:
             if self.precision == "full":
                 parts.append(np.swapaxes(away, 1, 2) @ away)
             elif self.precision == "low-rank":
-                _, values, axes = np.linalg.svd(away, full_matrices=False)
-                values = values**2
+                values, axes = _leading(away)
                 rank = min(self.rank, values.shape[1])
                 rest = values[:, rank:].sum(axis=1) / (d - rank)
                 parts.append(np.repeat(rest[:, None], d, axis=1))
                 length = np.sqrt(np.maximum(values[:, :rank] - rest[:, None], 0))
-                factors.append(np.swapaxes(axes[:, :rank], 1, 2) * length[:, None, :])
+                factors.append(axes[:, :, :rank] * length[:, None, :])
             else:
                 parts.append((away**2).sum(axis=1))
         return np.concatenate(parts), np.concatenate(factors) if factors else None
@@ -82,3 +81,15 @@ class Placed:
                 np.zeros((*diagonal.shape, 0)) if factors is None else np.sqrt(1 - shrinkage) * scale * factors,
             )
         return GaussianMixture(self.weights, self.centres, covariances)
+
+
+def _leading(away: Array) -> tuple[Array, Array]:
+    """Return eigenvalues (m, r), falling, and eigenvectors (m, d, r) of AᵀA for many A (m, n, d), r the least of n and d.
+
+    Where there are more rows than columns, those of the small matrices AᵀA: a tenth of the time of a decomposition of A.
+    """
+    if away.shape[1] <= away.shape[2]:
+        _, values, axes = np.linalg.svd(away, full_matrices=False)
+        return values**2, np.swapaxes(axes, 1, 2)
+    values, axes = np.linalg.eigh(np.swapaxes(away, 1, 2) @ away)
+    return np.maximum(values[:, ::-1], 0.0), axes[:, :, ::-1]
