@@ -61,6 +61,7 @@ class OperatorInformed:
     moments: Array = field(init=False, repr=False)
     clock: Callable[[float], float] = field(init=False, repr=False)
     _kept: Recent[tuple[Array, Array, Array, float]] = field(default_factory=lambda: Recent(64), init=False, repr=False)
+    _chosen: dict[int, float] = field(default_factory=dict[int, float], init=False, repr=False)
 
     def __post_init__(self) -> None:
         samples = np.asarray(self.samples, dtype=float)
@@ -144,15 +145,23 @@ class OperatorInformed:
         """Return the given ridge, or the cross-validated one, interpolated in log τ."""
         if self.ridge is not None:
             return self.ridge
-        places, values = self._ridges
-        return math.exp(float(np.interp(math.log(max(tau, 1e-300)), places, values)))
+        nodes = np.log(self._nodes)
+        here = math.log(max(tau, 1e-300))
+        first = int(np.clip(np.searchsorted(nodes, here) - 1, 0, NODES - 2))
+        beside = slice(first, first + 2)  # no other is asked for
+        return math.exp(float(np.interp(here, nodes[beside], np.log([self._ridge(k) for k in range(NODES)[beside]]))))
 
     @cached_property
-    def _ridges(self) -> tuple[Array, Array]:
-        """Logarithms of times of the generator and of the ridges chosen there."""
+    def _nodes(self) -> Array:
+        """Times of the generator at which ridges are chosen."""
         end = self.clock(self.process.horizon)
-        nodes = np.geomspace(1e-4 * end, end, NODES)
-        return np.log(nodes), np.log([self.choose_ridge(float(node)) for node in nodes])
+        return np.geomspace(1e-4 * end, end, NODES)
+
+    def _ridge(self, node: int) -> float:
+        """Return the ridge chosen at a node, chosen once."""
+        if node not in self._chosen:
+            self._chosen[node] = self.choose_ridge(float(self._nodes[node]))
+        return self._chosen[node]
 
     def _at(self, t: float) -> tuple[Array, Array, Array, float]:
         return self._kept(t, lambda: self._solved(t))

@@ -132,22 +132,23 @@ def _carried(system: Linear, u: Array, dt: float, tolerance: float) -> Array:
         return float(over_ranks(comm, a @ multiply(system.M, b), MPI.SUM))
 
     size = np.sqrt(dot(u, u))
-    basis, T, before = [u / size], np.zeros((DEEPEST, DEEPEST)), np.zeros(0)
+    basis, T, before = np.empty((DEEPEST + 1, len(u))), np.zeros((DEEPEST, DEEPEST)), np.zeros(0)
+    basis[0] = u / size
     for m in range(DEEPEST):
-        w = system.solve(basis[m], 0.0, gamma)
+        w, known = system.solve(basis[m], 0.0, gamma), basis[: m + 1]
         for _ in range(2):  # twice is enough
-            shares = np.array([dot(v, w) for v in basis])
+            shares = np.asarray(over_ranks(comm, known @ multiply(system.M, w), MPI.SUM))
             T[: m + 1, m] += shares
-            w = w - np.stack(basis, axis=1) @ shares
+            w = w - shares @ known
         rest = np.sqrt(dot(w, w))
         values, turn = np.linalg.eigh(0.5 * (T + T.T)[: m + 1, : m + 1])
         fading = np.exp(dt / gamma * (1 - 1 / np.clip(values, 1e-300, 1.0)))
         found = turn @ (fading * turn[0])
         moved = np.linalg.norm(found - np.pad(before, (0, len(found) - len(before))))
         if rest <= EPS or (m >= LEAST and moved <= tolerance * np.linalg.norm(found)):
-            return size * (np.stack(basis, axis=1) @ found)
+            return size * (found @ known)
         before, T[m + 1 : m + 2, m] = found, rest
-        basis.append(w / rest)
+        basis[m + 1] = w / rest
     raise RuntimeError(
         f"diffusion over τ = {dt:.3g} did not settle in {DEEPEST} resolvents (the last moved it by {moved:.1e} of its "
         f"norm, allowed {tolerance:.1e}); take a larger tolerance or more times in between"
