@@ -169,7 +169,7 @@ def _room(march: _Reverse, score: Score, grid: CartesianGrid, rtol: float, large
     looked = (process.horizon - run * np.linspace(0, 1, LOOKS)[1:-1]).tolist()
     chosen, inside = GROWTH[0], np.nan
     for trial in GROWTH:
-        box = _grown(coarse, trial)
+        box = grown(coarse, trial)
         found = march.laws(score, box, 2 * rtol, looked)
         if trial == 1.0 and max(box.outer_share(values) for values in found) <= largest_leak:
             break
@@ -356,7 +356,7 @@ def on_half_grid(process: LinearProcess, law: Induced) -> Induced:
 
 def marched_box(process: LinearProcess, grid: CartesianGrid, room: Room, largest_leak: float = 1e-4) -> CartesianGrid:
     """Return the box of the march around `grid`, cells of the same size and place, for an SDE's law in that room."""
-    return _grown(_around(grid, *prior_of(process, grid.dimension).box(1 - 0.1 * largest_leak)), room.growth)
+    return grown(_around(grid, *prior_of(process, grid.dimension).box(1 - 0.1 * largest_leak)), room.growth)
 
 
 def _around(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:
@@ -371,7 +371,7 @@ def _around(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:
     return _padded(grid, below, above)
 
 
-def _grown(grid: CartesianGrid, factor: float) -> CartesianGrid:
+def grown(grid: CartesianGrid, factor: float) -> CartesianGrid:
     """Return the box `factor` times as wide about the same middle, cells of the same size and place."""
     extra = [
         0 if periodic else round((factor - 1) * n / 2) for n, periodic in zip(grid.cells, grid.periodic, strict=True)

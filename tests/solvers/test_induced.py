@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
-from mfgpde.solvers.induced import _grown
+from mfgpde.solvers.induced import grown
 
 OU = mfg.OrnsteinUhlenbeck(horizon=9.0)
 BOX = mfg.CartesianGrid.cube(4.5, 64, 2)
@@ -94,7 +94,7 @@ def test_stages_are_stored_latest_first():
 @pytest.mark.parametrize("factor", [1.5, 2.0, 4.0])
 def test_a_grown_box_is_so_much_wider_about_the_same_middle_with_the_same_cells(factor):
     grid = mfg.CartesianGrid((-1.0, 2.0), (3.0, 5.0), (40, 60))
-    wide = _grown(grid, factor)
+    wide = grown(grid, factor)
     np.testing.assert_allclose(wide.spacing, grid.spacing, rtol=1e-13)
     np.testing.assert_allclose(np.add(wide.lower, wide.upper), np.add(grid.lower, grid.upper), atol=1e-13)
     np.testing.assert_allclose(wide.lengths, factor * np.array(grid.lengths))
