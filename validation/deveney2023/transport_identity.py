@@ -24,6 +24,17 @@ DELTA = {"VP": 2e-10, "OU": 4e-11}
 """what the tolerance leaves, more of it under ten times the noise"""
 
 
+KEPT = {}
+"""integrals along characteristics by all that they depend on: a sign or factor of R asks for the same"""
+
+
+def kept(key, make):
+    """Return what was made for this key the first time."""
+    if key not in KEPT:
+        KEPT[key] = make()
+    return KEPT[key]
+
+
 @claim.measure
 def transport(level, rng, residual=1.0, along=1.0):
     findings = []
@@ -37,12 +48,19 @@ def transport(level, rng, residual=1.0, along=1.0):
             ode, equation = mfg.Continuity.probability_flow(process, phi), mfg.LogDensity.of(process)
             x = rng.normal(scale=1.2, size=(40, d))
 
-            def both(rtol, phi=phi, prior=prior, ode=ode, equation=equation, x=x, T=T):
-                end, R = mfg.solvers.flow(
-                    ode, x, STOP, T, integrand=lambda y, t: equation.residual(phi, along * y, t), rtol=rtol
-                )
+            def both(rtol, phi=phi, prior=prior, ode=ode, equation=equation, x=x, T=T, key=(name, d)):
+                def carried():
+                    return mfg.solvers.flow(
+                        ode, x, STOP, T, integrand=lambda y, t: equation.residual(phi, along * y, t), rtol=rtol
+                    )
+
+                def generated():
+                    return mfg.solvers.log_density(ode, prior.log_density, x, T, STOP, rtol=rtol)
+
+                asked = (*key, rtol, x.tobytes())
+                end, R = kept((*asked, along), carried)
                 right = phi.potential(end, T) - prior.log_density(end) - residual * R
-                left = phi.potential(x, STOP) - mfg.solvers.log_density(ode, prior.log_density, x, T, STOP, rtol=rtol)
+                left = phi.potential(x, STOP) - kept(asked, generated)
                 return left, left - right
 
             left, defect = both(FINE)
