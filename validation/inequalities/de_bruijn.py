@@ -182,7 +182,7 @@ def decay(level, rng, dissipation=1.0, rate=1.0):
         for d in (1, 2):
             cells = Level(level).pick({1: 280, 2: 116}, {1: 320, 2: 144}, {1: 480, 2: 192})[d]
             for law in (mixture(rng, d), mfg.gaussian(np.array([1.1, -0.4][:d]), variance * np.eye(d))):
-                exact, grids = mfg.ExactScore(process, law), (cells, 3 * cells // 4)
+                exact, grids = mfg.ExactScore(process, law), (cells, 7 * cells // 8)
                 values = [[against(exact.at(s), variance, n) for s in (0.0, t)] for n in grids]
                 times = 0.5 * t * (nodes + 1)
                 lost = [dissipated(process, exact, variance, n, times) @ (0.5 * t * weights) for n in grids]
