@@ -117,7 +117,7 @@ def sampled(level, rng, variance=1.0, spread=None, twisted=1.0):
         law = mfg.marginal(PROCESS, after, 1.0)
         model = Twisted(blobs, y, 0.0) if spread is None else mfg.ExactScore(PROCESS, after)
         driven = laws.refined(lambda n, m=model, s=law: laws.by_sde(PROCESS, m, s.density, 4.0, n), cells)
-        biases.append(laws.apart(driven, (laws.known(after.density), 0.0)))
+        biases.append(laws.apart(driven, (laws.known(after.density), 0.0), at))
         for t in (0.1, 0.4):
             noised, x = mfg.marginal(PROCESS, after, t), np.linspace(-2, 2, 41)
             exact = mfg.marginal(PROCESS, blobs, t).score(x[:, None])[:, 0] + twisted * twist(blobs, y, x, t)

@@ -80,8 +80,9 @@ def composed(level, rng, weight=1.0, exponents=None):
             start = partial(m.density, t=process.horizon)
             return laws.refined(lambda n: laws.by_sde(process, m, start, box, n, rate=rate), cells)
 
-        plain = laws.apart(found(None), target)
-        repaired = laws.off(found(model.rate)[0], target[0], f"{cells // 2} and {cells} cells")
+        at = f"{cells // 2} and {cells} cells"
+        plain = laws.apart(found(None), target, at)
+        repaired = laws.off(found(model.rate)[0], target[0], at)
         cared = mfg.exact(CARED, "what one would care about")
         findings.append(at_least(f"{name} {kind}: W₂ without weights", plain, cared, resolution=6e-3))
         # δ: grids of 100 and 200 cells, extrapolated; a twentieth of what is repaired

@@ -5,6 +5,7 @@ KL(p_T‖π); an error ε of the score, constant in space, costs at most ε²∫
 h, since the law is of order one: bounds of path measures, which see order one, are not sharp here.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -56,18 +57,20 @@ def mismatch(horizon):
 
 @cache
 def divergence(horizon, steps, error=0.0, prior=False):
-    """Return KL(p₀‖q₀) as an estimate."""
+    """Return KL(p₀‖q₀) of so many steps on so many cells; the bar holds what half of the cells would make of it."""
     process = mfg.OrnsteinUhlenbeck(horizon=horizon)
     exact = mfg.ExactScore(process, DATA)
     model = mfg.samplers.Model(process, Wrong(exact, error))
     start = mfg.samplers.prior(model) if prior else exact.at(horizon)
     times = mfg.samplers.Uniform(power=2.0).times(process, steps)
-    return mfg.samplers.generated_law(mfg.samplers.EulerMaruyama(), model, times, start).against(DATA).kl
+    found = mfg.samplers.generated_law(mfg.samplers.EulerMaruyama(), model, times, start).against(DATA).kl
+    return replace(found, kind=mfg.Kind.BOUND, at=f"{steps} steps, {mfg.samplers.generated.CELLS_1D} cells")
 
 
-def slope(a, b, factor, at):
+def slope(a, b, factor, what=""):
     """Return log(a/b)/log(factor) between two parameters, with what the bars of both make of it."""
     bar = (a.half_width / a.value + b.half_width / b.value) / np.log(factor)
+    at = " and ".join(one for one in (what, *dict.fromkeys((a.at, b.at))) if one)
     return mfg.Estimate(
         float(np.log(a.value / b.value) / np.log(factor)), bar, min(a.kind, b.kind), "log of errors", at
     )
@@ -81,7 +84,7 @@ def parts(level, steps_order=2.0, error_order=2.0, share=1.0, rate=2.0):
     """
     n = Level(level).pick(60, 120, 240)
     coarse, fine = divergence(2.0, n), divergence(2.0, 2 * n)
-    in_steps = slope(coarse, fine, 2.0, f"{n} and {2 * n} steps")
+    in_steps = slope(coarse, fine, 2.0)
     large, small = divergence(2.0, 8 * n, 0.4), divergence(2.0, 8 * n, 0.2)
     in_error = slope(large, small, 2.0, "errors 0.4 and 0.2 of the score")
     D = 0.5 * float(mfg.OrnsteinUhlenbeck(horizon=2.0).diffusion(0.0)) ** 2

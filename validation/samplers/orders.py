@@ -1,6 +1,6 @@
 """Every scheme has its order in W₂ on levels at equal distances in log(α/σ); two steps a level lose theirs on levels in time.
 
-Laws are computed by quantiles or by push-forward and blur: the bars are of these, and of slopes that still move.
+Laws are computed by quantiles or by push-forward and blur: orders are at these levels or cells, and at finite numbers of steps.
 """
 
 from functools import cache
@@ -26,6 +26,9 @@ SCHEMES = {
 }  # fmt: skip
 """and δ of their orders: how far slopes at finite numbers of steps are from them"""
 
+LEVELS, CELLS = (f"{mfg.samplers.generated.LEVELS_1D} levels", f"{mfg.samplers.generated.CELLS_1D} cells")
+"""of laws without noise, and with"""
+
 
 @cache
 def errors(sampler, levels, counts, stop):
@@ -40,12 +43,15 @@ def errors(sampler, levels, counts, stop):
     return found
 
 
-def slope(found, counts):
-    """Return the slope between errors at the last two numbers of steps, one twice the other; its bar: the errors' own."""
+def slope(found, counts, where):
+    """Return the slope between errors at the last two numbers of steps, one twice the other, of laws on so many levels or cells.
+
+    Its bar holds what half of these would make of it.
+    """
     a, b = found[-2:]
     own = -sum(np.log1p(-one.half_width / one.value) for one in (a, b)) / np.log(2)
-    where = f"{counts[-2]} and {counts[-1]} steps"
-    return mfg.Estimate(float(np.log2(a.value / b.value)), own, min(a.kind, b.kind), "log₂ of errors", where)
+    at = f"{counts[-2]} and {counts[-1]} steps, {where}"
+    return mfg.Estimate(float(np.log2(a.value / b.value)), own, mfg.Kind.BOUND, "log₂ of errors", at)
 
 
 @claim.measure
@@ -57,14 +63,14 @@ def orders(level, claimed=0, late="uniform"):
         sampler = mfg.samplers.SAMPLERS[name]()
         counts = tuple(first * 2**k for k in range(3)) if sampler.order < 3 else (20, 40, 80)
         found = errors(name, "logsnr", counts, STOP)
-        seen = slope(found, counts)
+        seen = slope(found, counts, CELLS if sampler.stochastic else LEVELS)
         stated = mfg.exact(float(sampler.order + claimed), "as stated")
         findings.append(equal(f"{name}: order", seen, stated, resolution=small))
         series.append(Series(name, "steps", counts, "W2", [one.value for one in found]))
     counts = (80, 160, 320)
     found = errors("dpmsolver-multistep", late, counts, 1e-9 if late == "uniform" else STOP)
     series.append(Series("dpmsolver-multistep, levels in time", "steps", counts, "W2", [one.value for one in found]))
-    seen = slope(found, counts)
+    seen = slope(found, counts, LEVELS)
     findings.append(
         at_most("two steps a level, levels in time: order", seen, mfg.exact(1.7, "below two"), resolution=0.05)
     )
