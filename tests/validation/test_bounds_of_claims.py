@@ -12,6 +12,7 @@ ROOT = Path(mfg.__file__).parents[1] / "validation"
 stopping = load_module(ROOT / "samplers" / "early_stopping.py")
 steps = load_module(ROOT / "samplers" / "euler_maruyama.py")
 clipping = load_module(ROOT / "samplers" / "clipping.py")
+concavity = load_module(ROOT / "inequalities" / "weak_log_concavity.py")
 bridge = load_module(ROOT / "zhang2023" / "schroedinger_bridge.py")
 
 
@@ -62,3 +63,13 @@ def test_the_bridges_variance_is_that_of_gaussians(kappa):
     assert truth in found
     assert found.half_width < 0.01 * truth
     assert truth not in bridge.excess(1.02 * kappa, 160, 1.0)
+
+
+@pytest.mark.parametrize("v", [0.3, 0.9, 2.0])
+def test_two_laws_of_one_blob_part_as_their_means_do(v):
+    late, early = 2.5, 0.3
+    grown = 0.5 * np.log((np.exp(2 * late) + v - 1) / (np.exp(2 * early) + v - 1))  # ∫dt/V
+    found = concavity.drawn_together(v, 1 / v, late, early, 1.0, True)
+    assert np.exp(late - early - 2 * grown) in found
+    assert 1.0 in concavity.drawn_together(v, 1 / v, late, early, 1.0, False)
+    assert 1.0 not in concavity.drawn_together(v, 1.05 / v, late, early, 1.0, False)

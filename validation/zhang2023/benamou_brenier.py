@@ -68,7 +68,7 @@ def transport(level, time=1.0, mixed=False):
         + rough.discrete_optimum.half_width
     )
     cost = mfg.Estimate(
-        fine.discrete_optimum.value, bar, mfg.Kind.EXTRAPOLATED, f"gap, and change from {sizes[0]}² to {sizes[1]}²"
+        fine.discrete_optimum.value, bar, mfg.Kind.BOUND, f"gap, and change from {sizes[0]}²", f"{sizes[1]}² cells"
     )
     # the density is where the cost is flat: an L¹ error of the root of the gap
     near = mfg.Estimate(
