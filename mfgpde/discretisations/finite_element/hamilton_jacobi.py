@@ -46,7 +46,8 @@ class HamiltonJacobiSystem:
     def frozen(self, t0: float, t1: float) -> HamiltonJacobiSystem:
         """Return the system with coefficients of the middle of the step: an error of O((t1 − t0)³)."""
         pinned = HamiltonJacobiSystem(self.equation, self.space, self.walls, 0.5 * (t0 + t1), work=self.work)
-        pinned.__dict__ |= {"parts": self.parts, "matrix": self.matrix, "solve_mass": self.solve_mass}  # made once
+        made_once = ("parts", "blank", "matrix", "solve_mass")
+        pinned.__dict__ |= {name: getattr(self, name) for name in made_once}
         return pinned
 
     @cached_property
@@ -67,6 +68,11 @@ class HamiltonJacobiSystem:
         slope = space.at_quadrature((space.gdim,))
         form = fem.form(ufl.inner(slope, ufl.grad(space.trial)) * space.test * space.dx)
         return space.matrix(fem.form(flux)), slope, form
+
+    @cached_property
+    def blank(self) -> Any:
+        """A matrix of zeros whose entries are where those of the slopes' form are: finding the places takes long."""
+        return self.space.matrix(self.parts[2])
 
     def weak(self, u: Array, t: float) -> Array:
         """Return the right-hand side tested with all test functions of this rank."""
@@ -123,10 +129,11 @@ class HamiltonJacobiSystem:
         t = t if self.instant is None else self.instant
         laplacian, holder, form = self.parts
         self.space.fill(holder, self._slopes(u, t))
-        J = petsc_forms.assemble_matrix(form)
+        J = self.blank.duplicate()
+        petsc_forms.assemble_matrix(J, form)  # pyright: ignore[reportArgumentType]
         J.assemble()
         J.scale(shift)
-        same = PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN
+        same = PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN
         J.axpy(shift * float(self.equation.diffusivity(t)), laplacian, structure=same)
         J.axpy(1.0, self.space.mass, structure=same)
         if self.walls == "absorbing":
