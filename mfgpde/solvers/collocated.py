@@ -57,6 +57,11 @@ class Panel(Span):
         """The degree in s."""
         return self.pieces
 
+    @property
+    def looks(self) -> int:
+        """Two thirds of the degree: more see no more of a residual that misses little in time."""
+        return max(4, (2 * self.pieces) // 3)
+
     def weights(self, s: Array) -> tuple[Array, Array]:
         """Return the rows that make the polynomial and its derivative in s of the values, (n, s + 1) each."""
         basis = legendre.legvander(2 * np.asarray(s) - 1, self.pieces) @ nodes(self.pieces)[2]

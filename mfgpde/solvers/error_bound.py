@@ -40,8 +40,14 @@ WORTH = 0.5
 """of a bound: where what leaves the box and the distance of both solves are less, walls are what it owes to"""
 ROUNDING = 1e-12
 """of the mass: what sums over cells may be off by"""
+SMOOTH = 0.5
+"""of what a second solve may owe: if polynomials miss no more in time, so many fewer looks see what is left"""
 EASILY = 0.1
 """of that, what a polynomial in time may miss of the scheme's own rate"""
+EASY = 1.0
+"""the same where fields are those of steps, and a residual at more times is dear"""
+DEAR = 2.0
+"""of the distance of both solves: what the second may owe in more than one dimension, where another try is"""
 
 
 @dataclass(frozen=True)
@@ -208,7 +214,10 @@ def error_bound(
         best = found if best is None or found.value < best.value else best
         gap = best.parts["second solve"]
         owed = min(came.owed, came.missed) if second.hasty in ("steps", "times") else came.owed
-        if owed <= max(enough(gap), PATIENT * gap if second.hasty in ("cells", "times") else 0.0):
+        patient = (
+            PATIENT if second.hasty in ("cells", "times") else DEAR if first.dimension > 1 and second.hasty else 0.0
+        )
+        if owed <= max(enough(gap), patient * gap):
             break
         if (
             by is None and _behind_walls(solution, *ends) <= WORTH * gap
@@ -262,26 +271,32 @@ def _in_time(
     if second.aim is not None:
         names = (float(t) for t in sorted({*breaks, *cuts}) if begin < t < end)
         return collocated(solution.equation, work.space, solution.start, [begin, *names, end], second.aim)
-    missed, least, parts = np.inf, None, []
+    spanned = [spans(begin, end, sorted({*breaks, *cuts}), max(4, n // count), second.power) for n in second.pieces]
+    asked = [np.unique(np.concatenate([one.times for one in between])).tolist() for between in spanned]
     fields: dict[float, Array] = {}
     rates: dict[float, Array] = {}
 
     def rate(u: Array, t: float) -> Array:
         return rates[t] if t in rates else rates.setdefault(t, work.rate(u, t))
 
-    for pieces in second.pieces:
-        between = spans(begin, end, sorted({*breaks, *cuts}), max(4, pieces // count))
-        times = np.unique(np.concatenate([one.times for one in between])).tolist()
+    if not second.by_kernel(solution):  # which finds each field by itself; a march stores them on its way
+        times = np.unique(np.concatenate(asked))
+        fields = dict(zip(times.tolist(), second.fields(solution, times, breaks), strict=True))
+    missed, parts = np.inf, []
+    easily = EASILY if second.by_kernel(solution) else EASY
+    for between, times in zip(spanned, asked, strict=True):
         fresh = [times[0], *(t for t in times[1:] if t not in fields)]  # more pieces share times with fewer
-        fields |= dict(zip(fresh, second.fields(solution, np.array(fresh), breaks), strict=True))
-        parts = interpolated(between, fields, rate)
-        if pieces == second.pieces[-1]:
+        if len(fresh) > 1:
+            fields |= dict(zip(fresh, second.fields(solution, np.array(fresh), breaks), strict=True))
+        more = interpolated(between, fields, rate)
+        now = work.missed(more)
+        if now > 0.5 * missed:  # of the steps by then, which more times see as well
+            parts, missed = (more, now) if second.by_kernel(solution) else (parts, missed)
             break
-        before, missed = missed, work.missed(parts)
-        least = allowed(fields[end]) if least is None else least  # the last field stays, by an exact kernel
-        if missed <= EASILY * least or missed > 0.5 * before:
+        parts, missed = more, now
+        if missed <= easily * allowed(fields[end]):  # the last field stays
             break
-    return parts, np.nan
+    return parts, missed
 
 
 def _bound(
@@ -292,8 +307,15 @@ def _bound(
     begin, end = float(solution.times[0]), float(solution.times[last])
     grid = work.space.grid
 
+    gaps: dict[int, float] = {}
+
     def apart(field: Array) -> float:
-        return asked.apart(work.space, field, work.nodes, work.density)
+        known = gaps.get(id(field))
+        return (
+            gaps.setdefault(id(field), asked.apart(work.space, field, work.nodes, work.density))
+            if known is None
+            else known
+        )
 
     parts, missed = _in_time(solution, work, second, (begin, end), breaks, lambda field: enough(apart(field)))
     first, latest = parts[0].values[0], parts[-1].values[-1]
@@ -307,8 +329,8 @@ def _bound(
         moment = far + grown(solution.equation, work.space.grid, begin, end, start + residual, square + moment)
     except NotEnclosed as problem:
         sampled, moment = str(problem), np.inf
-        residual, wall = work.sampled(parts)
         start, gap = work.start(first), apart(latest)
+        residual, wall = work.sampled(parts, smooth=missed <= SMOOTH * enough(gap))
     found = {
         "start": start,
         "residual": residual,
@@ -327,8 +349,6 @@ def _bound(
     else:
         moment = np.inf
     owed = start + residual + wall
-    if second.hasty in ("steps", "times"):
-        missed = work.missed(parts)
     return ErrorBound(work.name, found, sampled, asked, moment), Tried(gap, owed, min(missed, owed))
 
 

@@ -44,7 +44,9 @@ class Span:
     @property
     def shares(self) -> Array:
         """The stored s, from 0 to 1."""
-        return 0.5 - 0.5 * np.cos(np.pi * np.arange(self.pieces + 1) / self.pieces)
+        return 0.5 - 0.5 * np.cos(
+            np.pi * (np.arange(self.pieces + 1) / self.pieces)
+        )  # those of 2m hold those of m, to the bit
 
     @property
     def times(self) -> Array:
@@ -57,6 +59,11 @@ class Span:
     def degree(self) -> int:
         """The degree in s."""
         return 2 * self.pieces + 1
+
+    @property
+    def looks(self) -> int:
+        """The number of times at which a residual is looked at that misses little in time: it is smooth then."""
+        return self.pieces + 2
 
     def time(self, s: Array | float) -> Array:
         """Return the time at s."""
@@ -92,10 +99,10 @@ class InTime:
         return value, rate / self.span.slope(s).reshape(-1, *[1] * (self.values.ndim - 1))
 
 
-def spans(begin: float, end: float, breaks: Sequence[float], pieces: int) -> list[Span]:
+def spans(begin: float, end: float, breaks: Sequence[float], pieces: int, power: int = 2) -> list[Span]:
     """Return the spans between breaks."""
     inner = [t for t in breaks if begin < t < end]
-    return [Span(a, b, pieces) for a, b in pairwise([begin, *inner, end])]
+    return [Span(a, b, pieces, power) for a, b in pairwise([begin, *inner, end])]
 
 
 def interpolated(

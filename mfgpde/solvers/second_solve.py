@@ -94,13 +94,19 @@ class Second:
     """None as in the first solve"""
     hasty: str = ""
     """of what the next try has more: "cells", "steps", "cells and steps" or "times"; nothing where that is not known"""
+    power: int = 2
+    """of s in time: two where times are denser at the start"""
     aim: float | None = None
     """what its polynomials may miss in time, where they are found by collocation and not by steps"""
+
+    def by_kernel(self, solution: Any) -> bool:
+        """Say whether its fields are those of an exact kernel."""
+        return isinstance(self.space, Spectral) and self.rtol is not None and has_kernel(solution.equation)
 
     def fields(self, solution: Any, times: Array, breaks: Sequence[float]) -> list[Array]:
         """Return the fields at all times."""
         equation = solution.equation
-        if isinstance(self.space, Spectral) and self.rtol is not None and has_kernel(equation):
+        if self.by_kernel(solution):
             grid: Any = self.space.grid
             start, process = initial_function(equation, solution.start, grid), process_of(equation)
             values = np.asarray(start(self.space.grid.points), dtype=float)
@@ -169,11 +175,14 @@ def candidates(
         if panels:
             yield from _in_panels(solution, last, better.space, tried)
             return
+        if _sharpens(solution, last):
+            better = replace(better, power=1)
         if pieces is None and isinstance(space, FiniteVolume) and better.space != space:
             yield from _hasty(solution, last, better, aim.rtol if loose else _asked(solution))
         if pieces is None:
-            yield replace(better, hasty="times")
-            better = replace(better, pieces=(2 * better.pieces[0],))
+            (fewest,) = better.pieces
+            yield replace(better, hasty="times", pieces=(fewest, 2 * fewest))
+            better = replace(better, pieces=(2 * fewest,))
         yield better
         return
     grids = _grids(space.grid)
@@ -203,6 +212,13 @@ def _seen(solution: Any, last: int) -> tuple[float, float]:
     return second, max(fourth, _differences(solution, 0, 4) / 90, np.finfo(float).tiny)
 
 
+def _sharpens(solution: Any, last: int) -> bool:
+    """Say whether a density is smoother at its start than at its end, as generated ones are: no time is denser then."""
+    return isinstance(solution.equation, FokkerPlanck) and (
+        _differences(solution, 0, 4) < _differences(solution, last, 4)
+    )
+
+
 def _differences(solution: Any, number: int, order: int) -> float:
     """Return ∑_k ∫|δ_kᵐ u| of a stored field."""
     grid, u = solution.discretisation.grid, solution.fields[number].values
@@ -219,7 +235,7 @@ def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> 
     n = most if fixed else _fewer(most, seems, fourth, int(FINEST * most) if lowest else most, SAFELY)
     aim = max(IN_TIME * seems, SMALL)
     for _ in range(TRIES):
-        yield Second(replace(space, grid=replace(space.grid, cells=(n,))), (), None, "panels", aim)
+        yield Second(replace(space, grid=replace(space.grid, cells=(n,))), (), None, "panels", aim=aim)
         found, before = tried[-1], (n, aim)
         if found.missed > SPARE * SPARE * found.enough:
             aim = min(aim, SPARE * SPARE * found.enough)
@@ -240,7 +256,7 @@ def behind_walls(solution: Any, last: int, allowed: float) -> Second:
     (n,) = space.grid.cells
     cells = n if isinstance(solution.start, Field) else _fewer(n, allowed, _seen(solution, last)[1], n, SAFELY)
     where = replace(inside, grid=replace(space.grid, cells=(cells,)))
-    return Second(where, (), None, "panels", max(IN_TIME * allowed, SMALL * IN_TIME))
+    return Second(where, (), None, "panels", aim=max(IN_TIME * allowed, SMALL * IN_TIME))
 
 
 def _fewer(n: int, first: float, fourth: float, most: int, below: float = FAR_BELOW) -> int:
@@ -262,7 +278,10 @@ def _hasty(solution: Any, last: int, better: Second, sharpest: float) -> Iterato
         pieces, fewer = pieces + (2 if grid.dimension == 1 else 0), replace(grid, cells=cells)
         where = replace(better.space, grid=fewer)
         more = (("cells", cells != grid.cells), ("steps", rtol > sharpest))
-        yield Second(where, (pieces,), max(rtol, sharpest), " and ".join(name for name, has in more if has))
+        hasty = " and ".join(name for name, has in more if has)
+        yield replace(
+            better, space=where, pieces=(pieces, 2 * pieces, 4 * pieces), rtol=max(rtol, sharpest), hasty=hasty
+        )
 
 
 def _asked(solution: Any) -> float:

@@ -195,7 +195,7 @@ def test_a_bound_below_the_negative_part_is_no_bound(monkeypatch):
         raise NotEnclosed("for a reason")
 
     monkeypatch.setattr("mfgpde.solvers.residual.Residual.bounded", refuse)
-    monkeypatch.setattr("mfgpde.solvers.residual.Residual.sampled", lambda *a: (0.0, 0.0))
+    monkeypatch.setattr("mfgpde.solvers.residual.Residual.sampled", lambda *a, **k: (0.0, 0.0))
     monkeypatch.setattr("mfgpde.solvers.residual.Residual.start", lambda *a: 0.0)
     monkeypatch.setattr("mfgpde.solvers.first_solve.GridField.apart", lambda *a: 0.0)
     raised = solution.error_bound(by=solution.discretisation)
