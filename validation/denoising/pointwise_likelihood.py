@@ -4,11 +4,14 @@ z = √γ x + ε: −log p(x) = (d/2) log 2πe + ½∫(E|x − x̂(z, γ)|² −
 denoiser ½∫E|X − x̂|² d SNR is one number for VP, cosine and straight paths between the same end points.
 """
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 from scipy.optimize import brentq
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, equal
+from mfgpde.verify import Claim, Evidence, Level, equal, load_module
 
 claim = Claim(
     statement=(
@@ -21,6 +24,9 @@ claim = Claim(
     coefficients=("integral",),
 )
 
+in_time = load_module(Path(__file__).parent / "_schedules.py")
+NOISE = 4
+"""points of the noise where schedules are compared: what is said of them holds for noise of any law"""
 NODES = {1: (40, 64, 96), 2: (28, 32, 48), 3: (14, 16, 24)}
 REACH = 14.0
 """log γ runs over ±28: the rest of the integral is below e^{−28} times a constant"""
@@ -91,57 +97,34 @@ def time_of(process, log):
     return brentq(lambda t: np.log(snr(process, t)) - log, 1e-6, process.horizon * (1 - 1e-6), xtol=1e-13)
 
 
-def growth(process, t):
-    """Return |d SNR/dt|, by differences of order four."""
-    h = 1e-3 * min(t, process.horizon - t)
-    return abs(8 * (snr(process, t + h) - snr(process, t - h)) - snr(process, t + 2 * h) + snr(process, t - 2 * h)) / (
-        12 * h
-    )
+PATHS = {"VP": mfg.VariancePreserving(), "cosine": mfg.processes.Cosine(), "straight": mfg.processes.Straight()}
 
 
-def error(law, believed, gamma, noise, weights):
-    """Return E|X − x̂|² for X of one law and the denoiser of another."""
-    total = 0.0
-    for share, m, v in zip(law.weights, law.means[:, 0], law.covariances[:, 0, 0], strict=True):
-        # given z of this blob, X is Gaussian about its own mean with variance v/(1 + γv)
-        z = np.sqrt(gamma) * m + np.sqrt(1 + gamma * v) * noise
-        own = (m + v * np.sqrt(gamma) * z) / (1 + gamma * v)
-        total += share * float(weights @ ((own - denoised(believed, z, gamma)) ** 2)[:, 0] + v / (1 + gamma * v))
-    return total
-
-
-def loss(process, law, believed, count, weight_of=None):
-    """Return ½∫E|X − x̂|²|dSNR/dt|dt between SNR e⁴ and e⁻⁴; with the weights of another process at its own times, if given."""
-    u, w = np.polynomial.legendre.leggauss(count)
-    noise, weights = gauss(40, 1)
-
-    def times(one):
-        start, end = time_of(one, 4.0), time_of(one, -4.0)
-        return 0.5 * (end - start) * (u + 1) + start, end - start
-
-    nodes, length = times(process)
-    rates = [growth(process, t) for t in nodes]
-    if weight_of is not None:
-        rates = [growth(weight_of, t) for t in times(weight_of)[0]]
-    errors = [error(law, believed, snr(process, t), noise, weights) for t in nodes]
-    return 0.25 * length * float(w @ np.multiply(rates, errors))
+@cache
+def denoised_in_time(seed):
+    """Return of each schedule panels in time, and the errors of the exact denoiser and of a wrong one, noise on `NOISE` points."""
+    rng, points = np.random.default_rng(seed), gauss(NOISE, 1)
+    law, other, points = drawn(rng, 1), drawn(rng, 1), (points[0][:, 0], points[1])
+    logs = np.linspace(4.0, -4.0, in_time.PANELS + 1)
+    edges = {name: np.array([time_of(process, log) for log in logs]) for name, process in PATHS.items()}
+    return edges, {
+        label: {name: in_time.errors(process, edges[name], law, believed, points) for name, process in PATHS.items()}
+        for label, believed in (("exact", law), ("wrong", other))
+    }
 
 
 def schedules(rng, weighted):
-    """Compare the losses of three schedules, for the exact denoiser and a wrong one."""
-    law, other, findings = drawn(rng, 1), drawn(rng, 1), []
-    vp = mfg.VariancePreserving()
-    paths = {"cosine": mfg.processes.Cosine(), "straight": mfg.processes.Straight()}
-    for label, believed in (("exact", law), ("wrong", other)):
-        for name, process in paths.items():
-            ratios = [
-                loss(process, law, believed, n, None if weighted else vp) / loss(vp, law, believed, n) for n in (32, 24)
-            ]
-            bar = abs(ratios[0] - ratios[1]) + 1e-11
-            ratio = mfg.Estimate(ratios[0], bar, mfg.Kind.EXTRAPOLATED, "24 and 32 nodes in time")
-            # δ: differences of order four for dSNR/dt
+    """Compare the losses of three schedules; without `weighted` all have the weights of VP."""
+    edges, found = denoised_in_time(int(rng.integers(2**32)))
+    findings = []
+    for label, errors in found.items():
+        weights = {name: name if weighted else "VP" for name in PATHS}
+        losses = {name: in_time.loss(PATHS[of], edges[of], errors[name], NOISE) for name, of in weights.items()}
+        for name in ("cosine", "straight"):
+            # δ: ten times what ellipses leave and what is known of the ends
             label_ = f"{label} denoiser: loss of {name} over that of VP"
-            findings.append(equal(label_, ratio, mfg.exact(1.0, "claim"), resolution=2.5e-10))
+            ratio = losses[name] / losses["VP"]
+            findings.append(equal(label_, ratio, mfg.exact(1.0, "claim"), resolution=1e-10))
     return findings
 
 
