@@ -310,15 +310,13 @@ def _bound(
     gaps: dict[int, float] = {}
 
     def apart(field: Array) -> float:
-        known = gaps.get(id(field))
-        return (
-            gaps.setdefault(id(field), asked.apart(work.space, field, work.nodes, work.density))
-            if known is None
-            else known
-        )
+        if id(field) not in gaps:
+            gaps[id(field)] = asked.apart(work.space, field, work.nodes, work.density)
+        return gaps[id(field)]
 
     parts, missed = _in_time(solution, work, second, (begin, end), breaks, lambda field: enough(apart(field)))
     first, latest = parts[0].values[0], parts[-1].values[-1]
+    gap = np.nan
     try:
         if not work.density:
             raise NotEnclosed("the largest value of a residual is sampled")
@@ -329,7 +327,10 @@ def _bound(
         moment = far + grown(solution.equation, work.space.grid, begin, end, start + residual, square + moment)
     except NotEnclosed as problem:
         sampled, moment = str(problem), np.inf
-        start, gap = work.start(first), apart(latest)
+        start, gap = (
+            work.start(first),
+            gap if np.isfinite(gap) else apart(latest),
+        )  # points do not see where signs change
         residual, wall = work.sampled(parts, smooth=missed <= SMOOTH * enough(gap))
     found = {
         "start": start,
