@@ -10,11 +10,14 @@ import numpy as np
 from mfgpde.calibration import drawn
 from mfgpde.calibration.contract import Case
 from mfgpde.core.arrays import Array
-from mfgpde.densities import cell_means
 from mfgpde.discretisations import FiniteVolume, Spectral
 from mfgpde.equations import FokkerPlanck
 from mfgpde.scores import ExactScore
 from mfgpde.solvers import solve
+from mfgpde.solvers.reconstruction import Reconstruction
+
+POINTS = 32
+"""in a cell: of an error that changes its sign there sums are off by less than 1e-3 of its share"""
 
 
 class Residuals:
@@ -28,7 +31,7 @@ class Residuals:
         "solvers.ErrorBound.wasserstein",
         "solvers.ErrorBound.wasserstein_1",
     )
-    remembered = ((0, 86),)
+    remembered = ((0, 27), (0, 86), (0, 144), (0, 167), (0, 233))
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a problem on a line, a direction of time, cells, a scheme and a tolerance."""
@@ -44,12 +47,14 @@ class Residuals:
                 problem.process, problem.law, tuple(np.linspace(stop, stop + time, 7)), space.grid.cells[0]
             )
             space = type(space)(grid)
-        found = solve(equation, space, start, (0.0, time), rtol=float(10 ** rng.uniform(-7.5, -5)))
+        rtol = float(10 ** rng.uniform(-7.5, -2))
+        sharp = rng.random() < 0.3 and float(equation.diffusivity(0.0)) > 0
+        if isinstance(space, FiniteVolume) and sharp:
+            space = FiniteVolume(space.grid, order=4)
+        found = solve(equation, space, start, (0.0, time), rtol=rtol)
         bound, law = found.error_bound(), found.fields[-1]
-        means = isinstance(space, FiniteVolume)
-        exact = cell_means(end, space.grid) if means else np.exp(end.log_density(space.grid.points))
         what = f"{equation.__class__.__name__} of {problem.process!r} by {space!r}"
-        yield Case(f"∫|error|, {what}", bound.estimate, float(space.grid.integrate(np.abs(law.values - exact))), 1e-9)
+        yield Case(f"∫|error|, {what}", bound.estimate, _off(end, law), 1e-9)
 
         def wave(x: Array) -> Array:
             return np.cos(k * x[..., 0])
@@ -64,6 +69,14 @@ class Residuals:
                 first, second = _apart(end, law)
                 yield Case(f"W₂, {what}", bound.wasserstein, second, 1e-6)
                 yield Case(f"W₁, {what}", bound.wasserstein_1, first, 1e-6)
+
+
+def _off(law: Any, found: Any) -> float:
+    """Return ∫|p_h − p| on the whole line, p_h the reconstruction: within cells, too, where it changes its sign."""
+    at = Reconstruction.of(found.discretisation, POINTS)
+    density = np.exp(law.log_density(at.points))
+    outside = max(1.0 - float(np.sum(density * at.weights)), 0.0)
+    return at.norm(at.value(found.values) - density) + outside
 
 
 def _apart(law: Any, found: Any) -> tuple[float, float]:

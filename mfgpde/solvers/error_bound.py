@@ -214,27 +214,29 @@ def error_bound(
         best = found if best is None or found.value < best.value else best
         gap = best.parts["second solve"]
         owed = min(came.owed, came.missed) if second.hasty in ("steps", "times") else came.owed
-        patient = (
-            PATIENT if second.hasty in ("cells", "times") else DEAR if first.dimension > 1 and second.hasty else 0.0
-        )
+        patient = DEAR if first.dimension > 1 and second.hasty else 0.0
+        patient = PATIENT if second.hasty in ("cells", "times") else patient
         if owed <= max(enough(gap), patient * gap):
             break
-        if (
-            by is None and _behind_walls(solution, *ends) <= WORTH * gap
-        ):  # the next try is in a box, if it is one of walls
+        # the next try is in a box, if it is walls that the second solve owes to, and that one is quickly found
+        if by is None and _quick_in_its_box(solution) and _leaves(solution, *ends) <= WORTH * gap:
             break
     assert best is not None
     return _in_its_box(best, solution, last, first, breaks) if by is None else best
 
 
-def _behind_walls(solution: Solved, begin: float, end: float) -> float:
-    """Return how far a law behind reflecting walls may be from one without; infinite where it is not as quickly found."""
+def _leaves(solution: Solved, begin: float, end: float) -> float:
+    """Return how far the law in the box with reflecting walls may be from the one without; infinite where nobody knows."""
     space: Any = solution.discretisation
     if not isinstance(space, FiniteVolume) or space.walls != "far" or not has_kernel(solution.equation):
         return np.inf
-    if not is_banded(replace(space, order=4), solution.equation):
-        return np.inf
     return 2 * exit_bound(process_of(solution.equation), solution.start, space.grid, begin, end)
+
+
+def _quick_in_its_box(solution: Solved) -> bool:
+    """Say whether volumes behind reflecting walls take no steps."""
+    space: Any = solution.discretisation
+    return isinstance(space, FiniteVolume) and is_banded(replace(space, order=4), solution.equation)
 
 
 def _in_its_box(best: ErrorBound, solution: Solved, last: int, first: FirstField, breaks: list[float]) -> ErrorBound:
@@ -242,11 +244,8 @@ def _in_its_box(best: ErrorBound, solution: Solved, last: int, first: FirstField
 
     Brought to zero at far walls, a second solve that is not small there owes for its bend; reflected it does not.
     """
-    space, ends = solution.discretisation, (float(solution.times[0]), float(solution.times[last]))
-    if getattr(space, "walls", "") != "far" or not isinstance(space, FiniteVolume) or not has_kernel(solution.equation):
-        return best
     left = WORTH * best.value - best.parts["second solve"]
-    beyond = 2 * exit_bound(process_of(solution.equation), solution.start, space.grid, *ends) if left > 0 else np.inf
+    beyond = _leaves(solution, float(solution.times[0]), float(solution.times[last])) if left > 0 else np.inf
     if beyond > left:
         return best
     inside = behind_walls(solution, last, max(best.parts["second solve"], beyond))
@@ -282,7 +281,7 @@ def _in_time(
     if not second.by_kernel(solution):  # which finds each field by itself; a march stores them on its way
         times = np.unique(np.concatenate(asked))
         fields = dict(zip(times.tolist(), second.fields(solution, times, breaks), strict=True))
-    missed, parts = np.inf, []
+    missed, least, parts = np.inf, None, []
     easily = EASILY if second.by_kernel(solution) else EASY
     for between, times in zip(spanned, asked, strict=True):
         fresh = [times[0], *(t for t in times[1:] if t not in fields)]  # more pieces share times with fewer
@@ -294,7 +293,8 @@ def _in_time(
             parts, missed = (more, now) if second.by_kernel(solution) else (parts, missed)
             break
         parts, missed = more, now
-        if missed <= easily * allowed(fields[end]):  # the last field stays
+        least = allowed(fields[end]) if least is None else least  # the last field stays
+        if missed <= easily * least:
             break
     return parts, missed
 
@@ -307,12 +307,8 @@ def _bound(
     begin, end = float(solution.times[0]), float(solution.times[last])
     grid = work.space.grid
 
-    gaps: dict[int, float] = {}
-
     def apart(field: Array) -> float:
-        if id(field) not in gaps:
-            gaps[id(field)] = asked.apart(work.space, field, work.nodes, work.density)
-        return gaps[id(field)]
+        return asked.apart(work.space, field, work.nodes, work.density)
 
     parts, missed = _in_time(solution, work, second, (begin, end), breaks, lambda field: enough(apart(field)))
     first, latest = parts[0].values[0], parts[-1].values[-1]
@@ -327,10 +323,8 @@ def _bound(
         moment = far + grown(solution.equation, work.space.grid, begin, end, start + residual, square + moment)
     except NotEnclosed as problem:
         sampled, moment = str(problem), np.inf
-        start, gap = (
-            work.start(first),
-            gap if np.isfinite(gap) else apart(latest),
-        )  # points do not see where signs change
+        start = work.start(first)
+        gap = gap if np.isfinite(gap) else apart(latest)  # if bounded: points do not see where signs change
         residual, wall = work.sampled(parts, smooth=missed <= SMOOTH * enough(gap))
     found = {
         "start": start,

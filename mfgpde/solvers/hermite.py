@@ -44,9 +44,8 @@ class Span:
     @property
     def shares(self) -> Array:
         """The stored s, from 0 to 1."""
-        return 0.5 - 0.5 * np.cos(
-            np.pi * (np.arange(self.pieces + 1) / self.pieces)
-        )  # those of 2m hold those of m, to the bit
+        angles = np.pi * (np.arange(self.pieces + 1) / self.pieces)  # those of 2m hold those of m, to the bit
+        return 0.5 - 0.5 * np.cos(angles)
 
     @property
     def times(self) -> Array:

@@ -93,7 +93,7 @@ class Second:
     rtol: float | None
     """None as in the first solve"""
     hasty: str = ""
-    """of what the next try has more: "cells", "steps", "cells and steps" or "times"; nothing where that is not known"""
+    """of what the next try has more: "cells", "steps", "cells and steps" or "times", of collocation "panels"; or nothing"""
     power: int = 2
     """of s in time: two where times are denser at the start"""
     aim: float | None = None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
 
 import mfgpde as mfg
 from mfgpde.diagnostics.coupled import coupled
@@ -119,6 +120,28 @@ def test_the_region_of_growth_holds_the_mass_and_no_more():
     q = mfg.gaussian(0.0, 1.0).density(grid.points)
     found = _one_sided(mfg.Brownian(np.sqrt(2.0)), Cubic(), q, grid, 0.5)
     assert found == pytest.approx(3.2905**2, rel=0.01)
+
+
+def test_both_bounds_of_laws_that_only_shift_are_their_distance():
+    """Data N(0, 2I), ∇log p_t plus a vector that grows: one covariance, W₂ is that of two means, which scipy integrates."""
+    process, offset, T = mfg.OrnsteinUhlenbeck(horizon=5.0), np.array([0.6, 0.3]), 5.0
+
+    def variance(t):
+        return 2 * np.exp(-2 * t) + 0.5 * (1 - np.exp(-2 * t))
+
+    def rate(tau, m):  # of the ODE's and the SDE's mean over the offset, in generation time
+        c, v = np.exp(-2 * (T - tau)), variance(T - tau)
+        return [(1 - 0.5 / v) * m[0] + 0.5 * c, (1 - 1 / v) * m[1] + c]
+
+    ode_mean, sde_mean = solve_ivp(rate, (0, T), [0.0, 0.0], rtol=1e-12, atol=1e-14).y[:, -1]
+    truth = float(abs(ode_mean - sde_mean) * np.linalg.norm(offset))
+    score = mfg.scores.Differenced(lambda x, t: -x / variance(t) + offset * np.exp(-2 * t), 2)
+    grid, times = mfg.CartesianGrid.cube(8.0, 96, 2), (T * (np.arange(1, 33) / 32) ** 2).tolist()
+    sde = mfg.induced_sde(process, score, grid, stop=0.0, times=times, rtol=1e-4, order=4)
+    ode = mfg.induced_ode(process, score, grid, stop=0.0, times=times, rtol=1e-7)
+    found = mfg.gap_bound(process, score, sde, ode)
+    for bound in (found.along_trajectories, found.by_lipschitz):
+        assert bound.value == pytest.approx(truth, abs=4e-3)  # sums over 33 times are of second order; cells of a sixth
 
 
 def test_gaps_of_scores_are_zero_where_nothing_is_known_of_the_logarithm():

@@ -38,7 +38,6 @@ def test_paths_of_mixtures_lie_between_two_estimators(seed):
         stopping.between(law, np.array([0.0, 2.0, 3.0]))
 
 
-@pytest.mark.skipif(not mfg.proofs.available(), reason="needs python-flint")
 @pytest.mark.parametrize("horizon", [1.0, 2.0])
 def test_the_priors_mismatch_is_that_of_balls(horizon):
     process = mfg.OrnsteinUhlenbeck(horizon=horizon)

@@ -191,9 +191,8 @@ def guided(level, rng, ode=1.0, sde=1.0, weight=None):
         flow = laws.by_ode(process, model, start), 1e-5
         noisy = laws.refined(lambda n, m=model, s=start: laws.by_sde(process, m, s, 5.0, n), cells)
         for key, pair in zip(farthest, ((flow, noisy), (flow, wanted), (noisy, wanted)), strict=True):
-            at = (
-                f"{cells // 2} and {cells} cells" if key == "SDE − wanted" else ""
-            )  # flows are integrated to a tolerance
+            # flows are integrated to a tolerance, and say so
+            at = f"{cells // 2} and {cells} cells" if key == "SDE − wanted" else ""
             farthest[key].append(laws.apart(*pair, at))
     cared = mfg.exact(CARED, "what one would care about")
     for key, found in farthest.items():

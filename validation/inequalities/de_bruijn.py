@@ -5,12 +5,15 @@ instants of mixtures on the line and in the plane both sides are proved.
 """
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtr
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, at_most, equal
+from mfgpde.verify import Claim, Evidence, Level, at_most, equal, load_module
+
+relative = load_module(Path(__file__).parent / "_relative.py")
 
 claim = Claim(
     statement=(
@@ -70,7 +73,7 @@ def enclosed(law, variance):
     ):
         tails = mfg.Estimate(0.0, mfg.solvers.tail(law, reach, [c0, 0.0, c2]), mfg.Kind.BOUND, "tails")
         inside = mfg.solvers.certified_integral(
-            lambda x, k=k: integrands(law, variance, x)[k], -reach, reach, tolerance=1e-10, cells=64
+            lambda x, k=k: relative.integrands(law, variance, x)[k], -reach, reach, tolerance=1e-10, cells=64
         )
         found.append(inside + tails)
     return found
@@ -86,20 +89,6 @@ def kept(law, variance):
     if key not in KEPT:
         KEPT[key] = enclosed(law, variance)
     return KEPT[key]
-
-
-def integrands(law, variance, x):
-    """Return p log(p/π) and p|∇log(p/π)|² as formulas on the line."""
-    m, v = law.means[:, 0].tolist(), law.covariances[:, 0, 0].tolist()
-    logs = [-0.5 / c * (x - b) ** 2 for b, c in zip(m, v, strict=True)]
-    sizes = [float(w / np.sqrt(2 * np.pi * c)) for w, c in zip(law.weights, v, strict=True)]
-    p, slope = 0.0, x / variance
-    for k, (size, log, b, c) in enumerate(zip(sizes, logs, m, v, strict=True)):
-        others = (s / size * np.exp(one - log) for j, (s, one) in enumerate(zip(sizes, logs, strict=True)) if j != k)
-        slope = slope - 1 / sum(others, 1.0) * ((x - b) / c)
-        p = p + size * np.exp(log)
-    ratio = np.log(p) + 0.5 / variance * x**2 + 0.5 * float(np.log(2 * np.pi * variance))
-    return p * ratio, p * slope**2
 
 
 def dissipated(process, exact, variance, cells, times):

@@ -95,7 +95,17 @@ PIECES = 64
 
 
 def turning(name, epsilon):
-    """Return the distance over its bound of a field s = M(t)x where p_t is round about zero, between two numbers that are proved.
+    """Return the distance over its bound of a field s = M(t)x where p_t is round about zero, between two numbers that are proved."""
+    distance, end, low, high = norms(name, PIECES)
+    least, most = (distance / (end + epsilon * one) for one in (high, low))
+    return mfg.Estimate(
+        0.5 * (least + most), 0.5 * (most - least) + 1e-11, mfg.Kind.BOUND, f"between two norms on {PIECES} pieces"
+    )
+
+
+@cache
+def norms(name, pieces):
+    """Return the distance, what the prior leaves of the bound, and two numbers that ∫|R|du lies between.
 
     Gradients keep the symmetric part of M, E|Ax|² = c|A|². Of a matrix R(u) of residuals ∫|R|du on a piece of length h is at
     least |∫R du| and at most (h∫|R|²du)^{1/2}, which Gauss's rule has to rounding: R is analytic, eight waves in all.
@@ -112,17 +122,14 @@ def turning(name, epsilon):
     distance = float(np.linalg.norm(0.5 * (now - now.T)))
     end = float(np.linalg.norm(matrix(score, process.horizon) - matrix(lambda x, _: prior.score(x), 0.0)))
     u, w = np.polynomial.legendre.leggauss(8)
-    h = (process.horizon - t) / PIECES
+    h = (process.horizon - t) / pieces
     low = high = 0.0
-    for k in range(PIECES):
+    for k in range(pieces):
         times = t + h * (k + 0.5 * (u + 1))
         R = np.stack([matrix(lambda x, v: mfg.score_residual(process, score, x, v), v) for v in times])
         low += float(np.linalg.norm(np.tensordot(0.5 * h * w, R, 1)))
         high += float(np.sqrt(h * (0.5 * h * w) @ np.sum(R**2, axis=(1, 2))))
-    least, most = (distance / (end + epsilon * one) for one in (high, low))
-    return mfg.Estimate(
-        0.5 * (least + most), 0.5 * (most - least) + 1e-11, mfg.Kind.BOUND, f"between two norms on {PIECES} pieces"
-    )
+    return distance, end, low, high
 
 
 class Rotating:

@@ -7,11 +7,14 @@ h, since the law is of order one: bounds of path measures, which see order one, 
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, at_most, equal
+from mfgpde.verify import Claim, Evidence, Level, at_most, equal, load_module
+
+relative = load_module(Path(__file__).parents[1] / "inequalities" / "_relative.py")
 
 claim = Claim(
     statement=r"\mathrm{KL}(p_0\|q_0)\lesssim e^{-2T}\,\mathrm{KL}(p_0\|\pi)+T\varepsilon^2+h^2",
@@ -40,18 +43,14 @@ def mismatch(horizon):
     law, variance = mfg.ExactScore(process, DATA).at(horizon), process.prior_variance
     m, v = law.means[:, 0].tolist(), law.covariances[:, 0, 0].tolist()
     sizes = [float(w / np.sqrt(2 * np.pi * c)) for w, c in zip(law.weights, v, strict=True)]
-
-    def integrand(x):
-        p = sum((k * np.exp(-0.5 / c * (x - a) ** 2) for k, a, c in zip(sizes, m, v, strict=True)), 0.0)
-        return p * (np.log(p) + 0.5 / variance * x**2 + 0.5 * float(np.log(2 * np.pi * variance)))
-
     far, sharp, reach = max(a * a for a in m), 1 / min(v), 7.0
-    # |log p| ≤ |log of the least size| + log of their sum + (x² + m²)/v
-    c0 = (
-        abs(float(np.log(min(sizes)))) + abs(float(np.log(sum(sizes)))) + far * sharp + 1 + abs(float(np.log(variance)))
-    )
+    # |log p| ≤ |log of the least size| + |log of their sum| + (x² + m²)/v, |log √(2πσ²)| ≤ 1 + |log σ²|
+    logs = sum(abs(float(np.log(one))) for one in (min(sizes), sum(sizes), variance))
+    c0 = logs + far * sharp + 1
     outside = mfg.solvers.tail(law, reach, [c0, 0.0, sharp + 1 / variance])
-    inside = mfg.solvers.certified_integral(integrand, -reach, reach, tolerance=1e-12)
+    inside = mfg.solvers.certified_integral(
+        lambda x: relative.integrands(law, variance, x)[0], -reach, reach, tolerance=1e-12
+    )
     return inside + mfg.Estimate(0.0, outside, mfg.Kind.BOUND, "tails")
 
 

@@ -95,7 +95,8 @@ class Pair:
     def entropic(self, law):
         """Return J₃ from below, by Sinkhorn's iteration until the ends fit.
 
-        Both potentials make a dual value. What it lacks is at most ½|ρ_0 − P's end|·osc(v* − v), of logarithms of kernel sums.
+        Both potentials make a dual value. What it lacks is at most ½|ρ_0 − P's end|·osc(v* − v); each of both potentials, 2κ log
+        of a sum of kernels, varies by the largest cost at most.
         """
         kernel, two = -self.from_start / (2 * self.kappa), 2 * self.kappa
         kernel = np.exp(kernel)
@@ -105,7 +106,7 @@ class Pair:
             last, a = a, law / (kernel @ b)
             if np.abs(a / np.maximum(last, 1e-300) - 1)[law > 1e-12].max() < 1e-12:
                 break
-        lacks = two * 0.5 * np.abs(self.start - b * (kernel.T @ a)).sum() * 2 * self.from_start.max() / two
+        lacks = np.abs(self.start - b * (kernel.T @ a)).sum() * self.from_start.max()
         if lacks > LACKS:
             raise RuntimeError(f"Sinkhorn's iteration leaves {lacks:.1e} of the cost")
         seen = law > 1e-300

@@ -39,14 +39,16 @@ def flow(kappa, s, grid):
     return np.stack(rows, axis=1)
 
 
+START = 1e-12
+"""what n points leave of the start: of log(1 + a cos kx) waves beyond the sixth, a⁷ of it"""
+
+
 def values(kappa, s, cost, n):
     """Return U at noising times up to s on n points, from its own equation, and what the last may be off."""
     control = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * np.einsum("...i,...i", p, p), heat(kappa, s).diffusivity)
     times = torus.chebyshev(37, s)
     found = torus.solved(control, mfg.CartesianGrid.cube(np.pi, n, 1, periodic=True), cost, times, 1e-9)
-    return found[-1], torus.owed(
-        found, times, kappa, 1.0, 1e-12
-    )  # of log(1 + a cos kx) waves beyond the sixth are left out
+    return found[-1], torus.owed(found, times, kappa, 1.0, START)
 
 
 def ratio(kappa, s, k, landscape, reversed_, n):
