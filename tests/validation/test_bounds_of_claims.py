@@ -40,6 +40,7 @@ def test_paths_of_mixtures_lie_between_two_estimators(seed):
 
 @pytest.mark.parametrize("horizon", [1.0, 2.0])
 def test_the_priors_mismatch_is_that_of_balls(horizon):
+    pytest.importorskip("flint")
     process = mfg.OrnsteinUhlenbeck(horizon=horizon)
     law = mfg.ExactScore(process, steps.DATA).at(horizon)
     one, other = (mfg.proofs.MovingMixture.of(p) for p in (law, mfg.gaussian(0.0, process.prior_variance)))
