@@ -12,6 +12,7 @@ from mfgpde.report import drawings, table
 from mfgpde.report.environment import template
 from mfgpde.report.formulas import mathml
 from mfgpde.report.inline import inline
+from mfgpde.verify.finding import far
 
 
 def render(
@@ -37,6 +38,7 @@ def render(
         intervals=drawings.intervals,
         number=drawings.number,
         bar=drawings.bar,
+        far=lambda one: far(one["resolution"], one["excess"], one["bar"]),
     )
     return page.render(
         run=run, counts=counts, plots=plots, movements=movements, marks=table.MARKS, sparks=sparks, papers=papers

@@ -24,6 +24,22 @@ class Outcome(StrEnum):
     """not judged: it needs a library that is not installed"""
 
 
+FAR = 5.0
+"""a δ above so many times what was reached says less than was found: it is near, or says why it is not"""
+
+
+def far(resolution: float, excess: float | None, bar: float | None) -> bool:
+    """Say whether δ > 5 (|excess| + bar): whether the sides agree far better than the finding asks.
+
+    Not where one of them is infinite or unknown (None): nothing was reached.
+
+    >>> from mfgpde.verify.finding import far
+    >>> far(0.1, 1e-3, 1e-3), far(0.1, 0.0, 0.05), far(0.1, None, 0.0)
+    (True, False, False)
+    """
+    return excess is not None and bar is not None and resolution > FAR * (abs(excess) + bar)
+
+
 @dataclass(frozen=True)
 class Finding:
     """`left relation right` to within `resolution` δ ≥ 0, the smallest violation anyone would care about.
@@ -31,6 +47,13 @@ class Finding:
     With excess = left − right ("≤") or |left − right| ("=") and bar = the sum of both errors: holds if
     excess + bar ≤ δ, refuted if excess − bar > δ, undecided otherwise, as whole numbers over powers of two: the judge
     rounds nothing. A side that is infinite decides nothing.
+
+    `because` says in one line why δ is far above what is reached, 5 times |excess| + bar, where it is meant to be:
+
+    >>> mean = mfg.Estimate(1e-6, 1e-6, mfg.Kind.CONFIDENCE, "a draw")
+    >>> known = mfg.verify.equal("mean", mean, 0.0, resolution=1e-3, because="the gauge shows three digits")
+    >>> known.far, known.because, mfg.verify.equal("mean", mean, 0.0, resolution=5e-6).far
+    (True, 'the gauge shows three digits', False)
     """
 
     label: str
@@ -38,6 +61,7 @@ class Finding:
     relation: Literal["=", "≤"]
     right: Estimate
     resolution: float
+    because: str = ""
 
     def __post_init__(self) -> None:
         for side in (self.left, self.right):
@@ -48,6 +72,8 @@ class Finding:
             raise ValueError(f"{self.label}: the relation must be '=' or '≤', got {self.relation!r}")
         if self.relation == "=" and self.resolution == 0:
             raise ValueError(f"{self.label}: an equality between numbers with error bars needs a resolution > 0")
+        if not isinstance(self.because, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{self.label}: the reason of its resolution is a line of words, got {self.because!r}")
 
     @property
     def difference(self) -> float:
@@ -63,6 +89,11 @@ class Finding:
     def bar(self) -> float:
         """The sum of both errors."""
         return self.left.half_width + self.right.half_width
+
+    @property
+    def far(self) -> bool:
+        """Whether δ is more than 5 times |excess| + bar: `because` should then say why."""
+        return far(self.resolution, self.excess, self.bar)
 
     @property
     def kind(self) -> Kind:
@@ -164,27 +195,27 @@ def _is_number(side: object) -> bool:
     return isinstance(side, int | float | np.floating | np.integer) and not isinstance(side, bool)
 
 
-def equal(label: str, left: Side, right: Side, *, resolution: float) -> Finding:
+def equal(label: str, left: Side, right: Side, *, resolution: float, because: str = "") -> Finding:
     """Return the finding left = right, of which one side may be the plain number that the other is claimed to be.
 
     >>> mfg.verify.equal("1 + 1", mfg.exact(2.0, "by hand"), mfg.exact(2.0, "claimed"), resolution=1e-3).outcome.value
     'holds'
     """
     one, other = _sides(label, left, right)
-    return Finding(label, one, "=", other, resolution)
+    return Finding(label, one, "=", other, resolution, because)
 
 
-def at_most(label: str, left: Side, right: Side, *, resolution: float) -> Finding:
+def at_most(label: str, left: Side, right: Side, *, resolution: float, because: str = "") -> Finding:
     """Return the finding left ≤ right.
 
     >>> mfg.verify.at_most("π ≤ 3", mfg.exact(np.pi, "π"), mfg.exact(3.0, "3"), resolution=1e-3).outcome.value
     'refuted'
     """
     one, other = _sides(label, left, right)
-    return Finding(label, one, "≤", other, resolution)
+    return Finding(label, one, "≤", other, resolution, because)
 
 
-def at_least(label: str, left: Side, right: Side, *, resolution: float) -> Finding:
+def at_least(label: str, left: Side, right: Side, *, resolution: float, because: str = "") -> Finding:
     """Return the finding left ≥ right, written as right ≤ left.
 
     >>> known = mfg.Estimate(3.0, 0.5, mfg.Kind.BOUND, "a bracket")  # too wide to tell
@@ -192,4 +223,4 @@ def at_least(label: str, left: Side, right: Side, *, resolution: float) -> Findi
     'undecided'
     """
     one, other = _sides(label, left, right)
-    return Finding(label, other, "≤", one, resolution)
+    return Finding(label, other, "≤", one, resolution, because)

@@ -16,7 +16,10 @@ class SideForm(TypedDict):
 
 
 class FindingForm(TypedDict):
-    """A finding with what it came to, and `at` which resolution or parameter it speaks: records made earlier lack that."""
+    """A finding with what it came to, `at` which resolution or parameter it speaks, and `because` of what δ is wide.
+
+    Records made earlier lack these.
+    """
 
     label: str
     left: SideForm
@@ -30,6 +33,7 @@ class FindingForm(TypedDict):
     margin: float | None
     suspect_bar: bool
     at: NotRequired[str]
+    because: NotRequired[str]
 
 
 class JudgedForm(FindingForm):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from mfgpde.verify.finding import far
 from mfgpde.verify.forms import ClaimForm, JudgedForm, RunForm, SideForm
 
 GREW = 2.0  # bars and detectable changes within this factor are those of another machine
@@ -113,6 +114,13 @@ def _findings(before: JudgedForm, after: JudgedForm) -> Iterator[tuple[str, str,
     if not math.isclose(old, new, rel_tol=1e-9):
         times = f"{new / old:.3g} × " if old else ""
         yield label, f"δ was {old:.3g}, now {times and times + 'that, '}{new:.3g}", new > old
+    was, now = before.get("because", ""), after.get("because", "")
+    if was and was != now and (now or far(new, after["excess"], after["bar"])):
+        yield (
+            label,
+            f"δ was so wide because {_short(was)}, now {f'because {_short(now)}' if now else 'unsaid'}",
+            not now,
+        )
     bars = [_number(finding.get("bar")) for finding in (before, after)]
     if bars[1] > GREW * bars[0] and bars[1] > FELT * _number(new):
         yield label, f"the bar was {bars[0]:.2g}, now {bars[1]:.2g}", True

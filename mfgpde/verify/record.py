@@ -50,6 +50,7 @@ def finding_record(finding: Finding) -> FindingForm:
         "margin": finding.margin,
         "suspect_bar": finding.suspect_bar,
         "at": finding.at,
+        "because": finding.because,
     }
 
 

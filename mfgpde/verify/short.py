@@ -30,7 +30,7 @@ def states(
     >>> @mfg.verify.states(r"1+1=2", "arithmetic", wrong={"three": {"factor": 1.5}})
     ... def claim(level, factor=1.0):
     ...     counted = mfg.Estimate(factor * 2.0, 1e-9, mfg.Kind.BOUND, "rounding")
-    ...     return mfg.verify.equal("sum", counted, 2.0, resolution=1e-3)
+    ...     return mfg.verify.equal("sum", counted, 2.0, resolution=1e-3, because="whole numbers differ by 1")
     >>> claim.controls, claim.coefficients
     (('three',), ('factor',))
     """

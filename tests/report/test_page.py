@@ -120,6 +120,19 @@ def test_nothing_is_fetched_from_anywhere(whole):
     assert len(page) < 3_000_000
 
 
+@pytest.mark.parametrize("because", [None, "", "two digits & no more are printed, KL_T's"])
+def test_a_finding_says_beside_a_wide_resolution_why_or_that_it_does_not(run, because):
+    """Records made before there were reasons have none; δ that is near what was reached needs none."""
+    claim = next(one for one in run["claims"] if one["findings"] and one["findings"][0]["bar"])
+    finding = {key: value for key, value in claim["findings"][0].items() if key != "because"}
+    finding |= {} if because is None else {"because": because}
+    for times, words in ((6.0, bool(because)), (4.0, bool(because))):
+        wide = finding | {"resolution": times * (abs(finding["excess"]) + finding["bar"])}
+        page = html.render({**run, "claims": [{**claim, "findings": [wide]}]})
+        assert ("two digits &amp; no more are printed" in page) is words
+        assert ("far above what is reached" in page) is (times > 5 and not because)
+
+
 def test_intervals_show_both_sides_and_what_is_allowed():
     finding = {
         "left": {"value": 1.0, "error": 0.5}, "right": {"value": 3.0, "error": 0.0},

@@ -7,6 +7,7 @@ import pytest
 
 from mfgpde.core.estimate import Estimate, Kind, exact
 from mfgpde.verify import Evidence, Outcome, at_least, at_most, equal, judge
+from mfgpde.verify.finding import far
 from mfgpde.verify.judge import mirrors, smallest_changes
 from mfgpde.verify.record import finding_record
 
@@ -69,6 +70,26 @@ def test_without_refuted_controls_a_claim_is_broken(controls):
 def test_a_suspect_bar_is_reported():
     assert equal("f", number(0.05, 0.01), ZERO, resolution=0.1).suspect_bar
     assert not equal("f", number(0.005, 0.01), ZERO, resolution=0.1).suspect_bar
+
+
+@pytest.mark.parametrize(("value", "wide"), [(0.019, True), (0.0201, False), (0.0, True), (np.inf, False)])
+def test_a_resolution_far_above_what_is_reached_is_told_from_one_that_is_near(value, wide):
+    """Five times |excess| + bar, whichever side is larger; nothing is reached by an infinite side."""
+    for left, right in ((number(value, 1e-4), ZERO), (ZERO, number(value, 1e-4))):
+        for one in (equal("f", left, right, resolution=0.1), at_most("f", left, right, resolution=0.1)):
+            assert one.far is wide
+            stored = finding_record(one)
+            assert far(stored["resolution"], stored["excess"], stored["bar"]) is wide
+    assert not far(0.1, None, None)
+
+
+def test_a_finding_says_why_its_resolution_is_wide():
+    for relation in (equal, at_most, at_least):
+        one = relation("f", number(0.0, 1e-4), ZERO, resolution=0.1, because="two digits are printed")
+        assert (one.because, finding_record(one)["because"]) == ("two digits are printed",) * 2
+        assert relation("f", ZERO, ZERO, resolution=0.1).because == ""
+        with pytest.raises(TypeError, match="f: the reason of its resolution is a line of words, got"):
+            relation("f", ZERO, ZERO, resolution=0.1, because=0.1)
 
 
 def test_a_number_on_a_grid_suspects_no_bar_and_says_where_it_stands():

@@ -62,11 +62,40 @@ def test_what_was_loosened_is_said(stored, tmp_path, old, new, sentence):
     assert "[loosened]" in result.output
 
 
+WIDE = 'resolution=0.01, because="two digits are printed")'
+REASONS = [
+    (
+        WIDE.replace("two", "three"),
+        False,
+        "δ was so wide because 'two digits are printed', now because 'three digits are",
+    ),
+    ("resolution=0.01)", True, "δ was so wide because 'two digits are printed', now unsaid"),
+    ("resolution=0.005)", False, "δ was 0.01, now 0.5 × that, 0.005"),  # five bars: nothing is to be said
+]
+
+
+@pytest.mark.parametrize(("now", "loosened", "sentence"), REASONS, ids=["another", "none", "not needed"])
+def test_a_reason_of_a_wide_resolution_that_goes_is_a_loosening(tmp_path, now, loosened, sentence):
+    (tmp_path / "suite").mkdir()
+    (tmp_path / "suite/claim.py").write_text(CLAIM.replace("resolution=0.01)", WIDE))
+    assert validate(tmp_path / "suite", tmp_path / "out").exit_code == 0
+    stored = tmp_path / "out/quick/run.json"
+    assert record.read(stored)["claims"][0]["findings"][0]["because"] == "two digits are printed"
+    (tmp_path / "suite/claim.py").write_text(CLAIM.replace("resolution=0.01)", now))
+    result = validate(tmp_path / "suite", tmp_path / "new", "--against", stored)
+    said = " ".join(result.output.split())
+    assert result.exit_code == 3, "whatever moved is for a reader to see"
+    assert sentence in said
+    assert ("so wide" in said) is ("so wide" in sentence)
+    assert ("[loosened]" in said) is loosened
+
+
 def test_a_record_made_before_findings_said_where_they_stand_is_read(stored, tmp_path):
     """Of what it does not know nothing is called loosened."""
     former = record.read(stored)
     for claim in former["claims"]:
         for finding in claim["findings"]:
+            del finding["because"]
             for part in (finding, finding["left"], finding["right"]):
                 del part["at"]
     former.pop("digest")
