@@ -1,7 +1,7 @@
 """The Fokker–Planck residual controls the score gap: an energy identity along the generating SDE.
 
-Three blobs with bumps that move in time, under four processes: blobs, bumps, horizons are drawn. Both sides come from one
-finite-volume solve of q^SDE.
+Under four processes, all drawn: scores whose q^SDE is a mixture of three blobs in closed form, both sides of which are bounded; and
+three blobs with bumps that move in time, in the plane, where both sides come from one finite-volume solve of q^SDE.
 """
 
 from pathlib import Path
@@ -25,7 +25,27 @@ claim = Claim(
 DELTA = {"OU 1D": 7e-5, "VP 1D": 1e-3, "sub-VP 1D": 6e-4, "VE 1D": 1e-3}
 DELTA |= {"OU 2D": 2e-4, "VP 2D": 1.5e-3, "sub-VP 2D": 2e-3, "VE 2D": 1e-3}
 """δ for any draw: many reach a tenth and less, of exploding variance some reach half"""
-family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
+NETWORKS = Path(__file__).parents[1] / "networks"
+family, known = load_module(NETWORKS / "_family.py"), load_module(NETWORKS / "_known.py")
+SHAPES = (((1, 0.07, 33, 0), (2, 0.16, 17, 1)), *family.SHAPES[1:])
+"""of the families on grids"""
+
+
+def in_closed_form(case):
+    """Return the same three numbers of a known law, as bounds."""
+    frame, rise = case.own_frame(), 0.5 * (1.0 + case.spread)
+
+    def energies(t):
+        away = known.plus((1.0, {"1": case.pull(t)}), (rise - 1.0, case.own_slope(t)))
+        return [(case.process.diffusivity(t), away, away)]
+
+    def e(t):
+        still, bent = case.own_logarithm(t)
+        along = known.plus((case.pull(t), case.own_place(t)), (rise - 1.0, still))
+        return [(1.0, {"1": 1.0}, along), (rise - 1.0, {"z": 1.0}, bent)]
+
+    first, last = (known.lines.at(frame, e, t) for t in (case.stop, case.process.horizon))
+    return case.over_time(energies, frame), first - last, case.over_time(case.residual, frame)
 
 
 def parts(found, weights):
@@ -40,7 +60,13 @@ def parts(found, weights):
 def energy(level, rng, diffusivity=1.0, residual=1.0):
     """`diffusivity` scales the left side, `residual` the last integral."""
     findings, points, zero = [], [], mfg.exact(0.0, "the claim")
-    for name, rows in family.drawn(int(rng.integers(2**32)), Level(level).pick(*family.SHAPES), parts).items():
+    seed = int(rng.integers(2**32))
+    for name, (E, ends, R) in known.drawn(seed, Level(level).pick(1, 4, 16), in_closed_form).items():
+        found = diffusivity * E - ends - residual * R
+        # δ: four times what is allowed of two integrals over time
+        findings.append(equal(f"{name}: left − right (left {E.value:.3f})", found, zero, resolution=8e-9))
+        points.append((E.value, abs(found.value)))
+    for name, rows in family.drawn(seed, Level(level).pick(*SHAPES), parts).items():
         found = family.defect([diffusivity * E - ends - residual * R for E, ends, R in rows])
         findings.append(
             equal(

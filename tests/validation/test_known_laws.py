@@ -1,0 +1,166 @@
+"""Bounded integrals over blobs of one width, against closed forms and other quadratures; laws of wrong scores."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import mfgpde as mfg
+from mfgpde.verify import load_module
+
+known = load_module(Path(mfg.__file__).parents[1] / "validation" / "networks" / "_known.py")
+lines = known.lines
+ONE = {"1": 1.0}
+
+
+def blob(place):
+    return lines.Blobs(np.ones(1), np.array([place]))
+
+
+def test_moments_of_one_blob_are_integrated_over_time():
+    frame = lines.Frame(blob(0.7), lambda t: 1.0 + t)  # N(0.7/τ, 1/τ), τ = 1 + t
+    found = lines.over_time(frame, lambda t: [(1.0, {"z": 1.0}, {"z": 1.0})], 0.0, 3.0)
+    assert abs(found.value - (0.49 * 0.75 + np.log(4.0))) <= found.half_width < 2e-9
+    assert found.kind is mfg.Kind.BOUND
+
+
+def test_what_the_trapezoid_rule_leaves_is_nearly_its_bound(monkeypatch):
+    monkeypatch.setattr(lines, "STEP", 1.5)
+    frame = lines.Frame(blob(0.0), lambda t: 1.0 + 0.0 * t)
+    found = lines.at(frame, lambda t: [(1.0, ONE, ONE)], 0.0)
+    # by Poisson's formula the sum over a lattice is 1 + 2 Σ cos(2πkx₀/h) e^{−2π²k²/h²}, x₀ a point of it
+    missed = 2 * np.exp(-2 * np.pi**2 / 1.5**2) * np.cos(2 * np.pi * lines.REACH / 1.5)
+    assert found.value - 1 == pytest.approx(missed, rel=1e-3)
+    assert abs(missed) <= found.half_width < 1.01 * abs(missed)
+
+
+def test_what_gauss_leaves_over_time_is_in_the_bar(monkeypatch):
+    monkeypatch.setattr(lines, "POINTS", 3)
+    frame = lines.Frame(blob(0.0), lambda t: 1.0 * t)  # E ζ² = 1/t
+    found = lines.over_time(frame, lambda t: [(1.0, {"z": 1.0}, {"z": 1.0})], 1.0, 3.0, tolerance=1.0)
+    missed = abs(found.value - np.log(3.0))
+    assert 1e-7 < missed <= found.half_width
+
+
+TWO = lines.Frame(
+    lines.Blobs(np.array([0.3, 0.7]), np.array([-1.0, 0.8])),
+    lambda t: 0.2 + t,
+    lines.Blobs(np.array([0.6, 0.4]), np.array([-0.5, 1.1])),
+    1.4,
+    lambda t: 0.3 * t,
+)
+
+
+def terms(t):
+    """Return (μ̄ − ζ)(ν̄ − tζ) + ⟨μ²⟩⟨ν²⟩."""
+    return [(1.0, {"p": 1.0, "z": -1.0}, {"q": 1.0, "z": -1.0 * t}), (1.0, {"pp": 1.0}, {"qq": 1.0})]
+
+
+def integrand(z, t):
+    """Return the same times the density of the frame's law, at complex ζ and t too, from the formulas of both laws."""
+    tau, lag = 0.2 + t, 0.3 * t / (0.2 + t)
+    p = [w * np.exp(m * z - m * m / (2 * tau)) for w, m in zip(*TWO.law, strict=True)]
+    q = [w * np.exp(n / 1.4 * (z - lag) - n * n / (2.8 * tau)) for w, n in zip(*TWO.other, strict=True)]
+    mean, square = (sum(m**k * one for m, one in zip(TWO.law.places, p, strict=True)) / sum(p) for k in (1, 2))
+    other, wide = (sum(n**k * one for n, one in zip(TWO.other.places, q, strict=True)) / sum(q) for k in (1, 2))
+    values = (mean - z) * (other - t * z) + square * wide
+    return np.sqrt(tau / (2 * np.pi)) * np.exp(-0.5 * tau * z * z) * sum(p) * values
+
+
+def test_two_mixtures_at_an_instant():
+    found = lines.at(TWO, terms, 0.5)
+    other, error = quad(integrand, -20.0, 20.0, args=(0.5,), epsabs=1e-13, limit=400)
+    assert abs(found.value - other) <= found.half_width + error + 1e-13
+    assert found.half_width < 1e-11
+
+
+def test_complex_times_are_bounded():
+    size = lines._bounded(TWO, terms, np.array([[0.5], [0.7]]))[0]
+    angle = np.linspace(0.0, np.pi, 9)
+    z = np.linspace(-40.0, 40.0, 8001)
+    largest = 0.0
+    for t in 0.6 + 0.1 * (1.25 * np.cos(angle) + 0.75j * np.sin(angle)):
+        largest = max(largest, abs(np.sum(integrand(z, t)) * (z[1] - z[0])))
+    assert largest <= size < 60 * largest
+
+
+def test_a_pole_is_not_integrated_over():
+    frame = lines.Frame(blob(0.0), lambda t: 1.0 + 0.0 * t)
+    with pytest.raises(ValueError, match="panels"):
+        lines.over_time(frame, lambda t: [(1.0 / (t - 0.5), ONE, ONE)], 0.0, 1.0)
+
+
+def laws(case):
+    """Return log q and the scores of SDE and ODE, functions of place and time, from the formulas of the family."""
+    process = case.process
+
+    def offset(t):
+        return float(case.offset(t))
+
+    def log_q(x, t):
+        m, v = float(process.mean_coefficient(t)), float(process.variance(t))
+        width = case.spread * (m * m * case.width + v)
+        each = [w * np.exp(-((x - m * (nu + offset(t))) ** 2) / (2 * width)) for w, nu in zip(*case.made, strict=True)]
+        return np.log(sum(each) / np.sqrt(2 * np.pi * width))
+
+    h = 1e-3
+
+    def slope(x, t):
+        return (8 * (log_q(x + h, t) - log_q(x - h, t)) - (log_q(x + 2 * h, t) - log_q(x - 2 * h, t))) / (12 * h)
+
+    def of_sde(x, t):
+        return float(case.pull(t)) + 0.5 * (1 + case.spread) * slope(x, t)
+
+    def of_ode(x, t):
+        return 2 * float(case.pull(t)) + case.spread * slope(x, t)
+
+    return log_q, slope, of_sde, of_ode
+
+
+def differenced(f, at):
+    return (8 * (f(at + 1e-3) - f(at - 1e-3)) - (f(at + 2e-3) - f(at - 2e-3))) / 12e-3
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_both_scores_generate_the_law(k):
+    case = list(known.draw(np.random.default_rng(5)))[k]
+    log_q, slope, of_sde, of_ode = laws(case)
+    t = 0.4 * case.process.horizon
+    a, D = float(case.process.relaxation(t)), float(case.process.diffusivity(t))
+    for x in (-1.1, 0.2, 0.9):
+        rise = differenced(lambda u, x=x: log_q(x, u), t)
+        for speed, diffused in (
+            (lambda y: -a * y - 2 * D * of_sde(y, t), True),  # of the SDE by the forward clock: −f + 2Ds against it
+            (lambda y: -a * y - D * of_ode(y, t), False),
+        ):
+            back = -differenced(speed, x) - speed(x) * slope(x, t)
+            if diffused:
+                back -= D * (differenced(lambda y: slope(y, t), x) + slope(x, t) ** 2)
+            assert back == pytest.approx(rise, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_residual_and_divergence_at_an_instant(k):
+    case = list(known.draw(np.random.default_rng(6)))[k]
+    log_q, _, of_sde, _ = laws(case)
+    t, process = 0.3 * case.process.horizon, case.process
+    a, D = float(process.relaxation(t)), float(process.diffusivity(t))
+    B = 0.5 * (1 + case.spread)
+
+    def residual(x):
+        rise = differenced(lambda u: float(case.pull(u)) * x + B * log_q(x, u), t)
+        return rise - (D * differenced(lambda y: of_sde(y, t), x) + D * of_sde(x, t) ** 2 + a * x * of_sde(x, t) + a)
+
+    x = np.linspace(-14.0, 14.0, 4001)
+    q = np.exp(log_q(x, t))
+    found = lines.at(case.own_frame(), case.residual, t)
+    assert found.value == pytest.approx(float(np.sum(q * residual(x)) * (x[1] - x[0])), rel=1e-6, abs=1e-7)
+    m = float(process.mean_coefficient(t))
+    V = m * m * case.width + float(process.variance(t))
+    p = sum(w * np.exp(-((x - m * mu) ** 2) / (2 * V)) for w, mu in zip(*case.data, strict=True)) / np.sqrt(
+        2 * np.pi * V
+    )
+    inside = p > 1e-200
+    between = float(np.sum(p[inside] * (np.log(p[inside]) - log_q(x[inside], t))) * (x[1] - x[0]))
+    assert abs(case.divergence(t).value - between) < 1e-11
