@@ -170,7 +170,7 @@ def bounded(level, rng, bound=1.0, root=1.0, constant=2.0, network=True, mild=Fa
     energy, limit = with_bars(equality(), root)[0], _times(of_priors(), root**2)  # ρ = 0
     # δ: what slopes of log q leave, of K_T = 0.021
     label = "exact score, another prior: energy and KL(q‖p̂) = K_T"
-    findings.append(equal(label, energy, _times(limit, bound), resolution=1.7e-6))
+    findings.append(equal(label, energy, _times(limit, bound), resolution=1.5e-6))
     for name, pair in drawn(int(rng.integers(2**32)), Level(level).pick(1, 3, 10)).items():
         energy, limit, share = with_bars(pair, root)
         part = f"{name}: |E_q R − E_p̂ R| as a part of its bound"

@@ -73,11 +73,11 @@ def laws(score, grid, stop, count):
 def bound(level, factor=1.0, growth=1.0, strict=True):
     """`factor` scales the bounds; `growth` the exponent ∫L."""
     truth, along, lipschitz = of_shifts(growth)
-    # δ: nine times what the series leave
+    # δ: five times what the series leave
     findings = [
-        equal("shifted Gaussians: W2 = bound along trajectories", truth, _times(along, factor), resolution=5e-9),
+        equal("shifted Gaussians: W2 = bound along trajectories", truth, _times(along, factor), resolution=3e-9),
         equal(
-            "shifted Gaussians: W2 = bound by the Lipschitz constant", truth, _times(lipschitz, factor), resolution=5e-9
+            "shifted Gaussians: W2 = bound by the Lipschitz constant", truth, _times(lipschitz, factor), resolution=3e-9
         ),
     ]
     if strict:

@@ -35,7 +35,7 @@ DELTA = {("VP", 1): 2e-4, ("OU", 1): 2e-4, ("VE", 1): 3.5e-4, ("VP", 2): 5.5e-4,
 """of logarithms of size ten: what the cells of level quick leave, those of standard in the plane"""
 ELEMENTS = {"VP": 2.8e-4, "OU": 7e-5, "VE": 2e-3}
 """the same of finite elements"""
-PROVED = {"VE": 8e-22, "Brownian": 6e-23, "OU": 3e-23, "VP": 1.5e-23, "sub-VP": 6e-24}
+PROVED = {"VE": 8e-22, "Brownian": 5.5e-23, "OU": 3e-23, "VP": 1.5e-23, "sub-VP": 6e-24}
 """identically zero, to the bits of the balls"""
 
 

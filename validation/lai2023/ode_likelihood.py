@@ -256,9 +256,9 @@ def likelihood(level, rng, diffusivity=1.0, cross=1.0, own=False, reach=1.0):
     square = gap * gap / (matching * fisher * (reach * diffusivity) ** 2)
     root = float(np.sqrt(square.value))
     alike = mfg.Estimate(root, square.half_width / root, square.kind, square.method)
-    # δ: six times what the ODE makes of roundings from T on
+    # δ: five times what the ODE makes of roundings from T on
     label = "shifted Gaussians: gap over √(J_SM·J_F)"
-    findings.append(equal(label, alike, mfg.exact(1.0, "equality"), resolution=5e-7))
+    findings.append(equal(label, alike, mfg.exact(1.0, "equality"), resolution=4e-7))
     largest = max(ratios.values(), key=lambda e: e.value + e.half_width)
     findings.append(
         at_most("gap over √(J_SM·J_F), largest of all draws", largest, mfg.exact(1.0, "the claim"), resolution=0.0)

@@ -52,7 +52,7 @@ def product(level, dimensions=2.0):
     name = "push-forward and blur"  # the bar holds what three quarters of the cells would make of it
     found = mfg.Estimate(two[1], abs(two[1] - two[0]), mfg.Kind.BOUND, name, f"{cells}² cells")
     known = mfg.Estimate(dimensions * one, 1e-14, mfg.Kind.BOUND, "one coordinate", "2048 cells")
-    return Evidence([equal("KL of two coordinates", found, known, resolution=0.005 * dimensions * one)])
+    return Evidence([equal("KL of two coordinates", found, known, resolution=0.002 * dimensions * one)])
 
 
 @claim.control("KL taken to grow as the root of the dimension")

@@ -19,6 +19,8 @@ PROCESS = mfg.OrnsteinUhlenbeck()
 START, END = 0.3, 0.6
 ROUNDING = 1e-13
 """of L¹ distances of densities"""
+WHOLE = "orders are whole numbers, with one δ for all of them: P1 in space is 0.06 off"
+"""at level standard; P3 on the line 0.045"""
 
 
 @claim.measure
@@ -58,8 +60,7 @@ def orders(level, shift=0.0, walls="far", reach=6.0, finest=3, least=0.0):
         theory = mfg.exact(degree + 1, "theory")
         order = mfg.observed_order(errors, off=ROUNDING)  # of mesh and steps together
         order = replace(order, at=f"{order.at}, steps to {max(rtol, least):.0e}")
-        # δ: one for all; the worst, of degree one in space, is 0.06 off
-        findings.append(equal(f"{label}: order", order, theory, resolution=0.25))
+        findings.append(equal(f"{label}: order", order, theory, resolution=0.2, because=WHOLE))
         series.append(Series(label, "cells per side", cells[:finest], "L¹ error", tuple(errors)))
         lost = mfg.Estimate(drift, 2e-15, mfg.Kind.BOUND, "per step, ± what rounding changes from machine to machine")
         findings.append(at_most(f"{label}: mass lost a step", lost, zero, resolution=1e-14))  # solves to ~50 roundings

@@ -22,6 +22,11 @@ claim = Claim(
 START, VARIANCE, TARGET, TIME = 1.0, 0.25, 0.5, 0.5
 
 
+DELTA = {0.4: 9e-4, 0.2: 2.8e-3}
+"""what cells and the gap leave at levels quick and standard"""
+LUCK = {0.4: "luck of 64 cells: 96 leave 1.8e-4, and of ε = 0.2 64 leave 1.4e-3", 0.2: ""}
+
+
 def exponent(eps):
     """Return λ."""
     return (1 - np.sqrt(1 + 4 * eps / TARGET)) / (2 * eps)
@@ -46,7 +51,8 @@ def limit(level, epsilon=1.0, speed=1.0):
         mean = mean_at(epsilon * eps, cells, tolerance)
         found = mfg.Estimate(mean, 1e-12, mfg.Kind.BOUND, "as solved for", f"{cells} cells, a gap of {tolerance:g}")
         truth = mfg.exact(START * np.exp(exponent(eps) * TIME), "closed form")
-        findings.append(equal(f"ε = {eps:g}: mean at τ = {TIME:g}", found, truth, resolution=6e-3))
+        label = f"ε = {eps:g}: mean at τ = {TIME:g}"
+        findings.append(equal(label, found, truth, resolution=DELTA[eps], because=LUCK[eps]))
     noises = np.array([4e-3, 2e-3, 1e-3])
     errors = START * (np.exp(exponent(noises) * TIME) - np.exp(-speed * TIME / TARGET))
     slope = float(np.log2(errors[1] / errors[2]))
