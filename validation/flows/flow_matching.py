@@ -119,10 +119,10 @@ def bounded(level, rng, error=1.0, exponent=1.0, true_slope=False, count=None):
     findings, one = [], mfg.exact(1.0, "claim")
     for label in ("shift", "stretch"):
         ratio = one_blob(label) / one_bound(label, error, exponent, true_slope)
-        if label == "shift":  # δ: a hundred times what both sides leave
-            findings.append(equal("one blob, shift: W₂ over the bound", ratio, one, resolution=1e-10))
+        if label == "shift":  # δ: four times what both sides leave
+            findings.append(equal("one blob, shift: W₂ over the bound", ratio, one, resolution=1e-11))
         else:
-            findings.append(at_most("one blob, stretch: W₂ over the bound", ratio, one, resolution=1e-3))
+            findings.append(at_most("one blob, stretch: W₂ over the bound", ratio, one, resolution=1e-11))
     ratios, bars = [], []
     for _ in range(count or Level(level).pick(3, 10, 30)):
         share = rng.dirichlet(3 * np.ones(3))

@@ -180,8 +180,8 @@ def rates(level, rng, constant=1.0, power=1.0, scale=None):
         findings.append(equal(f"{d}D: slope of the least error in n", found, stated, resolution=SLOPES[d]))
         series.append(Series(f"{d}D, best bandwidth", "n", list(sizes), "∫|ŝ − s|²p", least))
         label = f"{d}D: n t^(d/2+1) × error of noised samples over its constant"
-        # δ: above roundings, and Taylor's rest at a few 1e-4
-        findings.append(equal(label, limit(d) / constant, one, resolution={1: 9e-8, 2: 5e-7, 3: 5e-7}[d]))
+        # δ: four times roundings, and Taylor's rest at a few 1e-4
+        findings.append(equal(label, limit(d) / constant, one, resolution={1: 5e-9, 2: 1.5e-8, 3: 1.8e-8}[d]))
     n, draws = 200_000, Level(level).pick(60, 200, 600)
     h = 0.12 if scale is None else n**scale
     values = drawn(rng, n, h, draws) / expected(law(1), n, 0.12)

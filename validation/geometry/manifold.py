@@ -86,13 +86,18 @@ def gap_on_circle(V, z):
     return float(values[1] / values[0])
 
 
+POINTS = "400 points of any draw: those of seed 1 are off by 1.6e-3"
+
+
 @claim.measure
 def near(level, rng, curvature=1.0, smeared=0.0):
     """`curvature` scales k/2R; `smeared` adds a spread in all directions to the data."""
     findings, series, zero = [], [], mfg.exact(0.0, "claim")
     for k in (1, 2, 3, 5):
         stated = mfg.exact(-curvature * k / (2 * R), "−k/2R")
-        findings.append(equal(f"sphere of dimension {k}: s + distance/V, limit", limit(k), stated, resolution=4.5e-6))
+        findings.append(
+            equal(f"sphere of dimension {k}: s + distance/V, limit", limit(k), stated, resolution=7.5e-7 * k)
+        )
     ratios, variances = [], (1e-2, 1e-3, 1e-4)
     for V in variances:
         angles = np.linspace(0, 2 * np.pi, 17)[:-1]
@@ -114,9 +119,9 @@ def near(level, rng, curvature=1.0, smeared=0.0):
     steps = [gap_on_circle(V, z) for V in variances]
     power = float(np.log10(steps[1] / steps[2]))
     found = mfg.Estimate(power, 1e-6, mfg.Kind.BOUND, "slope", "V = 1e-3 and 1e-4")
-    # δ: 400 points, of any draw; a gap at one V could be luck
+    # a gap at one V could be luck
     label = "uneven circle: second over first singular value, slope in V"
-    findings.append(equal(label, found, mfg.exact(0.5 * curvature, "claim"), resolution=5e-3))
+    findings.append(equal(label, found, mfg.exact(0.5 * curvature, "claim"), resolution=5e-3, because=POINTS))
     gaps, counts = [], []
     for k, D in ((1, 3), (1, 6), (2, 4)):
         values = spectrum(rng, k, D, {1: 0.05**2, 2: 0.15**2}[k], smeared)
@@ -129,7 +134,8 @@ def near(level, rng, curvature=1.0, smeared=0.0):
             "numbers of large singular values − (D − k), largest",
             mfg.exact(max(counts), "counted"),
             zero,
-            resolution=0.5,  # whole numbers
+            resolution=0.5,
+            because="whole numbers: any other is off by 1",
         )
     )
     findings.append(

@@ -225,9 +225,9 @@ def propagated(level, rng, concavity=1.0, defect=1.0, beyond=False, pull=1.0):
     lack = mfg.Estimate(max(worst), 1e-6, mfg.Kind.EXTRAPOLATED, "pairs with middles 0.02 apart")
     findings.append(at_most("three blobs: bound − κ_t(r), largest", lack, zero, resolution=5e-6))
     findings += beyond_the_line(level, rng, concavity, defect)
-    # δ: above what is left of quadrature
+    # δ: four times the bar
     ratio, label = spread(m, v, alpha, M), "two blobs, near the middle: expansion by the flow over its bound"
-    findings.append(equal(label, ratio, one, resolution=1e-10))
+    findings.append(equal(label, ratio, one, resolution=6e-13))
     # the SDE contracts while 2(α − M) > 1: from the horizon to t*
     t = np.linspace(1e-3, T, 3000)
     true_alpha, true_M = constants(1 / v, (m / v) ** 2, t)
@@ -241,8 +241,8 @@ def propagated(level, rng, concavity=1.0, defect=1.0, beyond=False, pull=1.0):
     found = mfg.Estimate(values[0] + step, abs(step), mfg.Kind.EXTRAPOLATED, "half of the cells, order two")
     findings.append(at_most(f"two blobs: {what}", found, one, resolution=0.0))
     together = drawn_together(v, concavity / v, late, early, pull, beyond)
-    # δ: above what is left of quadrature
-    relation, small = (at_most, 0.0) if beyond else (equal, 1e-10)
+    # δ: four times the bar
+    relation, small = (at_most, 0.0) if beyond else (equal, 4e-14)
     findings.append(relation(f"one blob: {what}", together, one, resolution=small))
     kappa = Series("κ at t = 0.1, two blobs", "r", list(DISTANCES), "least slope", list(slopes(noised(pair, 0.1))), "")
     return Evidence(findings, [kappa])

@@ -214,6 +214,9 @@ def sides(gap, row, epsilon):
     return gap - aa + aw - epsilon * aI, aa, aa + np.sqrt(aa * max(own, 0.0))
 
 
+GROWTH = "roundings grow along the paths as drawn: a field of seed 2 reaches 3.8e-10"
+
+
 @claim.measure
 def enters(level, rng, epsilon=1.0, turning=True, share=1.0):
     """`epsilon` scales the residual, `share` the bound on the gap; without `turning` the rotation of the score is left out."""
@@ -225,8 +228,9 @@ def enters(level, rng, epsilon=1.0, turning=True, share=1.0):
         error = mfg.Estimate(
             off, missed / (size - missed) * (1 + off), mfg.Kind.BOUND, "a linear system by Taylor series"
         )
-        # δ: what growth along the paths may make of roundings in thirty draws, ten times
-        findings.append(equal(f"turning field {k}: |w − truth| over |w|", error, zero, resolution=5e-9))
+        findings.append(
+            equal(f"turning field {k}: |w − truth| over |w|", error, zero, resolution=1.5e-9, because=GROWTH)
+        )
     if not turning:
         return Evidence(findings)
     tightness = []

@@ -62,7 +62,7 @@ def _line(level, rng, rate):
                 f"200 points, t = {t:g}: L¹ of expansion and Mehler's kernel",
                 left,
                 zero,
-                resolution=4.5e-5 if t < 0.5 else 2e-12,
+                resolution=4.5e-5 if t < 0.5 else 1.6e-12,
             )
         )
         series.append(Series(f"t = {t:g}", "degree", list(degrees), "L¹ from Mehler's kernel", errors, "y"))

@@ -106,7 +106,7 @@ def lagrangians(level, rng, conjugate=1.0, horizon=1.0, bend=1.0, concave=False)
     return Evidence(findings, [series])
 
 
-GAP, CIRCLE = 5e-13, dict(zip(POWERS, (2e-5, 1.5e-5, 8e-5), strict=True))
+GAP, CIRCLE = 5e-13, dict(zip(POWERS, (1.8e-5, 1.5e-5, 4.5e-5), strict=True))
 """δ: rounding; what cells leave of any draw, for p = 3 up to 2e-5"""
 
 
