@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -150,6 +150,29 @@ class GaussianMixture:
         """Return n independent points, shape (n, d)."""
         which = rng.choice(len(self.weights), size=n, p=self.weights)
         return self.means[which] + self.structure.noise(which, rng)
+
+    def groups(self, sizes: Sequence[int]) -> list[GaussianMixture]:
+        """Return the mixtures of the first so many components, of the next, …; their precisions are those of the whole.
+
+        Raises ValueError where sizes do not add up to the number of components.
+
+        >>> pair = mfg.GaussianMixture([0.2, 0.3, 0.5], [[0.0], [1.0], [2.0]], 1.0)
+        >>> [one.weights.tolist() for one in pair.groups([2, 1])]
+        [[0.4, 0.6], [1.0]]
+        """
+        if sum(sizes) != len(self.weights):
+            raise ValueError(f"groups are of all {len(self.weights)} components, got sizes {list(sizes)}")
+        centres, constants, diagonal, factors, sign, trace = self._stored
+        found, start = list[GaussianMixture](), 0
+        for size in sizes:
+            of = slice(start, start := start + size)
+            one, share = object.__new__(GaussianMixture), self.weights[of].sum()
+            one.weights, one.means, one.structure = self.weights[of] / share, self.means[of], self.structure.part(of)
+            columns = (np.ascontiguousarray(a[..., of]) for a in (centres, diagonal, factors))
+            near, along, turned = columns
+            one._stored = near, constants[of] - np.log(share), along, turned, sign, trace[of]
+            found.append(one)
+        return found
 
     def box(self, mass: float) -> tuple[Array, Array]:
         """Return corners of a box that holds at least `mass` of every component."""

@@ -22,19 +22,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.densities import Dense, GaussianMixture, LowRank
 from mfgpde.learning.held_out import cautious, held_out
-from mfgpde.learning.placed_kernels import NEIGHBOURS, Placed, Shape
+from mfgpde.learning.placed_kernels import NEIGHBOURS, Joined, Placed, Shape
 from mfgpde.processes import LinearProcess
 from mfgpde.scores.exact import ExactScore
 from mfgpde.scores.mixture_files import save_mixture
 
 FOLDS, FEWEST = 5, 10
 WORK = 6e7  # coordinates of kernels times judged points, for one choice: a tenth of a second
+TOGETHER = 1 << 23  # numbers in the covariances that are computed at once: 64 MiB
 SHRINKAGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 SCALES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5)
 LARGEST = 8 << 30  # bytes of full matrices and their factors
@@ -138,7 +140,7 @@ def implicit_losses(mixture: GaussianMixture, points: Array) -> Array:
 
 
 class Search:
-    """The three shared numbers by search on the cross-fitted loss; `pairs` are fits and the samples that judge them."""
+    """The three shared numbers by search on the cross-fitted loss; `judged` are the samples that judge each placement."""
 
     def __init__(self, centres: Array, weights: Array, precision: Shape, rank: int, floor: float, seed: int) -> None:
         (n, d), rng = centres.shape, np.random.default_rng(seed)
@@ -147,11 +149,15 @@ class Search:
         orders = [rng.permutation(n) for _ in range(min(max(1, judges // n), FOLDS))]  # few samples: several splits
         self.folds = np.array_split(orders[0], FOLDS)
         self.whole = Placed(centres, weights, precision, rank, floor)
-        self.pairs = []
+        placed, self.judged = list[Placed](), list[NDArray[np.int64]]()
         for order in orders:
             for fold in np.array_split(order, FOLDS)[: int(np.ceil(judges * FOLDS / n))]:
                 rest = np.setdiff1d(order, fold)
-                self.pairs.append((Placed(centres[rest], weights[rest], precision, rank, floor), fold[:judges]))
+                placed.append(Placed(centres[rest], weights[rest], precision, rank, floor))
+                self.judged.append(fold[:judges])
+        self.least = min(len(one.centres) for one in placed)
+        together = max(1, TOGETHER // (n * d * (1 + directions)))
+        self.joined = [Joined.of(placed[k : k + together]) for k in range(0, len(placed), together)]
         self._known: dict[tuple[int, float, float], tuple[Array, Array] | None] = {}
 
     def losses(self, *choice: Any) -> tuple[Array, Array] | None:
@@ -163,8 +169,9 @@ class Search:
             n = len(self.whole.centres)
             total, times = np.zeros(n), np.zeros(n)
             with np.errstate(over="ignore", invalid="ignore"):
-                for placed, fold in self.pairs:
-                    total[fold] += implicit_losses(placed.kernels(*choice), self.whole.centres[fold])
+                kernels = (mixture for joined in self.joined for mixture in joined.each(*choice))
+                for mixture, fold in zip(kernels, self.judged, strict=True):
+                    total[fold] += implicit_losses(mixture, self.whole.centres[fold])
                     times[fold] += 1
                 seen = times > 0
                 mean = total[seen] / times[seen]
@@ -186,10 +193,9 @@ class Search:
 
     def best(self) -> tuple[tuple[int, float, float], Estimate]:
         """Return the numbers of least upper loss, and their loss: downhill for each neighbourhood, from the last one."""
-        least = min(len(placed.centres) for placed, _ in self.pairs)
         shrinkages = SHRINKAGES if self.whole.precision != "isotropic" else SHRINKAGES[-1:]
         here, ends = (len(shrinkages) // 2, SCALES.index(0.7)), []
-        for k in (k for k in NEIGHBOURS if k < least):
+        for k in (k for k in NEIGHBOURS if k < self.least):
 
             def loss(at: tuple[int, int], k: int = k) -> float:
                 inside = 0 <= at[0] < len(shrinkages) and 0 <= at[1] < len(SCALES)

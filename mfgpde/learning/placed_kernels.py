@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -81,6 +82,27 @@ class Placed:
                 np.zeros((*diagonal.shape, 0)) if factors is None else np.sqrt(1 - shrinkage) * scale * factors,
             )
         return GaussianMixture(self.weights, self.centres, covariances)
+
+
+@dataclass(frozen=True, eq=False)
+class Joined(Placed):
+    """Several placements of one kind, one after the other: covariances and precisions are computed at once."""
+
+    parts: tuple[Placed, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[Placed]) -> Joined:
+        """Join placements of one precision, rank and floor."""
+        centres, weights = (np.concatenate([getattr(p, name) for p in parts]) for name in ("centres", "weights"))
+        return cls(centres, weights, parts[0].precision, parts[0].rank, parts[0].floor, tuple(parts))
+
+    def each(self, neighbours: int, shrinkage: float, scale: float) -> list[GaussianMixture]:
+        """Return the mixtures of one choice, of fewer neighbours than any placement has kernels."""
+        return self.kernels(neighbours, shrinkage, scale).groups([len(part.centres) for part in self.parts])
+
+    def _spread(self, neighbours: int) -> tuple[Array, Array | None]:
+        spreads, factors = zip(*(part._spread(neighbours) for part in self.parts), strict=True)
+        return np.concatenate(spreads), None if factors[0] is None else np.concatenate(factors)
 
 
 def _leading(away: Array) -> tuple[Array, Array]:

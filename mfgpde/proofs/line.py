@@ -45,8 +45,8 @@ class Law(Protocol):
         """The Gaussians."""
         ...
 
-    def derivatives(self, z: Ball) -> tuple[list[Ball], list[Ball]]:
-        """Return the density and its derivatives at a point, and their speeds."""
+    def derivative(self, z: Ball, order: int) -> Ball:
+        """Return a derivative of the density at a point; that of order zero is the density."""
         ...
 
 
@@ -65,20 +65,27 @@ class Line:
     bound: Ball
 
     def __add__(self, other: Line | Ball | float) -> Line:
-        one = _line(other)
         with precision():
-            return Line(lambda z, analytic: self.at(z, analytic) + one.at(z, analytic), self.bound + one.bound)
+            if isinstance(other, Line):
+                return Line(lambda z, analytic: self.at(z, analytic) + other.at(z, analytic), self.bound + other.bound)
+            a = ball(other)
+            return Line(lambda z, analytic: self.at(z, analytic) + a, self.bound + abs(a))
 
     def __mul__(self, other: Line | Ball | float) -> Line:
-        one = _line(other)
         with precision():
-            return Line(lambda z, analytic: self.at(z, analytic) * one.at(z, analytic), self.bound * one.bound)
+            if isinstance(other, Line):
+                return Line(lambda z, analytic: self.at(z, analytic) * other.at(z, analytic), self.bound * other.bound)
+            a = ball(other)
+            return Line(lambda z, analytic: self.at(z, analytic) * a, self.bound * abs(a))
 
     def __neg__(self) -> Line:
-        return self * -1.0
+        return Line(lambda z, analytic: -self.at(z, analytic), self.bound)
 
     def __sub__(self, other: Line | Ball | float) -> Line:
-        return self + -_line(other)
+        if not isinstance(other, Line):
+            return self + -ball(other)
+        with precision():
+            return Line(lambda z, analytic: self.at(z, analytic) - other.at(z, analytic), self.bound + other.bound)
 
     def __radd__(self, other: Ball | float) -> Line:
         return self + other
@@ -97,8 +104,12 @@ class Line:
 
 
 def constant(value: Ball | float) -> Line:
-    """Return a number as a function."""
-    return affine(value, 0.0)
+    """Return a number as a function: it is one whatever it is asked at."""
+    import flint
+
+    a = ball(value)
+    with precision():
+        return Line(lambda _, __: flint.acb(a), flint.arb_poly([abs(a)]))
 
 
 def affine(offset: Ball | float, slope: Ball | float) -> Line:
@@ -109,10 +120,6 @@ def affine(offset: Ball | float, slope: Ball | float) -> Line:
     with precision():
         bound = flint.arb_poly([abs(a), abs(b)])
     return Line(lambda z, _: a + b * z, bound)
-
-
-def _line(other: Line | Ball | float) -> Line:
-    return other if isinstance(other, Line) else constant(other)
 
 
 def mean(law: Law, f: Line, *, tolerance: int = TOLERANCE) -> Ball:
@@ -131,8 +138,7 @@ def mean(law: Law, f: Line, *, tolerance: int = TOLERANCE) -> Ball:
         small = flint.arb(2) ** -tolerance
 
         def integrand(z: Ball, analytic: bool) -> Ball:
-            density = law.derivatives(z)[0][0]  # first: what f asks of the same point is kept
-            return density * f.at(z, analytic)
+            return law.derivative(z, 0) * f.at(z, analytic)
 
         inside = flint.acb.integral(integrand, -reach, reach, rel_tol=small, abs_tol=small).real
         beyond = _beyond(law, f.bound, ball(reach))

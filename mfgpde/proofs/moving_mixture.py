@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from mfgpde.densities import GaussianMixture
 from mfgpde.proofs.ball import Ball, ball, precision
 from mfgpde.proofs.instant import Instant
 from mfgpde.proofs.line import Line, mean
-
-ORDER = 3
-"""derivatives in space of a density and of its speed"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,44 @@ class Part:
     variance: Ball
     velocity: Ball
     growth: Ball
+
+
+class _Constants(NamedTuple):
+    """Of one Gaussian: m, w/√(2πv), −1/v, −1/2v, ṁ and ½v̇."""
+
+    mean: Ball
+    height: Ball
+    pull: Ball
+    half: Ball
+    velocity: Ball
+    growth: Ball
+
+
+class _Point:
+    """Derivatives of all Gaussians at a complex ball, as far as they were asked for, and their sums."""
+
+    def __init__(self, z: Ball, constants: Sequence[_Constants]) -> None:
+        self.z, self.constants = z, constants
+        away = [z - one.mean for one in constants]
+        first = [one.height * (x * x * one.half).exp() for one, x in zip(constants, away, strict=True)]
+        self.pulled = [x * one.pull for one, x in zip(constants, away, strict=True)]
+        self.terms, self.sums, self.ratios = [first], [sum(first)], dict[int, Ball]()
+
+    def climb(self) -> None:
+        """Add the next derivative: N^{(k+1)} = yN^{(k)} − (k/v)N^{(k−1)}, y = −(z − m)/v."""
+        *_, last = self.terms
+        terms, k = [y * term for y, term in zip(self.pulled, last, strict=True)], len(self.terms) - 1
+        if k:
+            terms = [
+                term + k * one.pull * low for term, one, low in zip(terms, self.constants, self.terms[-2], strict=True)
+            ]
+        self.terms.append(terms)
+        self.sums.append(sum(terms))
+
+    def speed(self, order: int) -> Ball:
+        """Return ∂_t of the derivative of some order."""
+        pairs = zip(self.constants, self.terms[order + 1], self.terms[order + 2], strict=True)
+        return sum(one.growth * high - one.velocity * low for one, low, high in pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,58 +108,54 @@ class MovingMixture:
                 )
             )
 
-    def derivatives(self, z: Ball) -> tuple[list[Ball], list[Ball]]:
-        """Return p, p′, …, p⁗ and ∂_t p, ∂_t p′ at a complex ball, by Hermite's recursion and ∂_t N = −ṁN′ + ½v̇N″."""
-        import flint
+    def derivative(self, z: Ball, order: int) -> Ball:
+        """Return p or a derivative of it at a complex ball, by Hermite's recursion; no higher ones are computed.
 
-        kept = self._kept.get("z")
-        if kept is not None and kept[0] is z:
-            return kept[1]
-        sums, moved = [flint.acb(0) for _ in range(ORDER + 1)], [flint.acb(0) for _ in range(ORDER - 1)]
-        for one, (height, sharp, steps) in zip(self.parts, self._constants, strict=True):
-            away = z - one.mean
-            y = -away * sharp
-            terms = [height * (away * y / 2).exp()]
-            terms.append(y * terms[0])
-            for k in range(1, ORDER):
-                terms.append(y * terms[k] - steps[k] * terms[k - 1])
-            for k, term in enumerate(terms):
-                sums[k] += term
-            for k in range(ORDER - 1):
-                moved[k] += one.growth / 2 * terms[k + 2] - one.velocity * terms[k + 1]
-        self._kept["z"] = (z, (sums, moved))
-        self._ratios.clear()
-        return sums, moved
+        What formulas ask of one point again is kept, until they ask of another.
+        """
+        point = self._at(z)
+        while len(point.sums) <= order:
+            point.climb()
+        return point.sums[order]
+
+    def speed(self, z: Ball, order: int) -> Ball:
+        """Return ∂_t p or a derivative of it at a complex ball: ∂_t N = −ṁN′ + ½v̇N″."""
+        self.derivative(z, order + 2)
+        return self._at(z).speed(order)
 
     def ratio(self, z: Ball, order: int) -> Ball:
-        """Return a derivative over the density at a complex ball; what one formula asks of a point again is kept."""
-        found, _ = self.derivatives(z)
-        if order not in self._ratios:
-            self._ratios[order] = found[order] / found[0]
-        return self._ratios[order]
+        """Return a derivative over the density at a complex ball."""
+        found = self.derivative(z, order)
+        ratios = self._at(z).ratios
+        if order not in ratios:
+            ratios[order] = found / self.derivative(z, 0)
+        return ratios[order]
+
+    def _at(self, z: Ball) -> _Point:
+        if not self._kept or self._kept[0].z is not z:
+            self._kept[:] = [_Point(z, self._constants)]
+        return self._kept[0]
 
     @cached_property
-    def _constants(self) -> list[tuple[Ball, Ball, list[Ball]]]:
-        """Return w/√(2πv), 1/v and the numbers k/v of Hermite's recursion, of each Gaussian."""
+    def _constants(self) -> list[_Constants]:
         import flint
 
         with precision():
             return [
-                (
+                _Constants(
+                    one.mean,
                     one.weight / (2 * flint.arb.pi() * one.variance).sqrt(),
-                    1 / one.variance,
-                    [k / one.variance for k in range(ORDER)],
+                    -1 / one.variance,
+                    -1 / (2 * one.variance),
+                    one.velocity,
+                    one.growth / 2,
                 )
                 for one in self.parts
             ]
 
     @cached_property
-    def _kept(self) -> dict[str, tuple[Ball, tuple[list[Ball], list[Ball]]]]:
-        return {}
-
-    @cached_property
-    def _ratios(self) -> dict[int, Ball]:
-        return {}
+    def _kept(self) -> list[_Point]:
+        return []
 
     @cached_property
     def log_density(self) -> LogDensity:
@@ -171,7 +204,7 @@ class LogDensity:
                 roof += one.weight / (2 * flint.arb.pi() * one.variance).sqrt()
             far = flint.arb_poly([reach, 1])
             bound = far * far * (1 / (2 * widest.variance)) + abs(floor) + abs(roof.log())
-        return Line(lambda z, analytic: self.law.derivatives(z)[0][0].log(analytic=analytic), bound)
+        return Line(lambda z, analytic: self.law.derivative(z, 0).log(analytic=analytic), bound)
 
     @cached_property
     def slope(self) -> Line:
@@ -209,8 +242,7 @@ class LogDensity:
         """Return ∂_t log p = ∂_t p/p."""
 
         def value(z: Ball, _: bool) -> Ball:
-            found, moved = self.law.derivatives(z)
-            return moved[0] / found[0]
+            return self.law.speed(z, 0) / self.law.derivative(z, 0)
 
         with precision():
             return Line(value, self._moving)
@@ -226,8 +258,8 @@ class LogDensity:
         """Return ∂_t s = ∂_t p′/p − s ∂_t p/p."""
 
         def value(z: Ball, _: bool) -> Ball:
-            found, moved = self.law.derivatives(z)
-            return (moved[1] - found[1] / found[0] * moved[0]) / found[0]
+            law = self.law
+            return (law.speed(z, 1) - law.ratio(z, 1) * law.speed(z, 0)) / law.derivative(z, 0)
 
         with precision():
             _, sharp, fast, grown = self._extremes

@@ -6,7 +6,8 @@ import pytest
 import mfgpde as mfg
 from mfgpde.learning.corrections import Corrector
 from mfgpde.learning.held_out import cautious, held_out
-from mfgpde.learning.placed_kernels import Placed
+from mfgpde.learning.kernel_model import Search
+from mfgpde.learning.placed_kernels import Joined, Placed
 
 LAW = mfg.densities.two_rings()
 
@@ -219,3 +220,24 @@ def test_on_their_own_samples_ever_narrower_kernels_look_ever_better(rng):
     fresh = LAW.sample(2000, rng)
     judged = [mfg.learning.implicit_loss(placed.kernels(5, 1.0, scale), fresh) for scale in scales]
     assert judged[-1] > judged[0]
+
+
+@pytest.mark.parametrize("precision", ["diagonal", "low-rank", "full"])
+def test_placements_side_by_side_are_those_alone(precision, rng):
+    placed = [Placed(rng.normal(size=(n, 3)), rng.uniform(0.5, 1.0, n), precision, 1, 1e-4) for n in (20, 31)]
+    x = rng.normal(size=(7, 3))
+    for one, alone in zip(Joined.of(placed).each(8, 0.1, 0.8), placed, strict=True):
+        law = alone.kernels(8, 0.1, 0.8)
+        np.testing.assert_allclose(one.covariances, law.covariances, rtol=1e-13)
+        for found, want in zip(one.pieces(x), law.pieces(x), strict=True):
+            np.testing.assert_allclose(found, want, rtol=1e-11)
+        np.testing.assert_allclose(one.log_density(x), law.log_density(x), rtol=1e-12)
+
+
+def test_a_choice_takes_one_decomposition_for_all_folds_and_splits(monkeypatch):
+    """Of 100 samples five splits into five folds: 25 placements, whose covariances were decomposed one by one."""
+    calls, cholesky = [], np.linalg.cholesky
+    monkeypatch.setattr(np.linalg, "cholesky", lambda a: (calls.append(len(a)), cholesky(a))[1])
+    search = Search(LAW.sample(100, np.random.default_rng(3)), np.full(100, 0.01), "full", 1, 1e-4, 0)
+    search.upper(8, 0.1, 0.7)
+    assert calls == [25 * 80]

@@ -144,3 +144,21 @@ def test_divergences_of_gaussians():
     found = estimate(relative_entropy(p, q), "balls")
     assert found.value == pytest.approx(0.5 * (0.25 - 1 + np.log(4.0) + 1.25**2 / 2), rel=1e-15)
     assert found.half_width < 1e-15
+
+
+def test_no_more_derivatives_are_computed_than_a_formula_asks_for(monkeypatch):
+    """Two of log p's curvature and speed, three of a score's speed; numbers are no functions of the point."""
+    import flint
+
+    from mfgpde.proofs.moving_mixture import _Point
+
+    climbed = []
+    climb = _Point.climb
+    monkeypatch.setattr(_Point, "climb", lambda point: (climbed.append(1), climb(point))[1])
+    log_p = MovingMixture.noised(THREE, Instant.of(PROCESSES[0], 0.25)).log_density
+    formulas = (log_p.value, log_p.slope**2, log_p.curvature * 2.0 + log_p.speed, log_p.turning - log_p.third)
+    for formula, count in zip(formulas, (0, 1, 2, 3), strict=True):
+        climbed.clear()
+        formula.at(flint.acb(0.3, 0.1), False)
+        assert len(climbed) == count
+    assert float((line.constant(2.0) * 3.0 - 1.0).at(None, True).real) == 5.0

@@ -43,6 +43,11 @@ def equation_of(process, diffusivity, square):
     )
 
 
+def tolerance(level, true):
+    """Return that of steps: a false equation is told by far more than they leave; 3·rtol of it is in the bar."""
+    return Level(level).pick(3e-6, 1e-6, 1e-6) if true else Level(level).pick(1e-4, 1e-6, 1e-6)
+
+
 def wrapped(data, side):
     """Return the mixture summed over its nearest images on a torus: same score, farther images are below 1e-16."""
     shifts = side * np.array(list(product((-2, -1, 0, 1, 2), repeat=data.dimension)), dtype=float)
@@ -60,15 +65,16 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
     findings, series, zero, true = [], [], mfg.exact(0.0, "the claim"), diffusivity == square == 1
     solved = solved or {1: ("VP", "OU", "VE"), 2: Level(level).pick(("OU",), ("VP", "OU", "VE"), ("VP", "OU", "VE"))}
 
-    def case(label, process, data, space, levels, resolution, start=START):
+    def case(label, process, data, space, levels, resolution, start=START, rtol=None):
+        rtol = rtol or tolerance(level, true)
         equation, score = equation_of(process, diffusivity, square), mfg.ExactScore(process, data)
 
         def error(space):
             law = score.at(end)
-            solution = mfg.solve(equation, space, score.at(start), (start, end), rtol=1e-6)
+            solution = mfg.solve(equation, space, score.at(start), (start, end), rtol=rtol)
             return mfg.diagnostics.weighted_error(solution.at(end), law.score, law.density(space.grid.points))
 
-        ladder = mfg.converge(error, space, floor=1e-5, levels=levels)
+        ladder = mfg.converge(error, space, floor=max(1e-5, 3 * rtol), levels=levels)
         findings.append(equal(f"{label}: E_p|s − ∇log p|", ladder.limit, zero, resolution=resolution))
         series.append(Series(label, "cells per axis", ladder.cells, "E_p|s − ∇log p|", ladder.values))
 
@@ -95,6 +101,7 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
                 2,
                 {1: 3.5e-4, 2: 1e-3}[d],
                 start=SMOOTH,
+                rtol=Level(level).pick(3e-5, 1e-6, 1e-6),  # steps of order four leave less than 1e-7 at either
             )
     if mfg.proofs.available():
         findings += [proved(name, diffusivity, square) for name in PROCESSES]
@@ -103,6 +110,8 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
 
 THREE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], [0.2, 0.1, 0.3])
 INSTANT = 0.25
+DIGITS = 20
+"""halvings of integrals that are not zero: the first digits tell them from it, and measure what is"""
 
 
 @cache
@@ -110,7 +119,7 @@ def instant(name):
     """Return a process at an instant, the law of three blobs there, and E_p|∂_t s|²."""
     now = mfg.proofs.Instant.of(PROCESSES[name][0], INSTANT)
     law = mfg.proofs.MovingMixture.noised(THREE, now)
-    return now, law, mfg.proofs.mean(law, law.log_density.turning**2)
+    return now, law, mfg.proofs.mean(law, law.log_density.turning**2, tolerance=DIGITS)
 
 
 def proved(name, diffusivity, square):
@@ -120,7 +129,7 @@ def proved(name, diffusivity, square):
     spread = log_p.third * (diffusivity * now.diffusivity)
     product = log_p.slope * log_p.curvature * (2 * square * now.diffusivity)
     residual = log_p.turning - spread - product - (log_p.slope + x * log_p.curvature) * now.relaxation
-    halvings = 80 if diffusivity == square == 1 else 40  # what is not zero is told from it by the first digits
+    halvings = 80 if diffusivity == square == 1 else DIGITS
     share = mfg.proofs.mean(law, residual**2, tolerance=halvings) / size
     # δ: identically zero, to the bits of the balls
     return equal(
@@ -141,14 +150,18 @@ def _of_a_potential(level, diffusivity, square):
         quadratic_coefficient=lambda t: square * true.quadratic_coefficient(t),
     )
 
+    rtol = tolerance(level, diffusivity == square == 1)
+
     def error(space):
         law = score.at(END)
-        phi = mfg.solve(equation, space, score.at(START), (START, END), rtol=1e-6).at(END)
+        phi = mfg.solve(equation, space, score.at(START), (START, END), rtol=rtol).at(END)
         return mfg.diagnostics.weighted_error(phi.gradient(), law.score, law.density(space.grid.points))
 
     n = Level(level).pick(32, 48, 64) if diffusivity == square == 1 else 12
     space = mfg.FiniteElement(mfg.meshes.interval(-half_width, half_width, n), 2)
-    return "OU 1D, finite elements: E_p|∇φ − ∇log p|", mfg.converge(error, space, order=2, floor=1e-5).limit
+    return "OU 1D, finite elements: E_p|∇φ − ∇log p|", mfg.converge(
+        error, space, order=2, floor=max(1e-5, 3 * rtol)
+    ).limit
 
 
 @claim.control("the sign of |s|² flipped")
