@@ -17,7 +17,9 @@ from mfgpde.core.arrays import Array, require_host_memory
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import GaussianMixture
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
+from mfgpde.equations import Continuity
 from mfgpde.solvers.enclosed import (
+    STEP,
     WITH_PLACES,
     Boxes,
     Rests,
@@ -45,16 +47,16 @@ from mfgpde.solvers.wall_flux import Face
 
 WIDE, CURVED_WIDE = 16, 8
 """cells of a panel on which an expansion is seen as a polynomial: with affine drifts, and with others"""
-LEAST, MOST = 6, 80
+LEAST, MOST = 3, 80
 """points of such a panel"""
 AIM = 1e-11
-"""of the mass: what points may leave out of starts and distances"""
-FINER = 1e-9
-"""of what is aimed at: what they may leave out of residuals, which rates and curvatures make larger"""
+"""of the mass: what points may leave out of starts and distances, at least"""
+LEFT = 0.01
+"""of what a second solve may owe: what they may leave out of start, distance and residual, which is in the bound"""
 CURVED = 5
 """degree to which a drift is one on a cell, where it is not affine"""
-START = (6, 8, 10, 12, 16)
-"""points a cell at which starts and distances of two solves are looked at: the first that see all but `AIM`"""
+START = (4, 6, 8, 10, 12, 16)
+"""points a cell at which starts are looked at: the first that leave out little enough"""
 FINE = 12
 """points a cell at which means are taken"""
 SAME = 1e-9
@@ -84,11 +86,11 @@ class BoundedResidual:
         Raises NotEnclosed where coefficients are known by their values alone.
         """
         degree = 1 if affine(equation) else CURVED
-        sizes = Sizes.of(space, np.concatenate([np.concatenate((one.values, one.rates)) for one in parts]))
-        panels = tuple(panels_of(space, axis, degree, sizes, FINER * aim) for axis in range(space.grid.dimension))
+        in_time = degree_in_time(equation, [one.span for one in parts], within(space.grid))
+        sizes = _residual_sizes(equation, space, parts, in_time)
+        panels = tuple(panels_of(space, axis, degree, sizes, left_out(aim)) for axis in range(space.grid.dimension))
         points = int(np.prod([int(one.nodes.sum()) for one in panels]))
         require_host_memory(8 * points * (3 * len(panels) + 12), f"residuals at {points} points")
-        in_time = degree_in_time(equation, [one.span for one in parts], within(space.grid))
         left = tuple(
             rests(equation, one.span, _boxes(panels), degree, in_time, max(2, WITH_PLACES // len(parts)))
             for one in parts
@@ -161,7 +163,7 @@ class BoundedResidual:
             rest = (
                 2 * float(np.sum(volume * left)) + 2 * float(volume.sum()) * trigonometric(self.space, sizes, fine)[0]
             )
-            if rest < AIM:
+            if rest < left_out(self.aim):
                 break
         at = Reconstruction.on(self.space, fine, 0)
         if isinstance(initial, GaussianMixture):
@@ -183,10 +185,40 @@ class BoundedResidual:
         return off + (max(0.0, 1.0 - mass) if self.space.walls == "far" and not all(grid.periodic) else 0.0), moment
 
 
-def bounded_gap(space: Any, second: Array, other: Any, first: Array) -> tuple[float, float]:
-    """Return bounds of ∫|u − v| and ∫|x|²|u − v| of the reconstructions of two solves, on grids of their own."""
+def left_out(aim: float) -> float:
+    """Return what points may leave out beside what a second solve may owe: it is in the bound."""
+    return max(AIM, LEFT * aim) if np.isfinite(aim) else AIM
+
+
+def _residual_sizes(equation: Any, space: Any, parts: Sequence[InTime], in_time: int) -> Sizes:
+    """Return the coefficients of an expansion times what its residual makes of them, of splines nothing.
+
+    They are those of ∂_t u, and of u as often as |b|k + |∇·b| + Dk² says over the whole time, the coefficients at three
+    times and all cells; and Lebesgue's constant squared, twice, as what is left out is counted.
+    """
+    if isinstance(space, FiniteVolume):
+        return Sizes(np.zeros(0), [])
+    fields, rates = (np.concatenate([getattr(one, name) for one in parts]) for name in ("values", "rates"))
+    found, moving = Sizes.of(space, fields), Sizes.of(space, rates)
+    field = equation.velocity if isinstance(equation, Continuity) else equation.drift
+    begin, end = parts[0].span.begin, parts[-1].span.end
+    inside = [t + STEP * (end - begin) * sign for t, sign in ((begin, 1.0), (0.5 * (begin + end), 0.0), (end, -1.0))]
+    b = np.max([np.abs(field(space.grid.points, t)).reshape(-1, len(found.waves)).max(axis=0) for t in inside], axis=0)
+    D = 0.0 if isinstance(equation, Continuity) else max(float(equation.diffusivity(t)) for t in inside)
+    carried = sum(k * float(one) for one, k in zip(b, found.waves, strict=True))
+    narrow = float(np.sum(b / np.array(space.grid.lengths)))  # as a slope of the drift
+    grows = (end - begin) * (carried + narrow + D * sum(k**2 for k in found.waves))
+    between = 2 * largest_between(parts[0].span.degree + in_time + 2) ** 2
+    return Sizes(between * (moving.sizes + grows * found.sizes), found.waves, found.measure)
+
+
+def bounded_gap(space: Any, second: Array, other: Any, first: Array, aim: float = AIM) -> tuple[float, float]:
+    """Return bounds of ∫|u − v| and ∫|x|²|u − v| of the reconstructions of two solves, on grids of their own.
+
+    Points of expansions may leave out about `aim`, which is in the bounds.
+    """
     spaces = tuple((one, Sizes.of(one, u[None])) for one, u in ((space, second), (other, first)))
-    panels = tuple(common(spaces, axis) for axis in range(second.ndim))
+    panels = tuple(common(spaces, axis, aim=aim) for axis in range(second.ndim))
     volume = outer([one.lengths for one in panels])
     rest = sum(trigonometric(one, size, panels)[0] for one, size in spaces) * 2 * float(volume.sum())
     at = Reconstruction.on(space, panels, 0)
@@ -195,7 +227,9 @@ def bounded_gap(space: Any, second: Array, other: Any, first: Array) -> tuple[fl
     return float(np.sum(each)) + rest, float(np.sum(each * weights_of_square(panels))) + rest * most
 
 
-def common(spaces: Sequence[tuple[Any, Sizes]], axis: int, other: Sequence[Array] = (), least: int = 0) -> Panels:
+def common(
+    spaces: Sequence[tuple[Any, Sizes]], axis: int, other: Sequence[Array] = (), least: int = 0, aim: float = AIM
+) -> Panels:
     """Return panels on which several reconstructions are polynomials: cells of splines, ends of falls, spans of waves.
 
     So are functions with `other` edges that `least` points see.
@@ -212,7 +246,7 @@ def common(spaces: Sequence[tuple[Any, Sizes]], axis: int, other: Sequence[Array
     middles, lengths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
     few, which = np.unique(np.ceil(lengths / lengths.min() * 16) / 16 * lengths.min(), return_inverse=True)
     each = [
-        [DEGREE if isinstance(space, FiniteVolume) else points_of(size, axis, 0.5 * float(h), AIM) for h in few]
+        [DEGREE if isinstance(space, FiniteVolume) else points_of(size, axis, 0.5 * float(h), aim) for h in few]
         for space, size in spaces
     ]
     nodes = np.maximum(np.max(np.array(each), axis=0)[which], least)

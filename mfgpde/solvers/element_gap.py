@@ -21,7 +21,7 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import FiniteVolume
 from mfgpde.discretisations.simplices import Simplices, gauss
 from mfgpde.grids import CartesianGrid
-from mfgpde.solvers.bounded_residual import AIM, Sizes, common, panels_of, points_of, trigonometric
+from mfgpde.solvers.bounded_residual import Sizes, common, panels_of, points_of, trigonometric
 from mfgpde.solvers.hermite import largest_between
 from mfgpde.solvers.reconstruction import (
     DEGREE,
@@ -129,13 +129,13 @@ class ElementField:
     def _jacobians(self) -> Array:
         return self.pieces.measures * self.grid.dimension  # of the unit simplex: a length of one, an area of a half
 
-    def bounded_gap(self, space: Any, second: Array) -> tuple[float, float]:
+    def bounded_gap(self, space: Any, second: Array, aim: float) -> tuple[float, float]:
         """Return bounds of ∫|u − v| and ∫|x|²|u − v|; NotEnclosed where triangles and cells cut each other."""
-        return (self._on_line if self.grid.dimension == 1 else self._in_plane)(space, second)
+        return (self._on_line if self.grid.dimension == 1 else self._in_plane)(space, second, aim)
 
-    def _on_line(self, space: Any, second: Array) -> tuple[float, float]:
+    def _on_line(self, space: Any, second: Array, aim: float) -> tuple[float, float]:
         sizes = Sizes.of(space, second[None])
-        panels = (common([(space, sizes)], 0, [self.pieces.corners.ravel()], self.pieces.degree + 1),)
+        panels = (common([(space, sizes)], 0, [self.pieces.corners.ravel()], self.pieces.degree + 1, aim),)
         volume = outer([one.lengths for one in panels])
         rest = 2 * trigonometric(space, sizes, panels)[0] * float(volume.sum())
         at = Reconstruction.on(space, panels, 0)
@@ -151,7 +151,7 @@ class ElementField:
         cells = order[np.clip(np.searchsorted(first, x, side="right") - 1, 0, len(order) - 1)]
         return self.pieces.value(cells, ((x - starts[cells]) / (ends - starts)[cells])[:, None])
 
-    def _in_plane(self, space: Any, second: Array) -> tuple[float, float]:
+    def _in_plane(self, space: Any, second: Array, aim: float) -> tuple[float, float]:
         if self.cut:
             raise NotEnclosed("triangles of the mesh are no halves of boxes")
         sizes = None
@@ -160,7 +160,7 @@ class ElementField:
             own, grid = DEGREE + (FALL if space.walls == "far" else 0), space.grid
         else:
             sizes, parts, grid = Sizes.of(space, second[None]), 1, self.boxes
-            own = max(points_of(sizes, axis, 0.5 * h, AIM) for axis, h in enumerate(grid.spacing))
+            own = max(points_of(sizes, axis, 0.5 * h, aim) for axis, h in enumerate(grid.spacing))
         panels = tuple(Panels(edges, np.full(len(edges) - 1, own)) for edges in grid.edges)
         smooth = Reconstruction.on(space, panels, 0, fall=isinstance(space, FiniteVolume)).value(second)
         total, moment = self._beside(smooth, own, parts, grid)

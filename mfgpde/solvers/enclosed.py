@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from math import factorial
 from typing import Any
 
@@ -305,15 +304,21 @@ def start_rest(initial: Any, boxes: Boxes, degrees: Sequence[int]) -> Array | fl
 
 def product_density(law: GaussianMixture, places: Sequence[Array]) -> Array:
     """Return the density on a product of places along each axis."""
-    d, total = len(places), 0.0
+    d, total, products = len(places), 0.0, list[list[Array]]()
     axes = [x.reshape([-1 if k == axis else 1 for k in range(d)]) for axis, x in enumerate(places)]
     for w, mean, covariance in zip(law.weights, law.means, law.covariances, strict=True):
         precision, y = np.linalg.inv(covariance), [x - m for x, m in zip(axes, mean, strict=True)]
         size = float(w / np.sqrt(np.linalg.det(2 * np.pi * covariance)))
         if np.count_nonzero(covariance) == d:  # a product of functions of one variable
-            total = total + size * reduce(np.multiply, [np.exp(-0.5 * precision[k, k] * y[k] ** 2) for k in range(d)])
+            each = [np.exp(-0.5 * precision[k, k] * y[k].ravel() ** 2) for k in range(d)]
+            products.append([size * each[0], *each[1:]])
         else:
             total = total + size * np.exp(-0.5 * _form(precision, y))
+    if products:  # Σ_j Π_k f_jk(x_k), as one product of matrices
+        first, *more = (np.stack(one) for one in zip(*products, strict=True))
+        for one in more[:-1]:
+            first = (first[:, :, None] * one[:, None, :]).reshape(len(first), -1)
+        total = total + ((first.T @ more[-1]) if more else first.sum(axis=0)).reshape([len(x) for x in places])
     return np.asarray(total)
 
 

@@ -27,8 +27,11 @@ class FirstField(Protocol):
         """The dimension of the box."""
         ...
 
-    def bounded_gap(self, space: Any, second: Array) -> tuple[float, float]:
-        """Return bounds of ∫|u − v| and ∫|x|²|u − v|; NotEnclosed where they can be sampled only."""
+    def bounded_gap(self, space: Any, second: Array, aim: float) -> tuple[float, float]:
+        """Return bounds of ∫|u − v| and ∫|x|²|u − v|; NotEnclosed where they can be sampled only.
+
+        About `aim` of them may be what points do not see of an expansion.
+        """
         ...
 
     def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:
@@ -62,9 +65,9 @@ class GridField:
         """As in `FirstField`."""
         return self.space.grid.dimension
 
-    def bounded_gap(self, space: Any, second: Array) -> tuple[float, float]:
+    def bounded_gap(self, space: Any, second: Array, aim: float) -> tuple[float, float]:
         """As in `FirstField`."""
-        return bounded_gap(space, second, self.space, self.u)
+        return bounded_gap(space, second, self.space, self.u, aim)
 
     def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:
         """As in `FirstField`."""

@@ -23,6 +23,8 @@ NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
 DENSER = 2
 """times as many points, at which a sampled norm is looked at again"""
+APART = {1: 1, 2: 3, 3: 3}
+"""cells along each axis from one that is looked at again to the next, by dimension: all of a line, a ninth of the plane"""
 INSIDE = 1e-9
 """of a run: so far inside its ends drifts are looked at, which may grow beyond all there"""
 STEP = 1e-3
@@ -133,12 +135,13 @@ class Residual:
 
     def excess(self, parts: Sequence[InTime]) -> float:
         """Return by what factor a denser rule raises the norm, at most, at two times of the first span and all ends."""
-        dense, worst = Reconstruction.of(self.space, self.nodes * DENSER), 1.0
+        apart, worst = APART[self.space.grid.dimension], 1.0
+        rules = [Reconstruction.of(self.space, nodes, apart=apart) for nodes in (self.nodes, self.nodes * DENSER)]
         for number, part in enumerate(parts):
             at = np.array([1.0] if number else [0.1, 0.7, 1.0])
             for u, rate, t in zip(*part.at(at), part.span.time(at), strict=True):
-                left = [self.left(one, u, rate, float(t)) for one in (self.at, dense)]
-                norm = [self.at.norm(left[0]), dense.norm(left[1])] if self.density else [np.abs(r).max() for r in left]
+                left = [self.left(one, u, rate, float(t)) for one in rules]
+                norm = [one.norm(r) if self.density else np.abs(r).max() for one, r in zip(rules, left, strict=True)]
                 worst = max(worst, float(norm[1] / norm[0])) if norm[0] > 0 else worst
         return worst
 
@@ -167,6 +170,8 @@ class Residual:
         """Return what the equation leaves of a reconstruction at the points."""
         equation = self.solution.equation
         D = self.diffusivity(t)
+        if self._pull is not None and len(at.places) > 1:
+            return at.pulled(u, rate, float(self._pull(t)), D)
         value, slopes, bend = at.all(u)
         moved, spread = at.value(rate), D * bend if D else 0.0
         if isinstance(equation, ViscousHamiltonJacobi):

@@ -44,15 +44,24 @@ ROUGH = 1e-2
 """of the mass: where an expansion on the grid itself leaves more, it does not carry the law"""
 MOST_HASTY = 1e-4
 """tolerance of a first try beside volumes, which owe more for their cells than it does for its steps"""
-STEPS = {2: (6, 8e-3, 5 / 3), 4: (8, 4e-3, 1.0)}
-"""by order: pieces of time of that try, differences at which it may be so rough, and the power with which it sharpens"""
+FIRST = {2: 6, 4: 8}
+"""pieces of time of that try, by order"""
+ROUGH_FOURTH = 4e-3
+"""differences of order four at which it may be so rough, beside a first solve of that order: less in proportion"""
+ROOT = 1.5
+"""what steps miss of a rate falls by that root of their tolerance: twenty times from 1e-4 to 1.3e-6 (P4, in the plane)"""
+MISSED = 5e-8
+"""times the square of how many steps a first solve takes at 1e-6, what those at `MOST_HASTY` miss of a rate: 1.2e-3, 6e-3
+and 1.3e-2 for 150, 340 and 540 (reverse OU and VP, P4, in the plane)"""
+SEEN = 0.2
+"""of what second differences say of the error: what both solves are apart at least, in the plane"""
 LOOSE = 5e-6
 """tolerance of a first solve, from which a second one has its own: its steps leave more in a residual than in a solution"""
-FAR_BELOW = 40.0
-"""times less than second differences, fourth ones: residuals of order four on such cells are a quarter of what two owes"""
+FAR_BELOW = 12.0
+"""times less than second differences, fourth ones: residuals of order four on such cells are a third of what two owes"""
 SAFELY = 100.0
 """the same where cells cost next to nothing, on a line, and another try as much as this one"""
-PIECES = (8, 12, 16, 24, 32, 48)
+PIECES = (6, 8, 12, 16, 24, 32, 48)
 """of time that are tried where fields cost next to nothing"""
 LAST = 0.9
 """of a grid's wave numbers: what lies above them says what lies beyond"""
@@ -178,7 +187,7 @@ def candidates(
         if _sharpens(solution, last):
             better = replace(better, power=1)
         if pieces is None and isinstance(space, FiniteVolume) and better.space != space:
-            yield from _hasty(solution, last, better, aim.rtol if loose else _asked(solution))
+            yield from _hasty(solution, last, better, aim.rtol if loose else _asked(solution), tried)
         if pieces is None:
             (fewest,) = better.pieces
             yield replace(better, hasty="times", pieces=(fewest, 2 * fewest))
@@ -264,13 +273,17 @@ def _fewer(n: int, first: float, fourth: float, most: int, below: float = FAR_BE
     return min(most, max(FEWEST, _even(n / (first / (below * fourth)) ** 0.25)))
 
 
-def _hasty(solution: Any, last: int, better: Second, sharpest: float) -> Iterator[Second]:
-    """Yield a first try, on fewer cells and in longer steps, where differences of the field say that both owe little."""
+def _hasty(solution: Any, last: int, better: Second, sharpest: float, tried: Sequence[Tried]) -> Iterator[Second]:
+    """Yield a first try, on fewer cells and in longer steps, where differences of the field say that both owe little.
+
+    And, if its steps are what it owes to, one on the same cells in steps that miss as much as both solves are apart.
+    """
     space, grid = solution.discretisation, solution.discretisation.grid
     order = 4 if space.order >= 4 else 2
     second, fourth = _seen(solution, last)
-    pieces, rough, power = STEPS[order]
-    rtol = MOST_HASTY * min(1.0, ((second if order == 2 else fourth) / rough) ** power)
+    pieces, rtol = FIRST[order], MOST_HASTY * min(1.0, fourth / ROUGH_FOURTH)
+    if order == 2:
+        rtol = MOST_HASTY * min(1.0, (SEEN * second / (MISSED * _steps(solution) ** 2)) ** ROOT)
     cells = grid.cells
     if order == 2 and not isinstance(solution.start, Field):  # which is one on its own grid
         cells = tuple(_fewer(n, second, fourth, n) for n in cells)
@@ -279,9 +292,21 @@ def _hasty(solution: Any, last: int, better: Second, sharpest: float) -> Iterato
         where = replace(better.space, grid=fewer)
         more = (("cells", cells != grid.cells), ("steps", rtol > sharpest))
         hasty = " and ".join(name for name, has in more if has)
-        yield replace(
+        first = replace(
             better, space=where, pieces=(pieces, 2 * pieces, 4 * pieces), rtol=max(rtol, sharpest), hasty=hasty
         )
+        yield first
+        came, sharper = tried[-1], sharpest
+        if came.missed > came.gap:
+            sharper = max(sharpest, first.rtol * (came.gap / came.missed) ** ROOT)  # pyright: ignore[reportOptionalOperand]
+        if sharpest < sharper and came.missed > SPARE * came.owed:
+            yield replace(first, pieces=(2 * pieces, 4 * pieces), rtol=sharper)
+
+
+def _steps(solution: Any) -> float:
+    """Return how many steps of second order the first solve would take at 1e-6, at least one."""
+    count = getattr(solution, "cost", {}).get("steps", 0)
+    return max(1.0, count * (_asked(solution) / 1e-6) ** (1 / 3))
 
 
 def _asked(solution: Any) -> float:
