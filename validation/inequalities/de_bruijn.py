@@ -188,11 +188,15 @@ def decay(level, rng, dissipation=1.0, rate=1.0):
         pair, moved = (
             rate_of_distance(process, t, two, Level(level).pick(5000, 10_000, 20_000)) / a**rate for two in pairs(rng)
         )
-        # δ: what 16 nodes in time and the coarser grid leave of narrow blobs, of some draws 1e5 times as much as of others
-        far = {"entropy lost over ∫D I": (balance, 1.2e-8), "shifts: KL and I over their bounds": (shifted, 6e-14)}
-        for label, (found, resolution) in far.items():
+        narrow = "16 nodes in time and the coarser grid leave more of narrow blobs: of eight seeds one 8.5e-10"
+        far = {
+            "entropy lost over ∫D I": (balance, 4e-9, narrow),
+            "shifts: KL and I over their bounds": (shifted, 6e-14, ""),
+        }
+        for label, (found, resolution, seen) in far.items():
             furthest = max(found, key=lambda e: abs(e.value - 1) + e.half_width)
-            findings.append(equal(f"{name}: {label}, furthest from 1", furthest, one, resolution=resolution))
+            label = f"{name}: {label}, furthest from 1"
+            findings.append(equal(label, furthest, one, resolution=resolution, because=seen))
         largest = max(drawn, key=lambda e: e.value)
         findings.append(
             at_most(f"{name}: KL and I of mixtures over their bounds, largest", largest, one, resolution=0.0)
