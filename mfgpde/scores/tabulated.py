@@ -64,10 +64,14 @@ class Tabulated:
         for points, table in self._tables:
             if points is x:
                 return table
+        same = (table for points, table in self._tables if np.array_equal(points, x))  # by their numbers, once
+        found = next(same, None)
+        if found is None:
+            found = self._tabulate(x)
         if len(self._tables) > 8:  # a ladder of grids leaves old tables behind
             del self._tables[:4]
-        self._tables.append((x, self._tabulate(x)))
-        return self._tables[-1][1]
+        self._tables.append((x, found))
+        return found
 
     def _tabulate(self, x: Array) -> Array:
         values: dict[float, Array] = {}

@@ -44,3 +44,15 @@ def test_few_points_whose_table_would_not_be_fine_enough_stay_with_the_field():
         assert table(x, float(t)) == pytest.approx(np.sin(3000 * t) * x, abs=1e-12)
     with pytest.raises(ValueError, match="257"):
         table(np.ones((200, 1)), 1.0)
+
+
+def test_equal_points_under_another_name_share_a_table():
+    field, x = Counted(), np.linspace(-1, 1, 200)[:, None]
+    table = mfg.scores.Tabulated(field, 0.0, 2.0)
+    found, asked = table(x, 0.5), field.calls
+    for _ in range(3):
+        other = x.copy()
+        assert np.array_equal(table(other, 0.5), found)
+    assert field.calls == asked
+    table(x + 1e-3, 0.5)
+    assert field.calls > asked

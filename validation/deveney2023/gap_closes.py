@@ -118,7 +118,7 @@ def trend(level, penalised=0.0, plain=0.0, gauge=0.0, count=None):
     `count` networks of each weight and data set are compared, if not all.
     """
     quick = Level(level) is Level.QUICK
-    n, fewer, last = *Level(level).pick((40, 28), (48, 48), (128, 128)), networks.WEIGHTS[-1]
+    n, fewer, last = *Level(level).pick((32, 24), (48, 48), (128, 128)), networks.WEIGHTS[-1]
     weights = (0.0, last) if quick else networks.WEIGHTS
     findings, series, changes, powers = [], [], [], []
     for data in networks.DATA:

@@ -69,7 +69,8 @@ def by_its_equation(case, R, grid, residual, square):
     def start(y):
         return score.potential(y, T) - prior.log_density(y)
 
-    own = mfg.HamiltonJacobiBellman(hamiltonian, lambda tau: process.diffusivity(T - tau), horizon=T)
+    # bumps turn by at most 8 over the horizon, and of noise and blobs nothing is quicker: no need to look for pulses
+    own = mfg.HamiltonJacobiBellman(hamiltonian, lambda tau: process.diffusivity(T - tau), horizon=T, time_scale=T / 20)
     return mfg.solve(own, mfg.FiniteVolume(grid, order=5), start, (0.0, T - case.stop), rtol=1e-5).fields[-1]
 
 
@@ -109,7 +110,8 @@ def truth_spread(case, grid, q):
 
 @claim.control("the sign of the residual flipped")
 def flipped(level, rng):
-    return log_ratio(level, rng, residual=-1.0)
+    planes = Level(level).pick((2,), (1, 2), (1, 2))  # the line's are refuted by 5 % of the residual already
+    return log_ratio(level, rng, residual=-1.0, dimensions=planes)
 
 
 @claim.control("|∇e|² dropped")

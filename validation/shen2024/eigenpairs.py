@@ -6,6 +6,8 @@ between two meshes, eigenvalues those of the last two without their leading erro
 interval the elements' own eigenvalues have a closed form, by Bloch waves of equal cells.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.polynomial import legendre
 from scipy.linalg import eigh
@@ -87,35 +89,57 @@ def bloch(p, cells, k):
     return float(eigh(K * 2 * cells, M / (2 * cells), eigvals_only=True)[0])
 
 
+MESHES = {
+    "interval": lambda size: mfg.meshes.interval(0.0, size, 8),
+    "disc": lambda size: mfg.meshes.disc(size, 4),
+    "sphere": lambda size: mfg.meshes.sphere(size, 2),
+    "torus": lambda size: mfg.meshes.torus(size * MAJOR, size * MINOR, 8),
+    "double well": lambda _: mfg.meshes.interval(-REACH, REACH, 24),
+}
+
+
+@cache
+def solved(name, count, k, degree, scale):
+    """Return the cells per side and the lowest pairs on the mesh refined k times, which many falsehoods have in common.
+
+    `scale` is that of the domain, of the double well its height.
+    """
+    well = name == "double well"
+    space = mfg.FiniteElement(MESHES[name](scale).refined(k), degree)
+    generator = mfg.processes.MarkovGenerator((lambda x: scale * double_well(x)) if well else None)
+    return space.grid.cells[0], mfg.eigenpairs(space, count, generator)
+
+
 @claim.measure
-def eigenvalue_orders(level, height=1.0, degrees=(1, 2, 3), lag=0, size=1.0):
-    """Measure orders; `height` scales the double well in the elements only, `lag` lowers their degree, `size` is theirs."""
-    meshes, findings, series = mfg.meshes, [], []
+def eigenvalue_orders(level, height=1.0, degrees=(1, 2, 3), lag=0, size=1.0, spared=0):
+    """Measure orders; `height` scales the double well in the elements only, `lag` lowers their degree, `size` is theirs.
+
+    So many of the finest meshes are `spared`, but on intervals.
+    """
+    findings, series = [], []
     cases = {
-        "interval": (meshes.interval(0.0, size, 8), 3, 4 * np.pi**2, None, (1, 2, 3)),
-        "disc": (meshes.disc(size, 4), 6, float(jnp_zeros(0, 1)[0]) ** 2, None, (1, 2, 3)),
-        "sphere": (meshes.sphere(size, 2), 5, 6.0, None, (1, 2, 3)),
-        "torus": (meshes.torus(size * MAJOR, size * MINOR, 8), 2, torus_reference(), None, (1, 2)),
-        "double well": (meshes.interval(-REACH, REACH, 24), 3, double_well_reference(3, 1.0), True, (1, 2)),
+        "interval": (3, 4 * np.pi**2, size, (1, 2, 3)),
+        "disc": (6, float(jnp_zeros(0, 1)[0]) ** 2, size, (1, 2, 3)),
+        "sphere": (5, 6.0, size, (1, 2, 3)),
+        "torus": (2, torus_reference(), size, (1, 2)),
+        "double well": (3, double_well_reference(3, 1.0), height, (1, 2)),
     }
     functions = {
         "interval": lambda x: np.sqrt(2) * np.cos(2 * np.pi * x[..., 0]),
         "disc": lambda x: _radial(np.linalg.norm(x, axis=-1)),
     }
-    for name, (mesh, count, truth, well, possible) in cases.items():
-        generator = mfg.processes.MarkovGenerator((lambda x: height * double_well(x)) if well else None)
+    for name, (count, truth, scale, possible) in cases.items():
         for p in (q for q in degrees if q in possible):
-            meshes_of_it = Level(level).pick(3, 3, 4 if p < 3 else 3)  # cubic elements reach rounding on the fourth
-            spaces = [mfg.FiniteElement(mesh.refined(k), max(p - lag, 1)) for k in range(meshes_of_it)]
-            pairs = [mfg.eigenpairs(space, count, generator) for space in spaces]
+            meshes = Level(level).pick(3, 3, 4 if p < 3 else 3)  # cubic elements reach rounding on the fourth
+            meshes -= spared if name in ("disc", "sphere", "torus") else 0
+            cells, pairs = zip(*(solved(name, count, k, max(p - lag, 1), scale) for k in range(meshes)), strict=True)
             values = np.array([one.values[count - 1] for one in pairs])
             off = ROUNDINGS * np.array([one.rounding[count - 1] for one in pairs]) + 1e-15 * truth
             label, errors = f"{name}, P{p}", np.abs(values - truth)
             order = mfg.observed_order(errors, off=off)
             findings.append(equal(f"{label}: order", order, mfg.exact(2 * p, "theory"), resolution=ORDERS[name][p]))
-            findings.append(_value(name, p, values, off, truth, spaces[-1].grid.cells[0]))
-            cells = [space.grid.cells[0] for space in spaces]
-            series.append(Series(label, "cells per side", cells, "eigenvalue error", tuple(map(float, errors))))
+            findings.append(_value(name, p, values, off, truth, cells[-1]))
+            series.append(Series(label, "cells per side", list(cells), "eigenvalue error", tuple(map(float, errors))))
             if name in functions:
                 away = [_distance(one.functions[count - 1], functions[name]) for one in pairs]
                 order = mfg.observed_order(away, off=VECTORS)
@@ -163,7 +187,8 @@ def lower_degree(level):
 
 @claim.control("domains a third larger")
 def larger(level):
-    return eigenvalue_orders(level, size=4 / 3)
+    spared = Level(level).pick(1, 0, 0)  # two meshes show that nothing converges
+    return eigenvalue_orders(level, size=4 / 3, spared=spared)
 
 
 @claim.control("a double well 2 % higher")

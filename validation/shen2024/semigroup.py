@@ -4,6 +4,7 @@ For Ornstein–Uhlenbeck by Hermite functions; for a double well by finite-eleme
 squared norm of the embedding at time t is one plus the χ² divergence at half the time.
 """
 
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -71,10 +72,16 @@ def _line(level, rng, rate):
     return findings, series
 
 
+@cache
+def _spectral(t):
+    """Return a space, a law, and what becomes of it: solved for once, whatever rate the functions have."""
+    law, space = mfg.densities.bimodal(1), mfg.Spectral(mfg.CartesianGrid.cube(6.0, 256, 1))
+    return space, law, mfg.solve(mfg.FokkerPlanck.of(PROCESS), space, law, (0.0, t)).at(t)
+
+
 def _solved(rate):
     """Return the distance of the expansion of a smooth law from a spectral solve, at one time."""
-    law, t, space = mfg.densities.bimodal(1), 0.5, mfg.Spectral(mfg.CartesianGrid.cube(6.0, 256, 1))
-    found = mfg.solve(mfg.FokkerPlanck.of(PROCESS), space, law, (0.0, t)).at(t)
+    t, (space, law, found) = 0.5, _spectral(0.5)
     basis = mfg.scores.HermiteBasis(1, 40, KAPPA)
     nodes = mfg.CartesianGrid.cube(
         7.0, 4000, 1
@@ -107,15 +114,28 @@ def _norm(points, rate):
     ]
 
 
-def _double_well(level, rate):
-    """Return the distance of the finite-element expansion from a finite-volume solve, for a law in one well."""
+@cache
+def _in_one_well(cells, reach, t):
+    """Return functions, a law, and by volumes what becomes of it: solved for once, whatever rate the functions have."""
     process = mfg.processes.double_well(depth=1.5, scale=np.sqrt(2.0))  # generator Δ − ∇V·∇, reflected at ±2
-    cells, reach, t = Level(level).pick(200, 400, 800), 2.0, 0.4
     space = mfg.FiniteElement(mfg.meshes.interval(-reach, reach, 64), degree=3)
     basis = mfg.finite_element.FiniteElementBasis(mfg.processes.MarkovGenerator.of(process), space, 24)
-    start = mfg.gaussian([0.9], [[0.02]])
-    line = mfg.CartesianGrid.cube(reach, cells, 1)
+    start, line = mfg.gaussian([0.9], [[0.02]]), mfg.CartesianGrid.cube(reach, cells, 1)
     solved = mfg.solve(mfg.FokkerPlanck.of(process), mfg.FiniteVolume(line), start, (0.0, t)).at(t).values
+    return basis, start, line, solved
+
+
+@cache
+def _on_sphere(count):
+    """Return the lowest functions of a sphere, by cubic elements."""
+    space = mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 3)
+    return mfg.finite_element.FiniteElementBasis(mfg.processes.MarkovGenerator(), space, count, count)
+
+
+def _double_well(level, rate):
+    """Return the distance of the finite-element expansion from a finite-volume solve, for a law in one well."""
+    cells, reach, t = Level(level).pick(200, 400, 800), 2.0, 0.4
+    basis, start, line, solved = _in_one_well(cells, reach, t)
     nodes, x = mfg.CartesianGrid.cube(reach, 2000, 1), line.points
     moments = (basis(nodes.points) * start.density(nodes.points)[:, None]).sum(axis=0) * nodes.volume
     values = np.exp(basis.stationary(x, 0)[0]) * (basis(x) @ mfg.scores.Semigroup(basis)(moments, rate * t))
@@ -133,8 +153,8 @@ def _sphere(rng, rate, lost):
     function of degree five missing, which has faded by e^{−9}: the spectrum does. Functions that are lost are replaced by
     the next ones, as by a solver that overlooks a copy.
     """
-    count, space = 36 + len(lost), mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 3)
-    basis = mfg.finite_element.FiniteElementBasis(mfg.processes.MarkovGenerator(), space, count, count)
+    count = 36 + len(lost)
+    basis = _on_sphere(count)
     kept = np.setdiff1d(np.arange(count), lost)
     points = rng.normal(size=(8, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)

@@ -5,11 +5,14 @@ As a control variate the closed forms leave a network's gradient its mean and ta
 they halve the steps.
 """
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import mfgpde as mfg
+from mfgpde.scores.files import forward
 from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal
 
 claim = Claim(
@@ -159,27 +162,34 @@ def network_gradients(level, rng, decay):
     ]
 
 
-def _gradient(level, rng, decay, steps):
-    """Return the square of the mean's shift over the mean's, and the log of the variances' ratio, after so many steps."""
-    x = LAW.sample(SIZE, rng)
-    objective = mfg.Objective(weighting="diffusion", start=START)
-    trained = mfg.train(
-        PROCESS, x, objective, widths=WIDTHS, steps=steps, batch_size=256, seed=int(rng.integers(2**31))
-    )
+TRAINED = {}
+"""networks by samples, steps and seed: the control is about the very ones of the measure"""
+
+
+def _trained(objective, x, steps, seed):
+    """Return a network after so many steps."""
+    key = x.tobytes(), steps, seed
+    if key not in TRAINED:
+        TRAINED[key] = mfg.train(PROCESS, x, objective, widths=WIDTHS, steps=steps, batch_size=256, seed=seed)
+    return TRAINED[key]
+
+
+@cache
+def _pairs(decay, network, objective):
+    """Return, compiled once for all weights, the gradients without and with control of a batch for each key."""
+    function = forward(network)
     steadied = mfg.learning.steadied_noise(objective, PROCESS, slowed(3, decay))
-    data, batch, layers = jnp.asarray(x, jnp.float32), 512, trained.layers
-    times = PROCESS.horizon * jnp.linspace(0, 1, 4097) ** 2
+    batch, times = 512, PROCESS.horizon * jnp.linspace(0, 1, 4097) ** 2
     m, sd, D = (
         jnp.asarray(np.asarray(f(np.asarray(times))), jnp.float32)
         for f in (PROCESS.mean_coefficient, lambda t: np.sqrt(PROCESS.variance(t)), PROCESS.diffusivity)
     )
 
     def loss(layers, y, t, weight, noise):
-        score = jax.vmap(lambda p, u: jax.grad(lambda q: trained.score.function(layers, q, u))(p))(y, t)
+        score = jax.vmap(lambda p, u: jax.grad(lambda q: function(layers, q, u))(p))(y, t)
         return 0.5 * jnp.mean(weight * jnp.sum((score + noise) ** 2, axis=1))
 
-    @jax.jit
-    def pair(key):
+    def pair(layers, data, key):
         picks, clock, noise = jax.random.split(key, 3)
         x0 = data[jax.random.randint(picks, (batch,), 0, len(data))]
         t = jax.random.uniform(clock, (batch,), minval=START**0.5, maxval=PROCESS.horizon**0.5) ** 2
@@ -193,10 +203,18 @@ def _gradient(level, rng, decay, steps):
         ]
         return jnp.stack(flat)
 
+    return jax.jit(lambda layers, data, keys: jax.lax.map(lambda key: pair(layers, data, key), keys))
+
+
+def _gradient(level, rng, decay, steps):
+    """Return the square of the mean's shift over the mean's, and the log of the variances' ratio, after so many steps."""
+    x = LAW.sample(SIZE, rng)
+    objective = mfg.Objective(weighting="diffusion", start=START)
+    trained = _trained(objective, x, steps, int(rng.integers(2**31)))
     count = Level(level).pick(320, 640, 1280)
-    found = np.asarray(
-        jax.lax.map(pair, jax.random.split(jax.random.key(int(rng.integers(2**31))), count)), dtype=float
-    )
+    keys = jax.random.split(jax.random.key(int(rng.integers(2**31))), count)
+    both = _pairs(decay, trained.network, objective)
+    found = np.asarray(both(trained.layers, jnp.asarray(x, jnp.float32), keys), dtype=float)
     plain, controlled = found[:, 0], found[:, 1]
     # |E g′ − E g|² without bias: products of differences from batches that are independent
     shifts = np.stack([block.mean(axis=0) for block in np.array_split(controlled - plain, 32)])
