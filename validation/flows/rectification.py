@@ -7,6 +7,7 @@ symmetric: one round straightens all paths, so that further rounds change nothin
 
 import numpy as np
 from scipy.integrate import solve_ivp
+from scipy.special import ndtr
 
 import mfgpde as mfg
 from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal
@@ -31,6 +32,8 @@ COSTS = {
 }
 
 
+REACH = 7.0
+"""deviations from a blob's middle, beyond which tails are bounded"""
 CARED = 0.01
 """a share of the cost that someone would care about"""
 
@@ -101,6 +104,47 @@ def balance(start, end, count, nodes=12, asked=None):
     return costs, np.array([costs["|v|²"][1], bent, undetermined])
 
 
+def places(law, count):
+    """Return places from −∞ to ∞ along a mixture on the line, `count` of each blob and closest at its middle, and the law's levels there."""
+    m, s = law.means[:, 0], np.sqrt(law.covariances[:, 0, 0])
+    x = np.unique(m + s * np.linspace(-REACH, REACH, count)[:, None])
+    return x, ndtr((x[:, None] - m) / s) @ law.weights
+
+
+def beyond(law):
+    """Return a bound of E(8 + 8x⁴) more than REACH deviations from every blob's middle, where x⁴ ≤ 8m⁴ + 8(x − m)⁴."""
+    return sum(
+        w * mfg.solvers.tail(mfg.gaussian(0.0, v), REACH * v**0.5, [8 + 64 * m**4, 0.0, 0.0, 0.0, 64.0])
+        for w, m, v in zip(
+            law.weights.tolist(), law.means[:, 0].tolist(), law.covariances[:, 0, 0].tolist(), strict=True
+        )
+    )
+
+
+def on_the_line(start, end, cost, count):
+    """Return what a cost is after over before, between two numbers, of a cost that grows with the distance.
+
+    On the line a flow keeps the order of its paths, so that it carries the quantiles of X₀ to those of X₁. Between two levels
+    each quantile lies between two places, and so does X₁ − X₀ before, a mixture. Where a law has 1e-11 of its mass, beyond REACH, costs are below 1 + |v|⁴.
+    """
+    pair = Between(start, end)
+    apart = mfg.GaussianMixture(pair.w, pair.b - pair.a, pair.u + pair.v)
+    (x, F), (y, G), (z, H) = (places(law, count) for law in (start, end, apart))
+    levels = np.unique(np.concatenate((F, G)))
+    u = 0.5 * (levels[1:] + levels[:-1])
+    k, j = (np.clip(np.searchsorted(one, u), 1, len(one) - 1) for one in (F, G))
+    sides = []
+    for low, high, mass in ((y[j - 1] - x[k], y[j] - x[k - 1], np.diff(levels)), (z[:-1], z[1:], np.diff(H))):
+        nearest = np.where((low < 0) & (high > 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
+        ends = float(mass @ cost(nearest)), float(mass @ cost(np.maximum(np.abs(low), np.abs(high))))
+        off = 1e-11 * (1 + float(cost(np.maximum(np.abs(low), np.abs(high))).max())) + sum(
+            map(beyond, (start, end, apart))
+        )
+        how = "quantiles between places"
+        sides.append(mfg.Estimate(0.5 * sum(ends), 0.5 * (ends[1] - ends[0]) + off, mfg.Kind.BOUND, how))
+    return sides[0] / sides[1]
+
+
 def drawn(rng, d):
     """Return two or three round blobs."""
     k = 2 if d == 2 else 3
@@ -124,6 +168,10 @@ def rectified(level, rng, straightness=1.0, costs=None, laws=None, turn=0.6):
                 found = mfg.Estimate(
                     new / old, abs(new / old - again[name][1] / again[name][0]), mfg.Kind.EXTRAPOLATED, "fewer points"
                 )
+                if d == 1:
+                    found = on_the_line(
+                        start, end, {**COSTS, **(costs or {})}[name], Level(level).pick(1001, 2001, 4001)
+                    )
                 largest[name] = max(largest.get(name, found), found, key=lambda e: e.value)
         top = max(largest.values(), key=lambda e: e.value)
         findings.append(at_most(f"{d}D: largest cost after over before", top, one, resolution=1e-6))

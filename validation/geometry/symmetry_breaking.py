@@ -67,6 +67,22 @@ def same(spread, t, size, nodes):
     return float(space.grid.integrate(p * (u.values**2 + (1 - u.values) ** 2)))
 
 
+def by_bayes(mu, t):
+    """Return P(two clones end at one point) − ½: given X_t = x they end at ±μ with the shares of the two blobs there, each by itself.
+
+    With p₊ and p₋ of half the weight each, ∫(p₊² + p₋²)/p is 1 − 2∫p₊p₋/(p₊ + p₋), an integrand below e^{−(x² + a²μ²)/2V}/(2πV)^{½}/4.
+    """
+    a, V = float(np.exp(-t)) * mu, float(-np.expm1(-2 * t))
+    reach = 9 * V**0.5
+    size = 0.5 / float(np.sqrt(2 * np.pi * V))
+
+    def parting(x):
+        return size * np.exp(-0.5 / V * (x**2 + a**2)) / (np.exp(a / V * x) + np.exp(-a / V * x))
+
+    beyond = mfg.Estimate(0.0, 2 * mfg.solvers.tail(mfg.gaussian(0.0, V), reach, [1.0]), mfg.Kind.BOUND, "tails")
+    return 0.5 - 2 * mfg.solvers.certified_integral(parting, -reach, reach) + beyond
+
+
 def stated(mu, t):
     """Return ½ + ½E tanh²(aμx/V) by quadrature, and the bound."""
     a, V = np.exp(-t), -np.expm1(-2 * t)
@@ -112,14 +128,13 @@ def broken(level, rng, time=1.0, clones=1.0, blobs=2):
     )
     cells = Level(level).pick(200, 400, 800)
     for t in Level(level).pick((0.5,), (0.3, 0.8), (0.3, 0.5, 0.8, 1.5)):
-        values = [same(0.02, t, 5.0, n) for n in (cells, cells // 2)]
-        width = abs(
-            values[1] - same(0.04, t, 5.0, cells // 2)
-        )  # points are blobs there: three times what is left of that
-        bar = abs(values[0] - values[1]) + width
-        solved = mfg.Estimate(values[0] - 0.5, bar, mfg.Kind.EXTRAPOLATED, "half of the cells, blobs twice as wide")
         excess = mfg.exact(clones * stated(1.0, t)[0], "quadrature")
-        findings.append(equal(f"clones from t = {t:g}: P(same) − ½", solved, excess, resolution=4e-4))
+        # δ: a hundred times what Gauss–Hermite points leave
+        findings.append(equal(f"clones from t = {t:g}: P(same) − ½", by_bayes(1.0, t), excess, resolution=1e-10))
+        back, at = same(0.02, t, 5.0, cells) - 0.5, f"{cells} cells, points of width 0.02"
+        solved = mfg.Estimate(back, 1e-12, mfg.Kind.BOUND, "sums over cells", at)
+        label = f"clones from t = {t:g}: the same by the backward equation"
+        findings.append(equal(label, solved, excess, resolution=4e-4))
     times = np.linspace(0.2, 6.0, 30)
     ratios = [clones * stated(1.0, t)[0] / stated(1.0, t)[1] for t in times]
     one = mfg.exact(1.0, "claim")
