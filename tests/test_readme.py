@@ -308,3 +308,21 @@ def test_no_bar_on_record_that_claims_the_limit_misses_it():
         claim["id"]: {one["label"] for one in claim["findings"] if one["suspect_bar"]} for claim in run["claims"]
     }
     assert {name: labels for name, labels in suspect.items() if labels} == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "labels"),
+    [
+        ({}, ["x"]),
+        ({"because": ""}, ["x"]),
+        ({"because": "the gauge shows three digits"}, []),
+        ({"resolution": 4e-5}, []),
+        ({"excess": -1.0}, []),
+        ({"excess": None}, []),
+    ],
+)
+def test_a_wide_resolution_without_a_reason_is_found(change, labels):
+    """δ = 1e-3 where 1e-5 was reached, as an older record has it, and what makes it none."""
+    finding = {"label": "x", "resolution": 1e-3, "excess": 5e-6, "bar": 5e-6} | change
+    near = {"label": "y", "resolution": 1e-3, "excess": 5e-4, "bar": 1e-4}
+    assert unsaid({"findings": [finding, near]}) == labels

@@ -88,7 +88,7 @@ def parts(level, steps_order=2.0, error_order=2.0, share=1.0, rate=2.0):
     in_error = slope(large, small, 2.0, "errors 0.4 and 0.2 of the score")
     D = 0.5 * float(mfg.OrnsteinUhlenbeck(horizon=2.0).diffusion(0.0)) ** 2
     findings = [
-        equal("order of KL in h", in_steps, mfg.exact(steps_order, "claimed"), resolution=0.2),
+        equal("order of KL in h", in_steps, mfg.exact(steps_order, "claimed"), resolution=0.11),
         equal("order of KL in ε", in_error, mfg.exact(error_order, "claimed"), resolution=5e-3),
         at_most("KL of an error 0.4", large, mfg.exact(share * 0.4**2 * D * 2.0, "ε²∫D"), resolution=0.0),
     ]

@@ -27,7 +27,7 @@ START, GAP = 0.25, 0.3
 FAMILY = (0.5, 1.0, 2.0)
 DELTA = {0.5: 5e-14, 1.0: 1e-13, 2.0: 1.4e-13}
 """of two numbers of size one fifth, known to rounding"""
-STEPS = {0.5: 1e-3, 1.0: 2.5e-3, 2.0: 3e-3}
+STEPS = {0.5: 6.5e-4, 1.0: 1.45e-3, 2.0: 3e-3}
 """what steps leave, of order one"""
 
 

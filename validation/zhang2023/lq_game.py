@@ -98,7 +98,7 @@ def riccati(level, viscosity=1.0, weight=1.0):
     order = float(np.log2(table[-2] / table[-1]))
     where = f"{sizes[-2]} and {sizes[-1]} cells, as many half steps"
     measured = mfg.Estimate(order, 1e-4, mfg.Kind.BOUND, "log₂ of errors", where)
-    findings.append(equal("1D, Newton: order of U(0)", measured, mfg.exact(2.0, "midpoint rule"), resolution=0.12))
+    findings.append(equal("1D, Newton: order of U(0)", measured, mfg.exact(2.0, "midpoint rule"), resolution=0.07))
     series.append(Series("U(0), Newton", "cells", sizes, "largest error", table, "xy"))
     return Evidence(findings, series)
 
