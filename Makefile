@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 # what tests set for themselves and their processes is in tests/conftest.py; here loops run on several threads, too
 test-all: export NUMBA_NUM_THREADS ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: env validate test test-torch test-all lint figures docs bench baseline clean
+.PHONY: env validate test test-torch test-slow test-all lint figures docs bench baseline clean
 
 env: .venv/ready
 	@echo "The environment is .venv; . .venv/bin/activate makes mfgpde and its Python those of this shell."
@@ -19,6 +19,9 @@ test: .venv/ready
 
 test-torch: .venv/ready
 	@.ci/torch
+
+test-slow: .venv/ready
+	@$(PYTHON) -m pytest -q -n auto --dist worksteal -m slow $(OPTIONS)
 
 test-all: .venv/ready
 	@$(PYTHON) -m pytest -q -n auto --dist worksteal $(OPTIONS)

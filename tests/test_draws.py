@@ -35,6 +35,7 @@ def draws():
     return seen
 
 
+@pytest.mark.slow
 def test_they_are_the_same_whatever_is_loaded(monkeypatch, request):
     before = draws()
     module = request.getfixturevalue("loaded")

@@ -106,6 +106,7 @@ def test_the_table_of_sizes_adds_up():
     assert sum(sizes[:-1]) == pytest.approx(sizes[-1], abs=15)
 
 
+@pytest.mark.slow
 def test_the_tutorial_ends_in_a_verified_claim(tmp_path, capsys):
     names = {}
     codes = blocks(ROOT / "docs" / "tutorial.md")
@@ -147,6 +148,7 @@ def test_the_guide_to_checking_scores_runs(capsys):
     assert "±" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_guide_to_checking_scores_runs_from_the_command_line(tmp_path):
     code = blocks(ROOT / "docs" / "check_my_score.md")[-1]
     (tmp_path / "my_model.py").write_text(code.split("score =")[0], encoding="utf-8")
@@ -215,6 +217,7 @@ def test_the_guide_to_games_runs(capsys):
     assert "±" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_guide_to_kernel_models_runs(tmp_path, monkeypatch):
     (code,) = blocks(ROOT / "docs" / "kernel_models.md")
     monkeypatch.chdir(tmp_path)
@@ -224,6 +227,7 @@ def test_the_guide_to_kernel_models_runs(tmp_path, monkeypatch):
     assert (tmp_path / "moons.safetensors").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("dolfinx_solver") is None, reason="elements need DOLFINx")
 def test_the_guide_to_operator_informed_scores_runs():
     (code,) = blocks(ROOT / "docs" / "operator_informed.md")

@@ -50,7 +50,7 @@ def ways() -> Iterator[IsotropicProcess]:
 
 def order_is_that_on_the_class(sampler: Sampler, rng: Generator) -> Iterator[Check]:
     """W₂ from the exact law falls by 2^order when levels are twice as many, to a quarter of an order."""
-    counts = (160, 320) if sampler.order == 1 else (80, 160)
+    counts = (40, 80) if sampler.order == 1 else (80, 160)
     for process in paths():
         model = Model(process, ExactScore(process, bimodal()))
         stop = model.time_at(END)

@@ -103,6 +103,7 @@ document.body.dataset.seen = JSON.stringify(seen);
 </script></body>"""
 
 
+@pytest.mark.slow
 def test_the_certificate_in_a_browser(source, tmp_path, browse):
     small = ["32" if word == "128" else word for word in COMMON]
     for score, code in (("off", 2), ("exact", 0)):
@@ -144,6 +145,7 @@ def test_a_prediction_of_the_noise_handed_over_as_a_score_ends_with_a_failure(so
     assert found["leak"]["sde"] > 0.5
 
 
+@pytest.mark.slow
 def test_half_a_score_is_found_out(source, tmp_path):
     result = invoke(f"{source}:off", *COMMON, "--out", tmp_path / "off")
     assert result.exit_code == 2, "its ODE leaves the box, so that the certificate fails"
@@ -185,6 +187,7 @@ def test_above_three_dimensions_trajectories_stand_for_grids(source, tmp_path):
     assert gap["shrunk"]["value"] > gap["shrunk"]["error"]
 
 
+@pytest.mark.slow
 def test_a_potential_is_a_fourth_law_and_elements_agree_with_volumes(source, tmp_path):
     """Of the exact score on a line: all laws are one, and elements find that of the SDE, too."""
     words = [word if word != "128" else "96" for word in COMMON]
@@ -214,6 +217,7 @@ def test_samples_stand_for_data(source, tmp_path):
     assert trial.grid.upper[0] == pytest.approx(5 * np.sqrt(0.5))
 
 
+@pytest.mark.slow
 def test_a_certificate_can_be_repeated_from_itself(source, tmp_path):
     """K11: every option is on record, and the file of a score or of data must be the one it was."""
     samples = mfg.densities.bimodal(1).sample(2000, np.random.default_rng(0))
@@ -316,6 +320,7 @@ def test_bad_input_gets_a_sentence(source, tmp_path):
         assert message in " ".join(result.output.split()), (words, result.output)
 
 
+@pytest.mark.slow
 def test_a_kernel_model_solves_its_equations_to_rounding(tmp_path, rng):
     process = mfg.OrnsteinUhlenbeck(horizon=9.0)
     path = mfg.fit_kernel_model(mfg.densities.bimodal(1).sample(300, rng)).save(
@@ -332,6 +337,7 @@ def test_a_kernel_model_solves_its_equations_to_rounding(tmp_path, rng):
     assert "give the same process" in " ".join(other.output.split())
 
 
+@pytest.mark.slow
 def test_an_interrupted_check_goes_on_and_stands_in_nobodys_way(source, tmp_path, monkeypatch):
     """The same command again asks for what is missing alone; a check of another score finds no file of this one."""
     out, made, part = tmp_path / "out", [], Kept.part

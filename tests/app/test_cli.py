@@ -34,6 +34,7 @@ cells = [16]
 """
 
 
+@pytest.mark.slow
 def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path, monkeypatch):
     """A few of them; `make figures` draws all, and compares all with the stored digests."""
     monkeypatch.setitem(plotting.STYLE, "savefig.dpi", 40)  # nobody looks at them
@@ -64,6 +65,7 @@ def test_figures_come_as_pdf_png_and_data_with_their_origin(tmp_path, monkeypatc
     assert "moved, mean" in result.output
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_again_only_if_what_they_are_made_of_changed(tmp_path, monkeypatch):
     """Whether they are saved is what counts here: nothing is painted."""
     monkeypatch.setattr(Figure, "savefig", lambda figure, buffer, **options: buffer.write(b"painted"))
@@ -186,6 +188,7 @@ def test_lists_name_everything():
     assert all(entry.id in listed for entry in entries)
 
 
+@pytest.mark.slow
 def test_a_benchmark_reports_errors_times_and_where_it_ran(tmp_path, monkeypatch):
     """Small enough for a test; it asserts that the numbers are there and the errors right, never a time."""
     script = discover.load_module(ROOT / "benchmarks" / "ornstein_uhlenbeck_2d.py")
@@ -203,6 +206,7 @@ def test_a_benchmark_reports_errors_times_and_where_it_ran(tmp_path, monkeypatch
     assert page.count("\n| ") == 2 + len(stored["rows"])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:densities are negative:UserWarning")  # centred differences on few points say so
 def test_a_benchmark_with_panels_is_drawn(tmp_path, monkeypatch):
     script = discover.load_module(ROOT / "benchmarks" / "work_precision.py")

@@ -80,6 +80,7 @@ COMMANDS = {
 QUICK = ("solve", "check")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in COMMANDS]
 )
@@ -92,6 +93,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_work(on_disk, comman
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_loses_nothing(on_disk, tmp_path):
     """The solution is larger than the disk: it lies, whole, in the folder for temporary files, and it is said where."""
     code, _, said = on_disk(32, *COMMANDS["solve"])

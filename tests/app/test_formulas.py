@@ -38,6 +38,7 @@ def run(path, *words):
     return CliRunner().invoke(app, ["solve", str(path), *map(str, words)])
 
 
+@pytest.mark.slow
 def test_geometric_brownian_motion_in_stratonovichs_sense():
     law = posed("geometric").solve().fields[-1]
     x = law.grid.points
@@ -46,6 +47,7 @@ def test_geometric_brownian_motion_in_stratonovichs_sense():
     assert second == pytest.approx(4.04 * np.exp(0.5 * (2 * 0.2 + 4 * 0.125)), rel=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "off"), [("rotated_tensor", 3e-3), ("elements_tensor", 5e-4)])
 def test_a_rotated_tensor_by_volumes_and_elements(name, off):
     _, spread = moments(posed(name).solve().fields[-1])
@@ -61,6 +63,7 @@ def test_cameron_and_martin():
     assert np.abs(u.values - exact)[inside].max() < 2e-4
 
 
+@pytest.mark.slow
 def test_walls_by_side_and_given_values():
     modes = posed("walls_by_side").solve()
     assert modes.conserved["mass"][-1] == pytest.approx(np.exp(-(np.pi**2) / 8 * 0.4), rel=1e-4)
@@ -95,6 +98,7 @@ def test_a_barrier_of_a_hundred_kt_keeps_its_digits():
     assert time == pytest.approx(over * well * np.exp(100.0), rel=2e-3)
 
 
+@pytest.mark.slow
 def test_klein_and_kramers_keep_the_energys_balance():
     """d/dt E v² = −2γE v² − 2E[v U′] + 2γ: by the solution's own moments at five times, to the order of the scheme."""
     found = posed("klein_kramers")

@@ -15,6 +15,9 @@ from mfgpde.app import game_problem, outputs, problem
 from mfgpde.app.cli import app
 
 EXAMPLES = Path(mfg.__file__).parents[1] / "docs" / "examples"
+GAMES = sorted((EXAMPLES / "games").glob("*.toml"))
+QUICK = {"linear_quadratic", "proximal_operator", "score_based_model", "torus"}
+"""games of a second or two; the others are slow"""
 GOOD = """
 times = [0.0, 0.2]
 rtol = 1e-5
@@ -37,7 +40,11 @@ def invoke(*words):
     return CliRunner().invoke(app, ["solve", *map(str, words)])
 
 
-@pytest.mark.parametrize("path", sorted((EXAMPLES / "games").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [one if one.stem in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in GAMES],
+    ids=lambda p: p.stem,
+)
 def test_games_of_the_catalogue_run(path, tmp_path):
     shutil.copy(path, tmp_path)
     result = invoke(tmp_path / path.name, "--picture", tmp_path / "game.png")
@@ -136,6 +143,7 @@ def test_examples_run_and_are_right(path, tmp_path):
     assert mfg.diagnostics.weighted_error(field, exact, weight) < 1e-2 * scale
 
 
+@pytest.mark.slow
 def test_two_ranks_write_one_solution_and_a_failure_ends_both(tmp_path):
     launcher = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
     command = [launcher, "-n", "2", sys.executable, "-m", "mfgpde.app.cli", "solve"]

@@ -65,12 +65,14 @@ def test_each_claim_is_an_item(folder):
     assert "passed" not in again.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_some_claims_are_chosen_by_name_and_spread_over_workers(folder):
     done = run(folder, "my_claims", "--mfgpde-level", "quick", "-k", "many", "-n", "2")
     assert done.returncode == 0, done.stdout
     assert "3 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_without_a_level_nothing_is_collected(folder):
     assert "no tests ran" in run(folder, "my_claims").stdout
     (folder / "pytest.ini").write_text("[pytest]\nmfgpde_level = quick\n")

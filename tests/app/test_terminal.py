@@ -19,6 +19,7 @@ from mfgpde.report import table
 STRANGE = "a [/x] [red]b :smile: \x1b]0;owned\x07\x1b[2J"
 
 
+@pytest.mark.slow
 @given(st.text())
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_text_commands_a_terminal(text):

@@ -86,7 +86,15 @@ CASES = {"corrections": 3, "elements": 4, "volumes": 3, "bridges": 4, "regrets":
 """of families whose cases take long; ten of the others"""
 
 
-@pytest.fixture(scope="module", params=list(FAMILIES))
+DEAR = {*CASES, "laws-in-space", "element-bounds", "held-out-losses", "transports", "path-divergences", "certificates"}
+DEAR |= {"proofs", "expansions", "walls", "trajectories"}
+"""families whose cases take more than a second or two; `mfgpde calibrate` has most of them on trial at every change"""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in DEAR)) for name in FAMILIES],
+)
 def trial(request):
     """Return a family's name, and its cases on trial."""
     name, count = request.param, CASES.get(request.param, 10)

@@ -100,6 +100,7 @@ def test_remembered_draws_come_first_and_every_draw_is_its_own():
     assert generator("one", 5, 0).random() != generator("two", 5, 0).random()
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(SEEDS)
 def test_laws_of_affine_scores_are_those_of_their_equations(seed):

@@ -37,6 +37,7 @@ print(mfg.l1_distance(law.at(0.5), mfg.marginal(process, start, 0.5)) < 1e-2)
 """
 
 
+@pytest.mark.slow
 def test_the_core_works_alone():
     out = subprocess.run([sys.executable, "-c", BARE + WORK], capture_output=True, text=True, check=True).stdout
     *missing, last = out.splitlines()

@@ -22,6 +22,7 @@ def slope(t, xp, kind, width):
     return 2.0 + more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "width"),
     [

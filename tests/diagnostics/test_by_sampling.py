@@ -28,6 +28,7 @@ def numbers(found, process, score):
     yield found.measured["moments"]["sde–ode"]["W2², at least"], float(gap)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", [mfg.VarianceExploding(), mfg.VariancePreserving(horizon=2.7)], ids=repr)
 def test_what_few_steps_leave_is_in_the_bars(process, monkeypatch):
     """With two steps a stage for 32 their error is larger than that of 6 000 trajectories, and the bar holds it."""
@@ -43,6 +44,7 @@ def test_what_few_steps_leave_is_in_the_bars(process, monkeypatch):
         assert one.half_width == pytest.approx(sum(one.parts.values()))
 
 
+@pytest.mark.slow
 def test_usual_steps_leave_less_than_samples_do():
     process = mfg.OrnsteinUhlenbeck()
     score = score_of(process)
@@ -51,6 +53,7 @@ def test_usual_steps_leave_less_than_samples_do():
     assert np.median([parts["time steps"] / parts["samples"] for parts in late]) < 1
 
 
+@pytest.mark.slow
 def test_samples_are_counted_once():
     """Of 300 samples means are over 300, however many trajectories there are."""
     process = mfg.OrnsteinUhlenbeck()
@@ -59,6 +62,7 @@ def test_samples_are_counted_once():
     assert "mean of 300" in found.measured["likelihood"]["data"]["−log q^ODE, nats"].method
 
 
+@pytest.mark.slow
 def test_schedules_that_lose_the_data_begin_at_the_horizon():
     """On straight paths the SDE of ¾ of a score has left the prior before a thousandth of the data is back.
 

@@ -96,6 +96,7 @@ def exact(law, process=OU):
     return mfg.ExactScore(process, law)
 
 
+@pytest.mark.slow
 def test_samples_are_noised_like_a_named_law():
     """H8: at stop = 0.5 samples without its noise would be W2 = 0.33 off; with it they are what is named."""
     law, grid = gaussian(np.zeros(1), np.array([[0.04]])), mfg.CartesianGrid.cube(4.0, 96, 1)

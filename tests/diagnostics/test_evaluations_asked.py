@@ -26,6 +26,7 @@ def score():
     return mfg.JaxScore(steep, 2)
 
 
+@pytest.mark.slow
 def test_a_flow_that_knows_where_mass_is_asks_less_and_is_no_worse(score):
     few = induced_ode(OU, score, mfg.CartesianGrid.cube(3.0, 16, 2), stop=STOP)
     plain, led, sharp = (
@@ -39,6 +40,7 @@ def test_a_flow_that_knows_where_mass_is_asks_less_and_is_no_worse(score):
     assert off[1] < max(2.5 * off[0], 0.05 * cells * rough.density.grid.volume)
 
 
+@pytest.mark.slow
 def test_one_room_serves_both_grids(score):
     """The box of the march is looked for once, on few cells, and the law is what it is with a search of its own."""
     room = room_of(OU, score, mfg.CartesianGrid.cube(3.0, 24, 2), stop=STOP, rtol=RTOL["sde"])
@@ -48,6 +50,7 @@ def test_one_room_serves_both_grids(score):
     assert float(GRID.integrate(np.abs(own.density.values - given.density.values))) < 2e-3
 
 
+@pytest.mark.slow
 def test_all_that_a_certificate_asks_for_is_counted_and_is_no_more_than_it_was(score):
     """Points in all: of the laws, of their room and of the look at where mass is. A twentieth more is a fault."""
     watched = counted(score)

@@ -41,6 +41,7 @@ def test_a_score_that_is_no_mixture_is_judged_by_its_flow(rng):
     assert found.w2 is None
 
 
+@pytest.mark.slow
 def test_a_comparison_is_kept_and_resumed(tmp_path, monkeypatch):
     arrays = {"W0": np.zeros((4, 3)), "b0": np.zeros(4), "W1": np.zeros((1, 4)), "b1": np.zeros(1)}
     trained = []

@@ -24,6 +24,7 @@ def bent(x, t):
     return -jnp.sum(x**2) + 0.3 * jnp.cos(t) * jnp.exp(-jnp.sum(x**2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 2])
 def test_an_interrupted_certificate_goes_on(tmp_path, monkeypatch, cores):
     """Killed once so many of its laws and their room are kept, whichever they are: those are not asked for again."""
@@ -61,6 +62,7 @@ def test_an_interrupted_certificate_goes_on(tmp_path, monkeypatch, cores):
     assert again.facts["cost"]["score evaluations"] == whole.facts["cost"]["score evaluations"]
 
 
+@pytest.mark.slow
 def test_laws_side_by_side_are_those_one_after_the_other(monkeypatch):
     """To the last bit; beside each other they are where a score says that threads may share it, and only there."""
     process, grid = mfg.OrnsteinUhlenbeck(), mfg.CartesianGrid.cube(3.0, 32, 2)
@@ -93,6 +95,7 @@ def test_laws_side_by_side_are_those_one_after_the_other(monkeypatch):
     assert threads["induced_ode"] == threads["induced_sde"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False], ids=["a law", "samples of few levels"])
 def test_an_interrupted_certificate_by_trajectories_goes_on(tmp_path, monkeypatch, named):
     """Killed in every third part, of trajectories, residuals and likelihoods: what was had is not asked for again."""

@@ -48,6 +48,7 @@ def test_on_a_line_the_estimator_is_that_of_hermite_functions(line, rng):
         np.testing.assert_allclose(rise[0], rise[1], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_on_a_sphere_kernels_are_sums_of_legendre_polynomials(sphere, rng):
     x, y, tau = on_sphere(40, rng), on_sphere(7, rng), 0.4
     degree = np.arange(12)
@@ -62,6 +63,7 @@ def test_on_a_sphere_kernels_are_sums_of_legendre_polynomials(sphere, rng):
     np.testing.assert_allclose(both, found.mean(axis=1), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_score_of_a_surface_generates_the_smoothed_law(sphere, rng):
     """The reverse diffusion on the sphere, by elements, from uniform points to the law of the data after t = 0.3."""
     data = on_sphere(20_000, rng)

@@ -125,6 +125,7 @@ def test_diffusion_on_a_sphere_decays_at_its_eigenvalue():
     np.testing.assert_allclose(u.values, np.exp(-1.0) * space.grid.points[:, 2], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_ranks_give_what_one_gives(tmp_path, monkeypatch):
     """Densities, eigenvalues and distances to solver tolerance; each rank finds the same numbers."""
     script = Path(__file__).with_name("several_ranks.py")
@@ -213,6 +214,7 @@ def test_cole_hopf_on_an_annulus(degree):
     assert np.log2(gaps[0] / gaps[1]) > degree + 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["galerkin", "fitted"])
 def test_iterative_solves_keep_mass_and_agree_with_direct_ones(scheme, monkeypatch):
     data, space = (

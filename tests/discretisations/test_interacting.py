@@ -67,6 +67,7 @@ def desai_zwanzig(coupling, D):
     return brentq(miss, 1e-3, 3.0) if miss(1e-3) > 0 else 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("D", [0.25, 0.4, 0.9])
 def test_desai_and_zwanzigs_crowd_loses_its_order_with_noise(D):
     """Coupling ½: the transition lies at D ≈ 0.264; started from one side, a mean remains below it."""
@@ -112,6 +113,7 @@ def gaussian_at_the_end():
     return mfg.gaussian(np.exp(-A * END), settled + (0.5 - settled) * np.exp(-2 * (A + B) * END))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [1, 2, 3])
 def test_elements_keep_the_gaussian_at_their_order(degree):
     errors, truth = [], gaussian_at_the_end()

@@ -138,6 +138,7 @@ def test_the_same_by_its_noise_and_in_other_units():
     assert np.abs(laws[0] - laws[1]).max() < 1e-9 * laws[0].max()
 
 
+@pytest.mark.slow
 def test_a_tensor_that_turns_with_the_place_is_the_heat_flow_in_other_coordinates():
     """Coordinates y = (x₁, x₂ + sin x₁) carry an anisotropic heat flow to a tensor that turns, with drift ∂²y : D."""
     D0 = np.diag([0.5, 0.1])
@@ -180,6 +181,7 @@ def test_a_full_tensor_in_three_dimensions():
     assert np.all(np.abs(orders - 2) < 0.25), (errors, orders)
 
 
+@pytest.mark.slow
 def test_noise_that_changes_in_time():
     """D(t) = (1 + t)S: the covariance is known; rates are averaged over a step."""
     diffusion = Diffusion(

@@ -63,6 +63,7 @@ def klein_kramers(cells):
     return mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, cells, 2))
 
 
+@pytest.mark.slow
 def test_klein_kramers_is_gaussian_in_a_harmonic_well():
     """Forward: order two, mass and positivity; the noise is on v alone, x is carried."""
     process = mfg.processes.underdamped(stiffness=1.3, friction=0.8, horizon=2.0)
@@ -105,6 +106,7 @@ def test_the_law_of_a_double_well_stays():
     assert np.log2(changes[0] / changes[1]) > 1.5
 
 
+@pytest.mark.slow
 def test_critically_damped_noising_runs_back_to_its_data():
     """The exact score along v alone generates the data's law from p_T; the drift of x has its sign from f."""
     process = mfg.processes.critically_damped(rate=2.0, mass=1.0, horizon=0.5)

@@ -37,6 +37,7 @@ def correlated(end):
     return mfg.gaussian(F @ np.array([1.0, -0.5]), F @ (0.25 * np.eye(2) - P) @ F.T + P)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the initial density is narrower")
 @pytest.mark.parametrize(("degree", "cells"), [(1, (32, 64)), (2, (24, 48)), (3, (16, 32))])
 def test_correlated_noise_has_the_order_of_the_elements(degree, cells):
@@ -60,6 +61,7 @@ def shear(y):
     return J @ np.diag([0.5, 0.1]) @ np.swapaxes(J, -1, -2)
 
 
+@pytest.mark.slow
 def test_a_tensor_that_turns_with_the_place():
     drift = lambda y, t: np.stack((0 * y[..., 0], -0.5 * np.sin(y[..., 0])), axis=-1)  # noqa: E731
     equation = ForwardKolmogorov(Diffusion(drift, lambda y, t: shear(y)))
@@ -110,6 +112,7 @@ def test_a_pearson_diffusion_keeps_its_law_on_elements():
     assert law.values == pytest.approx(12 * x * (1 - x) ** 2, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the initial density is narrower")
 @pytest.mark.parametrize("meaning", ["ito", "haenggi-klimontovich"])
 def test_noise_that_changes_in_time(meaning):
@@ -149,6 +152,7 @@ def test_obtuse_pairs_of_tensor_and_mesh_get_a_word_and_no_noise_a_refusal():
         line(-3.0, 3.0, 8).semidiscretise(ForwardKolmogorov(Diffusion(lambda x, t: x, lambda x, t: 1 - x**2))).at(0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the initial density is narrower")
 def test_klein_kramers_by_elements():
     process = mfg.processes.underdamped(stiffness=1.3, friction=0.8, horizon=2.0)

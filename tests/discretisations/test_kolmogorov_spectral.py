@@ -71,6 +71,7 @@ def test_geometric_brownian_motion_between_walls():
     assert error(ForwardKolmogorov(diffusion), space, law(0.0), 0.5, law(0.5)) < 1e-7
 
 
+@pytest.mark.slow
 def test_time_and_three_dimensions():
     S3 = np.array([[0.5, 0.2, -0.1], [0.2, 0.4, 0.15], [-0.1, 0.15, 0.3]])
     tensor = lambda x, t: np.broadcast_to((1 + t) * S3, (*x.shape, 3))  # noqa: E731
@@ -79,6 +80,7 @@ def test_time_and_three_dimensions():
     assert error(equation, box(4.8, 28, 3), start, 0.2, after.density, 1e-7) < 2e-4
 
 
+@pytest.mark.slow
 def test_kinetic_noise():
     process = mfg.processes.underdamped(stiffness=1.3, friction=0.8, horizon=2.0)
     start = mfg.gaussian(np.array([1.0, -0.5]), 0.4 * np.eye(2))

@@ -27,6 +27,7 @@ def l_shape(path, n=2):
     return gmsh_file(path, [(i / n, j / n, 0.0) for i, j in number], cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [1, 2, 3])
 def test_adaptive_eigenvalues_on_an_l_shape_converge_at_the_best_rate(tmp_path, degree):
     """λ − λ_h ~ N^{−p} although the eigenfunction has a singular corner, where uniform refinement gives N^{−2/3}."""

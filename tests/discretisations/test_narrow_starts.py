@@ -34,6 +34,7 @@ def test_a_needle_keeps_its_mass_and_moments(scheme, degree, unit):
                 assert second < variance + 0.12**2
 
 
+@pytest.mark.slow
 def test_jumps_and_planes():
     square = mfg.FiniteElement(mfg.meshes.box((-3, -3), (3, 3), 20), 1, "fitted")
     system = square.semidiscretise(LAW)

@@ -45,6 +45,7 @@ def test_order_five_before_the_kink():
     assert errors[-1] < 5e-8
 
 
+@pytest.mark.slow
 def test_behind_the_kink_it_is_the_viscosity_solution():
     """Mean errors fall at order one or more, the largest, beside the kink, stays below a cell's width."""
     errors = [error(line(n), 1.5 / np.pi**2, by_hopf_and_lax, rtol=1e-6) for n in (40, 80, 160)]

@@ -74,6 +74,7 @@ def test_there_is_no_bound_where_they_are_not(name, where):
     assert found.discrete_optimum.value == found.discrete_primal
 
 
+@pytest.mark.slow
 def test_no_bound_lies_above_a_cost_that_another_start_reaches():
     """Two wells and a crowd that wants to be together at the end: from the middle, the sum of both is left for one."""
     game = MeanFieldGame(
@@ -98,6 +99,7 @@ def test_methods_that_need_local_costs_say_so():
             mfg.equilibrium(drawn(KERNELS["Gaussian"][0], "end"), GRID, method=method)
 
 
+@pytest.mark.slow
 def test_the_variance_is_held_to_riccati():
     """−.3z² pays −.6·½·2·Var: with ∫ −.3 Var and ½x² at the end the value is ½a(x − m)² + ½b m², a′ = a² + .6, b′ = b²."""
     w, T = 0.6, 1.0

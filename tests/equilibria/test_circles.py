@@ -47,6 +47,7 @@ def test_the_value_on_a_circle_is_that_of_cole_and_hopf(method, cells):
     assert errors[1] < 0.4 * errors[0] or errors[0] < 1e-7, errors
 
 
+@pytest.mark.slow
 def test_a_torus_by_three_methods():
     game, goal = cole_hopf(2)
     costs = {}

@@ -157,6 +157,7 @@ def test_bridges_close_their_gap_and_meet_both_ends():
     assert np.abs(paths[-1]).max() < 5
 
 
+@pytest.mark.slow
 def test_methods_agree_on_a_crowd_in_the_plane():
     game = crowd(2, aversion=2.0)
     entropic = mfg.equilibrium(game, PLANE, steps=8)

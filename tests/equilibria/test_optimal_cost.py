@@ -161,6 +161,7 @@ def test_a_narrow_bar_is_earned_and_its_file_says_it(tmp_path):
     assert "optimal cost" in repr(refined)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["entropic", "newton", "primal-dual"])
 def test_what_walls_cut_off_is_in_the_bar(method):
     """Up to a hundredth of the cost is beyond them; where walls are said to be real, the whole space is not meant."""

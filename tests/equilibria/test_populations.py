@@ -52,6 +52,7 @@ def towards(i):
     return charge
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "cells", "tolerance"),
     [
@@ -82,6 +83,7 @@ def test_coupled_riccati_equations_at_order_two(method, cells, tolerance):
     assert abs(riccati(0 * PULL)[0] - means).max() > 8 * errors[-1]  # strangers end elsewhere
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "order"), [({}, 2), ({"method": "newton"}, 2), ({"method": "newton", "order": 1}, 1)]
 )
@@ -103,6 +105,7 @@ def test_regrets_of_populations_that_are_not_at_rest_are_those_of_riccati_equati
         assert np.log2(off[0] / off[1]) == pytest.approx(order, abs=0.35)
 
 
+@pytest.mark.slow
 def test_regrets_under_a_discount_and_by_primal_dual_steps():
     """A charge that is the same for all places and laws but for a constant saves nothing; a discount weighs the rest."""
     with pytest.warns(UserWarning, match="not at rest"):

@@ -124,6 +124,7 @@ def test_other_equations_and_bases_there(equation, space, unknown, device):
     assert ("weno_slopes" in device) == (space == "weno")
 
 
+@pytest.mark.slow
 def test_learned_scores_there(device):
     """A score in JAX takes and gives arrays of the device; the reverse process is marched with it there."""
     process, xp = mfg.VariancePreserving(), arrays.device_namespace()

@@ -19,6 +19,7 @@ REGISTERS = {
 MOST = 64  # of the others: eight blocks of 128 threads on a multiprocessor, half of what it holds, hide memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "real"),
     [

@@ -267,6 +267,7 @@ def test_envelopes_and_their_adjoint(shape, refine, rng, on_host):
     assert unharmed(offset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("real", ["float64", "float32"])
 def test_the_proximal_map_of_kinetic_energy(real, rng, on_host):
     m, mu, s = rng.normal(size=(7, 333)), rng.normal(size=(7, 333)), 10.0 ** rng.uniform(-4, 2, 7)
@@ -339,6 +340,7 @@ def test_sums_of_squares(size, backwards, rng, on_host):
     np.testing.assert_allclose(found[0], [np.sum(u**2), np.sum(e**2)], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_missing_barrier_would_be_seen(rng, on_host):
     """The check of the check: without its barriers the reduction comes out wrong in one order or the other."""
     without = source().replace("        BARRIER();\n", "").replace("    BARRIER();\n", "")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SCRIPT = """
 import sys
@@ -24,6 +26,7 @@ print(np.abs(found - wanted).max() / np.abs(wanted).max())
 """
 
 
+@pytest.mark.slow
 def test_the_peer_computes_the_same_rate():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(folder=str(BENCHMARKS))],

@@ -69,6 +69,7 @@ def test_the_number_of_threads_is_given_back_after_trouble(monkeypatch):
     assert seen == [2, 16]
 
 
+@pytest.mark.slow
 def test_one_thread_and_several_do_the_same(rng):
     a, outs = rng.random((40, 50)), [np.empty((40, 50)) for _ in range(2)]
     rates = [rng.random(shape) for shape in ((41, 50), (41, 50), (40, 51), (40, 51))]
@@ -106,6 +107,7 @@ def test_threads_wait_asleep_before_a_runtime_is_loaded():
     assert get_num_threads() >= 1
 
 
+@pytest.mark.slow
 def test_a_sum_over_components_is_the_same_on_two_threads():
     """In a process of its own, which has two whatever the others are left with."""
     script = (
@@ -122,6 +124,7 @@ def test_a_sum_over_components_is_the_same_on_two_threads():
     assert ran.stdout.strip() == "True", ran.stderr
 
 
+@pytest.mark.slow
 def test_loops_of_two_threads_take_turns():
     """Numba's own layer of threads ends the process where two of them begin a parallel loop at once."""
     script = (
@@ -178,6 +181,7 @@ SOLVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SOLVES)
 def test_small_work_begins_no_threads_from_the_first_call_on(what):
     """On small grids the runtime of threads is never begun, whoever else is at work on the machine; on large ones it is."""

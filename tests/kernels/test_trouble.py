@@ -117,6 +117,7 @@ class Single:
         return (-x / (t + 0.5)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_a_score_in_single_precision_steers_a_solve_in_double(fake):
     """It is converted once it has come: states stay double, and the law is off by its roundings."""
     grid, process = mfg.CartesianGrid.cube(4.0, 24, 2), mfg.VariancePreserving()

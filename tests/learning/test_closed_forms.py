@@ -28,6 +28,7 @@ def linear(x, t):
     return -SLOPE * x
 
 
+@pytest.mark.slow
 @every_process
 def test_losses_are_those_of_hand(process):
     """Five standard errors of the mean of the samples, and the single precision of the sums, 1e-5."""

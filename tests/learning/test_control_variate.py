@@ -14,6 +14,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("process", "variance", "weighting"), CASES.values(), ids=CASES)
 def test_it_keeps_means_and_takes_noise_away(process, variance, weighting):
     """With J a wave in space and time, E λJ·n and its scatter over batches, with Z/√v and with what replaces it."""
@@ -51,6 +52,7 @@ def test_training_with_it_needs_a_process_that_stays_and_two_halves():
         mfg.Objective(control=-1)
 
 
+@pytest.mark.slow
 def test_it_is_used_in_training():
     """Another path from the same seed, and a loss that stays finite."""
     x = LAW.sample(500, np.random.default_rng(1))

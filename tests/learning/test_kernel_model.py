@@ -24,6 +24,7 @@ def test_the_implicit_loss_is_the_distance_of_scores_up_to_a_constant(rng):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["isotropic", "diagonal", "low-rank", "full"])
 def test_fits_come_closer_with_more_samples_and_never_close_around_them(precision, rng):
     fresh = LAW.sample(4000, rng)
@@ -116,6 +117,7 @@ def distance(model, points=FRESH):
     return np.mean(np.sum((model.mixture.score(points)[:, :2] + points[:, :2]) ** 2, axis=1))
 
 
+@pytest.mark.slow
 def test_no_seed_chooses_kernels_that_close(monkeypatch):
     """0.35 at most over these; the least mean loss, without its bar, has 30 and 80 among them. E½|s|² + ∇·s = ½gap − 1."""
     gaps, losses = {}, []
@@ -131,6 +133,7 @@ def test_no_seed_chooses_kernels_that_close(monkeypatch):
     assert distance(mfg.fit_kernel_model(np.random.default_rng(4).standard_normal((100, 2)))) > 10
 
 
+@pytest.mark.slow
 def test_outliers_and_distant_clusters_change_little():
     for seed in range(1):
         x = np.random.default_rng(seed).standard_normal((200, 2))

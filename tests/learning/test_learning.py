@@ -62,6 +62,7 @@ def test_objectives_are_least_at_the_exact_score_and_differ_by_a_constant():
     np.testing.assert_allclose(table["sliced"], table["implicit"], atol=0.17)  # four deviations: 2d|J|² a sample
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["potential", "vector"])
 def test_training_finds_the_score_of_a_gaussian(output):
     samples = np.sqrt(SPREAD) * np.random.default_rng(0).normal(size=(4000, 2))
@@ -75,6 +76,7 @@ def test_training_finds_the_score_of_a_gaussian(output):
     assert len(result.losses) == 6
 
 
+@pytest.mark.slow
 def test_training_resumes_where_it_stopped_and_the_same_seed_gives_the_same_weights(tmp_path, monkeypatch):
     samples = np.random.default_rng(0).normal(size=(500, 1))
     setting = {"widths": (8,), "steps": 600, "batch_size": 32}

@@ -23,6 +23,7 @@ def on_a_grid(law, other, cells=500, half_width=7.0):
     return float(kl), float(grid.integrate(p * np.sum((law.score(x) - other.score(x)) ** 2, axis=-1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t", [0.4, 0.8])
 def test_mixtures_agree_with_another_rule(t):
     process, unit = mfg.OrnsteinUhlenbeck(), mfg.gaussian(0.0, 0.5, 2)
@@ -35,6 +36,7 @@ def test_mixtures_agree_with_another_rule(t):
         assert proved.half_width < 1e-9 * (1 + abs(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", [mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.SubVariancePreserving()])
 def test_speeds_are_differences_of_divergences(process, monkeypatch):
     """A difference of 2e-4 times the speed, seen to 1e-5 of itself, needs divergences to 1e-10: the lattice is as fine."""

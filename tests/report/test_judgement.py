@@ -242,6 +242,7 @@ def test_two_certificates_are_needed_and_of_this_version(tmp_path):
     assert len(named) == 2
 
 
+@pytest.mark.slow
 def test_certificates_are_compared_and_drawn_from_the_command_line(tmp_path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()

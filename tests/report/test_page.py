@@ -55,6 +55,7 @@ def whole(run):
     return html.render({**run, "claims": claims})
 
 
+@pytest.mark.slow
 def test_a_reader_finds_their_way(run, whole, browse):
     page, said = browse(whole.replace("</body>", READER))
     assert said == []
@@ -95,6 +96,7 @@ document.body.dataset.seen = JSON.stringify({ground, words: words.map(w => Math.
 </script></body>"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--force-dark-mode", "--blink-settings=preferredColorScheme=0"], []])
 def test_plots_follow_the_theme(run, browse, options):
     few = {**run, "claims": [claim for claim in run["claims"] if claim["series"]][:3]}
@@ -107,6 +109,7 @@ def test_plots_follow_the_theme(run, browse, options):
     assert min(seen["sizes"]) > 8, "pixels, on a phone"
 
 
+@pytest.mark.slow
 def test_it_prints_everything(whole, browse, tmp_path):
     pdf = tmp_path / "page.pdf"
     browse(whole.replace("</body>", FILTERED), f"--print-to-pdf={pdf}", "--no-pdf-header-footer")
@@ -250,6 +253,7 @@ def test_what_is_no_latex_is_shown_as_it_was_written(latex):
     assert entities.unescape(re.search(r"<pre[^>]*>(.*)</pre>", made, re.S)[1]) == latex
 
 
+@pytest.mark.slow
 def test_a_hostile_record_is_a_page(run, browse):
     """Labels, titles and formulas that look like code, mathematics or commands are text; nothing of it runs."""
     bad = "</script><svg/onload=document.title='ran'> $a_{$ [/x] \x1b[31m"

@@ -126,6 +126,7 @@ def test_what_has_no_order_is_not_joined():
         assert (panel.lines[0].get_linestyle() == "-") is joined, x_label
 
 
+@pytest.mark.slow
 def test_the_overview_of_all_claims_fits_a_page(tmp_path, monkeypatch):
     from pathlib import Path
 

@@ -97,6 +97,7 @@ def test_words_of_the_command_line():
             numbers(text)
 
 
+@pytest.mark.slow
 def test_a_sampler_that_needs_a_stop_says_so_and_then_converges(tmp_path):
     """The advice of the error is taken word for word; the law is judged against that at the stop."""
     words = ["sampler", "dpmsolver2", "--levels", "logsnr", "--steps", "10,20,40,80", "--order", "2"]

@@ -45,6 +45,7 @@ def of_box(step, model, n, **asked):
     return box_ledgers(*begins, model, [n], DATA, **asked)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "ours", "loose"), [(euler, Euler(), 1e-6), (maruyama, EulerMaruyama(), 1e-3)])
 def test_a_scheme_written_as_steps_has_the_ledger_of_the_scheme(step, ours, loose):
     """Two ways: our schemes by their lists refined, and boxes that are called; each part lies in both bars."""

@@ -63,6 +63,7 @@ def test_affine_maps_have_determinants_and_divergences_in_closed_form():
     assert reverse == pytest.approx(kl(m, C, n, p), abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sampler",
     [DDIM(), DPMSolverMultistep(), pytest.param(Heun(), marks=pytest.mark.slow), DDIM(eta=1.0), EulerMaruyama(0.7)],
@@ -85,6 +86,7 @@ def test_a_turned_product_has_the_distances_of_its_factors(sampler):
     assert ours.kl.half_width < 0.02 * ours.kl.value + 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [DDIM(), Ancestral()], ids=["without noise", "with noise"])
 def test_laws_in_space_of_a_gaussian_are_gaussian(sampler):
     C = np.array([[0.4, 0.1, 0.0], [0.1, 0.3, -0.1], [0.0, -0.1, 0.5]])

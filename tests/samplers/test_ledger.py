@@ -93,6 +93,7 @@ def test_errors_of_two_signs_cancel_and_it_is_said():
     assert found.holds
 
 
+@pytest.mark.slow
 def test_what_is_switched_off_is_zero_within_its_bar():
     exact = mfg.ExactScore(PROCESS, DATA)
     off = ledger(Heun(), Model(PROCESS, exact), Uniform().times(PROCESS, 60, 0.0), DATA, exact.at(2.0))
@@ -129,6 +130,7 @@ def test_w1_of_gaussians_of_one_mean_is_that_of_deviations():
     assert np.sqrt(2 / np.pi) * abs(s - np.sqrt(V)) in found.whole
 
 
+@pytest.mark.slow
 def test_a_disturbed_mixture_away_from_defaults():
     """Two blobs, another process, two lists: one limit, the flow by Dormand–Prince; the scheme's part falls."""
     process, data = mfg.VarianceExploding(0.01, 5.0, 2.7), mfg.densities.bimodal()
@@ -200,6 +202,7 @@ def asked(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_command_line_reads_a_model_and_says_what_more_steps_buy(asked):
     """A score that predicts noise has the ledger of the score in Python; a horizon of 1 is short for this process."""
     options = ("heun", "--ledger", "--process", "ornstein-uhlenbeck", "--stop", "0.01")
@@ -234,6 +237,7 @@ def test_what_does_not_fit_together_is_one_sentence(asked, words, said):
     assert written is None
 
 
+@pytest.mark.slow
 def test_far_tails_of_an_extrapolated_law_move_nothing_else():
     """Quantiles that fail to increase where no mass is must not lift the others: the law of 160 steps is in the bar.
 

@@ -18,6 +18,7 @@ def test_softplus_to_rounding(double, lowest, bar):
     assert np.max(np.abs(ours - want) / want) < bar
 
 
+@pytest.mark.slow
 def test_its_derivatives_and_far_ends():
     with jax.enable_x64(True):
         x = jnp.linspace(-30, 30, 601)

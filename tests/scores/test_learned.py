@@ -27,6 +27,7 @@ def points(rng, n=200):
     return rng.uniform(-2.5, 2.5, (n, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["potential", "vector"])
 def test_jax_derivatives_of_the_exact_score_are_exact(kind, rng):
     score = mfg.JaxScore(log_density if kind == "potential" else jax.grad(log_density), 2)
@@ -47,6 +48,7 @@ def test_jax_derivatives_of_the_exact_score_are_exact(kind, rng):
         assert not isinstance(score, mfg.scores.PotentialScore)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["potential", "vector", "differences"])
 def test_products_with_directions_are_those_of_the_full_jacobian(kind, rng):
     def twisted(x, t):
@@ -67,6 +69,7 @@ def test_products_with_directions_are_those_of_the_full_jacobian(kind, rng):
     np.testing.assert_allclose(slope[:, 0], (ahead - back) / 2e-4, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_blocks_and_shapes_do_not_matter(rng):
     score = mfg.JaxScore(log_density, 2)
     x = points(rng, 9000)

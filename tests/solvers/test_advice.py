@@ -121,6 +121,7 @@ def test_a_budget_of_steps_is_raised_or_used_better():
     assert solved(mfg.FiniteVolume(grid), start, 1.0, max_steps=8, rtol=1e-3).status is mfg.Status.DONE
 
 
+@pytest.mark.slow
 def test_a_value_that_blows_up_is_told_when_and_ends_before():
     """∂_tu + ½|∇u|² = 0 from −x² is −x²/(1 − 2t): no grid, tolerance or integrator gets past t = ½."""
     equation = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * np.einsum("...i,...i", p, p), lambda t: 0.0)

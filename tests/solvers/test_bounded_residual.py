@@ -41,6 +41,7 @@ def test_both_orders_are_bounded_within_a_factor_of_four(name, order):
     assert true < bound.value < 4 * true
 
 
+@pytest.mark.slow
 def test_in_the_plane_volumes_are_bounded_within_a_factor_of_two():
     grid, truth = mfg.CartesianGrid.cube(6.5, 60, 2), mfg.marginal(TURNING, PLANE, 1.0)
     for space in (mfg.FiniteVolume(grid), mfg.FiniteVolume(grid, order=4)):
@@ -119,6 +120,7 @@ def test_derivatives_of_a_mixture_are_not_underrated():
                     assert true <= bound[i, j]
 
 
+@pytest.mark.slow
 def test_a_bound_costs_less_than_the_solve_that_it_bounds(monkeypatch):
     """Counted in numbers: fields of an exact kernel beside the steps of the solve, none of which is so cheap."""
     asked, fields = [], Second.fields
@@ -145,6 +147,7 @@ def test_a_jump_of_noise_in_time_is_between_two_polynomials():
     assert true < solution.error_bound().value < 4 * true
 
 
+@pytest.mark.slow
 def test_a_curved_drift_that_moves_is_bounded():
     """N(0, 1) stays under −(1 + ½ sin 3t) x, D = 1 + ½ sin 3t, with a turn of the plane that grows away from the origin."""
 

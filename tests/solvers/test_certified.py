@@ -49,6 +49,7 @@ def test_half_of_the_remainder_would_be_caught(monkeypatch):
     assert abs(found.value - 1 / (2 * m + 1)) > found.half_width
 
 
+@pytest.mark.slow
 @given(st.floats(-2, 2), st.floats(0.2, 3), st.floats(-1, 1), st.integers(1, 6), st.floats(1e-9, 0.1))
 def test_in_the_plane_against_another_rule(a, b, c, cells, tolerance):
     found = certified_integral(

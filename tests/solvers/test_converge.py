@@ -19,6 +19,7 @@ def random_case(rng):
     return data, k, a, float(np.sum(law.weights * np.cos(k * m + a) * np.exp(-0.5 * k**2 * v)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [2, 4])
 def test_error_bars_are_calibrated(order):
     rng, inside, tight = np.random.default_rng(7), 0, 0

@@ -42,6 +42,7 @@ def test_on_intervals(degree, cells, scheme):
     assert bound.wasserstein.upper > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("degree", "cells"), [(1, 32), (2, 24)])
 def test_on_rectangles(degree, cells):
     space = mfg.FiniteElement(mfg.meshes.box((-6.0, -7.0), (6.0, 6.0), cells), degree)
@@ -106,6 +107,7 @@ def test_cells_of_an_interval_may_differ():
     assert bound.kind is Kind.BOUND
 
 
+@pytest.mark.slow
 def test_triangles_of_other_meshes_are_sampled_and_it_is_said(tmp_path):
     pytest.importorskip("dolfinx", reason="finite elements are optional")
     meshio = pytest.importorskip("meshio", reason="mesh files are optional")

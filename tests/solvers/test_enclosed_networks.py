@@ -52,6 +52,7 @@ def test_intervals_hold_drift_divergence_and_their_rates(activation, output, inp
         assert float(jet.upper[0] - jet.lower[0]) < 0.02 * float(wide.upper[0] - wide.lower[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("activation", "output"), [("tanh", "vector"), ("silu", "potential")])
 def test_the_generating_sde_of_a_network_has_a_bound(activation, output):
     equation, start = mfg.FokkerPlanck.reverse(PROCESS, network(activation, output)), mfg.gaussian(0.0, 0.5)
@@ -66,6 +67,7 @@ def test_the_generating_sde_of_a_network_has_a_bound(activation, output):
     assert true < bound.value < 4 * true
 
 
+@pytest.mark.slow
 def test_kinks_and_the_plane_are_sampled_and_said():
     start, space = mfg.gaussian(0.0, 0.5), mfg.FiniteVolume(mfg.CartesianGrid.cube(6.5, 48, 1))
     kinked = mfg.solve(mfg.FokkerPlanck.reverse(PROCESS, network("relu", "vector")), space, start, (0.0, 0.2))

@@ -44,6 +44,7 @@ def test_steps_that_no_march_can_keep_to_are_refused(options):
         mfg.solve(mfg.FokkerPlanck.of(OU), space, mfg.gaussian(0.0, 0.5), (0.0, 1.0), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rtol", [3e-2, 1e-2, pytest.param(1e-3, marks=pytest.mark.slow)])
 def test_bars_hold_the_error_of_steps_beside_a_wall_whose_value_swings(rtol):
     """A value 2 + cos ωt at x = 0, nothing through x = 2: u = 2 + Re e^{iωt} cosh k(2 − x)/cosh 2k, k² = iω/D.

@@ -47,6 +47,7 @@ def test_where_it_is_not_known_it_is_infinite():
     assert exit_bound(mfg.Brownian(), lambda x: x, grid, 0.0, 1.0) == np.inf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "order"), [*((name, 2) for name in CASES), ("OU", 4), ("VE", 4)])
 def test_laws_in_tight_boxes_have_bounds_that_are_near(name, order):
     """Brought to zero at the walls, the second solve alone owes ten to five hundred times the error here."""

@@ -52,6 +52,7 @@ def test_a_polynomial_of_degree_four_in_time_is_itself():
     assert few.off < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["potential", "vector"])
 def test_a_law_is_off_by_no_more_than_is_said(dimension, kind):

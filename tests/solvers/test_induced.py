@@ -45,6 +45,7 @@ def test_a_potential_gives_the_same_law_from_fewer_points():
     assert mfg.l1_distance(known.density, plain.density) < 1e-2
 
 
+@pytest.mark.slow
 def test_mass_that_runs_away_is_found_and_stated():
     """The score gives up far out, and the reverse drift x carries away what is there: the box grows, the rest is leak."""
     exact = mfg.ExactScore(OU, mfg.gaussian(0.0, 1.5, 1))

@@ -66,6 +66,7 @@ def test_a_field_restarts_a_solve():
     np.testing.assert_allclose(again.at(0.4).values, once.at(0.4).values, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_error_estimates_are_calibrated():
     """For random mixtures the estimated L¹ error holds the truth, and is not ten times larger, in ≥ 95 of 100 cases."""
     rng, inside, tight = np.random.default_rng(1), 0, 0

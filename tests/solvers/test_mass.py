@@ -107,6 +107,7 @@ def test_a_conservative_solve_whose_mass_moves_has_failed():
     assert caught.value.partial.status is mfg.Status.MASS_MOVED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dimension", [1, 2])
 def test_mass_and_leak_of_a_generated_law_are_one_however_narrow_the_box(dimension):
     """An exact score: all of N(0, σ²) + noise lies in the box, whatever share of the prior does."""

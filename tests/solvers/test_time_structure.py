@@ -383,6 +383,7 @@ def comb(phases, together):
     return mfg.FokkerPlanck(lambda x, t: np.zeros_like(x), D)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [True, False])
 def test_a_comb_of_pulses_is_not_stepped_over_in_one_phase(together):
     """Two hundred phases longer than a sample, three times as many jumps as a march is broken at: steps see them all."""

@@ -81,6 +81,7 @@ def test_mass_fifty_deviations_away_is_not_dropped():
     np.testing.assert_allclose(mass["mass"] + mass["leak"], 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_shear_with_hardly_any_noise_across_says_that_cells_are_wide():
     """N8: Var y is off by a third on 61 × 47 cells, and the summary says of which order until how many cells."""
     process = mfg.Linear(np.array([[-1.0, 0.0], [1.5, -0.2]]), scale=np.array([1.0, 0.01]))

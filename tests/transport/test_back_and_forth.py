@@ -30,6 +30,7 @@ def test_gaussians_lie_in_a_bracket_that_shrinks(n):
     assert np.linalg.norm(moved - np.array([1.3, -0.7])) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_images_under_a_known_convex_potential(dimension):
     """T = x + ½ sin(x)/… is the gradient of a convex function, so ∫|T − x|² p is W₂² exactly; no Gaussian is near."""
@@ -52,6 +53,7 @@ def test_images_under_a_known_convex_potential(dimension):
     assert found.distance.value == pytest.approx(truth, rel=3e-3 if dimension == 2 else 3e-2)
 
 
+@pytest.mark.slow
 def test_pieces_that_a_law_falls_into():
     """A smooth law onto four blobs, where the map jumps: the bracket holds the value of exact transport on blocks."""
     grid = mfg.CartesianGrid.cube(4.0, 128, 2)

@@ -26,6 +26,7 @@ def exact(p, q, length):
     return mfg.wasserstein(p / p.sum() * n / length, q / q.sum() * n / length, line)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 3), st.floats(1e-3, 1.0), st.integers(0, 2**32 - 1))
 def test_exact_distances_lie_in_the_bracket(dimension, size, seed):

@@ -48,6 +48,7 @@ def w2_to_the_ode(case, grid, q):
     return np.sqrt(np.trapezoid((x - np.interp(u, np.maximum.accumulate(distribution), fine)) ** 2, u))
 
 
+@pytest.mark.slow
 def test_gaussian_laws_of_a_wrong_score():
     case = cases.gaussian_case()
     grid, p, q, ode, own, energy = generated(case, 512)
@@ -90,6 +91,7 @@ def test_samplers_between_flow_and_diffusion_on_the_gaussian_case(noise, kl, bou
     assert before + (1 + noise**2) ** 2 / (4 * noise**2) * loss == pytest.approx(bound, abs=5e-7)
 
 
+@pytest.mark.slow
 def test_two_blobs_and_a_ripple():
     case = cases.mixture_case()
     grid, p, q, ode, own, energy = generated(case, 768)
@@ -111,6 +113,7 @@ def test_two_blobs_and_a_ripple():
     assert mfg.transport.wasserstein(np.exp(ode), density, grid) == pytest.approx(0.3598, abs=4e-4)
 
 
+@pytest.mark.slow
 def test_a_bound_that_is_an_equality():
     # one variance for both laws, means that differ: s = −(x − c)/v, c = m_S + η; W₂ = |m_S − m_O|
     for v0, expected in ((0.09, 0.4171640024), (4.0, 0.4861451892)):

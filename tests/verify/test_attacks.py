@@ -81,6 +81,7 @@ def test_a_worker_that_is_killed_loses_its_claim_alone(judged):
     assert "SIGKILL" in found["reason"]
 
 
+@pytest.mark.slow
 def test_a_claim_that_kills_who_watches_it_loses_itself_alone(judged):
     found, _ = judged(measure="os.kill(os.getppid(), 9)")
     assert found["outcome"] == "broken"
@@ -372,6 +373,7 @@ def test_a_run_of_another_claim_is_kept_by_name(tmp_path):
     assert "keeps its earlier run of 1 claim, as a of it was not asked for" in " ".join(result.output.split())
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_no_process(tmp_path):
     """The keyboard ends the run, and the claims with it."""
     nap = f"sleep {10**6 + os.getpid()}"
@@ -414,6 +416,7 @@ def test_a_claim_costs_little_more_than_itself(tmp_path, monkeypatch):
         assert set(shown) == {"[]"}, shown
 
 
+@pytest.mark.slow
 def test_the_warm_process_has_no_threads_when_it_forks():
     code = (
         "import importlib, os, sys\nfrom mfgpde.verify.warm import PRELOADED\n"

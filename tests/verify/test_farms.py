@@ -133,6 +133,7 @@ def test_a_lost_worker_loses_one_claim_at_most(tmp_path, losses, outcome, submis
         assert "its worker was lost twice: ConnectionError: the node is gone" in found[tasks[1].entry.id]["reason"]
 
 
+@pytest.mark.slow
 def test_any_executor_of_the_standard_library_will_do(tmp_path):
     entry = discover.Entry("cases", suite(tmp_path / "s", 2) / "cases.py")
     tasks = [Task(entry.of_case(f"number={n},word=c"), Level.QUICK) for n in range(2)]

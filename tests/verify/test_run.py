@@ -95,6 +95,7 @@ def test_what_is_refuted_at_level_full_is_refuted_and_not_broken(suite, tmp_path
     assert claim["detects"] == {"factor": 0.0}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_a_finished_one_starts_anew(suite, tmp_path, monkeypatch):
     folder, out, log = suite("a"), tmp_path / "out", tmp_path / "log"
     suite("b")
