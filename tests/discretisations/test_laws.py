@@ -12,7 +12,15 @@ from mfgpde.discretisations import DISCRETISATIONS, FiniteVolume, laws
 MEMBERS = [(f"{n} {k}", one) for n in DISCRETISATIONS for k, one in enumerate(examples(DISCRETISATIONS[n]))]
 
 
-@pytest.mark.parametrize("space", [one for _, one in MEMBERS], ids=[name for name, _ in MEMBERS])
+SLOW = {"finite-element 1", "finite-element 3"}
+"""of a class with two others that are not"""
+
+
+@pytest.mark.parametrize(
+    "space",
+    [pytest.param(one, marks=[pytest.mark.slow] * (n in SLOW)) for n, one in MEMBERS],
+    ids=[n for n, _ in MEMBERS],
+)
 def test_every_discretisation_keeps_the_laws(space):
     found = examine(space, laws.LAWS)
     looked = {outcome.law for outcome in found if outcome.checks}
