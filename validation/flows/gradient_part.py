@@ -135,7 +135,9 @@ def moved(level, rng, weighted=True, flat=False, size=1.0, bound=1.0, without=()
             if label == "mixed":  # δ: cells, of second order
                 label_here = "mixed: ∫D E|Πa|² by volumes"
                 findings.append(equal(label_here, sums, bound * part, resolution=6e-3))
-        findings.append(at_most(f"{label}: KL, and ∫D E|Πa|² above it", kl, bound * part, resolution=6e-3))
+        small, seen = (2e-3, "blobs of seed 3 leave 5.1e-4") if label == "turning" else (6e-3, "")
+        both = f"{label}: KL, and ∫D E|Πa|² above it"
+        findings.append(at_most(both, kl, bound * part, resolution=small, because=seen))
         if label == "turning":
             left = mfg.Estimate(values[0], 1e-12, mfg.Kind.BOUND, "sums over cells", f"{cells} cells a side")
             findings.append(equal("turning: KL", left, zero, resolution=2e-5, because="blobs of seed 3 leave 1.5e-5"))
