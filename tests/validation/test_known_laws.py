@@ -11,6 +11,7 @@ from mfgpde.verify import load_module
 
 known = load_module(Path(mfg.__file__).parents[1] / "validation" / "networks" / "_known.py")
 lines = known.lines
+affine = load_module(Path(mfg.__file__).parents[1] / "validation" / "lai2023" / "_affine.py")
 ONE = {"1": 1.0}
 
 
@@ -164,3 +165,56 @@ def test_residual_and_divergence_at_an_instant(k):
     inside = p > 1e-200
     between = float(np.sum(p[inside] * (np.log(p[inside]) - log_q(x[inside], t))) * (x[1] - x[0]))
     assert abs(case.divergence(t).value - between) < 1e-11
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_tilted_laws(k):
+    case = list(known.draw(np.random.default_rng(7), spread=1.0))[k]
+    log_q, _, _, _ = laws(case)
+    t, x = 0.3 * case.process.horizon, np.linspace(-14.0, 14.0, 4001)
+    q = np.exp(log_q(x, t))
+    own = q * np.exp(float(case.pull(t)) * x)
+    q, own = q / q.sum(), own / own.sum()
+    apart, one, two = (float(value) for value in case.tilted(t))
+    assert apart == pytest.approx(own @ x - q @ x, abs=1e-11)
+    assert one == pytest.approx(q @ x**2 - (q @ x) ** 2, rel=1e-11)
+    assert two == pytest.approx(own @ x**2 - (own @ x) ** 2, rel=1e-11)
+    inside = q > 1e-300
+    between = q[inside] @ (np.log(q[inside]) - np.log(own[inside]))
+    assert float(case.own_divergence(np.array(t))) == pytest.approx(between, rel=1e-9, abs=1e-13)
+    steep = differenced(lambda u: float(case.pull(u)), t) - float(case.process.relaxation(t) * case.pull(t))
+    assert float(case.steepness(t)) == pytest.approx(steep, rel=1e-7, abs=1e-9)
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_affine_scores_collect_what_their_paths_say(k):
+    case = affine.one_blob(list(known.draw(np.random.default_rng(8)))[k])
+    _, _, _, of_ode = laws(case)
+    process, T = case.process, case.process.horizon
+    t, x = 0.3 * T, 0.4
+    a, D = float(process.relaxation(t)), float(process.diffusivity(t))
+    bend = differenced(
+        lambda y: D * differenced(lambda z: of_ode(z, t), y) + D * of_ode(y, t) ** 2 + a * y * of_ode(y, t), x
+    )
+    expected = differenced(lambda u: of_ode(x, u), t) - bend
+    assert float(affine.residual(case, t)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+    def size(u):
+        return float(np.sqrt(process.mean_coefficient(u) ** 2 * case.width + process.variance(u)))
+
+    def gathered(u):
+        return quad(lambda v: size(v) * float(affine.residual(case, v)), u, T, epsabs=1e-12, limit=200)[0] / size(u)
+
+    w, begun = affine.carried(case, np.array(t))
+    assert float(begun["1"] - w["1"]) == pytest.approx(gathered(t), abs=1e-9)
+    first = float(case.data.weights @ case.data.places)
+
+    def rate(u):  # of a score that is affine, E_p of it is its value at the mean
+        return float(process.diffusivity(u)) * of_ode(float(process.mean_coefficient(u)) * first, u) * gathered(u)
+
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    middle, half = 0.5 * (T + case.stop), 0.5 * (T - case.stop)
+    total = half * sum(w * rate(middle + half * u) for u, w in zip(nodes, weights, strict=True))
+    found = affine.collected(case)
+    assert found.value == pytest.approx(total, abs=1e-7)
+    assert found.half_width < 1e-9

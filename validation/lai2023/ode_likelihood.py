@@ -1,7 +1,8 @@
 """What the probability-flow ODE loses in likelihood: an identity, the bound by score matching and Fisher divergence, and where they meet.
 
-A seeded family: five processes of several horizons, generation stopped early, blobs of unequal weight of which one may be twenty
-times narrower than another, disturbances that are no gradients in the plane. All of ∇log q^ODE is taken along characteristics.
+Seeded families: four processes and scores whose q^ODE is a mixture in closed form, all of which is bounded; and five processes of
+several horizons, blobs of which one may be twenty times narrower than another, disturbances that are no gradients in the plane,
+with ∇log q^ODE along characteristics (at level quick in the plane).
 Where both sides are equal, a linear system has a bound of what its series leave.
 What the identity says of an instant is proved for mixtures on the line, in ball arithmetic.
 """
@@ -28,7 +29,8 @@ claim = Claim(
     coefficients=("diffusivity",),
 )
 
-family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
+NETWORKS = Path(__file__).parents[1] / "networks"
+family, known = load_module(NETWORKS / "_family.py"), load_module(NETWORKS / "_known.py")
 SPACING = {1: 0.06, 2: 0.16}
 """of the points where generation stops, in deviations of the narrowest blob there"""
 NODES = 65
@@ -237,17 +239,43 @@ def judged(function, fine, coarse):
     return mfg.Estimate(float(value), float(bar), mfg.Kind.EXTRAPOLATED, "half of the nodes, wider cells, larger box")
 
 
+def in_closed_form(case):
+    """Return KL(p‖q) at the stop less that at T, and ∫D E_p of a·b, |a|², |b|², as `numbers` does, as bounds."""
+
+    def products(which):
+        def terms(t):
+            p, q = case.slopes(t)
+            a, b = case.errors(t, by_ode=True)[0], known.plus((1.0, q), (-1.0, p))
+            return [(case.process.diffusivity(t), *((a, b), (a, a), (b, b))[which])]
+
+        return terms
+
+    return case.gap(), [case.over_time(products(which)) for which in range(3)]
+
+
 @claim.measure
 def likelihood(level, rng, diffusivity=1.0, cross=1.0, own=False, reach=1.0):
     """Compare both sides; `cross` scales the integral, `own` puts s_θ in the place of ∇log q, `reach` scales the bound."""
     findings, points, zero = [], [], mfg.exact(0.0, "the claim")
-    shapes = Level(level).pick(((1, 5), (2, 2)), ((1, 5),) * 4 + ((2, 5),), ((1, 5),) * 16 + ((2, 5),) * 3)
-    ratios, defects = {}, {}
-    for name, (fine, coarse) in measured(int(rng.integers(2**32)), shapes).items():
+    seed, shares, bounded = int(rng.integers(2**32)), [], []
+    for name, (gap, J) in known.drawn(seed, Level(level).pick(1, 4, 16), in_closed_form).items():
+        off = gap - cross * diffusivity * J[1 if own else 0]
+        bounded.append(replace(off, method=f"{name}; {off.method}"))
+        shares.append(gap / (reach * diffusivity * known.root(J[1] * J[2])))
+        points.append((gap.value, float(np.sqrt(J[1].value * J[2].value))))
+    worst = max(bounded, key=lambda one: abs(one.value) + one.half_width)
+    # δ: four times what is allowed of two integrals over time
+    label = f"1D, law known: left − right, worst of {len(bounded)} draws"
+    findings.append(equal(label, worst, zero, resolution=8e-9))
+    largest = max(shares, key=lambda e: e.value + e.half_width)
+    label = "law known: gap over √(J_SM·J_F), largest of all draws"
+    findings.append(at_most(label, largest, mfg.exact(1.0, "the claim"), resolution=0.0))
+    shapes = Level(level).pick(((1, 0), (2, 2)), ((1, 5),) * 4 + ((2, 5),), ((1, 5),) * 16 + ((2, 5),) * 3)
+    defects = {}
+    for name, (fine, coarse) in measured(seed, shapes).items():
         defects[name] = judged(lambda gap, J: gap - cross * diffusivity * J[1 if own else 0], fine, coarse)
-        ratios[name] = judged(lambda gap, J: gap / (reach * diffusivity * np.sqrt(J[1] * J[2])), fine, coarse)
         points.append((fine[0], float(np.sqrt(fine[2][1] * fine[2][2]))))
-    for d in (1, 2):
+    for d in sorted({int(name.partition("D,")[0][-1]) for name in defects}):
         mine = {name: one for name, one in defects.items() if f" {d}D" in name}
         worst = max(mine, key=lambda name: abs(mine[name].value) + mine[name].half_width)
         off = replace(mine[worst], method=f"{worst}; {mine[worst].method}")
@@ -259,10 +287,6 @@ def likelihood(level, rng, diffusivity=1.0, cross=1.0, own=False, reach=1.0):
     # δ: five times what the ODE makes of roundings from T on
     label = "shifted Gaussians: gap over √(J_SM·J_F)"
     findings.append(equal(label, alike, mfg.exact(1.0, "equality"), resolution=4e-7))
-    largest = max(ratios.values(), key=lambda e: e.value + e.half_width)
-    findings.append(
-        at_most("gap over √(J_SM·J_F), largest of all draws", largest, mfg.exact(1.0, "the claim"), resolution=0.0)
-    )
     points.sort()
     series = [Series("every draw", "gap", [a for a, _ in points], "√(J_SM·J_F)", [b for _, b in points], "xy")]
     if mfg.proofs.available():

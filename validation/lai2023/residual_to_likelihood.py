@@ -1,6 +1,7 @@
 """How the score Fokker–Planck residual enters the likelihood of the ODE: collected along its paths it is the mismatch of its own score.
 
-Affine fields that turn, in two dimensions, where the law of the ODE is Gaussian; then seeded families under four processes.
+Affine fields that turn, in two dimensions, where the law of the ODE is Gaussian; then seeded families under four processes: affine
+scores of data of blobs, all bounded; and the exact score with bumps, along paths (at level quick under exploding variance).
 """
 
 from functools import cache
@@ -24,7 +25,9 @@ claim = Claim(
     coefficients=("epsilon",),
 )
 
-family = load_module(Path(__file__).parents[1] / "networks" / "_family.py")
+NETWORKS = Path(__file__).parents[1] / "networks"
+family, known = load_module(NETWORKS / "_family.py"), load_module(NETWORKS / "_known.py")
+affine = load_module(Path(__file__).parent / "_affine.py")
 SHARE = 0.2
 """of w in a linear system, whose bound grows by the largest row"""
 ENOUGH, FINER = 1e-9, 6
@@ -154,11 +157,11 @@ def origins(case, ends):
 
 
 @cache
-def drawn(seed, draws, spacings, count):
-    """Return the integrals of each case of the family, as `integrals`, on cells of two sizes."""
+def drawn(seed, draws, spacings, count, last=False):
+    """Return the integrals of each case of the family, as `integrals`, on cells of two sizes; or of the last of each draw."""
     rng, found = np.random.default_rng(seed), {}
     for k in range(draws):
-        for case in family.draw(rng, strength=0.5):
+        for case in list(family.draw(rng, strength=0.5))[-1 if last else 0 :]:
             found[f"{case.name}, draw {k}"] = resolved(case, spacings, count)
     return found
 
@@ -211,6 +214,8 @@ def sides(gap, row, epsilon):
     """Return left − right, J = ∫D E|a|², and the bound J + √(J∫D E|w|²)."""
     aa, aw, aI, ww, wI, II = row
     own = ww - 2 * epsilon * wI + epsilon**2 * II
+    if isinstance(own, mfg.Estimate):
+        return gap - aa + aw - epsilon * aI, aa, aa + known.root(aa * own)
     return gap - aa + aw - epsilon * aI, aa, aa + np.sqrt(aa * max(own, 0.0))
 
 
@@ -235,7 +240,14 @@ def enters(level, rng, epsilon=1.0, turning=True, share=1.0):
         return Evidence(findings)
     tightness = []
     draws, spacings, count = Level(level).pick((1, (0.07, 0.05), 65), (3, (0.05, 0.035), 97), (12, (0.05, 0.035), 97))
-    for name, (wider, (gap, coarse, fine)) in drawn(seed, draws, spacings, count).items():
+    for name, (gap, row) in known.drawn(seed, draws, affine.integrals).items():
+        value, loss, bound = sides(gap, row, epsilon)
+        # δ: five times what is allowed of two integrals over time, and what series leave of a third
+        label = f"{name}: left − right (gap {gap.value:.4f}, loss {loss.value:.4f})"
+        findings.append(equal(label, value, zero, resolution=2e-8))
+        findings.append(at_most(f"{name}: gap ≤ J + √(J∫D E|w|²)", gap, share * bound, resolution=0.0))
+        tightness.append((gap.value, bound.value))
+    for name, (wider, (gap, coarse, fine)) in drawn(seed, draws, spacings, count, Level(level) is Level.QUICK).items():
         value, loss, bound = sides(gap, fine, epsilon)
         changes = [abs(value - sides(*other, epsilon)[0]) for other in ((gap, coarse), (wider[0], wider[2]))]
         bar = float(2 * sum(changes) + 1e-8)  # no bound: paths of a mixture's score are integrated to a tolerance

@@ -6,7 +6,7 @@ Data are blobs N(mμ_k, V), V = m²s + v; q has blobs N(m(ν_j + C), λV), with 
 gradients both, and ∇log q itself where λ = 1 and C is constant.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -112,6 +112,36 @@ class Known:
         """Return ∫E dt from the stop to T of `terms(t)`, in the frame of the data or another."""
         return lines.over_time(frame or self.frame(), terms, self.stop, self.process.horizon)
 
+    def tilted(self, t):
+        """Return the mean of p̂ less that of q, and the variances of q and of p̂ = e^{Ax}q/Z, where λ = 1.
+
+        Weights of p̂ are tilted by e^{−C′ν_j}, and its blobs moved by −mC′τ. With R = (A′ − aA)x − DA² that is all that
+        residuals ask for.
+        """
+        m, tau, tilt = self.mean(t), self.width + self.theta(t), self.offset(t, 1)
+        nu = (self.made.places - self.made.weights @ self.made.places).tolist()
+        parts = list(zip(self.made.weights.tolist(), nu, strict=True))
+        more = [(w * np.expm1(-1.0 * tilt * one), one) for w, one in parts]
+        total = 1.0 + sum(w for w, _ in more)
+        own = sum(w * one for w, one in more) / total
+        wide = sum(w * one**2 for w, one in parts)
+        own_wide = (wide + sum(w * one**2 for w, one in more)) / total - own**2
+        return m * (own - tilt * tau), m**2 * (tau + wide), m**2 * (tau + own_wide)
+
+    def own_divergence(self, t):
+        """Return KL(q‖p̂) at times, where λ = 1: log Σ π_j e^{−C′(ν_j − ν̄)} + C′²τ/2."""
+        tau, tilt = self.width + self.theta(t), self.offset(t, 1)
+        u = -tilt[..., None] * (self.made.places - self.made.weights @ self.made.places)
+        return np.log1p((np.expm1(u) - u) @ self.made.weights) + 0.5 * tilt**2 * tau
+
+    def steepness(self, t):
+        """Return A′ − aA = −2DC″/m³, which has one sign: that of δ."""
+        return -2.0 * self.process.diffusivity(t) * self.offset(t, 2) / self.mean(t) ** 3
+
+    def gap(self):
+        """Return KL(p‖q) at the stop less that at T."""
+        return self.divergence(self.stop) - self.divergence(self.process.horizon)
+
     def divergence(self, t):
         """Return KL(p‖q) at a time, an Estimate."""
         tau, by = self.width + self.theta(t), 1.0 / self.spread
@@ -131,23 +161,29 @@ def plus(*forms):
     return total
 
 
-def draw(rng):
-    """Yield a member a process: three blobs of data, three of q, weights and places drawn."""
+def draw(rng, spread=None):
+    """Yield a member a process: three blobs of data, three of q, weights and places drawn; λ too, unless given."""
     for name, (process, stop) in family.processes(rng).items():
         data = lines.Blobs(rng.dirichlet([2.0] * 3), rng.uniform(-1.2, 1.2, 3))
         made = lines.Blobs(rng.dirichlet([2.0] * 3), rng.uniform(-1.2, 1.2, 3))
-        spread = float(rng.choice([rng.uniform(0.6, 0.8), rng.uniform(1.3, 1.6)]))
+        wide = float(rng.choice([rng.uniform(0.6, 0.8), rng.uniform(1.3, 1.6)])) if spread is None else spread
         shift = float(rng.uniform(0.2, 0.5) * rng.choice([-1, 1]))
         yield Known(
-            name, process, stop, data, made, float(rng.uniform(0.08, 0.2)), spread, shift, float(rng.uniform(0.3, 0.8))
+            name, process, stop, data, made, float(rng.uniform(0.08, 0.2)), wide, shift, float(rng.uniform(0.3, 0.8))
         )
 
 
 @cache
-def drawn(seed, draws, parts):
+def drawn(seed, draws, parts, spread=None):
     """Return `parts(member)` of each member of a seeded family, by name."""
     rng, found = np.random.default_rng(seed), {}
     for k in range(draws):
-        for case in draw(rng):
+        for case in draw(rng, spread):
             found[f"{case.name} 1D, law known, draw {k}"] = parts(case)
     return found
+
+
+def root(estimate):
+    """Return the square root of a positive Estimate."""
+    value, lower, upper = np.sqrt([estimate.value, max(estimate.lower, 0.0), estimate.upper]).tolist()
+    return replace(estimate, value=value, half_width=max(value - lower, upper - value))
