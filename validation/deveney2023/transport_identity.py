@@ -40,7 +40,8 @@ def kept(key, make):
 
 
 @claim.measure
-def transport(level, rng, residual=1.0, along=1.0):
+def transport(level, rng, residual=1.0, along=1.0, loose=1.0):
+    """`residual` scales R, which is read at `along` times the characteristic, carried with `loose` times the tolerances."""
     findings = []
     for d in Level(level).pick((1, 2), (1, 2, 3), (1, 2, 3)):
         for name, process in (("VP", mfg.VariancePreserving()), ("OU", mfg.OrnsteinUhlenbeck(horizon=2.0))):
@@ -55,14 +56,14 @@ def transport(level, rng, residual=1.0, along=1.0):
             def both(rtol, phi=phi, prior=prior, ode=ode, equation=equation, x=x, T=T, key=(name, d)):
                 def carried():
                     return mfg.solvers.flow(
-                        ode, x, STOP, T, integrand=lambda y, t: equation.residual(phi, along * y, t), rtol=rtol
+                        ode, x, STOP, T, integrand=lambda y, t: equation.residual(phi, along * y, t), rtol=loose * rtol
                     )
 
                 def generated():
                     return mfg.solvers.log_density(ode, prior.log_density, x, T, STOP, rtol=rtol)
 
                 asked = (*key, rtol, x.tobytes())
-                end, R = kept((*asked, along), carried)
+                end, R = kept((*asked, along, loose), carried)
                 right = phi.potential(end, T) - prior.log_density(end) - residual * R
                 left = phi.potential(x, STOP) - kept(asked, generated)
                 return left, left - right
@@ -83,7 +84,7 @@ def transport(level, rng, residual=1.0, along=1.0):
 
 @claim.control("the residual read off the characteristic, at 0.9 x")
 def off_the_characteristic(level, rng):
-    return transport(level, rng, along=0.9)
+    return transport(level, rng, along=0.9, loose=1e3)  # off by a tenth: eight digits say it
 
 
 @claim.control("the sign of the residual flipped")

@@ -115,7 +115,10 @@ def smoothing(level, rng, cases=("kernels", "curve", "plane", "sphere"), rate=1.
     )
     for name, logs in (
         ("spiral, along its length", _curve(on_curve, wait) if "curve" in cases else []),
-        ("spiral in the plane, tensor from the data", _plane(in_plane, turned) if "plane" in cases else []),
+        (
+            "spiral in the plane, tensor from the data",
+            _plane(in_plane, Level(level).pick(56, 80, 80), turned) if "plane" in cases else [],
+        ),
     ):
         if logs:
             gain = mfg.diagnostics.mean_interval(logs, "data sets", normal=True)
@@ -124,7 +127,7 @@ def smoothing(level, rng, cases=("kernels", "curve", "plane", "sphere"), rate=1.
             numbers = [1.0 + k for k in range(len(logs))]
             series.append(Series(name, "data set", numbers, "log of the ratio of KL divergences", logs, ""))
     if "sphere" in cases:
-        findings.append(_sphere(on_sphere, wait))
+        findings.append(_sphere(on_sphere, Level(level).pick(6, 8, 8), wait))
     return Evidence(findings, series)
 
 
@@ -142,18 +145,18 @@ def kept(name, x, make):
 
 
 @cache
-def on_mesh(name):
+def on_mesh(name, cells):
     """Return a mesh's space and the smoother by plain diffusion on it, with its factorisations."""
     space = {
-        "curve": lambda: mfg.FiniteElement(mfg.meshes.curve(spiral, 200), 2),
-        "plane": lambda: mfg.FiniteElement(mfg.meshes.box((-5.0, -5.0), (5.0, 5.0), 80), 1),
-        "sphere": lambda: mfg.FiniteElement(mfg.meshes.sphere(1.0, 8), 2),
+        "curve": lambda: mfg.FiniteElement(mfg.meshes.curve(spiral, cells), 2),
+        "plane": lambda: mfg.FiniteElement(mfg.meshes.box((-5.0, -5.0), (5.0, 5.0), cells), 1),
+        "sphere": lambda: mfg.FiniteElement(mfg.meshes.sphere(1.0, cells), 2),
     }[name]()
     return space, mfg.finite_element.DiffusionSmoother(mfg.processes.MarkovGenerator(), space)
 
 
 def _curve(sets, wait):
-    space, smoother = on_mesh("curve")
+    space, smoother = on_mesh("curve", 200)
     truth, times = ON_SPIRAL.density(space.grid.points), 0.5 * np.geomspace(0.015, 0.8, 14) ** 2
     around, logs = Euclidean(space, smoother.background), []
     for x in sets:
@@ -165,8 +168,8 @@ def _curve(sets, wait):
     return logs
 
 
-def _plane(sets, turned):
-    (space, plain), times = on_mesh("plane"), 0.5 * np.geomspace(0.08, 0.6, 7) ** 2
+def _plane(sets, cells, turned):
+    (space, plain), times = on_mesh("plane", cells), 0.5 * np.geomspace(0.08, 0.6, 7) ** 2
     truth, logs = PLANE.density(space.grid.points), []
     for x in sets:
         generator = mfg.processes.MarkovGenerator.adapted(x, 0.5)
@@ -179,9 +182,9 @@ def _plane(sets, turned):
     return logs
 
 
-def _sphere(sets, wait):
+def _sphere(sets, cells, wait):
     """Return the comparison on a sphere, both at their best times in hindsight: what kernels can do, without the choice's noise."""
-    (space, smoother), law = on_mesh("sphere"), OnSphere()
+    (space, smoother), law = on_mesh("sphere", cells), OnSphere()
     times = 0.5 * np.geomspace(0.2, 0.5, 7) ** 2
     around, truth, logs = Euclidean(space, smoother.background), law.density(space.grid.points), []
 
@@ -199,12 +202,21 @@ def _sphere(sets, wait):
     )
 
 
-def _kernels(rate):
-    """Return the distances of the kernels of a circle and a sphere from their series, on the mesh's points."""
-    findings, zero = [], mfg.exact(0.0, "the claim")
+@cache
+def pure(name):
+    """Return a space and the smoother on it that adds no background, of finer tolerance, with its factorisations."""
 
     def circle(s):
         return np.stack((np.cos(2 * np.pi * s), np.sin(2 * np.pi * s)), axis=1)
+
+    mesh = mfg.meshes.curve(circle, 200, closed=True) if name == "circle" else mfg.meshes.sphere(1.0, 12)
+    space, generator = mfg.FiniteElement(mesh, 2), mfg.processes.MarkovGenerator()
+    return space, mfg.finite_element.DiffusionSmoother(generator, space, tolerance=1e-6, background=0.0)
+
+
+def _kernels(rate):
+    """Return the distances of the kernels of a circle and a sphere from their series, on the mesh's points."""
+    findings, zero = [], mfg.exact(0.0, "the claim")
 
     def wrapped(x, tau):
         away = np.arctan2(x[:, 1], x[:, 0])[:, None] + 2 * np.pi * np.arange(-5, 6)
@@ -216,14 +228,11 @@ def _kernels(rate):
         return sum(w * eval_legendre(k, np.clip(x[:, 0], -1, 1)) for k, w in zip(degrees, weights, strict=True))
 
     times = [0.01, 0.02, 0.04, 0.08]
-    for name, mesh, exact, delta in (  # δ: what quadratic elements leave, four times
-        ("circle", mfg.meshes.curve(circle, 200, closed=True), wrapped, 1.6e-5),
-        ("sphere", mfg.meshes.sphere(1.0, 12), legendre, 5.5e-4),
+    for name, exact, delta in (  # δ: what quadratic elements leave, four times
+        ("circle", wrapped, 1.6e-5),
+        ("sphere", legendre, 5.5e-4),
     ):
-        space = mfg.FiniteElement(mesh, 2)
-        smoother = mfg.finite_element.DiffusionSmoother(
-            mfg.processes.MarkovGenerator(), space, tolerance=1e-6, background=0.0
-        )
+        space, smoother = pure(name)
         found = smoother(np.eye(space.space.gdim)[:1], [rate * t for t in times])[-1].values
         off = float(space.grid.integrate(np.abs(found - exact(space.grid.points, times[-1]))))
         where = f"quadratic elements, {len(space.grid.points)} points of quadrature"
