@@ -366,3 +366,11 @@ def mixture_averages(x: Array, centres: Array, *arguments: Any) -> None:
 def mixture_products(x: Array, direction: Array, centres: Array, *arguments: Any) -> None:
     """Fill Hv and ∇(vᵀHv) as `_products` says."""
     _products_of_all(*read(x, direction, centres), *arguments)
+
+
+def ready() -> None:
+    """Take the log density of one component at one point: what is compiled serves this process and its forks."""
+    one, empty = np.ones((1, 1)), np.empty((0, 1))
+    mixture_averages(
+        one, one, np.zeros(1), one, np.empty((0, 1, 1)), 1.0, np.ones(1), False, np.empty(1), empty, np.empty(1)
+    )

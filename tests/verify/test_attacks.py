@@ -417,10 +417,22 @@ def test_a_claim_costs_little_more_than_itself(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_claims_find_the_sums_of_mixtures_compiled(tmp_path):
+    """Counted: none of them makes Numba ready, which takes longer than most claims of a suite."""
+    measure = (
+        "from mfgpde.kernels.mixtures import _averages_with_few; ready = len(_averages_with_few.alone.signatures); "
+        "mfg.densities.bimodal(1).score(np.zeros(1)); print(ready, len(_averages_with_few.alone.signatures))"
+    )
+    write(tmp_path / "suite", "claim", top="import numpy as np, mfgpde as mfg", measure=measure)
+    _, claims = validate(tmp_path / "suite", tmp_path / "out", "--jobs", 1)
+    assert [claim["outcome"] for claim in claims] == ["holds"]
+    assert set((tmp_path / "out/quick/claims/claim.log").read_text().split()) == {"1"}
+
+
+@pytest.mark.slow
 def test_the_warm_process_has_no_threads_when_it_forks():
     code = (
-        "import importlib, os, sys\nfrom mfgpde.verify.warm import PRELOADED\n"
-        "for name in PRELOADED: importlib.import_module(name)\n"
+        "import os, sys\nfrom mfgpde.verify.warm import compiled, load\nload(); compiled()\n"
         "print(len(os.listdir('/proc/self/task')), [m for m in ('jax', 'torch', 'mpi4py', 'dolfinx') if m in sys.modules])"
     )
     one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")

@@ -3,6 +3,8 @@
 F = KL(·‖N(0, s²)) keeps Gaussians: their mean follows m″ − m′/ε = m/s²ε, so m = m₀e^{λτ}, λ = (1 − √(1 + 4ε/s²))/2ε = −1/s² + ε/s⁴ − …
 """
 
+from functools import cache
+
 import numpy as np
 
 import mfgpde as mfg
@@ -32,8 +34,9 @@ def exponent(eps):
     return (1 - np.sqrt(1 + 4 * eps / TARGET)) / (2 * eps)
 
 
+@cache
 def mean_at(eps, cells, tolerance):
-    """Return the mean of the game's density at TIME; the horizon is cut at three times that."""
+    """Return the mean of the game's density at TIME; the horizon is cut at three times that. Controls ask for the same games."""
     source, target = (mfg.gaussian([m], [[v]]) for m, v in ((START, VARIANCE), (0.0, TARGET)))
     grid = mfg.CartesianGrid.cube(4.0, cells, 1)
     game = mfg.games.gradient_flow(source, target, eps, 3 * TIME)
