@@ -75,14 +75,14 @@ def certify(
     every bar. The bounds use 16 stages, equal steps of √t apart, so that the last noise is resolved best. With `elements`
     the SDE's law is solved for once more, by quadratic finite elements on so many cells a side, and the distance of both
     solutions reported. `bars="bounds"`, as on the line if nothing is said, takes what the residual of q^SDE says of L¹
-    where it is less (`guaranteed`), "ladders" never. With `checkpoint`, a file (.npz), laws are kept as they come, for the
-    same trial begun again.
+    where it is less (`guaranteed`), "ladders" never. With `checkpoint` (.npz) laws are kept for the same trial begun anew.
 
-    Raises TypeError for a score without these derivatives, ValueError for one that is not finite on the grid, other bars,
-    and the checkpoint of another trial, Busy where another run is at work on it: before anything long.
+    Raises TypeError for a score without these derivatives and a mesh, ValueError for one that is not finite on the grid,
+    other bars, and the checkpoint of another trial, Busy where another run is at work on it: before anything long.
     """
     require(process, LinearProcess, "the process")
     require_score(score, DifferentiableScore)
+    require(grid, CartesianGrid, "the grid", "take one around the mesh, with room for tails")
     asked, bars = bars, bars or ("bounds" if grid.dimension == 1 else "ladders")
     if bars not in BARS:
         raise ValueError(f"bars are {' or '.join(BARS)}, got {bars!r}")

@@ -42,7 +42,10 @@ class Simplices:
         maps = np.linalg.pinv(affine) @ points  # (m, d + 1, d): an origin and edges
         size = np.abs(maps[:, 1:]).max(initial=0.0)
         if points.shape[-1] != reference.shape[-1] or np.abs(affine @ maps - points).max() > STRAIGHT * size:
-            raise TypeError("cells of this mesh are curved, or lie on a surface: there is a bound on straight ones")
+            raise TypeError(
+                "cells of this mesh are curved, or lie on a surface: there is a bound on straight ones of intervals and "
+                "rectangles; `mfg.solve_with_error` estimates errors on this mesh, from a finer one"
+            )
         corners = np.concatenate((maps[:, :1], maps[:, :1] + maps[:, 1:]), axis=1)
         powers = np.array([k for k in np.ndindex(*(degree + 1,) * reference.shape[-1]) if sum(k) <= degree])
         return cls(corners, powers, values @ np.linalg.pinv(_monomials(reference, powers)).T)

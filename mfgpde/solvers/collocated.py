@@ -28,6 +28,8 @@ STAGES = 12
 """collocation points of a panel, its degree"""
 REACH = 2
 """cells on either side that a rate of order four depends on"""
+HALF = 0.5
+"""of what may still be missed, a panel at least: where a law is rough for a short time it is there that most is missed"""
 SHARE = 0.9
 """of the length that a panel that missed too much, or little, says to be right"""
 SHORTER, LONGER = 0.2, 3.0
@@ -132,7 +134,7 @@ def collocated(
     """
     system = space.semidiscretise(equation)
     u, run, made = system.start(initial_function(equation, initial, space.grid)), ends[-1] - ends[0], list[InTime]()
-    total = 0.0
+    total, before = 0.0, (0.0, 0.0, 0.0)
     for begin, end in zip(ends[:-1], ends[1:], strict=True):
         t, dt = begin, end - begin
         while t < end:
@@ -140,13 +142,23 @@ def collocated(
             panel = Panel(t, end if dt >= (end - t) * (1 - 1e-9) else t + dt, STAGES)
             found = _solved(system, u, panel)
             missed = _missed(system, found, panel, space.grid.volume)
-            allowed = aim * panel.length / run
-            factor = SHARE * (allowed / missed) ** (1 / STAGES) if missed > 0 else LONGER
+            allowed = (aim - total) * max(HALF, panel.length / (ends[-1] - t))
+            power = _power(before, (t, panel.length, missed))
+            factor = SHARE * (allowed / missed) ** (1 / power) if missed > 0 < allowed else LONGER
             if missed <= allowed or dt <= SHORTEST * run:
                 made.append(InTime(panel, np.stack([system.values(one) for one in found]), np.empty((0, *u.shape))))
                 u, t, factor, total = found[-1], panel.end, max(factor, SHARE), total + missed
+            before = panel.begin, panel.length, missed
             dt = max(SHORTEST * run, dt * float(np.clip(factor, SHORTER, LONGER)))
     return made, total
+
+
+def _power(before: tuple[float, float, float], now: tuple[float, float, float]) -> float:
+    """Return with which power of its length a panel misses: its degree, or less where two that begin together say so."""
+    (t, length, missed), (begin, shorter, less) = before, now
+    if t != begin or not (shorter < length and 0 < less < missed):
+        return STAGES
+    return float(np.clip(np.log(missed / less) / np.log(length / shorter), 1.0, STAGES))
 
 
 def _inside(panel: Panel, t: float) -> float:

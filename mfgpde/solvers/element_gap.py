@@ -61,7 +61,10 @@ class ElementField:
         corners = pieces.corners.reshape(-1, pieces.corners.shape[-1])
         lower, upper = corners.min(axis=0), corners.max(axis=0)
         if len(lower) > 2 or abs(pieces.measures.sum() / np.prod(upper - lower) - 1) > WHOLE:
-            raise TypeError("errors of elements are bounded on intervals and rectangles, got another mesh")
+            raise TypeError(
+                "errors of elements are bounded on intervals and rectangles, got another mesh; `mfg.solve_with_error` "
+                "estimates errors on this one, and where walls are far a rectangle (`mfg.meshes.box`) around it has a bound"
+            )
         sides = [_distinct(x, b - a) for x, a, b in zip(corners.T, lower, upper, strict=True)]
         if len(lower) == 1:
             widths = np.diff(sides[0])

@@ -191,14 +191,16 @@ def equal_spans(equation: Any, begin: float, end: float, places: Sequence[float]
 def _moving(equation: Any, span: Span, places: Sequence[float], order: int) -> list[Jet]:
     """Return the coefficients that depend on time, at one place, as Taylor coefficients in s."""
     process = getattr(_field(equation), "__self__", None)
-    t = _slices(span, order, SLICES if isinstance(process, LinearProcess) else 2 * WITH_PLACES)[1]
-    found = [] if isinstance(equation, Continuity) else [called(diffusivity(equation), t)]
+    found, both = [], None if isinstance(process, LinearProcess) else formula(equation)  # which there may be none of
+    t = _slices(span, order, SLICES if both is None else 2 * WITH_PLACES)[1]
     if isinstance(process, IsotropicProcess):
         found.append(called(process.relaxation, t))
-    elif not isinstance(process, LinearProcess):
+    if both is not None:
         point = np.empty(len(places), dtype=object)
         point[:] = [Jet.constant(x, x, order) for x in places]
-        found += formula(equation)(point, t)[:-1]
+        found += both(point, t)[:-1]
+    if not isinstance(equation, Continuity):
+        found.append(called(diffusivity(equation), t))
     return [one for one in found if isinstance(one, Jet)]
 
 

@@ -8,12 +8,11 @@ splines (1978), chapter X.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from scipy import sparse
+from numpy.typing import NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 from scipy.sparse.linalg import splu
 
@@ -29,8 +28,12 @@ class LineSplines:
 
     spacing: float
     solve: Callable[[Array], Array]
-    rows: tuple[Any, ...]
-    """of the density, its slope and its curvature: sparse, from the coefficients of M"""
+    rises: tuple[Array, ...]
+    """what differences of coefficients of M, of the density, … are multiplied by"""
+    bases: tuple[tuple[Array, NDArray[np.intp]], ...]
+    """of the density, its slope and its curvature: the B-splines that are not zero at each point, and which they are"""
+    fall: tuple[Array, Array, Array] | None = None
+    """χ, χ′ and χ″ at the points, where the density is multiplied by χ"""
 
     @classmethod
     def of(cls, cells: int, lower: float, upper: float, x: Array, derivatives: int, degree: int) -> LineSplines:
@@ -44,29 +47,35 @@ class LineSplines:
         (True, True)
         """
         knots, solve = _factored(cells, lower, upper, degree)
-        down, rows = sparse.eye_array(cells + 1, format="csr"), []
+        rises, bases = [], []
         for k in range(degree, degree - derivatives - 1, -1):
             n = len(knots) - k - 1
-            rise = k / (knots[k + 1 : n + k] - knots[1:n])
-            down = sparse.diags_array((-rise, rise), offsets=(0, 1), shape=(n - 1, n)) @ down
+            rises.append(k / (knots[k + 1 : n + k] - knots[1:n]))
             knots = knots[1:-1]
-            rows.append((BSpline.design_matrix(x, knots, k - 1) @ down).tocsr())
-        return cls((upper - lower) / cells, solve, tuple(rows))
+            found = BSpline.design_matrix(x, knots, k - 1)
+            bases.append((found.data.reshape(-1, k), found.indices.reshape(-1, k).astype(np.intp)))
+        return cls((upper - lower) / cells, solve, tuple(rises), tuple(bases))
 
     def cut(self, factors: tuple[Array, Array, Array]) -> LineSplines:
         """Return those of χu, from χ, χ′ and χ″ at the points."""
-        chi, slope, bend = (sparse.diags_array(one) for one in factors)
-        rows: list[Any] = [chi @ self.rows[0]]
-        if len(self.rows) > 1:
-            rows.append(slope @ self.rows[0] + chi @ self.rows[1])
-        if len(self.rows) > 2:
-            rows.append(bend @ self.rows[0] + 2 * (slope @ self.rows[1]) + chi @ self.rows[2])
-        return LineSplines(self.spacing, self.solve, tuple(rows))
+        return replace(self, fall=factors)
 
     def __call__(self, u: Array, derivatives: int | None = None) -> list[Array]:
         """Return density and derivatives of means u."""
-        found = self.solve(np.concatenate(([0.0], self.spacing * np.cumsum(u))))
-        return [np.asarray(row @ found) for row in self.rows[: None if derivatives is None else derivatives + 1]]
+        several = len(self.bases) if derivatives is None else derivatives + 1
+        found, made = self.solve(np.concatenate(([0.0], self.spacing * np.cumsum(u)))), list[Array]()
+        for rise, (values, which) in zip(self.rises[:several], self.bases[:several], strict=True):
+            found = rise * np.diff(found)
+            made.append(np.einsum("xk,xk->x", values, found[which]))
+        if self.fall is None:
+            return made
+        chi, slope, bend = self.fall
+        cut = [chi * made[0]]
+        if several > 1:
+            cut.append(slope * made[0] + chi * made[1])
+        if several > 2:
+            cut.append(bend * made[0] + 2 * slope * made[1] + chi * made[2])
+        return cut
 
 
 @lru_cache(maxsize=KEPT)

@@ -23,8 +23,8 @@ NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
 DENSER = 2
 """times as many points, at which a sampled norm is looked at again"""
-APART = {1: 1, 2: 3, 3: 3}
-"""cells along each axis from one that is looked at again to the next, by dimension: all of a line, a ninth of the plane"""
+APART = 3
+"""cells along each axis from one that is looked at again to the next"""
 INSIDE = 1e-9
 """of a run: so far inside its ends drifts are looked at, which may grow beyond all there"""
 STEP = 1e-3
@@ -135,8 +135,8 @@ class Residual:
 
     def excess(self, parts: Sequence[InTime]) -> float:
         """Return by what factor a denser rule raises the norm, at most, at two times of the first span and all ends."""
-        apart, worst = APART[self.space.grid.dimension], 1.0
-        rules = [Reconstruction.of(self.space, nodes, apart=apart) for nodes in (self.nodes, self.nodes * DENSER)]
+        worst = 1.0
+        rules = [Reconstruction.of(self.space, nodes, apart=APART) for nodes in (self.nodes, self.nodes * DENSER)]
         for number, part in enumerate(parts):
             at = np.array([1.0] if number else [0.1, 0.7, 1.0])
             for u, rate, t in zip(*part.at(at), part.span.time(at), strict=True):

@@ -244,6 +244,15 @@ def test_bars_by_the_residual_are_narrower_and_hold():
     }
 
 
+def test_a_mesh_is_refused_with_what_to_take_instead_which_works():
+    process, law = mfg.OrnsteinUhlenbeck(), mfg.gaussian([0.0, 0.0], 0.5)
+    score = mfg.ExactScore(process, law)
+    with pytest.raises(TypeError, match=r"the grid must be a CartesianGrid.*take one around the mesh"):
+        mfg.diagnostics.certify(process, score, mfg.meshes.disc(5.0, 8), stop=0.2)
+    found = mfg.diagnostics.certify(process, score, mfg.CartesianGrid.cube(5.0, 24, 2), stop=0.2)
+    assert found.measured["distances"]["ode–sde"]["L1"].value < 0.1
+
+
 def test_bars_that_cannot_be_had_are_said(monkeypatch):
     """A word that is none is refused; where the residual has no bound, a warning says that bars are from half the grid."""
     law, grid = gaussian(0.0, 0.4), mfg.CartesianGrid.cube(4.0, 32, 1)
