@@ -76,6 +76,20 @@ def test_two_mixtures_at_an_instant():
     assert found.half_width < 1e-11
 
 
+def test_another_law_may_have_a_width_of_its_own():
+    frame = TWO._replace(narrow=lambda t: 0.5 + 0.1 * t)
+    found = lines.at(frame, lambda t: [(1.0, {"q": 1.0}, {"z": 1.0})], 0.5)
+
+    def values(z):
+        q = [w * np.exp(n / 1.4 * (z - 0.15 / 0.7) - n * n * 0.55 / 2.8) for w, n in zip(*TWO.other, strict=True)]
+        p = [w * np.exp(m * z - m * m / 1.4) for w, m in zip(*TWO.law, strict=True)]
+        mean = sum(n * one for n, one in zip(TWO.other.places, q, strict=True)) / sum(q)
+        return np.sqrt(0.7 / (2 * np.pi)) * np.exp(-0.35 * z * z) * sum(p) * mean * z
+
+    other, error = quad(values, -20.0, 20.0, epsabs=1e-13, limit=400)
+    assert abs(found.value - other) <= found.half_width + error + 1e-13
+
+
 def test_complex_times_are_bounded():
     size = lines._bounded(TWO, terms, np.array([[0.5], [0.7]]))[0]
     angle = np.linspace(0.0, np.pi, 9)

@@ -16,7 +16,7 @@ import mfgpde as mfg
 from mfgpde.core.rectangles import Rectangle
 from mfgpde.core.taylor import NotEnclosed
 
-POINTS, RHO, COVER = 20, 2.0, (8, 4)
+POINTS, RHO, COVER = 24, 2.0, (8, 4)
 """of Gauss's rule on a panel of time, and its ellipse: rectangles across half of it, and up"""
 REACH = 9.0
 """deviations around the blobs: beyond is below e^{−40}"""
@@ -46,13 +46,17 @@ class Blobs(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """The law that weighs, τ(t), and another, perhaps: `spread` times as wide, its blobs at ν_j + C(t)."""
+    """The law that weighs, τ(t), and another, perhaps: `spread` times as wide, its blobs at ν_j + C(t).
+
+    The sum of the other is of e^{ν_j(ζ − C/τ)/spread − ν_j²·narrow/(2·spread)}, where `narrow` is 1/τ unless given; "lq" is not.
+    """
 
     law: Blobs
     tau: Callable[[Any], Any]
     other: Blobs | None = None
     spread: float = 1.0
     offset: Callable[[Any], Any] = lambda t: 0.0 * t
+    narrow: Callable[[Any], Any] | None = None
 
 
 def expectation(frame, terms, t):
@@ -78,8 +82,9 @@ def expectation(frame, terms, t):
     _tilted(found, "p", frame.law, each, 0.5 * tau[:, None] * z**2)
     if frame.other:
         nu = frame.other.places
+        narrow = frame.narrow(t) if frame.narrow else 1 / tau
         each = np.log(frame.other.weights) + nu / frame.spread * (z[..., None] - (shift / tau)[:, None, None])
-        _tilted(found, "q", frame.other, each - nu**2 / (2 * frame.spread * tau[:, None, None]), 0.0)
+        _tilted(found, "q", frame.other, each - nu**2 * narrow[:, None, None] / (2 * frame.spread), 0.0)
     values = np.zeros_like(z)
     for factor, left, right in terms(t):
         one, two = (sum(_column(c) * found[name] for name, c in form.items()) for form in (left, right))
@@ -211,7 +216,7 @@ def _bounded(frame, terms, panels):
         shift = frame.offset(t) * inverse
         angle = 0.5 * _imaginary(inverse) * frame.law.apart(2)
         if frame.other:
-            lag = 0.5 * _imaginary(inverse) * frame.other.apart(2)
+            lag = 0.5 * _imaginary(frame.narrow(t) if frame.narrow else inverse) * frame.other.apart(2)
             turned = (lag + _imaginary(shift) * frame.other.apart()) / frame.spread
         sizes = _largest(frame, terms(t), tau, inverse, shift, (angle, turned))
     return sizes.reshape(panels.shape[1], -1).max(axis=1)
