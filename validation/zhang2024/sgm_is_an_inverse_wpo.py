@@ -127,7 +127,7 @@ def _sampled(level, rng, potential, noise):
     law, d = mfg.densities.bimodal(6), 6
     process = mfg.Brownian(horizon=HORIZON * noise)
     noised = mfg.marginal(process, law, HORIZON * noise)
-    start = noised.sample(Level(level).pick(8000, 16_000, 32_000), rng)
+    start = noised.sample(Level(level).pick(4000, 16_000, 32_000), rng)
     known = {"horizon": HORIZON, "beta": BETA, "draws": 512, "rng": rng}
     found = mfg.equilibria.proximal_by_sampling(start, lambda x: -2 * BETA * potential * law.log_density(x), **known)
     energy = float(law.weights @ (np.trace(law.covariances, axis1=1, axis2=2) + np.sum(law.means**2, axis=1)))
