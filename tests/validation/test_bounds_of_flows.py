@@ -13,6 +13,7 @@ concavity = load_module(ROOT / "inequalities" / "weak_log_concavity.py")
 rectification = load_module(ROOT / "flows" / "rectification.py")
 parts = load_module(ROOT / "flows" / "gradient_part.py")
 touching = load_module(ROOT / "open" / "gradient_fixed_points.py")
+loose = load_module(ROOT / "open" / "lipschitz_bounds.py")
 symmetry = load_module(ROOT / "geometry" / "symmetry_breaking.py")
 
 
@@ -78,3 +79,31 @@ def test_clones_meet_as_often_as_one_squared_mean_says():
         z, w = np.polynomial.hermite_e.hermegauss(160)
         truth = 0.5 * float(w @ np.tanh(a * (a + np.sqrt(V) * z) / V)) / float(w.sum())
         assert symmetry.by_bayes(1.0, t).value == pytest.approx(truth, abs=1e-9)
+
+
+@pytest.mark.parametrize("v", [0.1, 1.0, 3.0])
+def test_one_blob_is_carried_back_by_its_affine_map(v):
+    times, grown = loose.in_time(v, 400)
+    u, w = np.polynomial.legendre.leggauss(60)
+    t = 0.5 * (u + 1)
+    shift = 0.3 * float(0.5 * w @ np.sqrt(v / (v * t**2 + (1 - t) ** 2)))
+    places = np.linspace(-8.0, 8.0, 161) * np.sqrt(v)
+    z, off = loose.backward.begins(loose.velocity(0.0, v, 0.3), places, times, grown)
+    error = np.abs(z - (places - shift) / np.sqrt(v))
+    assert np.all(error <= off + 1e-13)
+    assert off.max() < 2e-3
+    levels = np.stack([loose.ndtr(z + sign * off) for sign in (-1, 1)])
+    found = loose.backward.apart(places, levels, places, loose.ndtr(places / np.sqrt(v)))
+    assert shift in found
+    assert found.half_width < 0.3 * np.sqrt(v)  # two pieces of places
+
+
+@pytest.mark.parametrize("m", [1.0, 1.75])
+def test_a_slope_s_bound_over_the_distance(m):
+    logs, w2 = loose.factors(m, 0.1, 0.02)
+    path = loose.flows.Path(mfg.GaussianMixture([0.5, 0.5], [[-m], [m]], 0.1))
+    learned = lambda x, t: path(x, t) + 0.02 + 0.0 * x  # noqa: E731
+    assert loose.distance(path, learned, 1201) in w2
+    assert np.log(loose.flows.bound(path, learned, learned, 1.0, 1.0, 97) / w2.value) == pytest.approx(
+        logs.value, abs=0.02
+    )
