@@ -13,6 +13,7 @@ concavity = load_module(ROOT / "inequalities" / "weak_log_concavity.py")
 rectification = load_module(ROOT / "flows" / "rectification.py")
 parts = load_module(ROOT / "flows" / "gradient_part.py")
 touching = load_module(ROOT / "open" / "gradient_fixed_points.py")
+matching = load_module(ROOT / "flows" / "flow_matching.py")
 loose = load_module(ROOT / "open" / "lipschitz_bounds.py")
 symmetry = load_module(ROOT / "geometry" / "symmetry_breaking.py")
 
@@ -104,6 +105,27 @@ def test_a_slope_s_bound_over_the_distance(m):
     path = loose.flows.Path(mfg.GaussianMixture([0.5, 0.5], [[-m], [m]], 0.1))
     learned = lambda x, t: path(x, t) + 0.02 + 0.0 * x  # noqa: E731
     assert loose.distance(path, learned, 1201) in w2
-    assert np.log(loose.flows.bound(path, learned, learned, 1.0, 1.0, 97) / w2.value) == pytest.approx(
-        logs.value, abs=0.02
-    )
+    t = np.linspace(0.0, 1.0, 20001)
+    V = 0.1 * t**2 + (1 - t) ** 2
+    steep = (0.1 * t - (1 - t)) / V + m**2 * t * (1 - t) / V**2  # in the middle, where it is largest
+    left = np.append(np.cumsum((0.5 * (steep[1:] + steep[:-1]) * np.diff(t))[::-1])[::-1], 0.0)
+    assert np.log(0.02 * np.trapezoid(np.exp(left), t) / w2.upper) == pytest.approx(logs.lower, abs=1e-3)
+
+
+def test_a_ripple_s_size_and_three_blobs_in_one_place():
+    rows = ((0.2, 0.5, 0.3), (0.3, 0.5, 0.3), (0.5, 0.5, 0.3))
+    field = matching.Blobs(rows, 0.3, 1.7, -0.4)
+    z, w = np.polynomial.hermite_e.hermegauss(80)
+    for t in (0.0, 0.4, 1.0):
+        x = 0.5 * t + np.sqrt(0.3 * t**2 + (1 - t) ** 2) * z
+        truth = float(w @ (field(x, t) - field.exact(x, t)) ** 2) / float(w.sum())
+        assert field.disturbance(t) == pytest.approx(truth, rel=1e-10)
+    still = matching.Blobs(rows, 0.0, 1.0, 0.0)
+    places = 0.5 + np.sqrt(0.3) * np.linspace(-3, 3, 13)
+    z, off = matching.backward.begins(still, places, np.linspace(0, 1, 201), room=0.05)
+    assert np.all(np.abs(z - np.linspace(-3, 3, 13)) <= off + 1e-13)
+    assert off.max() < 0.01
+    low, high = matching.right_side(matching.Blobs(rows, 0.3, 1.7, -0.4), 1.0, 0.0, False)
+    assert low < high < 1.02 * low
+    with pytest.raises(RuntimeError, match="more steps"):
+        matching.backward.begins(still, places, np.linspace(0, 1, 41), room=1e-6)

@@ -10,10 +10,11 @@ import mfgpde as mfg
 from mfgpde.core.taylor import Jet
 
 
-def begins(velocity, ends, times, grown):
+def begins(velocity, ends, times, grown=None, room=0.0):
     """Return where the flow of `velocity(x, t)`, a formula, is at times[0] if it is in `ends` (n,) at the last, and how far off that may be.
 
-    `grown` (steps,) bounds e^{∫(−∂_xv)} on each step, and at each time within, for all places.
+    `grown` (steps,) bounds e^{∫(−∂_xv)} on each step, and at each time within, for all places; without it slopes are enclosed within
+    `room` (n,) of the paths, and RuntimeError says that these are off by more.
     """
     paths, rates = [np.asarray(ends, dtype=float)], []
     for early, late in zip(times[-2::-1], times[:0:-1], strict=True):
@@ -33,19 +34,26 @@ def begins(velocity, ends, times, grown):
     c = [Jet.constant(one, one, 2) for one in cubic]
     step = Jet.constant(np.zeros_like(a) + h, np.zeros_like(a) + h, 2)
     begin = np.zeros_like(a) + times[:-1, None]
-    at = velocity(c[0] + s * (c[1] + s * (c[2] + s * c[3])), Jet.constant(begin, begin, 2) + step * s)
-    defect = c[1] + s * (2 * c[2] + 3.0 * s * c[3]) - step * at
+    place, time = c[0] + s * (c[1] + s * (c[2] + s * c[3])), Jet.constant(begin, begin, 2) + step * s
+    defect = c[1] + s * (2 * c[2] + 3.0 * s * c[3]) - step * velocity(place, time)
     owed = defect.largest(2) / 6 + 1e-15 * (1 + np.abs(y[1:]))  # c₂ is d″/2
+    if grown is None:
+        wide = Jet.variable(place.lower[0] - room, place.upper[0] + room, 1)
+        factors = np.exp(h * np.maximum(-velocity(wide, Jet.constant(begin, begin + h, 1)).lower[1], 0.0))
+    else:
+        factors = np.maximum(np.asarray(grown, dtype=float), 1.0)[:, None] + 0.0 * a
     off = np.zeros_like(y[0])
     for k in range(len(owed))[::-1]:
-        off = (off + owed[k]) * max(float(grown[k]), 1.0)
+        off = (off + owed[k]) * factors[k]
+        if grown is None and not np.all(off <= room):
+            raise RuntimeError(f"paths are off by {off.max():.2g} at t = {times[k]:.3g}: take more steps, or more room")
     return y[0], off
 
 
-def apart(places, levels, known, heights):
+def apart(places, levels, known, heights, beyond=0.0):
     """Return W₂ of a law whose distribution function at increasing `places` (n,) lies between two `levels` (2, n), to one that is `heights` at `known`.
 
-    Both pairs reach where there is nothing left. On a piece of levels each quantile lies between two places.
+    Both pairs reach where there is nothing left, but for `beyond` of W₂². On a piece of levels each quantile lies between two places.
     """
     low, high = np.maximum.accumulate(levels[0]), np.minimum.accumulate(levels[1][::-1])[::-1]
     u = np.unique(np.clip(np.concatenate((low, high, heights)), 0.0, 1.0))
@@ -61,7 +69,7 @@ def apart(places, levels, known, heights):
     )
     least, most = one[0] - other[1], one[1] - other[0]
     near = np.where((least < 0) & (most > 0), 0.0, np.minimum(np.abs(least), np.abs(most)))
-    off = 1e-12 * (1 + float(np.abs(places).max()) + float(np.abs(known).max())) ** 2
+    off = beyond + 1e-12 * (1 + float(np.abs(places).max()) + float(np.abs(known).max())) ** 2
     lower = np.sqrt(max(float(mass @ near**2) - off, 0.0))
     upper = np.sqrt(float(mass @ np.maximum(np.abs(least), np.abs(most)) ** 2) + off)
     how = f"backward flows of {len(places)} places, bounded"
