@@ -42,6 +42,8 @@ SMOOTH = 0.5
 """of what a second solve may owe: if polynomials miss no more in time, so many fewer looks see what is left"""
 EASILY = 0.1
 """of what a second solve may owe, what polynomials may miss in time on a line, where kernels give more times at once"""
+HOPELESS = 2.0
+"""times what is accepted, what steps miss by three looks in time, which is up to 1.6 times what a residual then says"""
 ACCEPTED = 2.0
 """times the distance of both solves, what the second may owe: bound over true is below four while it is off by less than an
 eighth of that, (1 + 2)/(1 − 2/8)"""
@@ -314,7 +316,7 @@ def _bound(
 
     parts, missed = _in_time(solution, work, second, (begin, end), breaks, allowed)
     first, latest = parts[0].values[0], parts[-1].values[-1]
-    if "steps" in second.hasty and missed > ACCEPTED / ENOUGH * allowed(latest):
+    if "steps" in second.hasty and missed > HOPELESS * ACCEPTED / ENOUGH * allowed(latest):
         return None, Tried(allowed(latest) / ENOUGH, missed, missed)
     gap = np.nan
     try:

@@ -257,12 +257,16 @@ class Residual:
         return np.asarray(rise) / (2 * step[axis])
 
     def check_finite(self) -> None:
-        """Raise ValueError where drift or divergence are not finite at the points, at the first time or the last."""
+        """Raise ValueError where drift or divergence are not finite at the points, at the first time or the last.
+
+        A divergence by differences is finite where the drift is.
+        """
         begin, end = float(self.solution.times[0]), float(self.solution.times[-1])
         ends = begin + INSIDE * (end - begin), end - INSIDE * (end - begin)
         for t in ends if self.solution.equation.time_dependent else ends[:1]:
             with np.errstate(all="ignore"):
-                b, divergence = self._drift(self.at, t)
+                b, divergence = self._field(self.at.points, t), self._divergence
+                b, divergence = np.asarray(b), 0.0 if divergence is None else np.asarray(divergence(self.at.points, t))
             for name, values in (("drift", b.sum(axis=-1)), ("divergence of the drift", divergence)):
                 bad = np.argwhere(~np.isfinite(np.broadcast_to(values, b.shape[:-1])))
                 if len(bad):

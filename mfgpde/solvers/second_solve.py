@@ -54,7 +54,7 @@ MISSED = 5e-8
 """times the square of how many steps a first solve takes at 1e-6, what those at `MOST_HASTY` miss of a rate: 1.2e-3, 6e-3
 and 1.3e-2 for 150, 340 and 540 (reverse OU and VP, P4, in the plane)"""
 SEEN = 0.2
-"""of what second differences say of the error: what both solves are apart at least, in the plane"""
+"""of what second differences say of the error, a little below what both solves are apart: 0.36, 0.22 and 0.5 of it there"""
 LOOSE = 5e-6
 """tolerance of a first solve, from which a second one has its own: its steps leave more in a residual than in a solution"""
 FAR_BELOW = 12.0

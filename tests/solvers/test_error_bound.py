@@ -9,6 +9,7 @@ import pytest
 import mfgpde as mfg
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.solvers.reconstruction import Reconstruction
+from mfgpde.solvers.residual import Residual
 
 MIXTURE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
 PLANE = mfg.GaussianMixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 0.0]], 0.3)
@@ -241,6 +242,19 @@ def test_what_a_bound_asks_of_a_score_is_counted(process, dimension, cells, time
     assert divergence.points <= times * nodes
     assert drift.calls <= 2 * calls  # of the first solve
     assert drift.points <= times * nodes + 20 * drift.calls  # its potential at faces, its drift in steps at few places
+
+
+@pytest.mark.parametrize(("dimension", "times"), [(1, 5), (2, 7)])
+def test_a_drift_without_divergence_is_looked_at_once_at_each_end_and_differenced_once(dimension, times):
+    """Whether it is finite at both ends; once more, and on both sides along each axis, whether it jumps."""
+    equation = mfg.FokkerPlanck.reverse(OU, mfg.ExactScore(OU, MIXTURE if dimension == 1 else PLANE))
+    drift = Counted(equation.drift)
+    equation = replace(equation, drift=drift, divergence=None)
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(7.0, 24, dimension))
+    solution = mfg.solve(equation, space, mfg.gaussian(np.zeros(dimension), 1.0), (0.0, 0.1), largest_wall_mass=1e-3)
+    drift.points = 0
+    work = Residual.of(solution, space)
+    assert drift.points == times * work.at.points[..., 0].size
 
 
 @pytest.mark.parametrize(("dimension", "cells"), [(1, 384), (2, 128)])
