@@ -121,8 +121,8 @@ def beyond(law):
     )
 
 
-def on_the_line(start, end, cost, count):
-    """Return what a cost is after over before, between two numbers, of a cost that grows with the distance.
+def on_the_line(start, end, costs, count):
+    """Return what costs are after over before, each between two numbers, of costs that grow with the distance.
 
     On the line a flow keeps the order of its paths, so that it carries the quantiles of X₀ to those of X₁. Between two levels
     each quantile lies between two places, and so does X₁ − X₀ before, a mixture. Where a law has 1e-11 of its mass, beyond REACH, costs are below 1 + |v|⁴.
@@ -133,16 +133,23 @@ def on_the_line(start, end, cost, count):
     levels = np.unique(np.concatenate((F, G)))
     u = 0.5 * (levels[1:] + levels[:-1])
     k, j = (np.clip(np.searchsorted(one, u), 1, len(one) - 1) for one in (F, G))
-    sides = []
-    for low, high, mass in ((y[j - 1] - x[k], y[j] - x[k - 1], np.diff(levels)), (z[:-1], z[1:], np.diff(H))):
+    left_out, how = 1e-11 + sum(map(beyond, (start, end, apart))), "quantiles between places"
+    pieces = []
+    for low, high, mass in (
+        (y[j - 1] - x[k], y[j] - x[k - 1], np.diff(levels)),
+        (z[:-1], z[1:], np.diff(H)),
+    ):
         nearest = np.where((low < 0) & (high > 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
-        ends = float(mass @ cost(nearest)), float(mass @ cost(np.maximum(np.abs(low), np.abs(high))))
-        off = 1e-11 * (1 + float(cost(np.maximum(np.abs(low), np.abs(high))).max())) + sum(
-            map(beyond, (start, end, apart))
-        )
-        how = "quantiles between places"
-        sides.append(mfg.Estimate(0.5 * sum(ends), 0.5 * (ends[1] - ends[0]) + off, mfg.Kind.BOUND, how))
-    return sides[0] / sides[1]
+        pieces.append((nearest, np.maximum(np.abs(low), np.abs(high)), mass))
+    found = {}
+    for name, cost in costs.items():
+        sides = []
+        for near, far, mass in pieces:
+            most = cost(far)
+            low, high, off = float(mass @ cost(near)), float(mass @ most), left_out + 1e-11 * float(most.max())
+            sides.append(mfg.Estimate(0.5 * (low + high), 0.5 * (high - low) + off, mfg.Kind.BOUND, how))
+        found[name] = sides[0] / sides[1]
+    return found
 
 
 def drawn(rng, d):
@@ -164,14 +171,14 @@ def rectified(level, rng, straightness=1.0, costs=None, laws=None, turn=0.6):
             again, _ = balance(start, end, 3 * n // 4, 9, costs)
             before = found_costs["|v|²"][0]
             defects.append(float(parts @ [1, straightness, 1]) / before - 1)
+            known = {}
+            if d == 1:
+                known = on_the_line(start, end, {**COSTS, **(costs or {})}, Level(level).pick(1001, 2001, 4001))
             for name, (old, new) in found_costs.items():
                 found = mfg.Estimate(
                     new / old, abs(new / old - again[name][1] / again[name][0]), mfg.Kind.EXTRAPOLATED, "fewer points"
                 )
-                if d == 1:
-                    found = on_the_line(
-                        start, end, {**COSTS, **(costs or {})}[name], Level(level).pick(1001, 2001, 4001)
-                    )
+                found = known.get(name, found)
                 largest[name] = max(largest.get(name, found), found, key=lambda e: e.value)
         top = max(largest.values(), key=lambda e: e.value)
         findings.append(at_most(f"{d}D: largest cost after over before", top, one, resolution=1e-6))

@@ -114,7 +114,7 @@ def falls(level, exponent=1.0, gaps=(0.6, 0.8, 0.9, 1.0), shape=None, straighten
             ]
             for g in gaps[-2:]
         ]
-    known = [removed(g, cells, shape=shape) for g in gaps[:-2]] + [[e.value for e in parts] for parts in shares]
+    known = [removed(g, cells, 8, shape) for g in gaps[:-2]] + [[e.value for e in parts] for parts in shares]
     before, last = (sum(parts[1:], parts[0]) for parts in shares)
     logs = [np.log(np.maximum([e.lower, e.upper], 1e-14)) for e in (before, last)]
     least, most = (logs[1][0] - logs[0][1]) / (x[-1] - x[-2]), (logs[1][1] - logs[0][0]) / (x[-1] - x[-2])
