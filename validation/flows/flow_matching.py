@@ -148,9 +148,9 @@ def generated(rows, ripple):
     A path is never farther out than e^{∫V′⁺/2V} (|z| + ∫|m|(1 − t)/V + |ripple|) ≤ 1.2|z| + 9, for |m| ≤ 2 and v from 0.1 to 0.4.
     """
     w, m, s = (np.array(one) for one in zip(*((a, b, c**0.5) for a, b, c in rows), strict=True))
-    core = [b + c * np.linspace(-3.0, 3.0, 40) for b, c in zip(m, s, strict=True)]
+    core = [b + c * np.linspace(-3.0, 3.0, 36) for b, c in zip(m, s, strict=True)]
     places = np.unique(np.concatenate((np.linspace(np.min(m - 5.5 * s), np.max(m + 5.5 * s), 30), *core)))
-    times = np.linspace(0.0, 1.0, 281)
+    times = np.linspace(0.0, 1.0, 241)
     z, off = backward.begins(Blobs(rows, *ripple), places, times, room=0.02)
     reach = float(min(-z[0] - off[0], z[-1] - off[-1]))
     beyond = mfg.solvers.tail(mfg.gaussian(0.0, 1.0), reach, [324.0, 86.4, 5.76])  # 4 (1.2|z| + 9)²
