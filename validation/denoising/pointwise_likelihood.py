@@ -86,9 +86,9 @@ def on_the_line(rng, integral):
         known = 0.5 * np.log(2 * np.pi * np.e) + float(law.log_density(x[None])[0])
         off.append(integral * bounded(*of, float(x[0])) + known)
     worst = max(off, key=lambda one: abs(one.value) + one.half_width)
-    # δ: four times what is allowed of half the integral
+    # δ: twice what is allowed of half the integral
     label = "1D, blobs of one width: right side + log p, at six points"
-    return equal(label, worst, mfg.exact(0.0, "claim"), resolution=2e-10)
+    return equal(label, worst, mfg.exact(0.0, "claim"), resolution=1e-10)
 
 
 def denoised(law, z, gamma):

@@ -7,6 +7,7 @@ Found: the share that a round removes falls like e^{−g²/2s²}, so that the nu
 what a constraint to gradients removes is an order above what straightening removes. A conjecture from these numbers, not a theorem.
 """
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def falls(level, exponent=1.0, gaps=(0.6, 0.8, 0.9, 1.0), shape=None, straighten
     logs = [np.log(np.maximum([e.lower, e.upper], 1e-14)) for e in (before, last)]
     least, most = (logs[1][0] - logs[0][1]) / (x[-1] - x[-2]), (logs[1][1] - logs[0][0]) / (x[-1] - x[-2])
     found = mfg.Estimate(0.5 * (least + most), 0.5 * (most - least), min(before.kind, last.kind), last.method)
+    found = replace(found, at=f"g²/2s² from {x[-2]:.3g} to {x[-1]:.3g}")
     straight, gradients = shares[-1]
     times = mfg.Estimate(1e300, 0.0, straight.kind, "nothing is straightened")
     if straight.lower > 0:

@@ -6,6 +6,7 @@ with slope one in m²/2v, ten million at modes 12 standard deviations apart. W�
 changes its mode, so that W₂ ~ √ε as long as ε is above the mass between the modes: no Lipschitz bound is sharp there.
 """
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def loose(level, exponent=1.0, root=0.5, modes=(1.0, 1.75, 2.0)):
         x = np.array(modes) ** 2 / (2 * v)
         logs = [factors(m, v, 0.02)[0] for m in modes]
         found = (logs[-1] - logs[-2]) * float(1 / (x[-1] - x[-2]))
+        found = replace(found, at=f"m²/2v from {x[-2]:.3g} to {x[-1]:.3g}")
         # δ: factors of (m²/v)^{1/2} remain at these m: the slope still moves
         label = f"v = {v:g}: slope of log(bound/W₂) in m²/2v"
         findings.append(equal(label, found, mfg.exact(exponent, "found"), resolution=0.3))
