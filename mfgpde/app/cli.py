@@ -39,7 +39,9 @@ Targets = Annotated[
     list[str] | None,
     typer.Argument(help="Folders or files of claims, ids, or first parts of ids; default: all."),
 ]
-LevelOption = Annotated[LevelName, typer.Option("--level", help="On two cores quick takes five minutes, standard half an hour, full hours.")]
+LevelOption = Annotated[
+    LevelName, typer.Option("--level", help="quick: five minutes on two cores; standard: half an hour; full: hours.")
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for results and report.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Parallel processes; 0: one per core.")]
 
