@@ -47,6 +47,6 @@ def kernels(samples: Array, new: Array) -> tuple[Estimate, float, float]:
 
 def left(search: Search, choice: tuple[int, float, float], new: Array) -> tuple[float, float]:
     """Return what the fits of a search leave at new samples in the mean, and how well that is known."""
-    fits: list[Any] = [placed.kernels(*choice) for placed, _ in search.pairs]
+    fits: list[Any] = [mixture for joined in search.joined for mixture in joined.each(*choice)]
     mean = np.mean([implicit_losses(fit, new) for fit in fits], axis=0)
     return float(mean.mean()), 3 * float(mean.std()) / np.sqrt(len(new))
