@@ -140,3 +140,26 @@ def ellipse(start: float, end: float, rho: float, arcs: int = 256) -> Rectangle:
     angle, half = Jet.constant(turn[:-1], turn[1:], 0), 0.5 * (end - start)
     real = 0.5 * (start + end) + (0.5 * half * (rho + 1 / rho)) * angle.cos()
     return Rectangle(real, (0.5 * half * (rho - 1 / rho)) * angle.sin())
+
+
+def filled(start: Array, end: Array, rho: float, across: int, up: int) -> Rectangle:
+    """Return rectangles over all of the upper halves of ellipses with foci `start` and `end` (n,), those of each together.
+
+    `across` half of each and `up` there are so many rectangles, but for those that lie outside. Foci and ρ as in `ellipse`.
+
+    >>> from mfgpde.core.rectangles import filled
+    >>> one = filled(np.array([-1.0]), np.array([1.0]), 2.0, 2, 1)
+    >>> one.real.upper[0].tolist(), one.imaginary.upper[0].tolist()
+    ([-0.625, 0.0, 0.625, 1.25], [0.75, 0.75, 0.75, 0.75])
+    """
+    if not (rho > 1 and np.all(end > start)):
+        raise ValueError(f"ellipses need ρ > 1 and foci in order, got {rho!r}, {start!r}, {end!r}")
+    half, middle = 0.5 * (end - start)[:, None], 0.5 * (end + start)[:, None]
+    long, high = 0.5 * (rho + 1 / rho), 0.5 * (rho - 1 / rho)
+    x, y = np.linspace(-long, long, 2 * across + 1), np.linspace(0.0, high, up + 1)
+    left, low = (one.ravel() for one in np.meshgrid(x[:-1], y[:-1], indexing="ij"))
+    right, above = (one.ravel() for one in np.meshgrid(x[1:], y[1:], indexing="ij"))
+    near = np.where(left < 0, np.abs(right), left)  # zero is an end
+    kept = (near / long) ** 2 + (low / high) ** 2 <= 1 + 1e-12
+    sides = ((middle + half * one[kept]).ravel() for one in (left, right))
+    return Rectangle.of(*sides, *((half * one[kept]).ravel() for one in (low, above)))

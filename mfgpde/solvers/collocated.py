@@ -142,10 +142,11 @@ def collocated(
             panel = Panel(t, end if dt >= (end - t) * (1 - 1e-9) else t + dt, STAGES)
             found = _solved(system, u, panel)
             missed = _missed(system, found, panel, space.grid.volume)
-            allowed = (aim - total) * max(HALF, panel.length / (ends[-1] - t))
+            left = (aim - total) * max(HALF, panel.length / (ends[-1] - t))
+            allowed = left if left > 0 else aim * panel.length / run  # more is missed already: it is said, and ends
             power = _power(before, (t, panel.length, missed))
-            factor = SHARE * (allowed / missed) ** (1 / power) if missed > 0 < allowed else LONGER
-            if missed <= allowed or dt <= SHORTEST * run:
+            factor = LONGER if missed == 0 else SHARE * (allowed / missed) ** (1 / power)
+            if missed <= allowed or dt <= SHORTEST * run * (1 + 1e-8):  # parts of what is left may be as much longer
                 made.append(InTime(panel, np.stack([system.values(one) for one in found]), np.empty((0, *u.shape))))
                 u, t, factor, total = found[-1], panel.end, max(factor, SHARE), total + missed
             before = panel.begin, panel.length, missed

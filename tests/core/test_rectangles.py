@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mfgpde as mfg
-from mfgpde.core.rectangles import Rectangle, ellipse
+from mfgpde.core.rectangles import Rectangle, ellipse, filled
 from mfgpde.core.taylor import NotEnclosed
 
 FORMULAS = {
@@ -39,6 +39,24 @@ def test_points_of_the_ellipse_are_covered(rng):
     inside = (edge.real.lower[0] <= z.real[:, None]) & (z.real[:, None] <= edge.real.upper[0])
     inside &= (edge.imaginary.lower[0] <= z.imag[:, None]) & (z.imag[:, None] <= edge.imaginary.upper[0])
     assert inside.any(axis=1).all()
+
+
+def test_points_within_the_ellipses_are_covered_and_few_others(rng):
+    """Of two, their edges too; the rectangles are together less than a third larger."""
+    foci = np.array([1.0, 4.0]), np.array([4.0, 4.5])
+    found, rho = filled(*foci, 1.7, 8, 4), 1.7
+    sides = [
+        one.reshape(2, -1)
+        for one in (found.real.lower[0], found.real.upper[0], found.imaginary.lower[0], found.imaginary.upper[0])
+    ]
+    for k in range(2):
+        left, right, low, high = (one[k] for one in sides)
+        w = np.append(np.full(300, rho), rng.uniform(1.0, rho, 300)) * np.exp(1j * rng.uniform(0, np.pi, 600))
+        z = 0.5 * (foci[0][k] + foci[1][k]) + 0.25 * (foci[1][k] - foci[0][k]) * (w + 1 / w)
+        x, y = z.real[:, None], z.imag[:, None]
+        assert np.all(np.any((left <= x) & (x <= right) & (low <= y) & (y <= high), axis=1))
+        area = np.pi / 32 * (foci[1][k] - foci[0][k]) ** 2 * (rho**2 - rho**-2)
+        assert area < np.sum((right - left) * (high - low)) < 4 / 3 * area
 
 
 @pytest.mark.parametrize("process", [mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.SubVariancePreserving(),

@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import mfgpde as mfg
+from mfgpde.solvers import collocated as collocation
 from mfgpde.solvers.collocated import Panel, banded, collocated, is_banded, nodes
 from mfgpde.solvers.hermite import rule
 
@@ -107,3 +108,25 @@ def test_only_lines_with_two_ends_have_bands():
     assert not is_banded(mfg.FiniteVolume(mfg.CartesianGrid.cube(3.0, 32, 2), order=4), equation)
     ring = mfg.CartesianGrid((0.0,), (1.0,), (32,), (True,))
     assert not is_banded(mfg.FiniteVolume(ring, order=4), equation)
+
+
+@pytest.mark.parametrize("aim", [1e-6, 1e-9])
+def test_a_jump_that_misses_more_than_is_left_ends_and_is_said(aim, monkeypatch):
+    """One within a panel, told to nobody: panels end at the shortest, and those after it may still miss their share."""
+    counted, missed_by = [], collocation._missed
+    monkeypatch.setattr(collocation, "_missed", lambda *given: counted.append(0) or missed_by(*given))
+    equation = mfg.FokkerPlanck.of(mfg.Linear(-np.eye(1), lambda t: 1.0 + 2.0 * (t > 0.3333)))
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 24, 1), order=4)
+    parts, missed = collocated(equation, space, mfg.gaussian(1.0, 0.5), (0.0, 1.0), aim)
+    assert parts[-1].span.end == 1.0
+    assert missed > aim
+    assert len(counted) < 100
+
+
+def test_values_that_are_no_numbers_end(monkeypatch):
+    counted = []
+    monkeypatch.setattr(collocation, "_missed", lambda *given: counted.append(0) or np.nan)
+    monkeypatch.setattr(collocation, "SHORTEST", 0.05)
+    equation, space, start, end = generating(PROCESSES["OU"], 24, 7.0)
+    collocated(equation, space, start, (0.0, end), 1e-6)
+    assert len(counted) < 30

@@ -429,19 +429,6 @@ def test_claims_find_the_sums_of_mixtures_compiled(tmp_path):
     assert set((tmp_path / "out/quick/claims/claim.log").read_text().split()) == {"1"}
 
 
-@pytest.mark.slow
-def test_the_warm_process_has_no_threads_when_it_forks():
-    code = (
-        "import os, sys\nfrom mfgpde.verify.warm import compiled, load\nload(); compiled()\n"
-        "print(len(os.listdir('/proc/self/task')), [m for m in ('jax', 'torch', 'mpi4py', 'dolfinx') if m in sys.modules])"
-    )
-    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | one, check=True
-    )
-    assert done.stdout.split(maxsplit=1) == ["1", "[]\n"]
-
-
 def test_seeds_are_not_written_into_claims():
     """Random numbers come from the court: no generator of a fixed seed in any shipped claim."""
     root = Path(__file__).parents[2] / "validation"

@@ -7,7 +7,7 @@ that it has no pole in there, and its size bounds the rest (`solvers.ellipse_res
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.core.rectangles import Rectangle
+from mfgpde.core.rectangles import Rectangle, filled
 
 PANELS, POINTS, RHO, COVER = 32, 56, 1.5, (8, 4)
 """of the rule, and the ellipses: rectangles across half of each, and up"""
@@ -62,22 +62,9 @@ def _parts(law):
     return list(zip(law.weights.tolist(), law.means[:, 0].tolist(), law.covariances[:, 0, 0].tolist(), strict=True))
 
 
-def _cover(edges):
-    """Return rectangles over the upper halves of ellipses around panels: (panels · rectangles)."""
-    half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
-    long, high = 0.5 * (RHO + 1 / RHO), 0.5 * (RHO - 1 / RHO)
-    x, y = np.linspace(-long, long, 2 * COVER[0] + 1), np.linspace(0.0, high, COVER[1] + 1)
-    left, low = (one.ravel() for one in np.meshgrid(x[:-1], y[:-1], indexing="ij"))
-    right, up = (one.ravel() for one in np.meshgrid(x[1:], y[1:], indexing="ij"))
-    near = np.where(left < 0, np.abs(right), left)  # zero is an end
-    kept = (near / long) ** 2 + (low / high) ** 2 <= 1 + 1e-12
-    return Rectangle.of(*((middle + half * one[kept]).ravel() for one in (left, right)),
-                        *((half * one[kept]).ravel() for one in (low, up)))  # fmt: skip
-
-
 def errors(process, edges, law, believed, points):
     """Return E|X − x̂|²: its largest in each rectangle around the panels, at the rule's points, and at both ends."""
-    places = _cover(edges), _times(edges), edges[[0, -1]]
+    places = filled(edges[:-1], edges[1:], RHO, *COVER), _times(edges), edges[[0, -1]]
     boxes, *numbers = (error(law, believed, ratio_of(process, one)[0], *points) for one in places)
     return boxes.largest, *numbers
 
@@ -88,7 +75,7 @@ def loss(process, edges, found, count):
     Weights are those of the process given, at its own panels; errors of another one are then taken with them.
     """
     sizes, values, at_ends = found
-    bounds, half = ratio_of(process, _cover(edges))[1].largest, 0.5 * np.diff(edges)
+    bounds, half = ratio_of(process, filled(edges[:-1], edges[1:], RHO, *COVER))[1].largest, 0.5 * np.diff(edges)
     sizes = (sizes * bounds).reshape(len(half), -1).max(axis=1)
     total = 0.5 * float(half @ (values * ratio_of(process, _times(edges))[1]).reshape(-1, POINTS) @ _rule()[1])
     rest = 0.5 * float(half @ sizes) * mfg.solvers.ellipse_rest(1.0, RHO, 2 * POINTS - 1)

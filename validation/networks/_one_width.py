@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.core.rectangles import Rectangle
+from mfgpde.core.rectangles import Rectangle, filled
 from mfgpde.core.taylor import NotEnclosed
 
 POINTS, RHO, COVER = 24, 2.0, (8, 4)
@@ -209,7 +209,7 @@ def _on_ellipses(frame, terms, panels):
 
 
 def _bounded(frame, terms, panels):
-    t = _cover(*panels)
+    t = filled(*panels, RHO, *COVER)
     with np.errstate(all="ignore"):
         tau = frame.tau(t)
         inverse, turned = 1.0 / tau, 0.0
@@ -220,16 +220,3 @@ def _bounded(frame, terms, panels):
             turned = (lag + _imaginary(shift) * frame.other.apart()) / frame.spread
         sizes = _largest(frame, terms(t), tau, inverse, shift, (angle, turned))
     return sizes.reshape(panels.shape[1], -1).max(axis=1)
-
-
-def _cover(start, end):
-    """Return rectangles over the upper halves of ellipses: (panels · rectangles)."""
-    half, middle = 0.5 * (end - start)[:, None], 0.5 * (end + start)[:, None]
-    long, high = 0.5 * (RHO + 1 / RHO), 0.5 * (RHO - 1 / RHO)
-    x, y = np.linspace(-long, long, 2 * COVER[0] + 1), np.linspace(0.0, high, COVER[1] + 1)
-    left, low = (one.ravel() for one in np.meshgrid(x[:-1], y[:-1], indexing="ij"))
-    right, up = (one.ravel() for one in np.meshgrid(x[1:], y[1:], indexing="ij"))
-    near = np.where(left < 0, np.abs(right), left)  # zero is an end
-    kept = (near / long) ** 2 + (low / high) ** 2 <= 1 + 1e-12
-    return Rectangle.of(*((middle + half * one[kept]).ravel() for one in (left, right)),
-                        *((half * one[kept]).ravel() for one in (low, up)))  # fmt: skip
