@@ -96,15 +96,15 @@ def sampled(level, rng, variance=1.0, spread=None, twisted=1.0):
     start = mfg.marginal(PROCESS, posterior(data, y), 1.0)
     moments = [start.means[0, 0], start.covariances[0, 0, 0]]
     found, wanted, at = {}, posterior(data, y), f"{cells // 2} and {cells} cells"
+    small = 1.3e-3 * (200 / cells) ** 2  # δ: cells, of order two
     for kind, used in (("exact", 1.0), ("DPS", 0.0)):
         model = Twisted(data, y, used if spread is None else spread)
         found[kind], _ = laws.refined(lambda n, m=model: laws.by_sde(PROCESS, m, start.density, 4.0, n), cells)
         mean, v = scalar(y, v0, used, moments)
         off = laws.off(found[kind], laws.known(mfg.gaussian(mean, variance * v).density), at)
-        # δ: 100 and 200 cells
-        findings.append(equal(f"Gaussian data, {kind}: W₂ to its closed form", off, zero, resolution=1.3e-3))
+        findings.append(equal(f"Gaussian data, {kind}: W₂ to its closed form", off, zero, resolution=small))
     off = laws.off(found["exact"], laws.known(wanted.density), at)
-    findings.append(at_most("Gaussian data, exact: W₂ to the posterior", off, zero, resolution=1.3e-3))
+    findings.append(at_most("Gaussian data, exact: W₂ to the posterior", off, zero, resolution=small))
     driven = scalar(y, v0, 0.0 if spread is None else spread, moments)
     bias = np.hypot(driven[0] - wanted.means[0, 0], np.sqrt(driven[1]) - np.sqrt(wanted.covariances[0, 0, 0]))
     bias = mfg.Estimate(float(bias), 1e-9, mfg.Kind.BOUND, "both Gaussian, by the scalar equations")
