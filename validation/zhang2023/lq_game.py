@@ -75,8 +75,8 @@ def known(dimension, cells, steps):
     return sums + tail * (0.5 * np.linalg.eigvalsh(Q).max() * dimension * WALL**2) + 1e-9
 
 
-DELTA = {1: 1.2e-7, 2: 9e-8, 3: 2.5e-6}
-"""sums over cells leave 2.5e-8, and 5e-7 over 32 a side in space"""
+DELTA = {1: 1.2e-7, 2: 9e-8}
+"""sums over cells leave 2.5e-8"""
 
 
 @claim.measure
@@ -84,6 +84,7 @@ def riccati(level, viscosity=1.0, weight=1.0):
     """`viscosity` and `weight` multiply those of the game that is solved, not those of the reference."""
     findings, series, steps = [], [], 4
     zero = mfg.exact(0.0, "Riccati")
+    delta = DELTA | {3: Level(level).pick(2.5e-6, 4.8e-9, 4.8e-9)}  # 5e-7 over 32 cells a side in space, 1e-9 over 40
     for dimension, cells in {1: 128, 2: 64, 3: Level(level).pick(32, 40, 48)}.items():
         bar = known(dimension, cells, steps)
         for name, off in zip(
@@ -92,7 +93,7 @@ def riccati(level, viscosity=1.0, weight=1.0):
             strict=True,
         ):
             error = mfg.Estimate(off, bar, mfg.Kind.BOUND, f"{cells} cells a side: sums over cells, tails beyond walls")
-            findings.append(equal(f"{dimension}D, entropic: {name}", error, zero, resolution=DELTA[dimension]))
+            findings.append(equal(f"{dimension}D, entropic: {name}", error, zero, resolution=delta[dimension]))
     sizes = Level(level).pick((128, 256), (128, 256, 512), (128, 256, 512, 1024))
     table = [errors(1, n, n // 2, "newton", viscosity, weight)[0] for n in sizes]
     order = float(np.log2(table[-2] / table[-1]))

@@ -74,7 +74,8 @@ def meet(level, aversion=1.0, second=None, noise=1.0, cheaper=None, lost=0.0, **
     plan = solved(cheaper, "primal-dual", level).finest if cheaper else dual
     findings = [
         equal("cost: entropic, primal-dual", cost, dual_cost, resolution=1e-2),
-        equal("cost: entropic, Newton", cost, newton_cost, resolution=4e-3),
+        # δ: what the change to the finest grid is told as, which falls faster than h²
+        equal("cost: entropic, Newton", cost, newton_cost, resolution=Level(level).pick(4e-3, 1e-3, 1e-3)),
         equal("Newton from two starts: L¹ at T/2", _between(newton, again), mfg.exact(0.0, "one"), resolution=2e-9),
         at_most(
             "entropic: primal − dual",
@@ -89,16 +90,16 @@ def meet(level, aversion=1.0, second=None, noise=1.0, cheaper=None, lost=0.0, **
             resolution=0.0,
         ),
     ]
-    for name, found in (("primal-dual", dual), ("Newton", newton)):
+    # δ: h² of centred differences, 0.083² and less, which the gap that is left hides for the primal-dual method
+    for name, found, small in (("primal-dual", dual, 8e-3), ("Newton", newton, 8e-3 * (96 / size(level)[0]) ** 2)):
         off = _between(entropic, found)
-        # δ: h² of centred differences, 0.083² and less
-        findings.append(equal(f"ρ at T/2: entropic, {name}", off, mfg.exact(0.0, "one"), resolution=8e-3))
+        findings.append(equal(f"ρ at T/2: entropic, {name}", off, mfg.exact(0.0, "one"), resolution=small))
         loss = mfg.exact(_loss(found, lost), "the worst time")
         findings.append(at_most(f"{name}: loss of mass", loss, mfg.exact(1e-12, "rounding"), resolution=0.0))
     value, law = _elements(entropic, aversion, size(level)[0], noise * KAPPA)
     same = mfg.exact(0.0, "the same")
-    findings.append(equal("U(0) by elements in the crowd that was found", value, same, resolution=7e-3))
-    findings.append(equal("ρ(T) by elements with the control that was found", law, same, resolution=6e-3))
+    findings.append(equal("U(0) by elements in the crowd that was found", value, same, resolution=5e-3))
+    findings.append(equal("ρ(T) by elements with the control that was found", law, same, resolution=4.2e-3))
     findings += between_walls(level, noise)
     series = [
         Series(
@@ -166,7 +167,7 @@ def between_walls(level, noise):
             ("cost, entropic", abs(found.discrete_primal - cost)),
         )
     ]
-    for method, delta in (("primal-dual", 1.4e-4), ("newton", 4e-4)):
+    for method, delta in (("primal-dual", 1.4e-4 * (64 / n) ** 2), ("newton", 4e-4 * (64 / n) ** 2)):  # of order two
         optimum = mfg.equilibria.optimal_cost(game, grid, method=method, walls="real", steps=n // 2)
         findings.append(equal(f"between walls: cost, {method}", optimum, mfg.exact(cost, "cosines"), resolution=delta))
     return findings
