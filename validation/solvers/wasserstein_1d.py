@@ -13,8 +13,10 @@ claim = Claim(
 )
 
 
-DELTA = {("Gaussians", 2): 5e-9, ("translation", 2): 5e-9, ("translation", 1): 5e-9, ("image under T", 2): 2.6e-6}
+DELTA = {("Gaussians", 2): 5e-9, ("translation", 2): 5e-9, ("translation", 1): 5e-9}
 """δ by case and order: what 512 and 1024 cells leave beyond order two, and rounding"""
+IMAGE = (2.6e-6, 3.8e-7, 3.8e-7)
+"""by level, of the image: 5.3e-7 by 1024 cells; from 2048 on they count too few of its points, which leaves up to 1e-7"""
 
 
 @claim.measure
@@ -33,7 +35,8 @@ def distances(level, spread=1.0, shift=1.0, monotone=True):
         cells, values = [one.grid.cells[0] for one in spaces], [measured(one) for one in spaces]
         limit = values[-1] + (values[-1] - values[-2]) / 3  # without what is of order two
         found = mfg.Estimate(limit, 1e-9, mfg.Kind.BOUND, "sums over cells", f"{cells[-2]} and {cells[-1]} cells")
-        findings.append(equal(f"{name}: W{order}", found, truth, resolution=DELTA[name, order]))
+        small = Level(level).pick(*IMAGE) if name == "image under T" else DELTA[name, order]
+        findings.append(equal(f"{name}: W{order}", found, truth, resolution=small))
         series.append(
             Series(
                 name,

@@ -28,7 +28,7 @@ DELTA = {
     ("1D, two blobs", "U(0) + 2β log G∗π"): 5e-12,
     ("1D, two blobs", "cost"): 1e-11,
     ("2D, four blobs", "L¹ from π"): 4e-9,
-    ("2D, four blobs", "U(0) + 2β log G∗π"): 1.3e-10,
+    ("2D, four blobs", "U(0) + 2β log G∗π"): 9e-11,
     ("2D, four blobs", "cost"): 2e-7,
     ("3D, two blobs", "L¹ from π"): 1e-8,
     ("3D, two blobs", "U(0) + 2β log G∗π"): 1e-9,
