@@ -20,6 +20,7 @@ claim = Claim(
     source="Hyvärinen, J. Mach. Learn. Res. 6 (2005), theorem 1",
     standing="theorem",
     assumes=("p s_θ vanishes at infinity",),
+    coefficients=("divergence",),
 )
 
 SHARES = (0.3, 0.6)
@@ -113,10 +114,11 @@ def lattice(end, h):
 
 
 @claim.measure
-def parts(level, factor=2.0, swapped=False):
+def parts(level, factor=2.0, swapped=False, divergence=1.0):
     """Compare both sides for every network; `swapped` gives each the divergence of what the next one of the zoo predicts.
 
-    Both sides have E|s_θ|² and E|∇log p|²: their difference is the factor times E∇·s_θ, and 2∫s_θ·∇p.
+    Both sides have E|s_θ|² and E|∇log p|²: their difference is the factor times E∇·s_θ, and 2∫s_θ·∇p. `divergence` is a
+    weight of E∇·s_θ.
     """
     zoo = load_module(Path(__file__).parents[1] / "networks" / "_zoo.py")
     findings, series, zero = [], [], mfg.exact(0.0, "the claim")
@@ -128,7 +130,9 @@ def parts(level, factor=2.0, swapped=False):
                 spread = integrals(zoo, schedule, _next(zoo, predicts), share)[1] if swapped else own
                 # δ: a share of the misfit, for which a sum over cells is enough
                 name = f"{schedule}, {predicts}, {share:g} T: right − misfit"
-                findings.append(equal(name, factor * spread + 2 * product, zero, resolution=DELTA * misfit))
+                findings.append(
+                    equal(name, divergence * factor * spread + 2 * product, zero, resolution=DELTA * misfit)
+                )
                 if share == SHARES[0]:
                     misfits.append(misfit)
         series.append(Series(schedule, "prediction", list(range(len(misfits))), "misfit", misfits))
