@@ -4,6 +4,8 @@ Its distance is at least that of the data to laws on [−c, c], W₂² = E (|X| 
 that the sampler ends there at all, and that it ends at the nearest of them. Data within [−c, c] lose nothing.
 """
 
+from functools import cache
+
 import numpy as np
 from scipy.special import ndtr
 
@@ -15,10 +17,12 @@ claim = Claim(
     source="arXiv:2205.11487, section 2.3",
     standing="derived",
     assumes=("the exact score", "predictions of the data cut to [−c, c] at every step"),
+    coefficients=("cut", "w2"),
 )
 
 PROCESS = mfg.VariancePreserving()
 WIDE, NARROW = mfg.densities.bimodal(), mfg.GaussianMixture([0.4, 0.6], [[-0.5], [0.5]], [0.004, 0.006])
+LAWS = {"wide": WIDE, "narrow": NARROW}
 
 
 def nearest(data, c):
@@ -31,8 +35,10 @@ def nearest(data, c):
     return mfg.exact(float(np.sqrt(square)), "closed form")
 
 
-def distance(data, limit, counts):
-    """Return W₂ to the data's law of a sampler with predictions cut, for steps without end, and its values."""
+@cache
+def distance(name, limit, counts):
+    """Return W₂ to the law of the data of that name of a sampler with predictions cut, for steps without end, and its values."""
+    data = LAWS[name]
     exact = mfg.ExactScore(PROCESS, data)
     score = exact if limit is None else mfg.samplers.Clipped(PROCESS, exact, limit)
     values = []
@@ -47,12 +53,16 @@ def distance(data, limit, counts):
 
 
 @claim.measure
-def clipped(level, limit=1.0, narrow=1.0):
-    """Compare the limit with what lies beyond c; data within `narrow` are the other case."""
-    counts = [Level(level).pick(160, 320, 640) * 2**k for k in range(3)]
-    beyond = nearest(WIDE, 1.0)
-    found, values = distance(WIDE, limit, counts)
-    inside, others = distance(NARROW, narrow, counts)
+def clipped(level, limit=1.0, narrow=1.0, cut=1.0, w2=1.0):
+    """Compare the limit with what lies beyond c; data within `narrow` are the other case.
+
+    `cut` is c of the bound, in parts of the sampler's; `w2` is a factor of the sampler's distances.
+    """
+    counts = tuple(Level(level).pick(160, 320, 640) * 2**k for k in range(3))
+    beyond = nearest(WIDE, cut)
+    found, values = distance("wide", limit, counts)
+    inside, others = distance("narrow", narrow, counts)
+    found, inside = w2 * found, w2 * inside
     return Evidence(
         [
             at_least("data beyond c: W₂", found, beyond, resolution=0.0),
