@@ -58,10 +58,20 @@ class Gaussians:
 
 
 DELTA = {
-    1: {"cost": 1e-3, "mean of ρ_T": 2.4e-4, "variances of ρ_T": 1.1e-3, "bend of the paths": 3e-4},
-    2: {"cost": 5e-3, "mean of ρ_T": 1.9e-3, "variances of ρ_T": 6.4e-3, "bend of the paths": 3.5e-3},
+    1: {
+        "cost": (1e-3, 6e-4),
+        "mean of ρ_T": (2.4e-4, 1e-4),
+        "variances of ρ_T": (1.1e-3, 6e-4),
+        "bend of the paths": (3e-4, 3e-4),
+    },
+    2: {
+        "cost": (5e-3, 5e-3),
+        "mean of ρ_T": (1.9e-3, 1.1e-3),
+        "variances of ρ_T": (6.4e-3, 3.8e-3),
+        "bend of the paths": (2.5e-3, 1.3e-3),
+    },
 }
-"""what cells and the gap leave of any draw: of seeds 0 to 3 some reach a quarter of it, and half of the costs"""
+"""what cells and the gap leave of any draw, at level quick and from standard on: of seeds 0 to 3 some reach half of it"""
 
 
 @claim.measure
@@ -86,10 +96,13 @@ def step(level, rng, horizon=1.0, pull=0.0, loose=1.0, wide=1.0):
             axis = list(range(1, len(history) + 1))
             series.append(Series(f"{d}D, draw {k}", "iteration / 25", axis, "gap", history, "xy"))
         for what, off in worst.items():
+            quick, finer = DELTA[d][what]
             where = f"{cells} cells a side, a gap of {times * tolerance:.1g}"
             found = mfg.Estimate(off, 1e-12, mfg.Kind.BOUND, "against the closed form", where)
             label = f"{d}D Gaussians: {what}, worst of {draws}"
-            findings.append(equal(label, found, mfg.exact(0.0, "closed form"), resolution=DELTA[d][what]))
+            findings.append(
+                equal(label, found, mfg.exact(0.0, "closed form"), resolution=Level(level).pick(quick, finer, finer))
+            )
     blobs, gaps = [], []
     for _ in range(Level(level).pick(1, 3, 6)):
         off, gap = unequal(level, rng, horizon, pull, 3 * tolerance)
