@@ -321,6 +321,56 @@ def test_every_wide_resolution_on_record_says_why():
     assert {name: labels for name, labels in missing.items() if labels} == {}
 
 
+BEFORE = "2145251b49b2e7cd3d190e76efa30e70"
+"""digest of the run at level standard from before δ depended on the level; of any other nothing is excused"""
+SINCE = [
+    "deveney2023/energy-identity",
+    "deveney2023/four-dynamics",
+    "deveney2023/log-ratio-equation",
+    "deveney2023/no-residual-no-gap",
+    "geometry/symmetry-breaking",
+    "guidance/classifier-free",
+    "guidance/posterior-sampling",
+    "guidance/product-of-scores",
+    "inequalities/foellmer",
+    "lai2023/distance-to-gradients",
+    "lai2023/log-density-fpe",
+    "lai2023/ode-likelihood",
+    "lai2023/score-fpe",
+    "samplers/dimension",
+    "shen2024/semigroup",
+    "shen2024/variance",
+    "solvers/cross-discretisation",
+    "solvers/wasserstein-1d",
+    "zhang2023/benamou-brenier",
+    "zhang2023/flow-is-a-jko-step",
+    "zhang2023/lq-game",
+    "zhang2023/one-equilibrium",
+    "zhang2023/other-lagrangians",
+    "zhang2023/sgm-is-a-game",
+    "zhang2024/kernel-score-model",
+    "zhang2024/sgm-is-an-inverse-wpo",
+]
+"""claims whose δ are nearer, or have a reason, since that run"""
+
+
+def test_every_wide_resolution_at_level_standard_says_why():
+    """The same of the other level on record, whose grids are finer, draws more."""
+    run = record.read(ROOT / "validation" / "baseline-standard.json")
+    wide = sorted(claim["id"] for claim in run["claims"] if unsaid(claim))
+    assert wide == (SINCE if run["digest"] == BEFORE else [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["solvers/wasserstein-1d", "zhang2023/lq-game", "zhang2023/other-lagrangians"])
+def test_resolutions_follow_the_level(name):
+    """δ that was near at level quick is near at level standard, where these three take a second or two."""
+    (entry,) = (one for one in discover.entries_in(ROOT / "validation") if one.id == name)
+    findings = discover.load(entry).run_measure(Level.STANDARD, 0).findings
+    assert {one.outcome for one in findings} == {Outcome.HOLDS}
+    assert [one.label for one in findings if one.far and not one.because] == []
+
+
 @pytest.mark.parametrize(
     ("change", "labels"),
     [
