@@ -111,9 +111,10 @@ class BoundedResidual:
                 face.begin()
             values, rates = part.at(at)
             times, slopes = part.span.time(at), part.span.slope(at)
-            for u, rate, t, slope, w in zip(values, rates, times, slopes, weight, strict=True):
+            found = work.lefts(self.at, values, rates, times)
+            for u, left_over, t, slope, w in zip(values, found, times, slopes, weight, strict=True):
                 share = float(w * slope**2)
-                sums += share * self.at.squares(work.left(self.at, u, rate, float(t)))
+                sums += share * self.at.squares(left_over)
                 roots.add(share, self.at, u)
                 for face in faces:
                     face.add(work, share, u, float(t))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class LineSplines:
         >>> np.allclose(value, 4 * x**3), np.allclose(slope, 12 * x**2)
         (True, True)
         """
-        knots, solve = _factored(cells, lower, upper, degree)
+        knots, factors = _factored(cells, lower, upper, degree)
         rises, bases = [], []
         for k in range(degree, degree - derivatives - 1, -1):
             n = len(knots) - k - 1
@@ -54,19 +55,24 @@ class LineSplines:
             knots = knots[1:-1]
             found = BSpline.design_matrix(x, knots, k - 1)
             bases.append((found.data.reshape(-1, k), found.indices.reshape(-1, k).astype(np.intp)))
-        return cls((upper - lower) / cells, solve, tuple(rises), tuple(bases))
+        return cls((upper - lower) / cells, factors.solve, tuple(rises), tuple(bases))
 
     def cut(self, factors: tuple[Array, Array, Array]) -> LineSplines:
         """Return those of χu, from χ, χ′ and χ″ at the points."""
         return replace(self, fall=factors)
 
     def __call__(self, u: Array, derivatives: int | None = None) -> list[Array]:
-        """Return density and derivatives of means u."""
+        """Return density and derivatives of means u, (n), or of many, (m, n)."""
         several = len(self.bases) if derivatives is None else derivatives + 1
-        found, made = self.solve(np.concatenate(([0.0], self.spacing * np.cumsum(u)))), list[Array]()
+        summed = np.zeros((u.shape[-1] + 1, *u.shape[:-1]))
+        np.cumsum(self.spacing * u.T, axis=0, out=summed[1:])
+        found, made = self.solve(summed).T, list[Array]()
         for rise, (values, which) in zip(self.rises[:several], self.bases[:several], strict=True):
             found = rise * np.diff(found)
-            made.append(np.einsum("xk,xk->x", values, found[which]))
+            if found.ndim == 1:
+                made.append(np.einsum("xk,xk->x", values, found[which]))
+            else:
+                made.append(np.stack([np.einsum("xk,xk->x", values, one[which]) for one in found]))
         if self.fall is None:
             return made
         chi, slope, bend = self.fall
@@ -79,8 +85,30 @@ class LineSplines:
 
 
 @lru_cache(maxsize=KEPT)
-def _factored(cells: int, lower: float, upper: float, degree: int) -> tuple[Array, Callable[[Array], Array]]:
-    """Return the knots, and what finds coefficients from values at the edges."""
+def at_ends(cells: int, lower: float, upper: float, degree: int) -> list[Array]:
+    """Return the rows that make the density, its slope and its curvature at both ends of the means, (2, n) each.
+
+    They are those of the transposed system: no spline through every cell's own function is made.
+
+    >>> from mfgpde.solvers.line_splines import at_ends
+    >>> means = np.diff(np.linspace(0.0, 1.0, 13) ** 4) * 12  # of 4x³
+    >>> [np.allclose(rows @ means, one) for rows, one in zip(at_ends(12, 0.0, 1.0, 5), ([0, 4], [0, 12], [0, 24]))]
+    [True, True, True]
+    """
+    line = LineSplines.of(cells, lower, upper, np.array([lower, upper]), 2, degree)
+    back, made = _factored(cells, lower, upper, degree)[1].solve, list[Array]()
+    for k, (values, which) in enumerate(line.bases):
+        rows = np.zeros((2, len(line.rises[k])))
+        np.put_along_axis(rows, which, values, axis=1)
+        for rise in line.rises[k::-1]:
+            rows = -np.diff(np.pad(rise * rows, ((0, 0), (1, 1))))
+        made.append(line.spacing * np.cumsum(back(rows.T, "T")[:0:-1], axis=0)[::-1].T)
+    return made
+
+
+@lru_cache(maxsize=KEPT)
+def _factored(cells: int, lower: float, upper: float, degree: int) -> tuple[Array, Any]:
+    """Return the knots, and the factors that find coefficients from values at the edges."""
     edges = np.linspace(lower, upper, cells + 1)
     knots = make_interp_spline(edges, np.zeros(cells + 1), k=degree).t
-    return knots, splu(BSpline.design_matrix(edges, knots, degree).tocsc(), permc_spec="NATURAL").solve
+    return knots, splu(BSpline.design_matrix(edges, knots, degree).tocsc(), permc_spec="NATURAL")

@@ -8,7 +8,7 @@ that it is one on the whole space.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any
 
@@ -21,7 +21,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.discretisations import Discretisation, FiniteVolume, Spectral
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.hermite import gauss
-from mfgpde.solvers.line_splines import LineSplines
+from mfgpde.solvers.line_splines import LineSplines, at_ends
 
 CUT = 2
 """cells at a far wall over which a reconstruction falls to zero"""
@@ -111,6 +111,19 @@ class Reconstruction:
         places, weights = zip(*(one.rule for one in panels), strict=True)
         starts = tuple(np.cumsum(one.nodes) - one.nodes for one in panels)
         return cls(space, derivatives, fall, places, reduce(np.multiply.outer, weights), starts)
+
+    def together(self, other: Reconstruction) -> Reconstruction:
+        """Return one that looks on a line at the points of both, those of the other last."""
+        (x,), (more,), (starts,), (begin,) = self.places, other.places, self.starts, other.starts
+        weights = np.concatenate((self.weights, other.weights))
+        return replace(
+            self, places=(np.concatenate((x, more)),), weights=weights, starts=(np.append(starts, begin + len(x)),)
+        )
+
+    @property
+    def several(self) -> bool:
+        """Whether many fields (m, n) are looked at as one is."""
+        return self._line is not None
 
     @cached_property
     def _line(self) -> LineSplines | None:
@@ -245,6 +258,8 @@ def squared_distance(panels: Sequence[Panels]) -> Array:
 
 def walls(space: FiniteVolume, axis: int) -> Tables:
     """Return the tables of an axis at its two ends."""
+    if not space.grid.periodic[axis]:
+        return tuple(at_ends(space.grid.cells[axis], space.grid.lower[axis], space.grid.upper[axis], DEGREE))
     return _splines(space.grid, axis, np.array([space.grid.lower[axis], space.grid.upper[axis]]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any
@@ -94,12 +94,9 @@ class Residual:
         state = self._system.start(_Held(u))
         return np.asarray(self._system.values(self._system.rate(state, t)))
 
-    def norms(self, u: Array, rate: Array, t: float) -> tuple[float, float]:
-        """Return the norm of the residual, and what crosses real walls."""
-        left = self.left(self.at, u, rate, t)
-        if not self.density:
-            return float(np.abs(left).max()), 0.0
-        return self.at.norm(left), self._walls(u, t)
+    def _norm(self, at: Reconstruction, left: Array) -> float:
+        """Return the norm of the residual."""
+        return at.norm(left) if self.density else float(np.abs(left).max())
 
     def missed(self, parts: Sequence[InTime]) -> float:
         """Return what the polynomials in time miss of the scheme's own rate, at the cells and a few times between."""
@@ -128,21 +125,25 @@ class Residual:
             at, weight = rule(part.span.looks if smooth else part.span.degree)
             values, rates = part.at(at)
             times, weights = part.span.time(at), weight * part.span.slope(at)
-            for u, rate, t, w in zip(values, rates, times, weights, strict=True):
-                inside, outside = self.norms(u, rate, float(t))
-                total, wall = total + w * inside, wall + w * outside
+            for u, left, t, w in zip(values, self.lefts(self.at, values, rates, times), times, weights, strict=True):
+                total, wall = total + w * self._norm(self.at, left), wall + w * self._walls(u, float(t))
         return float(total * self.excess(parts)), float(wall)
 
     def excess(self, parts: Sequence[InTime]) -> float:
         """Return by what factor a denser rule raises the norm, at most, at two times of the first span and all ends."""
         worst = 1.0
         rules = [Reconstruction.of(self.space, nodes, apart=APART) for nodes in (self.nodes, self.nodes * DENSER)]
+        both = rules[0].together(rules[1]) if rules[0].several else None
         for number, part in enumerate(parts):
             at = np.array([1.0] if number else [0.1, 0.7, 1.0])
-            for u, rate, t in zip(*part.at(at), part.span.time(at), strict=True):
-                left = [self.left(one, u, rate, float(t)) for one in rules]
-                norm = [one.norm(r) if self.density else np.abs(r).max() for one, r in zip(rules, left, strict=True)]
-                worst = max(worst, float(norm[1] / norm[0])) if norm[0] > 0 else worst
+            given = *part.at(at), part.span.time(at)
+            if both is None:
+                pairs = zip(*(self.lefts(one, *given) for one in rules), strict=True)
+            else:  # one call of the drift
+                pairs = (np.split(left, [len(rules[0].weights)]) for left in self.lefts(both, *given))
+            for pair in pairs:
+                few, many = (self._norm(one, left) for one, left in zip(rules, pair, strict=True))
+                worst = max(worst, many / few) if few > 0 else worst
         return worst
 
     def start(self, first: Array) -> float:
@@ -166,14 +167,27 @@ class Residual:
         """Return b."""
         return np.asarray(self._field(x, t), dtype=float)
 
+    def lefts(self, at: Reconstruction, values: Array, rates: Array, times: Array) -> Iterator[Array]:
+        """Yield what the equation leaves of a reconstruction at the points, time after time; on a line splines are one."""
+        if not at.several:
+            yield from (self.left(at, u, rate, float(t)) for u, rate, t in zip(values, rates, times, strict=True))
+            return
+        value, (slope,), bend = at.all(values)
+        for number, (moved, t) in enumerate(zip(at.value(rates), times, strict=True)):
+            yield self._left(at, value[number], [slope[number]], bend[number], moved, float(t))
+
     def left(self, at: Reconstruction, u: Array, rate: Array, t: float) -> Array:
         """Return what the equation leaves of a reconstruction at the points."""
-        equation = self.solution.equation
-        D = self.diffusivity(t)
         if self._pull is not None and len(at.places) > 1:
-            return at.pulled(u, rate, float(self._pull(t)), D)
-        value, slopes, bend = at.all(u)
-        moved, spread = at.value(rate), D * bend if D else 0.0
+            return at.pulled(u, rate, float(self._pull(t)), self.diffusivity(t))
+        return self._left(at, *at.all(u), at.value(rate), t)
+
+    def _left(
+        self, at: Reconstruction, value: Array, slopes: Sequence[Array], bend: Array, moved: Array, t: float
+    ) -> Array:
+        """Return the same of values, slopes, the Laplacian and ∂_t at the points."""
+        equation, D = self.solution.equation, self.diffusivity(t)
+        spread = D * bend if D else 0.0
         if isinstance(equation, ViscousHamiltonJacobi):
             return moved - spread + equation.hamiltonian(at.points, np.stack(slopes, axis=-1), t)
         along, divergence = self._carried(at, slopes, t)

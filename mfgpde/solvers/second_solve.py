@@ -26,7 +26,7 @@ ENOUGH = 0.6
 """of the distance of both solves: what the second one owes may be that much; bound over true is then (1 + 0.6)/(1 − 0.6)"""
 SMALL = 1e-7
 """of the mass: what the second solve owes may be that much, for expansions"""
-IN_TIME = 0.1
+IN_TIME = 0.2
 """of what the first solve seems to owe: what panels of time may miss"""
 STEPPED = 0.04, 2 / 3
 """times that power of its tolerance: what the steps of a first solve leave at least, on generated laws"""

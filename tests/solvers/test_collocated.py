@@ -81,6 +81,32 @@ def test_what_a_polynomial_misses_is_what_it_says_and_no_more_than_is_aimed_at(n
     assert true < 3 * said + 1e-10
 
 
+@pytest.mark.parametrize("stages", [6, 8, 12])
+def test_where_nothing_depends_on_time_both_systems_have_one_answer(stages, rng):
+    equation = mfg.FokkerPlanck(lambda x, t: -(x**3) + np.sin(2 * x), lambda t: 0.5, time_dependent=False)
+    grid = mfg.CartesianGrid.cube(3.0, 96, 1)
+    system = mfg.FiniteVolume(grid, order=4).semidiscretise(equation)
+    u, panel = np.exp(-(grid.axes[0] ** 2)) * rng.uniform(0.9, 1.1, 96), Panel(0.0, 0.3, stages)
+    one = collocation._solved(system, u, panel)
+    other = collocation._solved_still(banded(lambda v: system.rate(v, 0.0), 96), u, panel)
+    assert other == pytest.approx(one, abs=1e-13 * np.abs(one).max())
+
+
+def test_what_a_panel_begins_with_is_the_rate_that_the_one_before_ended_in(monkeypatch):
+    first, missed_by = [], collocation._missed
+    monkeypatch.setattr(
+        collocation,
+        "_missed",
+        lambda *given: first.append((given[2], given[1][0], given[3].begin)) or missed_by(*given),
+    )
+    equation, space, start, end = generating(PROCESSES["VP"], 96, 7.0)
+    system = space.semidiscretise(equation)
+    collocated(equation, space, start, (0.0, end), 1e-4)
+    assert len({t for *_, t in first}) > 2
+    for rate, u, t in first[1:]:
+        assert rate == pytest.approx(system.rate(u, t), abs=1e-6 * np.abs(rate).max())
+
+
 def test_panels_end_at_breaks():
     """N(0, 0.3) with a jump of D: its variance is 0.3 + 2∫D, and sums over cells add h²/12."""
     equation = mfg.FokkerPlanck(lambda x, t: 0 * x, lambda t: 0.2 if t < 0.37 else 1.0, time_dependent=True)
