@@ -4,6 +4,8 @@ Geometric Brownian motion is lognormal with the drift that its meaning induces; 
 integral; the tilted washboard's current is Stratonovich's.
 """
 
+from functools import cache
+
 import numpy as np
 from scipy.integrate import cumulative_simpson, simpson
 
@@ -18,7 +20,7 @@ claim = Claim(
     source="Gardiner, Stochastic Methods (2009), secs. 4.3, 5.5; Stratonovich, Topics in the Theory of Random Noise (1967)",
     standing="theorem",
     assumes=("smooth coefficients", "walls that carry no flux"),
-    coefficients=("shift", "height"),
+    coefficients=("shift", "height", "bend"),
 )
 MU, SIGMA, END, BEFORE = 0.2, 0.5, 0.5, 0.04
 SHARES = {"ito": 0.0, "stratonovich": 0.5, "haenggi-klimontovich": 1.0}
@@ -60,6 +62,20 @@ def stratonovich(force, height, D):
     return float(D * -np.expm1(-2 * np.pi * force / D) / (weights @ inner @ weights))
 
 
+@cache
+def limit(measured, cells, *arguments):
+    """Return the limit of what one of the functions above makes of so many cells and more."""
+    spaces = {
+        moment: lambda: mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (8.0,), (cells,)), walls=(("reflecting", "far"),)),
+        waiting: lambda: mfg.FiniteVolume(
+            mfg.CartesianGrid((LOWER,), (1.0,), (cells,)), walls=(("reflecting", "absorbing"),)
+        ),
+        current: lambda: mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (2 * np.pi,), (cells,), (True,))),
+    }
+    floor = {"floor": 1e-7} if measured is moment else {}
+    return mfg.converge(lambda space: measured(space, *arguments), spaces[measured](), **floor).limit
+
+
 DELTA = dict(zip(SHARES, (1e-6, 1.15e-6, 1.9e-6), strict=True))
 """δ of E√X in the three senses: what cells leave"""
 
@@ -73,8 +89,7 @@ def laws(level, shift=1.0, height=1.0, bend=1.0):
     known, findings = mfg.exact, []
     n = Level(level).pick(80, 120, 200)
     for meaning, share in SHARES.items():
-        space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (8.0,), (n,)), walls=(("reflecting", "far"),))
-        found = mfg.converge(lambda s, m=meaning: moment(s, m), space, floor=1e-7).limit
+        found = limit(moment, n, meaning)
         mean, variance = (MU + (share * shift - 0.5 * bend) * SIGMA**2) * END, BEFORE + SIGMA**2 * END
         truth = known(float(np.exp(0.5 * mean + variance / 8)), "lognormal")
         findings.append(equal(rf"E\sqrt X, {meaning}", found, truth, resolution=DELTA[meaning]))
@@ -82,18 +97,16 @@ def laws(level, shift=1.0, height=1.0, bend=1.0):
     V = height * BARRIER * (y**2 - 1) ** 2
     k = int(np.argmin(np.abs(y + 1)))
     time = simpson(np.exp(V[k:] - BARRIER) * cumulative_simpson(np.exp(-V), x=y, initial=0)[k:], x=y[k:])
-    space = mfg.FiniteVolume(mfg.CartesianGrid((LOWER,), (1.0,), (2 * n,)), walls=(("reflecting", "absorbing"),))
     findings.append(
         equal(
             "T e^{-40}",
-            mfg.converge(waiting, space).limit,
+            limit(waiting, 2 * n),
             known(float(time), "quadrature"),
             resolution=1.1e-5 * float(time),
         )
     )
-    circle = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (2 * np.pi,), (n // 2,), (True,)))
     J = stratonovich(0.4, height, 0.25)
-    findings.append(equal("J", mfg.converge(current, circle).limit, known(J, "Stratonovich"), resolution=1.6e-5 * J))
+    findings.append(equal("J", limit(current, n // 2), known(J, "Stratonovich"), resolution=1.6e-5 * J))
     return Evidence(findings)
 
 
