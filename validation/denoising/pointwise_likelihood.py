@@ -116,7 +116,7 @@ DELTA = {2: (5e-8, "a draw of seed 3 reaches 1.2e-8"), 3: (5e-6, "a draw of seed
 
 @claim.measure
 def likelihood(level, rng, integral=1.0, weighted=True):
-    """`integral` scales the integral, `weighted` False keeps the weight of one schedule for all."""
+    """`integral` scales the integral, of schedules that of cosine and of straight paths; `weighted` False keeps the weight of one schedule for all."""
     findings = [on_the_line(rng, integral)]
     for d, counts in NODES.items():
         law, n = drawn(rng, d), Level(level).pick(*counts)
@@ -131,7 +131,7 @@ def likelihood(level, rng, integral=1.0, weighted=True):
         # δ: what the rules leave, the worse the fewer points an axis, and of some draws a hundred times as much as of others
         label, small, seen = f"{d}D: right side + log p, at six points", *DELTA[d]
         findings.append(equal(label, found, mfg.exact(0.0, "claim"), resolution=small, because=seen))
-    return Evidence(findings + schedules(rng, weighted))
+    return Evidence(findings + schedules(rng, weighted, integral))
 
 
 def snr(process, t):
@@ -161,8 +161,8 @@ def denoised_in_time(seed):
     }
 
 
-def schedules(rng, weighted):
-    """Compare the losses of three schedules; without `weighted` all have the weights of VP."""
+def schedules(rng, weighted, integral):
+    """Compare the losses of three schedules, `integral` times that of two, with the third one's; without `weighted` all have the weights of VP."""
     edges, found = denoised_in_time(int(rng.integers(2**32)))
     findings = []
     for label, errors in found.items():
@@ -171,7 +171,7 @@ def schedules(rng, weighted):
         for name in ("cosine", "straight"):
             # δ: four times what ellipses leave and what is known of the ends
             label_ = f"{label} denoiser: loss of {name} over that of VP"
-            ratio = losses[name] / losses["VP"]
+            ratio = integral * losses[name] / losses["VP"]
             findings.append(equal(label_, ratio, mfg.exact(1.0, "claim"), resolution=3.5e-11))
     return findings
 
