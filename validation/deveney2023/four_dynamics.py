@@ -25,6 +25,7 @@ claim = Claim(
         "denoising score matching alone",
         "means over few repetitions taken as normal",
     ),
+    coefficients=("distance",),
 )
 
 networks = load_module(Path(__file__).parents[1] / "networks" / "_ensemble.py")
@@ -62,26 +63,35 @@ def of_exact_score(scale, n):
     return symmetric_divergences(exact, mfg.CartesianGrid.cube(4.5, n, 2))
 
 
+@cache
+def of_networks(kind, level, n):
+    """Return the divergences of all networks on n² cells, which a coefficient changes afterwards."""
+    grid = mfg.CartesianGrid.cube(4.5, n, 2)
+    return [symmetric_divergences(score, grid) for score in networks.ensemble(kind, level)]
+
+
 @claim.measure
-def divergences(level, scale=1.0, learned="plain"):
-    """`scale` multiplies the exact score of the first part; `learned` names the networks of the second, None for the exact score."""
+def divergences(level, scale=1.0, learned="plain", distance=1.0):
+    """`scale` multiplies the exact score of the first part; `learned` names the networks of the second, None for the exact score.
+
+    `distance` multiplies the root of every J, to second order a distance.
+    """
     false = scale != 1.0  # by far: it shows on fewer cells
     rough, fine = Level(level).pick((32, 48) if false else (48, 64), (64, 96), (96, 128))
     floor = of_exact_score(scale, fine)
     largest, other = max(floor.values()), max(of_exact_score(scale, rough).values())
     method = f"largest of six pairs on {fine}² cells, change from {rough}²"
-    worst = mfg.Estimate(largest, abs(largest - other), mfg.Kind.EXTRAPOLATED, method)
+    worst = mfg.Estimate(distance**2 * largest, distance**2 * abs(largest - other), mfg.Kind.EXTRAPOLATED, method)
     # the flow's cells are of second order: with the bar 4.9e-5 on 64², 2.2e-5 on 96²; the prior is e^{−2T} off
     small = Level(level).pick(2e-4, 9e-5, 5e-5)
     findings = [equal("exact score: largest J", worst, mfg.exact(0.0, "one law"), resolution=small)]
     if false:
         return Evidence(findings)
-    grid = mfg.CartesianGrid.cube(4.5, Level(level).pick(rough, fine, fine), 2)  # on 48² the floor is 5e-5
-    members = networks.ensemble(learned, level) if learned else []
-    tables = [symmetric_divergences(score, grid) for score in members] or [floor, floor]
+    cells = Level(level).pick(rough, fine, fine)  # on 48² the floor is 5e-5
+    tables = of_networks(learned, level, cells) if learned else [floor, floor]
     least = mfg.exact(1e-3, "ten times the floor on 64²")
     for pair in floor:
-        mean = mfg.diagnostics.mean_interval([table[pair] for table in tables], "mean", normal=True)
+        mean = mfg.diagnostics.mean_interval([distance**2 * table[pair] for table in tables], "mean", normal=True)
         findings.append(at_least(f"J({pair})", mean, least, resolution=1e-4))
     return Evidence(findings)
 
