@@ -26,6 +26,7 @@ claim = Claim(
         "means over few repetitions taken as normal",
         "on nine blobs whether w_R = 0.1 brings the ODE nearer to the data is not decided",
     ),
+    coefficients=("distance",),
 )
 
 networks = load_module(Path(__file__).parents[1] / "networks" / "_penalised.py")
@@ -112,10 +113,10 @@ def _change(label, relation, what, pair, change):
 
 
 @claim.measure
-def trend(level, penalised=0.0, plain=0.0, gauge=0.0, count=None):
+def trend(level, penalised=0.0, plain=0.0, gauge=0.0, count=None, distance=1.0):
     """Compare weights; heights of bumps in the potentials of the most penalised networks and of the plain ones, and a gauge of the first.
 
-    `count` networks of each weight and data set are compared, if not all.
+    `count` networks of each weight and data set are compared, if not all. `distance` multiplies √J and W₂ where there is a penalty.
     """
     quick = Level(level) is Level.QUICK
     n, fewer, last = *Level(level).pick((32, 24), (48, 48), (128, 128)), networks.WEIGHTS[-1]
@@ -126,6 +127,7 @@ def trend(level, penalised=0.0, plain=0.0, gauge=0.0, count=None):
         found = np.stack(
             [distances(data, w, level, fewer if bumps.get(w) else n, bumps.get(w, 0.0), count) for w in weights]
         )
+        found[1:] *= distance**2
         sizes = np.stack([residuals(data, w, level, bumps.get(w, 0.0), gauges.get(w, 0.0), count) for w in weights])
         name = data.replace("_", " ")
         logs = np.log(found / found[0])  # weights, seeds, pairs, measures
