@@ -26,6 +26,7 @@ claim = Claim(
         "means of eight log ratios taken as normal",
         "no gain and no loss decided for n ≥ 1000 and λ ≤ 0.01",
     ),
+    coefficients=("helped", "hurt"),
 )
 
 networks = load_module(Path(__file__).parents[1] / "networks" / "_small_samples.py")
@@ -56,16 +57,18 @@ def solved(n, weight, level, wrong, bump, count):
 
 
 @claim.measure
-def region(level, wrong=False, penalised=0.0, plain=0.0, count=None):
+def region(level, wrong=False, penalised=0.0, plain=0.0, count=None, helped=1.0, hurt=1.0):
     """`wrong` puts the penalty on another equation in its place; heights of bumps in the potentials of penalised and plain networks.
 
-    `count` seeds are compared, if not all.
+    `count` seeds are compared, if not all. `helped` and `hurt` multiply KL where the penalty is said to help, and to hurt.
     """
     findings, zero = [], mfg.exact(0.0, "neither helps nor hurts")
 
     def gains(n, weight):
         other = wrong and n in networks.WRONG and weight == networks.WRONG[n]
-        return logarithms(n, weight, level, other, penalised, count) - logarithms(n, 0.0, level, False, plain, count)
+        without = logarithms(n, 0.0, level, False, plain, count)
+        believed = np.log(helped if (n, weight) in HELPS else hurt)
+        return logarithms(n, weight, level, other, penalised, count) + believed - without
 
     quick = Level(level) is Level.QUICK
     for cells, relation in ((HELPS, at_most), (HURTS, at_least)):
