@@ -5,6 +5,8 @@ the law's own averages the risk falls with every degree. Where blobs are narrow 
 samples: there truncation is the larger part. Data sets are drawn.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss, hermevander
 
@@ -20,10 +22,13 @@ claim = Claim(
     source="after arXiv:2406.09084",
     standing="experiment",
     assumes=("two blobs on the line", "no ridge", "means over data sets taken as normal"),
+    coefficients=("decay", "last"),
 )
 
-OVERLAP = mfg.GaussianMixture([0.6, 0.4], [[-0.6], [0.7]], 0.3), 0.05
-APART = mfg.GaussianMixture([0.6, 0.4], [[-1.0], [1.2]], [0.04, 0.09]), 0.2
+LAWS = {
+    "overlap": (mfg.GaussianMixture([0.6, 0.4], [[-0.6], [0.7]], 0.3), 0.05),
+    "apart": (mfg.GaussianMixture([0.6, 0.4], [[-1.0], [1.2]], [0.04, 0.09]), 0.2),
+}
 """laws, and the times at which they are asked for"""
 PROCESS = mfg.Linear(np.array([[-1.0]]), scale=np.sqrt(2.0), horizon=2.0)
 DEGREES, NODES = np.arange(1, 13), 24
@@ -36,46 +41,65 @@ def features(x, degree):
     return values[:, 1:], np.sqrt(np.arange(1, degree + 1)) * values[:, :-1]
 
 
-def risks(law, truth, decay):
-    """Return the risk at every degree of the estimator for a mixture of noised points (or blobs), under the true law."""
+def normal_equations(law):
+    """Return the averages under a mixture of noised points (or blobs) that the estimator is solved from: A and b."""
     z, w = hermegauss(NODES)
     top = int(DEGREES[-1])
     nodes = (law.means + np.sqrt(law.covariances[:, :, 0]) * z).ravel()
     p = (law.weights[:, None] * w / np.sqrt(2 * np.pi)).ravel()
     values, slopes = features(nodes, top)
-    A, b = slopes.T @ (p[:, None] * slopes), decay ** np.arange(top) * np.arange(1, top + 1) * (values.T @ p)
+    return slopes.T @ (p[:, None] * slopes), np.arange(1, top + 1) * (values.T @ p)
+
+
+@cache
+def judged(case):
+    """Return a true law at its time, and what a risk under it is made of: weights, the target and all slopes."""
+    law, t = LAWS[case]
+    truth = mfg.marginal(PROCESS, law, t)
     z, w = hermegauss(80)
     x = (truth.means + np.sqrt(truth.covariances[:, :, 0]) * z).ravel()
     weight = (truth.weights[:, None] * w / np.sqrt(2 * np.pi)).ravel()
-    target, ours = truth.score(x[:, None])[:, 0] + x, features(x, top)[1]
+    return truth, weight, truth.score(x[:, None])[:, 0] + x, features(x, int(DEGREES[-1]))[1]
+
+
+def risks(case, equations, decay):
+    """Return the risk at every degree of the estimator from these averages, under the true law."""
+    (A, b), (_, weight, target, ours) = equations, judged(case)
+    b = decay ** np.arange(len(b)) * b
     return np.array([weight @ (ours[:, :N] @ np.linalg.solve(A[:N, :N], b[:N]) - target) ** 2 for N in DEGREES])
 
 
-def drawn(case, n, count, rng, decay):
-    """Return the risks of `count` data sets of n samples at every degree."""
-    law, t = case
-    truth, rows = mfg.marginal(PROCESS, law, t), []
+@cache
+def averages(case, n, count, seed):
+    """Return the averages of `count` data sets of n samples, which the measure and its variants ask for."""
+    law, t = LAWS[case]
+    rng, found = np.random.default_rng(seed), []
     for _ in range(count):
         points = mfg.GaussianMixture(np.full(n, 1 / n), law.sample(n, rng), 1e-12)
-        rows.append(risks(mfg.marginal(PROCESS, points, t), truth, decay))
-    return np.array(rows)
+        found.append(normal_equations(mfg.marginal(PROCESS, points, t)))
+    return found
+
+
+def drawn(case, n, count, seed, decay):
+    """Return the risks of `count` data sets of n samples at every degree."""
+    return np.array([risks(case, equations, decay) for equations in averages(case, n, count, seed)])
 
 
 @claim.measure
-def more(level, rng, sizes=(100, 5000), decay=1.0, cases=(OVERLAP, APART), count=None):
-    """`sizes` of data sets, the second the larger; `decay` scales averages, each degree beside the one before.
+def more(level, rng, sizes=(100, 5000), decay=1.0, cases=("overlap", "apart"), last=1.0, count=None):
+    """`sizes` of data sets, the second the larger; `decay` scales averages, each degree beside the one before,
+    and `last` the risk at degree 12 where it is compared with the least.
 
     There are `count` data sets of each size, or as many as the level has.
     """
     count, interval = count or Level(level).pick(24, 100, 400), mfg.diagnostics.mean_interval
-    rises = []
-    for law, t in cases:
-        truth = mfg.marginal(PROCESS, law, t)
-        exact = risks(truth, truth, decay)
+    rises, seeds = [], [int(seed) for seed in rng.integers(2**63, size=3)]
+    for case in cases:
+        exact = risks(case, normal_equations(judged(case)[0]), decay)
         rises.append(np.log(exact[1:] / exact[:-1]).max())
-    few, many = (drawn(cases[0], n, count, rng, decay) for n in sizes)
-    apart = drawn(cases[1], sizes[0], count, rng, decay)
-    harm, none = (np.log(rows[:, -1] / rows.min(axis=1)) for rows in (few, apart))
+    few, many = (drawn(cases[0], n, count, seed, decay) for n, seed in zip(sizes, seeds, strict=False))
+    apart = drawn(cases[1], sizes[0], count, seeds[2], decay)
+    harm, none = (np.log(last * rows[:, -1] / rows.min(axis=1)) for rows in (few, apart))
     growth = DEGREES[many.argmin(axis=1)] - DEGREES[few.argmin(axis=1)]
     findings = [
         at_most(
@@ -124,4 +148,4 @@ def many(level, rng):
 
 @claim.control("both laws exchanged")
 def exchanged(level, rng):
-    return more(level, rng, cases=(APART, OVERLAP))
+    return more(level, rng, cases=("apart", "overlap"))
