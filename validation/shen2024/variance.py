@@ -27,6 +27,7 @@ claim = Claim(
         "a network of two layers of 48",
         "training compared from level standard on",
     ),
+    coefficients=("rise", "closed", "size"),
 )
 
 PROCESS, START = mfg.VariancePreserving(), 5e-3
@@ -51,49 +52,73 @@ def slowed(degree, decay):
     return found
 
 
-def gradients(x, t, alpha, basis, rng, loud=1.0):
-    """Return per-sample gradients in the whitened coefficients: denoising with one noise a sample, and operator-informed.
+DRAWN = {}
+"""what was drawn, and the generator's state thereafter, by its state before: controls and coefficients ask for the same"""
 
-    `loud` multiplies the noise that denoising aims at.
-    """
+
+def once(rng, make, *arguments):
+    """Return what `make(*arguments, rng)` returned the first time from this state of the generator, and leave it as then."""
+    key = make.__name__, *arguments, str(rng.bit_generator.state)
+    if key not in DRAWN:
+        DRAWN[key] = make(*arguments, rng), rng.bit_generator.state
+    found, rng.bit_generator.state = DRAWN[key]
+    return found
+
+
+def gradients(x, t, alpha, basis, rng):
+    """Return per-sample gradients in the whitened coefficients, shape (3, n, p): of denoising with one noise a sample all but the noise that it aims at, and that; operator-informed."""
     m, v = float(PROCESS.mean_coefficient(t)), float(PROCESS.variance(t))
     roots = np.sqrt(basis.eigenvalues[1:])
     z = rng.standard_normal(x.shape)
     noised = m * x + np.sqrt(v) * z
     slopes = basis.differentiate(np.eye(len(roots) + 1), noised, 1)[1][:, :, 1:]
-    left = np.einsum("ndp,p->nd", slopes, alpha[1:]) - noised + loud * z / np.sqrt(v)
-    denoising = np.einsum("ndp,nd->np", slopes, left) / roots
+    left = np.einsum("ndp,p->nd", slopes, alpha[1:]) - noised
+    denoising, aimed = (np.einsum("ndp,nd->np", slopes, y) / roots for y in (left, z / np.sqrt(v)))
     tau = -np.log(m)
     pulled = basis.extended(x) * np.exp(-basis.extended_eigenvalues * tau)
     p = len(roots) + 1
     A = (basis.gram.T @ np.kron(np.eye(p), alpha[:, None])).T  # (p, q): Σ_n G_{mn,r} α_n
     informed = (pulled @ A.T)[:, 1:] / roots - pulled[:, 1:p] * roots
-    return denoising, informed
+    return np.stack((denoising, aimed, informed))
 
 
 def spread(g):
     return float(np.var(g, axis=0).sum())
 
 
-def slopes_in_noise(level, rng, loud=1.0, copies=False):
-    """Return findings and series on the variance of gradients as t → 0; `copies` takes denoising in place of both."""
+TIMES = (1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.6)
+
+
+def spreads(level, rng):
+    """Return Σ_p Cov(g_k, g_l) of the three gradients for blocks of samples and times: shape (blocks, times, 3, 3)."""
     basis = mfg.scores.HermiteBasis(2, 4)
     estimator = mfg.OperatorInformed(basis, PROCESS, LAW.sample(SIZE, rng))
-    times, blocks = (1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.6), Level(level).pick(8, 12, 16)
-    variances = np.empty((2, blocks, len(times)))
-    for block in range(blocks):
+    found = np.empty((Level(level).pick(8, 12, 16), len(TIMES), 3, 3))
+    for block in found:
         x = LAW.sample(SIZE, rng)
-        for k, t in enumerate(times):
+        for k, t in enumerate(TIMES):
             alpha = estimator.coefficients(max(t, 0.02))  # the same where the slopes are taken
-            variances[:, block, k] = [spread(g) for g in gradients(x, t, alpha, basis, rng, loud)]
-            if copies:
-                variances[1, block, k] = variances[0, block, k]
+            g = gradients(x, t, alpha, basis, rng)
+            g = (g - g.mean(axis=1, keepdims=True)).reshape(3, -1)
+            block[k] = g @ g.T / SIZE
+    return found
+
+
+def slopes_in_noise(level, rng, loud=1.0, copies=False, rise=1.0, closed=1.0):
+    """Return findings and series on the variance of gradients as t → 0; `copies` takes denoising in place of both.
+
+    `loud` multiplies the noise that denoising aims at.
+    """
+    times = TIMES
+    copied, informed = np.array([1.0, loud, 0.0]), np.array([0.0, 0.0, 1.0])
+    weights = np.stack((copied, copied if copies else closed * informed + (1 - closed) * copied))
+    variances = np.einsum("wk,btkl,wl->wbt", weights, once(rng, spreads, level), weights)
     v = np.array([float(PROCESS.variance(t)) for t in times])
     findings = []
     for name, values, rate, delta in zip(
         ("denoising", "operator-informed"), variances, (-1.0, 0.0), (0.05, 2.5e-3), strict=True
     ):
-        near, far = (np.log(values[:, k + 1] / values[:, k]) / np.log(v[k + 1] / v[k]) for k in (0, 1))
+        near, far = (np.log(values[:, k + 1] / values[:, k]) / np.log(v[k + 1] / v[k]) / rise for k in (0, 1))
         slope = mfg.diagnostics.mean_interval(near, "blocks of samples")
         bent = mfg.Estimate(0.0, abs(float(np.mean(far - near))), mfg.Kind.EXTRAPOLATED, "a decade further")
         leading = mfg.exact(rate, "leading term")
@@ -107,26 +132,37 @@ def slopes_in_noise(level, rng, loud=1.0, copies=False):
     return findings, series
 
 
-def estimators(level, rng, loud=1.0, copies=False):
-    """Return a finding and series on the estimators' scatter over data sets, over n, at one small time."""
+SIZES = (500, 2000, 8000)
+
+
+def fitted(level, rng):
+    """Return the coefficients of data sets of each size at one small time: informed; of denoising without its noise, and of that."""
     t, basis, seeds, found = 0.02, mfg.scores.HermiteBasis(2, 4), Level(level).pick(24, 40, 80), {}
-    sizes = (500, 2000, 8000)
     p, roots, v = len(basis.eigenvalues), np.sqrt(basis.eigenvalues[1:]), float(PROCESS.variance(t))
-    for n in sizes:
-        both = np.empty((2, seeds, p - 1))
+    for n in SIZES:
+        found[n] = np.empty((3, seeds, p - 1))
         for seed in range(seeds):
             x = LAW.sample(n, rng)
             informed = mfg.OperatorInformed(basis, PROCESS, x, ridge=1e-2)
-            both[0, seed] = roots * informed.coefficients(t)[1:]
+            found[n][0, seed] = roots * informed.coefficients(t)[1:]
             z = rng.standard_normal(x.shape)
             noised = float(PROCESS.mean_coefficient(t)) * x + np.sqrt(v) * z
             slopes = basis.differentiate(np.eye(p), noised, 1)[1][:, :, 1:] / roots
-            A = np.einsum("nda,ndb->ab", slopes, slopes) / n
-            b = -np.einsum("nda,nd->a", slopes, loud * z / np.sqrt(v) - noised) / n
-            both[1, seed] = np.linalg.solve(A + 1e-2 * np.eye(p - 1), b)
-            if copies:
-                both[0, seed] = both[1, seed]
-        found[n] = [spread(values) for values in both], [_halves(values) for values in both]
+            flat = slopes.reshape(-1, p - 1)
+            A = flat.T @ flat / n
+            b = flat.T @ np.stack((noised.ravel(), -z.ravel() / np.sqrt(v)), axis=1) / n
+            found[n][1:, seed] = np.linalg.solve(A + 1e-2 * np.eye(p - 1), b).T
+    return found
+
+
+def estimators(level, rng, loud=1.0, copies=False, rise=1.0, closed=1.0):
+    """Return a finding and series on the estimators' scatter over data sets, over n, at one small time."""
+    del rise  # of slopes
+    found, sizes = {}, SIZES
+    for n, (informed, still, noisy) in once(rng, fitted, level).items():
+        denoising = still + loud * noisy
+        ours = denoising if copies else closed * informed + (1 - closed) * denoising
+        found[n] = [spread(values) for values in (ours, denoising)], [_halves(values) for values in (ours, denoising)]
     series = [
         Series(name, "samples", list(sizes), "variance of the coefficients, t = 0.02", [found[n][0][k] for n in sizes])
         for k, name in enumerate(("operator-informed", "denoising"))
@@ -142,10 +178,10 @@ def _halves(values):
     return [spread(group) for group in np.array_split(values, 4)]
 
 
-def network_gradients(level, rng, decay):
+def network_gradients(level, rng, decay, size):
     """Return findings on the gradient of a network: its mean is kept, early, while it has one; its variance falls later."""
-    kept, _ = _gradient(level, rng, decay, EARLY)
-    _, fall = _gradient(level, rng, decay, LATE)
+    kept, _ = _gradient(level, rng, decay, size, EARLY)
+    _, fall = _gradient(level, rng, decay, size, LATE)
     return [
         equal(
             "network: square of the gradient's shift by the control, over the gradient's",
@@ -207,8 +243,8 @@ def _pairs(decay, network, objective):
     return jax.jit(lambda layers, data, keys: jax.lax.map(lambda key: pair(layers, data, key), keys))
 
 
-def _gradient(level, rng, decay, steps):
-    """Return the square of the mean's shift over the mean's, and the log of the variances' ratio, after so many steps."""
+def batches(level, decay, steps, rng):
+    """Return the gradients without and with control of batches, after so many steps."""
     x = LAW.sample(SIZE, rng)
     objective = mfg.Objective(weighting="diffusion", start=START)
     trained = _trained(objective, x, steps, int(rng.integers(2**31)))
@@ -216,11 +252,17 @@ def _gradient(level, rng, decay, steps):
     keys = jax.random.split(jax.random.key(int(rng.integers(2**31))), count)
     both = _pairs(decay, trained.network, objective)
     found = np.asarray(both(trained.layers, jnp.asarray(x, jnp.float32), keys), dtype=float)
-    plain, controlled = found[:, 0], found[:, 1]
+    return found[:, 0], found[:, 1]
+
+
+def _gradient(level, rng, decay, size, steps):
+    """Return the square of the mean's shift over the mean's, and the log of the variances' ratio, after so many steps."""
+    plain, controlled = once(rng, batches, level, decay, steps)
+    controlled = size * controlled
     # |E g′ − E g|² without bias: products of differences from batches that are independent
     shifts = np.stack([block.mean(axis=0) for block in np.array_split(controlled - plain, 32)])
-    size = float(np.sum(controlled.mean(axis=0) ** 2))
-    shift = mfg.diagnostics.mean_interval(np.einsum("kp,kp->k", shifts[::2], shifts[1::2]) / size, "pairs of blocks")
+    length = float(np.sum(controlled.mean(axis=0) ** 2))
+    shift = mfg.diagnostics.mean_interval(np.einsum("kp,kp->k", shifts[::2], shifts[1::2]) / length, "pairs of blocks")
     groups = zip(np.array_split(plain, 8), np.array_split(controlled, 8), strict=True)
     fall = mfg.diagnostics.mean_interval([np.log(spread(c) / spread(p)) for p, c in groups], "groups of batches")
     return shift, fall
@@ -237,11 +279,8 @@ def risk(score, rng):
     return total
 
 
-def training(level, rng, moved=0.0, saving=1):
-    """Return findings on networks trained in pairs: a base of degree two at half the steps, a control at equal steps.
-
-    `moved` is by how much the base's samples are moved, `saving` divides the steps with a control: false variants, of fewer pairs.
-    """
+def trainings(level, moved, saving, rng):
+    """Return the logs of the risk of networks trained in pairs: a base of degree two at half the steps, a control at equal steps."""
     half_steps, controlled = [], []
     for _ in range(Level(level).pick(0, 10, 20) // (2 if moved or saving > 1 else 1)):
         x, seed = LAW.sample(SIZE, rng), int(rng.integers(2**31))
@@ -258,7 +297,16 @@ def training(level, rng, moved=0.0, saving=1):
         steadied = trained(1000 // saving, weighting="diffusion", control=3)
         plain = trained(1000, weighting="diffusion", control=0)
         controlled.append(np.log(steadied / plain))
-    if not half_steps:
+    return half_steps, controlled
+
+
+def training(level, rng, moved=0.0, saving=1, size=1.0):
+    """Return findings on networks trained in pairs.
+
+    `moved` is by how much the base's samples are moved, `saving` divides the steps with a control: false variants, of fewer pairs.
+    """
+    half_steps, controlled = (np.log(size) + np.array(logs) for logs in once(rng, trainings, level, moved, saving))
+    if not half_steps.size:
         return []
     as_good = mfg.exact(0.0, "as good")
     return [
@@ -281,21 +329,23 @@ PARTS = ("slopes", "estimators", "network", "training")
 
 
 @claim.measure
-def variances(level, rng, decay=1.0, moved=0.0, saving=1, parts=PARTS, **other):
+def variances(level, rng, decay=1.0, moved=0.0, saving=1, parts=PARTS, rise=1.0, closed=1.0, size=1.0, **other):
     """`decay` multiplies the rates at which the control's functions are believed to fade; `other` is for linear models.
 
-    `moved` and `saving` are of the networks that are trained.
+    `moved` and `saving` are of the networks that are trained. v is believed to rise as its power `rise` does; `closed` is the share of
+    the closed form in our gradient, the rest a noised copy; `size` multiplies the controlled gradient, and the risk of the
+    networks that the closed forms have helped.
     """
     findings, series = [], []
     for name, measured in (("slopes", slopes_in_noise), ("estimators", estimators)):
         if name in parts:
-            more, curves = measured(level, rng, **other)
+            more, curves = measured(level, rng, rise=rise, closed=closed, **other)
             findings += more
             series += curves
     if "network" in parts:
-        findings += network_gradients(level, rng, decay)
+        findings += network_gradients(level, rng, decay, size)
     if "training" in parts:
-        findings += training(level, rng, moved, saving)
+        findings += training(level, rng, moved, saving, size)
     return Evidence(findings, series)
 
 
