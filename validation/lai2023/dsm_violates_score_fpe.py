@@ -1,4 +1,4 @@
-"""Networks trained by denoising alone violate the score Fokker–Planck equation by a third of ∂_t s and more, at all times, though close to it.
+"""Networks trained by denoising alone violate the score Fokker–Planck equation by a fifth of ∂_t s and more, at all times, though close to it.
 
 Six networks of different seeds and samples; derivatives by automatic differentiation, at points of the exact law. The residual
 grows towards the data as ∂_t s does: its share of that does not. The networks' scores are off by a tenth there, by two hundredths
