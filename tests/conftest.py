@@ -1,11 +1,14 @@
 """A stricter world than the user's: floating-point trouble raises, warnings are errors."""
 
+import fcntl
 import gc
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 # Before what reads it is loaded, and for workers and all processes of tests; what is set outside stays.
@@ -23,10 +26,19 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # A hundred processes read what one compiled, also where the shell asks Python to write no bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Where no bytecode is kept yet, workers would each compile the same libraries at the same time: every other worker begins
+# with those that the first comes to last.
+if os.environ.get("PYTEST_XDIST_WORKER", "")[-1:] in set("13579"):
+    for library in ("jax", "optax", "equinox", "sklearn.datasets", "matplotlib.pyplot"):
+        with suppress(ImportError):
+            importlib.import_module(library)
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import Dispatcher
 
 import mfgpde
 from mfgpde.core.optional import MissingLibrary
@@ -42,6 +54,29 @@ settings.load_profile("steady")
 # test would see other examples beside other tests; a Hypothesis that calls this otherwise ends here or in test_draws.py
 assert callable(providers._get_local_constants)
 providers._get_local_constants = providers.Constants
+
+
+compile_plainly, compiling = Dispatcher.compile, set()
+
+
+def compile_once(loop, signature):
+    """Compile a loop, or read what another worker compiled meanwhile: most would take each of them a second."""
+    name = f"{loop.py_func.__module__}.{loop.py_func.__qualname__}"
+    with global_compiler_lock:  # of threads; loops do not call each other in circles, so that of processes comes second
+        if name in compiling or not hasattr(loop._cache, "_name"):  # the latter is not kept on disk
+            return compile_plainly(loop, signature)
+        place = Path(__file__).parents[1] / ".pytest_cache" / "loops" / f"{name}.lock"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        compiling.add(name)
+        try:
+            with place.open("w") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                return compile_plainly(loop, signature)
+        finally:
+            compiling.remove(name)
+
+
+Dispatcher.compile = compile_once
 
 
 # modules and collected tests are half a million objects, none of them garbage: to look through them is a tenth of the time

@@ -8,6 +8,7 @@ import pytest
 
 from mfgpde.kernels import cpu, jumps, transport
 from mfgpde.kernels.launch import source
+from mfgpde.kernels.regions import read
 
 GUARD = 1024
 SHAPES = [(4, 4), (67, 93), (1, 40), (40, 1), (33, 257), (5, 4, 6), (1, 17, 4), (9, 1, 130), (18, 3, 1)]
@@ -186,7 +187,8 @@ def test_jumps_along_lattice_vectors(shape, periodic, rng, on_host):
     weight, slope = rng.random((count, *shape)), rng.normal(size=(*shape, 3))
     up, down = np.empty((2, count, *shape))
     closed = np.array([periodic] * 3)
-    jumps.edge_rates(weight, slope, rng.normal(size=weight.shape), np.zeros((0, 0, 0)), offsets, closed, up, down)
+    nothing = np.zeros((0, 0, 0))
+    jumps.edge_rates(weight, slope, rng.normal(size=weight.shape), *read(nothing), offsets, closed, up, down)
     p, leave, want = rng.random(shape), rng.random(shape), np.empty(shape)
     jumps.departures(up, down, offsets, leave)
     device = on_host()
@@ -381,7 +383,7 @@ def test_mass_carried_by_a_map(shape, least, rng, on_host):
     places = np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij")
     target = [x + 2.5 * np.sin(0.7 * x + k) + rng.normal(size=shape) for k, x in enumerate(places)]
     want, cost = np.empty((1, *shape)), np.empty(1)
-    (transport.carry_2d if mass.ndim == 2 else transport.carry_3d)(mass, *target, least, want, cost)
+    (transport.carry_2d if mass.ndim == 2 else transport.carry_3d)(mass, *read(*target), least, want, cost)
     ours, costs = guarded(np.full(shape, np.nan)), guarded(np.full(shape, np.nan))
     on_host().carry(guarded(mass), tuple(map(guarded, target)), least, ours, costs)
     np.testing.assert_allclose(ours, want[0], rtol=1e-12, atol=1e-14)
