@@ -31,7 +31,7 @@ def solved(L, T, method, **options):
     return found
 
 
-@pytest.mark.parametrize("method", ["entropic", "primal-dual", "newton"])
+@pytest.mark.parametrize("method", ["entropic", pytest.param("primal-dual", marks=pytest.mark.slow), "newton"])
 def test_costs_and_densities_scale(method):
     whole = solved(1.0, 1.0, method)
     for L, T in UNITS[::2] if method == "primal-dual" else UNITS:

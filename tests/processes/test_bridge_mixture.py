@@ -76,7 +76,12 @@ def off(process, space, end):
 
 @pytest.mark.parametrize(
     ("d", "order", "cells", "least"),
-    [(1, 2, (64, 112), 1.75), (1, 4, (64, 112), 3.4), (2, 2, (32, 56), 1.75), (2, 4, (28, 42), 3.4)],
+    [
+        (1, 2, (64, 112), 1.75),
+        (1, 4, (64, 112), 3.4),
+        (2, 2, (32, 56), 1.75),
+        pytest.param(2, 4, (28, 42), 3.4, marks=pytest.mark.slow),
+    ],
 )
 def test_the_projected_drift_has_the_marginals_of_the_bridges_by_volumes(d, order, cells, least):
     process = BridgeMixture(coupling(d), 0.8)

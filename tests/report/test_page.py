@@ -131,7 +131,7 @@ def test_a_finding_says_beside_a_wide_resolution_why_or_that_it_does_not(run, be
     finding |= {} if because is None else {"because": because}
     for times, words in ((6.0, bool(because)), (4.0, bool(because))):
         wide = finding | {"resolution": times * (abs(finding["excess"]) + finding["bar"])}
-        page = html.render({**run, "claims": [{**claim, "findings": [wide]}]})
+        page = html.render({**run, "claims": [{**claim, "findings": [wide], "series": []}]})
         assert ("two digits &amp; no more are printed" in page) is words
         assert ("far above what is reached" in page) is (times > 5 and not because)
 

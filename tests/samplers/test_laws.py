@@ -12,7 +12,15 @@ MEMBERS = [(f"{name} {k}", one) for name in SAMPLERS for k, one in enumerate(exa
 RULES = [(f"{name} {k}", one) for name in LEVELS for k, one in enumerate(examples(LEVELS[name]))]
 
 
-@pytest.mark.parametrize("sampler", [one for _, one in MEMBERS], ids=[name for name, _ in MEMBERS])
+SLOW = {"predictor-corrector 1", "predictor-corrector 2", "exponential 2"}
+"""of a class with another that is not and keeps the same laws"""
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [pytest.param(one, marks=[pytest.mark.slow] * (name in SLOW)) for name, one in MEMBERS],
+    ids=[name for name, _ in MEMBERS],
+)
 def test_every_sampler_keeps_the_laws(sampler):
     assert isinstance(sampler, Sampler)
     for outcome in examine(sampler, laws.LAWS):

@@ -21,8 +21,14 @@ def along_the_axes(rng):
     ]
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("count", [24, 40, 60])
+@pytest.mark.parametrize(
+    ("count", "seed"),
+    [
+        pytest.param(count, seed, marks=[pytest.mark.slow] * (k != seed))
+        for k, count in enumerate((24, 40, 60))
+        for seed in range(3)
+    ],
+)
 def test_bars_hold_sums_of_integrals_on_the_line(seed, count):
     whole, parts = along_the_axes(np.random.default_rng(seed))
     truths = np.sum([[e.value for e in maps.bounded(part, 1, 8)] for part in parts], axis=0)  # certified to 1e-5

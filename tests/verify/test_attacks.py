@@ -67,8 +67,18 @@ def judged(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("place", ["top", "measure", "control"])
-@pytest.mark.parametrize("act", ["sys.exit(0)", "raise GeneratorExit", "raise KeyboardInterrupt", "os._exit(0)"])
+ENDS = ("sys.exit(0)", "raise GeneratorExit", "raise KeyboardInterrupt", "os._exit(0)")
+PLACES = ("top", "measure", "control")
+
+
+@pytest.mark.parametrize(
+    ("act", "place"),
+    [
+        pytest.param(act, place, marks=[pytest.mark.slow] * (k % 3 != j))  # each at one place, and each place
+        for k, act in enumerate(ENDS)
+        for j, place in enumerate(PLACES)
+    ],
+)
 def test_nothing_that_a_claim_ends_ends_the_run(judged, place, act):
     found, _ = judged(**{place: act})
     assert found["outcome"] == "broken"
