@@ -38,7 +38,7 @@ WORTH = 0.5
 """of a bound: where what leaves the box and the distance of both solves are less, walls are what it owes to"""
 ROUNDING = 1e-12
 """of the mass: what sums over cells may be off by"""
-SMOOTH = 0.5
+SMOOTH = 1.0
 """of what a second solve may owe: if polynomials miss no more in time, so many fewer looks see what is left"""
 EASILY = 0.1
 """of what a second solve may owe, what polynomials may miss in time on a line, where kernels give more times at once"""
@@ -206,7 +206,7 @@ def error_bound(
     breaks = [
         0.5 * (a + b) for a, b in Structure.of(solution.equation, solution.discretisation.grid, *ends, named).breaks
     ]
-    best, tried = None, list[Tried]()
+    best, tried, beyond = None, list[Tried](), np.inf
     for second in candidates(solution, last, by, pieces, tried):
         found, came = _bound(solution, last, first, second, breaks)
         tried.append(came)
@@ -216,12 +216,14 @@ def error_bound(
         gap = best.parts["second solve"]
         owed = min(came.owed, came.missed) if second.hasty in ("steps", "times") else came.owed
         if owed <= max(enough(gap), ACCEPTED * gap):
-            break
+            return best
         # the next try is in a box, if it is walls that the second solve owes to, and that one is quickly found
-        if by is None and _quick_in_its_box(solution) and _leaves(solution, *ends) <= WORTH * gap:
-            break
+        if by is None and _quick_in_its_box(solution):
+            beyond = _leaves(solution, *ends) if np.isinf(beyond) else beyond
+            if beyond <= WORTH * gap:
+                break
     assert best is not None
-    return _in_its_box(best, solution, last, first, breaks) if by is None else best
+    return best if by is not None else _in_its_box(best, solution, last, first, breaks, beyond)
 
 
 def _leaves(solution: Solved, begin: float, end: float) -> float:
@@ -238,13 +240,16 @@ def _quick_in_its_box(solution: Solved) -> bool:
     return isinstance(space, FiniteVolume) and is_banded(replace(space, order=4), solution.equation)
 
 
-def _in_its_box(best: ErrorBound, solution: Solved, last: int, first: FirstField, breaks: list[float]) -> ErrorBound:
+def _in_its_box(
+    best: ErrorBound, solution: Solved, last: int, first: FirstField, breaks: list[float], beyond: float
+) -> ErrorBound:
     """Return a bound, or the one by the law in the box with reflecting walls, if what leaves it is less than what is owed.
 
     Brought to zero at far walls, a second solve that is not small there owes for its bend; reflected it does not.
     """
     left = WORTH * best.value - best.parts["second solve"]
-    beyond = _leaves(solution, float(solution.times[0]), float(solution.times[last])) if left > 0 else np.inf
+    if left > 0 and np.isinf(beyond):
+        beyond = _leaves(solution, float(solution.times[0]), float(solution.times[last]))
     if beyond > left:
         return best
     inside = behind_walls(solution, last, max(best.parts["second solve"], beyond))

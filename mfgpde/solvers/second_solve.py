@@ -30,6 +30,8 @@ IN_TIME = 0.2
 """of what the first solve seems to owe: what panels of time may miss"""
 STEPPED = 0.04, 2 / 3
 """times that power of its tolerance: what the steps of a first solve leave at least, on generated laws"""
+TAIL = 1e-2
+"""of what the first solve seems to owe, what an expansion may leave out: its residual has D k² times as much, over time"""
 STUCK = 0.5
 """of what the try before owed: a sharper expansion that owes more than that gains nothing"""
 SPARE = 0.5
@@ -61,6 +63,8 @@ FAR_BELOW = 12.0
 """times less than second differences, fourth ones: residuals of order four on such cells are a third of what two owes"""
 SAFELY = 100.0
 """the same where cells cost next to nothing, on a line, and another try as much as this one"""
+IN_BOX = 50.0
+"""the same behind reflecting walls, where what leaves the box is owed as well"""
 PIECES = (6, 8, 12, 16, 24, 32, 48)
 """of time that are tried where fields cost next to nothing"""
 LAST = 0.9
@@ -194,6 +198,8 @@ def candidates(
             better = replace(better, pieces=(2 * fewest,))
         yield better
         return
+    if isinstance(space, FiniteVolume):
+        aim = replace(aim, tail=min(aim.tail, TAIL * _seen(solution, last)[int(space.order >= 4)]))
     grids = _grids(space.grid)
     tails = _tails(solution, last, grids)
     if tails[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
@@ -263,7 +269,7 @@ def behind_walls(solution: Any, last: int, allowed: float) -> Second:
     if not is_banded(inside, solution.equation):
         return Second(inside, (SHARP.pieces,), SHARP.rtol)
     (n,) = space.grid.cells
-    cells = n if isinstance(solution.start, Field) else _fewer(n, allowed, _seen(solution, last)[1], n, SAFELY)
+    cells = n if isinstance(solution.start, Field) else _fewer(n, allowed, _seen(solution, last)[1], n, IN_BOX)
     where = replace(inside, grid=replace(space.grid, cells=(cells,)))
     return Second(where, (), None, "panels", aim=max(IN_TIME * allowed, SMALL * IN_TIME))
 
