@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -283,12 +283,16 @@ def banded(rate: Callable[[Array], Array], n: int) -> Array:
     >>> banded(lambda u: np.diff(np.pad(u, 1), n=2), 4)[1:4].tolist()  # of second differences
     [[0.0, 1.0, 1.0, 1.0], [-2.0, -2.0, -2.0, -2.0], [1.0, 1.0, 1.0, 0.0]]
     """
-    width = 2 * REACH + 1
-    bands, found = np.zeros((width, n)), np.zeros(n + 2 * REACH)
-    for first in range(width):
-        comb = np.zeros(n)
-        comb[first::width] = 1.0
-        found[REACH : n + REACH] = rate(comb)
-        for d in range(width):
-            bands[d, first::width] = found[first + d : n + d : width]
-    return bands
+    combs, teeth, rows = _combs(n)
+    found = np.zeros((len(combs), n + 2 * REACH))
+    for k, comb in enumerate(combs):
+        found[k, REACH : n + REACH] = rate(comb)
+    return found[teeth, rows]
+
+
+@lru_cache(maxsize=8)
+def _combs(n: int) -> tuple[Array, NDArray[np.intp], NDArray[np.intp]]:
+    """Return fields that are one in every fifth cell, which of them each band and column reads, and where."""
+    width, columns = 2 * REACH + 1, np.arange(n)
+    combs = (columns % width == np.arange(width)[:, None]).astype(float)
+    return combs, columns % width, columns + np.arange(width)[:, None]
