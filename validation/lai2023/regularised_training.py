@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, at_most, load_module
+from mfgpde.verify import Claim, Evidence, Level, at_most, load_module
 
 claim = Claim(
     statement=r"\gamma>0:\quad \|\varepsilon\|\ \text{falls and}\ \mathrm{KL}(p_0\|q_0^{\mathrm{ODE}})\ \text{falls, against}\ \gamma=0",
@@ -32,7 +32,7 @@ def improvement(level, rng, penalised="score_residual", disturbance=0.0, residua
     Of these `residual` multiplies ε, and `divergence` KL.
     """
     law = mfg.marginal(networks.PROCESS, networks.DATA, networks.STOP)
-    grid = mfg.CartesianGrid.cube(4.5, 48, 2)
+    grid = mfg.CartesianGrid.cube(4.5, Level(level).pick(36, 48, 48), 2)
     p = mfg.densities.cell_means(law, grid)  # as the flow's law is known
     x = law.sample(1000, rng)
 
