@@ -157,7 +157,8 @@ def _rates(level, rng, decay, copies):
     )
     if copies:
         return [rate], []
-    clouds, degrees = [LAW.sample(level.pick(30_000, 100_000, 400_000), rng) for _ in range(8)], (2, 4, 6, 8)
+    clouds = [LAW.sample(level.pick(30_000, 100_000, 400_000), rng) for _ in range(8)]
+    degrees = level.pick((2, 8), (2, 4, 6, 8), (2, 4, 6, 8))  # the ends are judged
     left = np.array([[risk(mfg.OperatorInformed(basis(k, decay), PROCESS, x), t, y) for x in clouds] for k in degrees])
     findings = [
         rate,
