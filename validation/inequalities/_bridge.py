@@ -22,7 +22,8 @@ def on_a_line(law):
     m, variance = law.means, float(law.covariances[0, 0, 0])
     if not np.array_equal(law.covariances, np.broadcast_to(variance * np.eye(law.dimension), law.covariances.shape)):
         raise ValueError("blobs need one width, the same in every direction")
-    axis = (m[-1] - m[0]) / np.linalg.norm(m[-1] - m[0])
+    way = m[-1] - m[0] if len(m) > 1 else np.eye(law.dimension)[0]
+    axis = way / np.linalg.norm(way)
     along = m @ axis
     across = m - along[:, None] * axis
     if np.abs(across - across[0]).max() > 1e-14 * np.abs(m).max():
