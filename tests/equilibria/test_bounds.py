@@ -55,8 +55,17 @@ def drawn(f, where, **options):
     return MeanFieldGame(mfg.gaussian([0.3], [[0.3]]), **ends, viscosity=0.2, **options)
 
 
-@pytest.mark.parametrize("where", ["end", "all the time"])
-@pytest.mark.parametrize("name", ["−.3z²", "−|z|", "Gaussian"])
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("−.3z²", "end"),
+        ("−.3z²", "all the time"),
+        ("−|z|", "end"),
+        pytest.param("−|z|", "all the time", marks=pytest.mark.slow),
+        pytest.param("Gaussian", "end", marks=pytest.mark.slow),
+        ("Gaussian", "all the time"),
+    ],
+)
 def test_bounds_close_where_costs_are_convex(name, where):
     found = mfg.equilibrium(drawn(KERNELS[name][0], where), GRID, steps=24, order=1)
     assert found.converged
