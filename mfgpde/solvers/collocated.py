@@ -143,13 +143,16 @@ def collocated(
     """
     system = space.semidiscretise(equation)
     u, run, made = system.start(initial_function(equation, initial, space.grid)), ends[-1] - ends[0], list[InTime]()
-    stages = 2 * round(0.5 * float(np.clip(-np.log(aim), *STAGES)))
+    # where tries cost next to nothing panels are as long as can be: looks at a residual are fewer
     still = None if equation.time_dependent else banded(partial(system.rate, t=ends[0]), u.size)
+    stages = STAGES[1] if still is not None else 2 * round(0.5 * float(np.clip(-np.log(aim), *STAGES)))
     total, trend, tried = 0.0, 1.0, (0.0, 0.0, 0.0)
     for begin, end in zip(ends[:-1], ends[1:], strict=True):
         t, inside = begin, begin + APART * (end - begin)
         rate, rough = system.rate(u, inside), 0.0
-        dt = max(_reach(rate, system.rate(rate, inside), stages, end - begin), FIRST * (end - begin))
+        dt = end - begin
+        if still is None:
+            dt = max(_reach(rate, system.rate(rate, inside), stages, dt), FIRST * dt)
         while t < end:
             dt = (end - t) / np.ceil((end - t) / dt * (1 - 1e-9))
             panel = Panel(t, end if dt >= (end - t) * (1 - 1e-9) else t + dt, stages)
