@@ -86,13 +86,16 @@ class Drawn:
         self.name, self.process, self.data, self.stop = name, process, data, stop
         self.exact, self.disturbances = mfg.ExactScore(process, data), disturbances
 
-    def score(self, x, t):
-        """Return s_θ."""
-        return self.exact(x, t) + sum(one(x, t) for one in self.disturbances)
+    def off(self, x, t):
+        """Return s_θ − ∇log p and its divergence."""
+        fields, divergences = zip(*(one(x, t) for one in self.disturbances), strict=True)
+        return sum(fields), sum(divergences)
 
-    def divergence(self, x, t):
-        """Return ∇·s_θ."""
-        return self.exact.divergence(x, t) + sum(one.divergence(x, t) for one in self.disturbances)
+    def score(self, x, t):
+        """Return s_θ and its divergence, in one pass."""
+        _, score, laplacian = self.exact.at(float(t)).pieces(x)
+        field, divergence = self.off(x, t)
+        return score + field, laplacian + divergence
 
     @property
     def prior(self):
@@ -138,21 +141,14 @@ class Turned:
         """Return ℓ."""
         return np.sqrt(self.process.mean_coefficient(t) ** 2 + self.process.variance(t))
 
-    def _parts(self, x, t):
+    def __call__(self, x, t):
+        """Return the field and its divergence."""
         size = float(self.size(t))
         z = x / size - self.centre
-        envelope = np.cos(self.frequency * t) * np.exp(-0.5 * np.sum(z * z, axis=-1) / self.width**2)
-        return z, z @ self.A.T, envelope, size
-
-    def __call__(self, x, t):
-        """Return the field."""
-        _, turned, envelope, size = self._parts(x, t)
-        return (envelope / size)[..., None] * turned
-
-    def divergence(self, x, t):
-        """Return its divergence."""
-        z, turned, envelope, size = self._parts(x, t)
-        return envelope / size**2 * (np.trace(self.A) - np.sum(z * turned, axis=-1) / self.width**2)
+        turned = z @ self.A.T
+        envelope = np.cos(self.frequency * t) * np.exp(-0.5 * np.einsum("...i,...i", z, z) / self.width**2) / size
+        widening = (np.trace(self.A) - np.einsum("...i,...i", z, turned) / self.width**2) / size
+        return envelope[..., None] * turned, envelope * widening
 
 
 EIGHT = np.array([1 / 280, -4 / 105, 1 / 5, -4 / 5, 0, 4 / 5, -1 / 5, 4 / 105, -1 / 280])
@@ -195,8 +191,9 @@ def numbers(case, spacing, tail, count):
 
     def rate(t, state):
         y, D = state[: n * d].reshape(n, d), float(process.diffusivity(t))
-        velocity = process.drift(y, t) - D * case.score(y, t)
-        return np.concatenate((velocity.ravel(), process.divergence(y, t) - D * case.divergence(y, t)))
+        score, divergence = case.score(y, t)
+        velocity = process.drift(y, t) - D * score
+        return np.concatenate((velocity.ravel(), process.divergence(y, t) - D * divergence))
 
     start = np.concatenate((points.ravel(), np.zeros(n)))
     states = solve_ivp(rate, (stop, T), start, "DOP853", times, rtol=1e-8, atol=1e-9).y.T
@@ -209,9 +206,9 @@ def numbers(case, spacing, tail, count):
         J, rise = slopes(y, steps, d)[inner], slopes(log_q, steps, d)[inner]  # (points, component, axis)
         slope = np.linalg.solve(np.swapaxes(J, -1, -2), rise[..., None])[..., 0]
         now, y, log_q = mfg.marginal(process, case.data, t), y[inner], log_q[inner]
-        log_p, true = now.log_density(y), now.score(y)
+        log_p, true, _ = now.pieces(y)
         p = np.exp(log_p + so_far[inner]) * np.prod(steps)
-        a, b = case.score(y, t) - true, slope - true
+        a, b = case.off(y, t)[0], slope - true
         D = float(process.diffusivity(t)) * t * np.log(T / stop)
         rows.append([D * float(np.sum(p * np.sum(product, axis=-1))) for product in (a * b, a * a, b * b)])
         kls.append(float(np.sum(p * (log_p - log_q))))
