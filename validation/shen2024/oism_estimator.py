@@ -94,10 +94,9 @@ def fading(decay):
     return found
 
 
-def risk(score, t, y):
-    """Return the mean square error of a score at points of p_t."""
-    values = score(y, t) if not isinstance(score, np.ndarray) else score
-    return float(np.mean(np.sum((values - mfg.marginal(PROCESS, LAW, t).score(y)) ** 2, axis=1)))
+def risk(values, true):
+    """Return the mean square error of the values of a score at points of p_t, where `true` ones are known."""
+    return float(np.mean(np.sum((values - true) ** 2, axis=1)))
 
 
 def denoised(functions, x, t, rng, y):
@@ -155,7 +154,8 @@ def _rates(level, rng, decay, copies):
     """Return findings and series on the error over the number of samples, and over the degree."""
     t, functions, seeds = 0.4, basis(4, decay), range(level.pick(40, 64, 128))
     sizes = level.pick((1000, 32_000), (2000, 16_000, 128_000), (2000, 16_000, 128_000))
-    y = mfg.marginal(PROCESS, LAW, t).sample(1000, rng)
+    noised = mfg.marginal(PROCESS, LAW, t)
+    y = noised.sample(1000, rng)
 
     def scatter(n):
         drawn, times = (sizes[0], n // sizes[0]) if copies else (n, 1)
@@ -175,7 +175,8 @@ def _rates(level, rng, decay, copies):
         return [rate], []
     clouds = [LAW.sample(level.pick(30_000, 100_000, 400_000), rng) for _ in range(8)]
     degrees = level.pick((2, 8), (2, 4, 6, 8), (2, 4, 6, 8))  # the ends are judged
-    left = np.array([[risk(Kept(basis(k, decay), PROCESS, x), t, y) for x in clouds] for k in degrees])
+    true = noised.score(y)
+    left = np.array([[risk(Kept(basis(k, decay), PROCESS, x)(y, t), true) for x in clouds] for k in degrees])
     findings = [
         rate,
         at_least(
@@ -194,13 +195,14 @@ def _rates(level, rng, decay, copies):
 def _against_denoising(level, rng, decay, ridge, moved):
     functions, as_good, findings = basis(8, decay), mfg.exact(0.0, "as good"), []
     for t in level.pick((0.05, 0.3), (0.02, 0.05, 0.1, 0.3, 0.5), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)):
-        y = mfg.marginal(PROCESS, LAW, t).sample(2000, rng)
-        ratios = []
+        noised = mfg.marginal(PROCESS, LAW, t)
+        y = noised.sample(2000, rng)
+        true, ratios = noised.score(y), []
         for _ in range(8):
             x = LAW.sample(1000, rng)
-            best = min(risk(values, t, y) for values in denoised(functions, x, t, rng, y))
+            best = min(risk(values, true) for values in denoised(functions, x, t, rng, y))
             ours = Kept(functions, PROCESS, x + np.array([moved, 0.0]), ridge)(y, t)
-            ratios.append(np.log(risk(ours, t, y) / best))
+            ratios.append(np.log(risk(ours, true) / best))
         gain = mfg.diagnostics.mean_interval(ratios, "data sets", normal=True)
         findings.append(at_most(f"t = {t:g}: log of the risk over that of denoising", gain, as_good, resolution=1e-3))
     return findings
