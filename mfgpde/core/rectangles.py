@@ -156,10 +156,10 @@ def filled(start: Array, end: Array, rho: float, across: int, up: int) -> Rectan
         raise ValueError(f"ellipses need ρ > 1 and foci in order, got {rho!r}, {start!r}, {end!r}")
     half, middle = 0.5 * (end - start)[:, None], 0.5 * (end + start)[:, None]
     long, high = 0.5 * (rho + 1 / rho), 0.5 * (rho - 1 / rho)
-    x, y = np.linspace(-long, long, 2 * across + 1), np.linspace(0.0, high, up + 1)
+    x, y = long * np.arange(-across, across + 1) / across, high * np.arange(up + 1) / up
     left, low = (one.ravel() for one in np.meshgrid(x[:-1], y[:-1], indexing="ij"))
     right, above = (one.ravel() for one in np.meshgrid(x[1:], y[1:], indexing="ij"))
-    near = np.where(left < 0, np.abs(right), left)  # zero is an end
+    near = np.maximum(np.maximum(left, -right), 0.0)
     kept = (near / long) ** 2 + (low / high) ** 2 <= 1 + 1e-12
     sides = ((middle + half * one[kept]).ravel() for one in (left, right))
     return Rectangle.of(*sides, *((half * one[kept]).ravel() for one in (low, above)))

@@ -59,6 +59,22 @@ def test_points_within_the_ellipses_are_covered_and_few_others(rng):
         assert area < np.sum((right - left) * (high - low)) < 4 / 3 * area
 
 
+@pytest.mark.parametrize(
+    ("rho", "across", "up"), [(2.71, 3, 64), (2.13, 5, 40), (2.38, 5, 40), (2.0, 77, 30), (1.5, 8, 4)]
+)
+def test_no_rectangle_is_missing_in_the_middle(rho, across, up):
+    """Their edges meet at zero, whose size is no rounding: beside it the ellipse is as high as it gets."""
+    found = filled(np.array([-1.0]), np.array([1.0]), rho, across, up)
+    x, y = np.array([-1e-3, 0.0, 1e-3])[:, None], 0.49999 * (rho - 1 / rho)
+    left, right, low, high = (
+        found.real.lower[0],
+        found.real.upper[0],
+        found.imaginary.lower[0],
+        found.imaginary.upper[0],
+    )
+    assert np.all(np.any((left <= x) & (x <= right) & (low <= y) & (y <= high), axis=1))
+
+
 @pytest.mark.parametrize("process", [mfg.OrnsteinUhlenbeck(), mfg.VariancePreserving(), mfg.SubVariancePreserving(),
                                      mfg.VarianceExploding(0.1, 3.0)])  # fmt: skip
 def test_coefficients_of_processes_take_rectangles(process):

@@ -44,6 +44,18 @@ def test_what_gauss_leaves_over_time_is_in_the_bar(monkeypatch):
     assert 1e-7 < missed <= found.half_width
 
 
+@pytest.mark.parametrize("tau", [1e-3, 1e-6, 1e-10, 1e-12])
+def test_nodes_of_a_thin_blob_far_from_zero_are_rounded(tau):
+    found = lines.at(lines.Frame(blob(1.0), lambda t: tau + 0 * t), lambda t: [(1.0, ONE, ONE)], 0.5)
+    assert abs(found.value - 1) <= found.half_width < 1e-13 * (1 + 0.1 / tau**0.5)
+
+
+def test_logarithms_of_sums_are_refused_over_time():
+    frame = lines.Frame(blob(0.7), lambda t: 1.0 + t)
+    with pytest.raises(ValueError, match="at real times only"):
+        lines.over_time(frame, lambda t: [(1.0, {"lp": 1.0}, ONE)], 0.0, 1.0)
+
+
 TWO = lines.Frame(
     lines.Blobs(np.array([0.3, 0.7]), np.array([-1.0, 0.8])),
     lambda t: 0.2 + t,

@@ -124,7 +124,7 @@ class Blobs:
 
 
 def right_side(field, error, exponent, true_slope, pieces=1000):
-    """Return two numbers that ∫e^{exponent ∫L} error‖v_θ − v‖ lies between; the upper one infinite unless the exponent is zero.
+    """Return two numbers that ∫e^{exponent ∫L} error‖v_θ − v‖ lies between; the upper one infinite unless the exponent (≥ 0) is zero.
 
     L on a piece of time is at least the slope at one place there, which is enclosed.
     """

@@ -26,7 +26,8 @@ STEP = 0.75
 """of the trapezoid rule at most, in deviations of a blob"""
 MOST = 2000
 """panels of time"""
-ROUNDINGS = 64 * 2.0**-52
+ULP = 2.0**-52
+ROUNDINGS = 64 * ULP
 
 
 class Blobs(NamedTuple):
@@ -99,7 +100,10 @@ def expectation(frame, terms, t):
         rest = np.minimum(rest, left)
     edge = 4 * (1 + REACH) ** 2 * np.exp(-0.5 * REACH**2)  # of (1 + z)² N(z), summed beyond on both sides
     beyond = edge * _largest(frame, terms(t), tau, 1 / tau, shift / tau, (0.0, 0.0), 1 / np.sqrt(tau))
-    return values.sum(axis=1), rest + beyond + ROUNDINGS * np.abs(values).sum(axis=1)
+    off_nodes = (
+        4 * ULP * REACH * frame.law.far / np.sqrt(tau)
+    )  # a node is known to 4 ulp of μ/τ: as much of a blob's exponent
+    return values.sum(axis=1), rest + beyond + (ROUNDINGS + off_nodes) * np.abs(values).sum(axis=1)
 
 
 def _tilted(found, name, blobs, logs, added):
@@ -122,6 +126,8 @@ def _largest(frame, terms, tau, inverse, shift, angles, up=0.0):
     Of the factor e^{τη²/2} the caller knows. Of complex τ the real part falls off, and a blob is √(|τ|/Re τ)
     e^{μ²(1/Re τ − Re 1/τ)/2} times as heavy. What is said of "lp" and "lq" is for real times.
     """
+    if isinstance(tau, Rectangle) and any({"lp", "lq"} & {*left, *right} for _, left, right in terms):
+        raise ValueError("logarithms of sums are bounded at real times only: ask for them `at` a time, not `over_time`")
     real, size, rising = _real(tau), _size(tau), _real(inverse)
     cosines = [np.where(angle < np.pi, np.cos(0.5 * np.minimum(angle, np.pi)), 0.0) for angle in angles]
     with np.errstate(divide="ignore", invalid="ignore"):
