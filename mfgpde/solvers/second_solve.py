@@ -19,6 +19,7 @@ from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess, LinearProcess
 from mfgpde.solvers.collocated import is_banded
+from mfgpde.solvers.first_solve import OnGrid
 from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.reconstruction import coefficients
 
@@ -198,7 +199,7 @@ def candidates(
             better = replace(better, pieces=(2 * fewest,))
         yield better
         return
-    if isinstance(space, FiniteVolume):
+    if isinstance(space, FiniteVolume) and not isinstance(solution, OnGrid):
         aim = replace(aim, tail=min(aim.tail, TAIL * _seen(solution, last)[int(space.order >= 4)]))
     grids = _grids(space.grid)
     tails = _tails(solution, last, grids)
