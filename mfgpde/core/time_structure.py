@@ -46,29 +46,37 @@ Break = tuple[float, float]
 
 
 def breaks(
-    coefficient: Callable[[float], Array], start: float, end: float, many: Callable[[Array], Array] | None = None
+    coefficient: Callable[[float], Array],
+    start: float,
+    end: float,
+    many: Callable[[Array], Array] | None = None,
+    finer: int = DENSER,
 ) -> list[Break]:
     """Return where a vector of coefficients, of any units, jumps or changes sharply between two times; see `scanned`."""
-    return scanned(coefficient, start, end, many)[0]
+    return scanned(coefficient, start, end, many, finer)[0]
 
 
 def scanned(
-    coefficient: Callable[[float], Array], start: float, end: float, many: Callable[[Array], Array] | None = None
+    coefficient: Callable[[float], Array],
+    start: float,
+    end: float,
+    many: Callable[[Array], Array] | None = None,
+    finer: int = DENSER,
 ) -> tuple[list[Break], float, float]:
     """Return where a vector of coefficients jumps or changes sharply, how far apart the times are, and the longest step.
 
     What lasts less than the times are apart may lie between two of them. Where there are more places than a march is
-    broken at, as in a comb of pulses, steps as long as their distance would see one phase alone. Sampled at 2001 times;
-    where `many` gives all samples at once, as four of them show, at ten times as many; and at 32 in no ratio to them. No
-    clock decides, so that a run finds the same on any machine. A change of more than 2 % of its range, eight times the
-    usual one, is halved down: to neighbouring numbers if it is a jump, else to its own width.
+    broken at, as in a comb of pulses, steps as long as their distance would see one phase alone. Sampled at 2001 times,
+    from one call where `many` gives all samples at once, as four of them show, and then at `finer` times as many; and at 32
+    in no ratio to them. No clock decides, so that a run finds the same on any machine. A change of more than 2 % of its
+    range, eight times the usual one, is halved down: to neighbouring numbers if it is a jump, else to its own width.
     """
     times = np.linspace(start, end, SAMPLES + 1)
     values = None if many is None else at_once(coefficient, many, times)
     if values is None:
         values, denser = np.array([coefficient(float(t)) for t in times]), None
     else:
-        denser = np.linspace(start, end, DENSER * SAMPLES + 1)
+        denser = np.linspace(start, end, finer * SAMPLES + 1) if finer > 1 else None
     gap = float(times[1] - times[0])
     if not np.isfinite(values).all():
         return [], gap, math.inf
@@ -83,7 +91,7 @@ def scanned(
             known + [(a, b) for a, b in more if not any(c <= a < d for c, d in known)],
             min(longest, shorter),
         )
-        gap, times = gap / DENSER, denser
+        gap, times = gap / finer, denser
     if _unresolved(coefficient, times, values, seen):
         longest = min(longest, SHORT * gap)
     width = 1e-13 * (end - start)

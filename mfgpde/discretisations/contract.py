@@ -132,6 +132,10 @@ class Ranks(Protocol):
         """How many processes there are."""
         ...
 
+    def allgather(self, sendobj: Any) -> list[Any]:
+        """Return what every rank gave, on every rank."""
+        ...
+
 
 @runtime_checkable
 class Distributed(Protocol):

@@ -10,6 +10,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.shown import Shown, box
+from mfgpde.discretisations.agreed import together
 from mfgpde.discretisations.contract import Discretisation
 from mfgpde.discretisations.means import centres_of
 
@@ -68,5 +69,5 @@ class Field(Shown):
 
     def expectation(self, function: Array | Callable[[Array], Array]) -> float:
         """Return ∫ h p for this density p and a function h of points, or its values at the domain's points."""
-        values = function(self.grid.points) if callable(function) else function
+        values = together(self.grid, lambda: function(self.grid.points)) if callable(function) else function
         return float(self.grid.integrate(values * self.at_points))

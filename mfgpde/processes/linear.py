@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -99,11 +99,15 @@ class Linear(LinearProcess):
 
     def noise_covariance(self, t: ArrayLike) -> Array:
         """Return ggᵀ (..., d, d), length² per time; of a still g, (d, d) at any times."""
-        scale, d = _at(self.scale, t), len(_at(self.matrix, 0.0))
+        scale = _at(self.scale, t)
         axes = scale.ndim - (np.ndim(t) if callable(self.scale) else 0)  # without those of the times
         if axes == 2:
             return scale @ np.swapaxes(scale, -1, -2)
-        return (scale**2)[(..., *[None] * (2 - axes))] * np.eye(d)
+        return (scale**2)[(..., *[None] * (2 - axes))] * self._identity
+
+    @cached_property
+    def _identity(self) -> Array:
+        return np.eye(len(_at(self.matrix, 0.0)))
 
     def transition(self, s: float, t: float) -> Transition:
         """Return the law of X_t given X_s."""
@@ -138,6 +142,36 @@ def _coefficients(process: Linear, t: float) -> Array:
     return np.concatenate([_at(part, t).ravel() for part in (process.matrix, process.offset, process.scale)])
 
 
+def _many(process: Linear, times: Array) -> Array:
+    """Return `_coefficients` at times (n,), a row each."""
+    parts = [_stacked(part, times) for part in (process.matrix, process.offset, process.scale)]
+    return np.concatenate([part.reshape(len(times), -1) for part in parts], axis=1)
+
+
+def _stacked(coefficient: object, times: Array) -> Array:
+    """Return a coefficient at many times (n,), which come first: from one call where it takes them, else from one a time.
+
+    Times are given along an axis before its own, as A·(1 + t) takes them, then alone, as [cos t, sin t] does, with theirs
+    last; four of the values from single calls, to the bit, say whether that is what is meant.
+    """
+    if not callable(coefficient):
+        one = _at(coefficient, 0.0)
+        return np.broadcast_to(one, (len(times), *one.shape))
+    few = np.linspace(0, len(times) - 1, 4).astype(int)
+    known = _at(coefficient, times[few])
+    whole = (len(times), *known.shape[1:])
+    for given in (times.reshape(-1, *[1] * (known.ndim - 1)), times):
+        try:
+            values = np.asarray(coefficient(given), dtype=float)
+        except Exception:  # whatever a function of one time does with many
+            continue
+        values = np.broadcast_to(values, whole) if values.shape == known.shape[1:] else values
+        values = np.moveaxis(values, -1, 0) if values.shape == (*whole[1:], whole[0]) else values
+        if values.shape == whole and np.array_equal(values[few], known):
+            return values
+    return _at(coefficient, times)
+
+
 def _check_finite(process: Linear, t: float) -> None:
     """Raise ValueError where a coefficient is infinite, or cannot be computed: a law at that time is a limit."""
     try:
@@ -166,19 +200,18 @@ def _transition(process: Linear, s: float, t: float) -> Transition:
         A = _at(process.matrix, u)
         state = y.reshape(d, 2 * d + 1)
         factor, offset, covariance = state[:, :d], state[:, d], state[:, d + 1 :]
-        noise = process.noise_covariance(u)
-        columns = (
-            A @ factor,
-            (A @ offset + _at(process.offset, u))[:, None],
-            A @ covariance + covariance @ A.T + noise,
-        )
-        return np.hstack(columns).ravel()
+        found = np.empty_like(state)
+        found[:, :d] = A @ factor
+        found[:, d] = A @ offset + _at(process.offset, u)
+        found[:, d + 1 :] = A @ covariance + covariance @ A.T + process.noise_covariance(u)
+        return found.ravel()
 
     start = np.hstack((np.eye(d), np.zeros((d, d + 1))))
     unit = _length(process, s, t)
     least = 1e-14 * np.hstack((np.ones((d, d)), np.full((d, 1), unit), np.full((d, d), unit**2)))
     end = start.ravel()
-    for a, b in pieces(breaks(partial(_coefficients, process), s, t) if t > s else [], s, t):
+    read, many = partial(_coefficients, process), partial(_many, process)
+    for a, b in pieces(breaks(read, s, t, many, finer=1) if t > s else [], s, t):
         end = integrated(rate, a, b, end, 1e-12, least.ravel())
     end = end.reshape(start.shape)
     covariance = end[:, d + 1 :]

@@ -12,6 +12,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.densities import Density, Wrapped, cell_means, check_density
 from mfgpde.discretisations import Discretisation, Field, FiniteVolume, coarsened, means_of
+from mfgpde.discretisations.agreed import everywhere, together
 from mfgpde.discretisations.contract import Domain
 from mfgpde.discretisations.finite_volume.walls import Sides
 from mfgpde.equations import Equation, Unknown
@@ -124,10 +125,13 @@ class Start:
         """
         grid = self.discretisation.grid
         means = isinstance(self.discretisation, FiniteVolume)
-        values = self.values if means else np.asarray(self.function(grid.points))
-        rounding = np.abs(values) < 1e-15 * np.abs(values).max(initial=0.0)  # from centres back to means, in far tails
-        if expected is not None or np.any(values):  # what is fed may begin with nothing
-            check_density(np.where(rounding, np.abs(values), values), grid)
+        values = self.values if means else together(grid, lambda: np.asarray(self.function(grid.points)))
+        size = float(np.max(everywhere(grid, float(np.abs(values).max(initial=0.0)))))
+        rounding = np.abs(values) < 1e-15 * size  # from centres back to means, in far tails
+        here = np.where(rounding, np.abs(values), values)
+        known = size == 0 or np.any(here)  # some processes may have cells without mass
+        if expected is not None or size != 0:  # what is fed may begin with nothing
+            together(grid, lambda: check_density(here, grid) if known else None)
         share = wall_share(self.discretisation, self.values) if reaches_infinity(self.discretisation) else 0.0
         off = 0.0 if expected is None else abs(self.mass - expected) / expected
         if share <= largest and off <= LARGEST_LOSS:

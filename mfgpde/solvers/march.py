@@ -17,6 +17,7 @@ from mfgpde.core.errors import NotConverged, Status
 from mfgpde.core.progress import Meter, meter, silent
 from mfgpde.core.time_structure import pieces
 from mfgpde.discretisations import Discretisation, Field, Inviscid, Limited, Semidiscrete, Working
+from mfgpde.discretisations.agreed import together
 from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.integrators.contract import Normed, Replayable, may_be_recorded
@@ -277,8 +278,9 @@ def solve(
     system = discretisation.semidiscretise(equation)
     if isinstance(system, Limited):
         limited(type(system).__name__)
-    check_diffusivity(equation, instants, isinstance(system, Inviscid) and system.inviscid)
-    check_coefficients(equation, discretisation.grid, instants)
+    inviscid = isinstance(system, Inviscid) and system.inviscid
+    together(discretisation.grid, lambda: check_diffusivity(equation, instants, inviscid))
+    together(discretisation.grid, lambda: check_coefficients(equation, discretisation.grid, instants))
     chosen = integrator or system.default_integrator
     function = initial_function(equation, initial, discretisation.grid)
     u = system.start(function)

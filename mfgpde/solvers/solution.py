@@ -16,6 +16,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.errors import Status
 from mfgpde.core.shown import Shown, box
 from mfgpde.discretisations import Celled, Discretisation, Distributed, Field, FiniteVolume
+from mfgpde.discretisations.agreed import together
 from mfgpde.discretisations.finite_volume.interacting_chain import InteractingChain
 from mfgpde.discretisations.finite_volume.jump_rates import pull_along_noise
 from mfgpde.equations import Equation, FokkerPlanck, ForwardKolmogorov, McKeanVlasov
@@ -165,7 +166,8 @@ def cell_peclet(equation: Equation, space: Discretisation, values: Array, t: flo
     if not isinstance(equation, FokkerPlanck):
         return 0.0
     D, whole = float(equation.diffusivity(t)), float(grid.integrate(mass))
-    speed = np.abs(np.asarray(equation.drift(grid.points, t), dtype=float)) * space.widths
+    drift = together(grid, lambda: np.asarray(equation.drift(grid.points, t), dtype=float))
+    speed = np.abs(drift) * space.widths
     largest = max(float(grid.integrate(mass * speed[..., i])) for i in range(speed.shape[-1])) / whole
     return largest / D if D > 0 else np.inf
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.register import opened
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.contract import Semidiscrete
 from mfgpde.discretisations.finite_element import meshes
 from mfgpde.discretisations.finite_element._petsc import MPI
@@ -137,10 +138,12 @@ class FiniteElement:
         return self.order
 
     def _degenerate(self, equation: Kolmogorov) -> bool:
-        """Say whether some direction has no noise, as three points of the mesh and of the run see it."""
+        """Say whether some direction has no noise, as three points of the mesh, on each rank, and of the run see it."""
         x, end = self.grid.points[:: max(1, len(self.grid.points) // 3)], min(equation.horizon, 1.0)
-        values = [np.linalg.eigvalsh(equation.diffusion.diffusion_tensor(x, share * end)) for share in (0.1, 0.5, 0.9)]
-        return bool(np.any(np.array(values)[..., 0] <= NO_NOISE * np.array(values)[..., -1]))
+        tensor, comm = equation.diffusion.diffusion_tensor, self.mesh.comm
+        values = agreed(comm, lambda: [np.linalg.eigvalsh(tensor(x, share * end)) for share in (0.1, 0.5, 0.9)])
+        flat = bool(np.any(np.array(values)[..., 0] <= NO_NOISE * np.array(values)[..., -1]))
+        return any(comm.allgather(flat))
 
     def semidiscretise(self, equation: Equation) -> Semidiscrete:
         """Return the weak form of this equation. Raises TypeError where there is none, or none with such walls."""

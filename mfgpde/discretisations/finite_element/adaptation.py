@@ -15,7 +15,7 @@ from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, multiply, ufl
 from mfgpde.discretisations.finite_element.eigenpairs import STEEPEST, eigenpairs, potential_at, rises
 from mfgpde.discretisations.finite_element.meshes.graded import bisected, fixed, straight
-from mfgpde.discretisations.finite_element.ranks import over_ranks, read_values
+from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks, read_values
 from mfgpde.discretisations.finite_volume.still import Rates
 from mfgpde.equations import FokkerPlanck
 from mfgpde.processes import MarkovGenerator
@@ -81,7 +81,7 @@ def _following(discretisation: Any, generator: MarkovGenerator, max_unknowns: in
 
 def _smooth_weight(space: Any, generator: MarkovGenerator) -> Any:
     """Return e^{−V}/∫e^{−V}, V interpolated, for use in forms; its exponent is centred, so that no V is too high or low."""
-    V = potential_at(generator, space.grid.points)
+    V = agreed(space.comm, lambda: potential_at(generator, space.grid.points))
     least = space.grid.minimum(V)
     mass = float(space.grid.integrate(np.exp(least - V)))
     held = space.interpolated(lambda x: potential_at(generator, x) - least, ())
@@ -218,7 +218,8 @@ def _dual(equation: FokkerPlanck, space: Any, goal: Callable[[Array], Array], va
 
     system = space.semidiscretise(BackwardKolmogorov(equation.drift, equation.diffusivity, time_dependent=False))
     shift = 1 / (DUAL * system.norm(0.0))
-    u = _almost_singular(system, shift)(shift * space.space.project(goal(space.grid.points) - value))
+    wanted = read_values(goal, space.grid.points, "the goal", space.space.comm)
+    u = _almost_singular(system, shift)(shift * space.space.project(wanted - value))
     return Field(space, system.values(u))
 
 

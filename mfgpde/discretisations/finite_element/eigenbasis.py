@@ -17,9 +17,9 @@ from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations.finite_element._petsc import MPI, fem, multiply, ufl
-from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs, stationary_weight
+from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs, potential_at, stationary_weight
 from mfgpde.discretisations.finite_element.locate import interpolation_matrix
-from mfgpde.discretisations.finite_element.ranks import over_ranks
+from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
 from mfgpde.processes import ForwardProcess, MarkovGenerator, clock
 
 KEPT = 8  # sets of points whose places on the mesh are remembered
@@ -102,7 +102,8 @@ class FiniteElementBasis:
         """Return, for each function, which share of |∇φ_n|²_A in L²(π) the expansion misses, shape (p,)."""
         space, (_, weight) = self.discretisation.space, self._sampled
         kept = np.sqrt((self.gram.toarray().reshape(self.count, self.count, -1) ** 2).sum(axis=-1).diagonal())
-        A, found = self.generator.diffusion_tensor(space.grid.points), np.zeros(self.count)
+        A = agreed(space.comm, lambda: self.generator.diffusion_tensor(space.grid.points))
+        found = np.zeros(self.count)
         for n in range(1, self.count):
             slope = space.gradient(space.project(self.pairs.functions[n].values))
             square = np.einsum("ni,nij,nj->n", slope, A, slope)
@@ -177,8 +178,9 @@ class FiniteElementBasis:
         """Return log π and its derivatives: the generator's own up to the first, then differences of order four."""
         d, grid = self.dimension, self.discretisation.space.grid
         V, slope = self.generator.potential, self.generator.gradient
-        lowest = 0.0 if V is None else grid.minimum(np.asarray(V(grid.points), float))
-        mass = float(grid.integrate(np.exp(lowest - V(grid.points)) if V is not None else np.ones(len(grid.points))))
+        high = agreed(grid.comm, lambda: potential_at(self.generator, grid.points))
+        lowest = grid.minimum(high) if V is not None else 0.0
+        mass = float(grid.integrate(np.exp(lowest - high)))
         found = [np.full(len(x), -np.log(mass)) + (0.0 if V is None else lowest - V(x))]
         if V is None:
             return found + [np.zeros((len(x), *[d] * r)) for r in range(1, order + 1)]
@@ -220,15 +222,18 @@ class FiniteElementBasis:
         if self.generator.tensor is not None:
             raise ValueError("a process has scalar noise, the generator a tensor; give the generator as the process")
         x = self.discretisation.space.grid.points
+        agreed(self.discretisation.space.comm, lambda: self._check_moves(process, x))
+        return lambda t: clock(process, t)
+
+    def _check_moves(self, process: ForwardProcess, x: Array) -> None:
         wanted = np.zeros_like(x) if self.generator.gradient is None else -self.generator.gradient(x)
         for t in process.horizon * np.array([0.1, 0.5, 1.0]):
-            away = np.abs(process.drift(x, t) / process.diffusivity(t) - wanted).max()
-            if away > 1e-8 * max(float(np.abs(wanted).max()), 1.0):
+            away = np.abs(process.drift(x, t) / process.diffusivity(t) - wanted).max(initial=0.0)
+            if away > 1e-8 * max(float(np.abs(wanted).max(initial=0.0)), 1.0):
                 raise ValueError(
                     f"{process!r} is not the generator's: at t = {t:g} drift/D is off −∇V by {away:.2g}; "
                     "take MarkovGenerator.of(process)"
                 )
-        return lambda t: clock(process, t)
 
 
 def _differences(f: Callable[[Array], Array], x: Array, h: float) -> Array:

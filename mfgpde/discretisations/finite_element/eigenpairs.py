@@ -125,7 +125,7 @@ def _refined(space: Any, generator: MarkovGenerator, weight: Array, found: Spect
     few = min(int(np.sum(found.values < SMALL * pencil.scale)), MOST)
     if few < 2:
         return found
-    A = generator.diffusion_tensor(space.grid.points)
+    A = agreed(space.comm, lambda: generator.diffusion_tensor(space.grid.points))
     slopes = [space.gradient(u) for u in found.vectors[:, :few].T]
     values = np.stack([space.sample(u) for u in found.vectors[:, :few].T], axis=1)
     measure = space.grid.weights * weight

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.agreed import agreed as agreed
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.finite_element._petsc import MPI as MPI
 
@@ -18,27 +19,6 @@ def over_ranks(comm: Any, value: Any, operation: Any) -> Array:
     everyone = np.empty_like(mine)
     comm.Allreduce(mine, everyone, op=operation)
     return everyone
-
-
-def agreed(comm: Any, work: Callable[[], Any]) -> Any:
-    """Return work(), which may raise on some ranks alone: then every rank raises, so that none waits for the others.
-
-    A rank of its own raises what it met; the others ValueError, or RuntimeError for other kinds, with the same words.
-    """
-    problem, found = None, np.zeros(0)
-    try:
-        found = work()
-    except Exception as complaint:
-        problem = complaint
-    if comm.size == 1 or not comm.allreduce(problem is not None, MPI.LOR):
-        if problem is not None:
-            raise problem
-        return found
-    heard = comm.allgather(None if problem is None else (isinstance(problem, ValueError), str(problem)))
-    if problem is not None:
-        raise problem
-    rank, (value, words) = next((k, said) for k, said in enumerate(heard) if said is not None)
-    raise (ValueError if value else RuntimeError)(f"rank {rank}: {words}")
 
 
 def read_values(function: Callable[[Array], Array], x: Array, what: str, comm: Any) -> Array:
