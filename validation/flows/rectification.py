@@ -219,7 +219,7 @@ def rectified(level, rng, straightness=1.0, after=1.0, costs=None, laws=None, tu
     return Evidence([*findings, *gaussians(turn, after)], series)
 
 
-def gaussians(turn, after):
+def gaussians(turn, after=1.0):
     """Rectify the independent coupling of two Gaussians, a long one and one that is turned: a linear map A from an equation."""
     R = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     start, end, one = np.diag([4.0, 0.05]), R @ np.diag([0.05, 4.0]) @ R.T, np.eye(2)
