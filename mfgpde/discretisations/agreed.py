@@ -15,6 +15,7 @@ def agreed[Found](ranks: Ranks, work: Callable[[], Found]) -> Found:
     Collective, where `work` is not: what waits for other ranks cannot be stopped by them.
 
     >>> from types import SimpleNamespace
+    >>> from mfgpde.discretisations.agreed import agreed
     >>> agreed(SimpleNamespace(rank=0, size=1), lambda: 2 + 2)
     4
     """
