@@ -18,7 +18,6 @@ UNMOVED = {
     "zhang2023/flow-without-kinetic-cost": 2, "zhang2023/gradient-flow-limit": 1, "zhang2023/one-equilibrium": 8,
     "zhang2023/other-lagrangians": 3, "zhang2023/roles-exchanged": 1, "zhang2024/terminal-loss-degenerates": 2,
     "zhang2024/well-posed": 3,
-    "denoising/pointwise-likelihood": 4, "solvers/wasserstein-1d": 1,  # move since, of which the record does not know
 }  # fmt: skip
 """how many findings no coefficient moves: theirs enter others of the claim, and false variants refute these"""
 
