@@ -1,6 +1,7 @@
 """The house stands: ranks, third-party gates, no circle, file size, names, lazy imports."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -143,3 +144,16 @@ def test_every_public_name_resolves():
 
     for name in mfgpde.__all__:
         assert getattr(mfgpde, name) is not None
+
+
+def test_seeds_are_not_written_into_claims():
+    """Random numbers come from the court: no generator of a fixed seed in any shipped claim."""
+    root = Path(__file__).parents[1] / "validation"
+    found = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for path in sorted(root.rglob("*.py"))
+        if path.name[0] != "_"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"default_rng\([\d()]|random\.seed\(|PRNGKey\(\d|seed=\d", line)
+    ]
+    assert found == []

@@ -165,7 +165,6 @@ def _stacked(coefficient: object, times: Array) -> Array:
             values = np.asarray(coefficient(given), dtype=float)
         except Exception:  # whatever a function of one time does with many
             continue
-        values = np.broadcast_to(values, whole) if values.shape == known.shape[1:] else values
         values = np.moveaxis(values, -1, 0) if values.shape == (*whole[1:], whole[0]) else values
         if values.shape == whole and np.array_equal(values[few], known):
             return values

@@ -15,6 +15,11 @@ def stepped(t):
     return 1.0 if t < 0.37 else 2.0
 
 
+def pulsed(t):
+    """At many times it is the number of all of them together, which is right at the few that are compared."""
+    return 2.0 if np.all((t > 0.41) & (t < 0.42)) else 1.0
+
+
 def shared(t):
     """Right at each time, at many wrong: the largest of them decides."""
     return np.array([1.0 + np.max(t), 2.0])
@@ -27,13 +32,25 @@ def shared(t):
         (lambda t: np.array([np.cos(t), 0.3 * np.sin(2 * t)]), 2),
         (lambda t: np.array([[np.exp(-t), t], [0 * t, 2 + t]]), 2),
         (lambda t: 1 + 0.5 * t, 1),
-        (lambda t: TURN, 1),
+        (lambda t: TURN, None),
         (lambda t: np.diag([1 + t, 2.0]), None),
         (lambda t: np.array([1 + t, 2.0]), None),
         (stepped, None),
+        (pulsed, None),
         (shared, None),
     ],
-    ids=["factor", "entries", "matrix of entries", "number", "still", "one number", "uneven", "branch", "shared"],
+    ids=[
+        "factor",
+        "entries",
+        "matrix of entries",
+        "number",
+        "still",
+        "one number",
+        "uneven",
+        "branch",
+        "pulse",
+        "shared",
+    ],
 )
 def test_many_times_give_what_each_gives(coefficient, calls):
     asked = []

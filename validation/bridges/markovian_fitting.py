@@ -6,10 +6,14 @@ Three ways: Gaussians on the line, rounds in closed form; Gaussian mixtures on t
 against bridges that are known exactly; mixtures on grids in discrete time, rounds by finite sums against Sinkhorn's bridge.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal
+from mfgpde.verify import Claim, Evidence, Level, Series, at_most, equal, load_module
+
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -100,20 +104,6 @@ class OneGaussian:
         away = pairs.means - mean
         spread = np.einsum("k,kij->ij", pairs.weights, pairs.covariances + away[:, :, None] * away[:, None, :])
         self.bridges = mfg.processes.BridgeMixture(mfg.gaussian(mean, spread), process.scale)
-
-
-KEPT = {}
-"""by function, draws and arguments: a factor of a divergence computes none again"""
-
-
-def once(what, rng, *arguments):
-    """Return what a function makes of a generator and arguments, and leave the generator as the function did."""
-    key = what.__name__, str(rng.bit_generator.state), *arguments
-    if key not in KEPT:
-        found = what(rng, *arguments)
-        KEPT[key] = found, rng.bit_generator.state
-    found, rng.bit_generator.state = KEPT[key]
-    return found
 
 
 def by_girsanov(rng, d, noise, linear):

@@ -114,11 +114,11 @@ def lattice(end, h):
 
 
 @claim.measure
-def parts(level, factor=2.0, swapped=False, divergence=1.0):
+def parts(level, swapped=False, divergence=1.0):
     """Compare both sides for every network; `swapped` gives each the divergence of what the next one of the zoo predicts.
 
-    Both sides have E|s_θ|² and E|∇log p|²: their difference is the factor times E∇·s_θ, and 2∫s_θ·∇p. `divergence` is a
-    weight of E∇·s_θ.
+    Both sides have E|s_θ|² and E|∇log p|²: their difference is 2E∇·s_θ, times
+    `divergence`, and 2∫s_θ·∇p.
     """
     zoo = load_module(Path(__file__).parents[1] / "networks" / "_zoo.py")
     findings, series, zero = [], [], mfg.exact(0.0, "the claim")
@@ -130,9 +130,7 @@ def parts(level, factor=2.0, swapped=False, divergence=1.0):
                 spread = integrals(zoo, schedule, _next(zoo, predicts), share)[1] if swapped else own
                 # δ: a share of the misfit, for which a sum over cells is enough
                 name = f"{schedule}, {predicts}, {share:g} T: right − misfit"
-                findings.append(
-                    equal(name, divergence * factor * spread + 2 * product, zero, resolution=DELTA * misfit)
-                )
+                findings.append(equal(name, 2 * divergence * spread + 2 * product, zero, resolution=DELTA * misfit))
                 if share == SHARES[0]:
                     misfits.append(misfit)
         series.append(Series(schedule, "prediction", list(range(len(misfits))), "misfit", misfits))
@@ -146,7 +144,7 @@ def _next(zoo, predicts):
 
 @claim.control("the divergence once in place of twice")
 def once(level):
-    return parts(level, factor=1.0)
+    return parts(level, divergence=0.5)
 
 
 @claim.control("each network's values with the divergence of the next one's")

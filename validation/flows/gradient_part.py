@@ -4,11 +4,15 @@ u = J(∇χ + χ∇log p_t), J a quarter turn, has ∇·(p_t u) = 0: the SDE wit
 KL(p₀‖q₀) ≤ ∫D E|Πa|² with Π the projection on gradients in L²(p_t): the score-matching loss bounds less sharply.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import mfgpde as mfg
 from mfgpde.transport import gradient_part
-from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal
+from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal, load_module
+
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -108,18 +112,6 @@ def least(data, turning):
         return 2 * turning**2 * chi**2 / square
 
     return mfg.solvers.certified_integral(integrand, 0.0, PROCESS.horizon)
-
-
-KEPT = {}
-"""by function, data and arguments: a changed coefficient does not solve again"""
-
-
-def once(what, data, *arguments):
-    """Return what a function makes of data and arguments."""
-    key = what.__name__, data.means.tobytes(), data.covariances.tobytes(), *arguments
-    if key not in KEPT:
-        KEPT[key] = what(data, *arguments)
-    return KEPT[key]
 
 
 def solved(data, turning, pushing, flat, weighted, cells, half_width):

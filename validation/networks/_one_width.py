@@ -100,9 +100,8 @@ def expectation(frame, terms, t):
         rest = np.minimum(rest, left)
     edge = 4 * (1 + REACH) ** 2 * np.exp(-0.5 * REACH**2)  # of (1 + z)² N(z), summed beyond on both sides
     beyond = edge * _largest(frame, terms(t), tau, 1 / tau, shift / tau, (0.0, 0.0), 1 / np.sqrt(tau))
-    off_nodes = (
-        4 * ULP * REACH * frame.law.far / np.sqrt(tau)
-    )  # a node is known to 4 ulp of μ/τ: as much of a blob's exponent
+    # a node is known to 4 ulp of μ/τ, and so is a blob's exponent
+    off_nodes = 4 * ULP * REACH * frame.law.far / np.sqrt(tau)
     return values.sum(axis=1), rest + beyond + (ROUNDINGS + off_nodes) * np.abs(values).sum(axis=1)
 
 

@@ -6,6 +6,7 @@ they halve the steps.
 """
 
 from functools import cache
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,9 @@ import numpy as np
 
 import mfgpde as mfg
 from mfgpde.scores.files import forward
-from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal
+from mfgpde.verify import Claim, Evidence, Level, Series, at_least, at_most, equal, load_module
+
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -49,19 +52,6 @@ class Slowed(mfg.scores.HermiteBasis):
 def slowed(degree, decay):
     found = Slowed(2, degree)
     object.__setattr__(found, "decay", decay)
-    return found
-
-
-DRAWN = {}
-"""what was drawn, and the generator's state thereafter, by its state before: controls and coefficients ask for the same"""
-
-
-def once(rng, make, *arguments):
-    """Return what `make(*arguments, rng)` returned the first time from this state of the generator, and leave it as then."""
-    key = make.__name__, *arguments, str(rng.bit_generator.state)
-    if key not in DRAWN:
-        DRAWN[key] = make(*arguments, rng), rng.bit_generator.state
-    found, rng.bit_generator.state = DRAWN[key]
     return found
 
 
@@ -112,7 +102,7 @@ def slopes_in_noise(level, rng, loud=1.0, copies=False, rise=1.0, closed=1.0):
     times = TIMES
     copied, informed = np.array([1.0, loud, 0.0]), np.array([0.0, 0.0, 1.0])
     weights = np.stack((copied, copied if copies else closed * informed + (1 - closed) * copied))
-    variances = np.einsum("wk,btkl,wl->wbt", weights, once(rng, spreads, level), weights)
+    variances = np.einsum("wk,btkl,wl->wbt", weights, once(spreads, level, rng), weights)
     v = np.array([float(PROCESS.variance(t)) for t in times])
     findings = []
     for name, values, rate, delta in zip(
@@ -159,7 +149,7 @@ def estimators(level, rng, loud=1.0, copies=False, rise=1.0, closed=1.0):
     """Return a finding and series on the estimators' scatter over data sets, over n, at one small time."""
     del rise  # of slopes
     found, sizes = {}, SIZES
-    for n, (informed, still, noisy) in once(rng, fitted, level).items():
+    for n, (informed, still, noisy) in once(fitted, level, rng).items():
         denoising = still + loud * noisy
         ours = denoising if copies else closed * informed + (1 - closed) * denoising
         found[n] = [spread(values) for values in (ours, denoising)], [_halves(values) for values in (ours, denoising)]
@@ -257,7 +247,7 @@ def batches(level, decay, steps, rng):
 
 def _gradient(level, rng, decay, size, steps):
     """Return the square of the mean's shift over the mean's, and the log of the variances' ratio, after so many steps."""
-    plain, controlled = once(rng, batches, level, decay, steps)
+    plain, controlled = once(batches, level, decay, steps, rng)
     controlled = size * controlled
     # |E g′ − E g|² without bias: products of differences from batches that are independent
     shifts = np.stack([block.mean(axis=0) for block in np.array_split(controlled - plain, 32)])
@@ -305,7 +295,7 @@ def training(level, rng, moved=0.0, saving=1, size=1.0):
 
     `moved` is by how much the base's samples are moved, `saving` divides the steps with a control: false variants, of fewer pairs.
     """
-    half_steps, controlled = (np.log(size) + np.array(logs) for logs in once(rng, trainings, level, moved, saving))
+    half_steps, controlled = (np.log(size) + np.array(logs) for logs in once(trainings, level, moved, saving, rng))
     if not half_steps.size:
         return []
     as_good = mfg.exact(0.0, "as good")

@@ -4,10 +4,14 @@ Some tens and some hundreds of points of four blobs; samples of the reverse SDE 
 from the truth as the empirical measure. The score of the true law, by the same code, does neither.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, at_most, equal
+from mfgpde.verify import Claim, Evidence, Level, at_most, equal, load_module
+
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -42,23 +46,14 @@ def generated(score, count, rng, steps):
     return x
 
 
-KEPT = {}
-"""what was drawn, and the generator's state thereafter, by its state before: a coefficient asks for the same"""
-
-
 def clouds(level, n, rng, of_truth, moved):
     """Return samples, training points and fresh ones, and W₂ to the last of the samples, of half of them and of the training points."""
-    key = level, n, of_truth, moved, str(rng.bit_generator.state)
-    if key not in KEPT:
-        count, steps = Level(level).pick((600, 100), (2000, 240), (5000, 400))
-        training, fresh = DATA.sample(n, rng), DATA.sample(4000, rng)
-        law = DATA if of_truth else mfg.GaussianMixture(np.full(n, 1 / n), training + moved, np.full(n, 1e-10))
-        samples = generated(mfg.ExactScore(PROCESS, law), count, rng, steps)
-        compared = (samples, samples[: count // 2], training)
-        distances = [mfg.transport.wasserstein_points(cloud, fresh[:2000]) for cloud in compared]
-        KEPT[key] = (samples, training, fresh, distances), rng.bit_generator.state
-    found, rng.bit_generator.state = KEPT[key]
-    return found
+    count, steps = Level(level).pick((600, 100), (2000, 240), (5000, 400))
+    training, fresh = DATA.sample(n, rng), DATA.sample(4000, rng)
+    law = DATA if of_truth else mfg.GaussianMixture(np.full(n, 1 / n), training + moved, np.full(n, 1e-10))
+    samples = generated(mfg.ExactScore(PROCESS, law), count, rng, steps)
+    compared = (samples, samples[: count // 2], training)
+    return samples, training, fresh, [mfg.transport.wasserstein_points(cloud, fresh[:2000]) for cloud in compared]
 
 
 def scaled(distance, x, y, scale):
@@ -75,7 +70,7 @@ def memorises(level, rng, of_truth=False, moved=0.0, scale=1.0):
     """
     findings = []
     for n in Level(level).pick((20, 200), (40, 400), (50, 1000)):
-        samples, training, fresh, (whole, half, known) = clouds(level, n, rng, of_truth, moved)
+        samples, training, fresh, (whole, half, known) = once(clouds, level, n, rng, of_truth, moved)
         count = len(samples)
         if scale != 1:
             whole, half = (

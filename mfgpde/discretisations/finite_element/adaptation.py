@@ -11,11 +11,12 @@ import numpy as np
 from scipy import sparse
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, multiply, ufl
 from mfgpde.discretisations.finite_element.eigenpairs import STEEPEST, eigenpairs, potential_at, rises
 from mfgpde.discretisations.finite_element.meshes.graded import bisected, fixed, straight
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks, read_values
+from mfgpde.discretisations.finite_element.ranks import over_ranks, read_values
 from mfgpde.discretisations.finite_volume.still import Rates
 from mfgpde.equations import FokkerPlanck
 from mfgpde.processes import MarkovGenerator

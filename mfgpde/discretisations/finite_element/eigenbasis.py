@@ -16,10 +16,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.finite_element._petsc import MPI, fem, multiply, ufl
 from mfgpde.discretisations.finite_element.eigenpairs import Eigenpairs, eigenpairs, potential_at, stationary_weight
 from mfgpde.discretisations.finite_element.locate import interpolation_matrix
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks
 from mfgpde.processes import ForwardProcess, MarkovGenerator, clock
 
 KEPT = 8  # sets of points whose places on the mesh are remembered

@@ -13,9 +13,10 @@ import numpy as np
 from scipy.linalg import eigh
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import MPI, PETSc, fem, multiply, ufl
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks
 from mfgpde.discretisations.finite_element.spectrum import Pencil, Spectrum, lowest
 from mfgpde.processes import MarkovGenerator
 

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, multiply, petsc_forms, ufl
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks, read_values
+from mfgpde.discretisations.finite_element.ranks import over_ranks, read_values
 from mfgpde.discretisations.finite_element.space import LagrangeSpace
 from mfgpde.equations import ViscousHamiltonJacobi
 from mfgpde.integrators import TRBDF2, Integrator

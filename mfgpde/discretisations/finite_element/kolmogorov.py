@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.checks import check_tensor, checked
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, mesh, multiply, petsc_forms, ufl
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks
 from mfgpde.discretisations.finite_element.sides import ElementSides, Part
 from mfgpde.discretisations.finite_element.space import summing
 from mfgpde.discretisations.finite_element.transport import Linear, TransportSystem

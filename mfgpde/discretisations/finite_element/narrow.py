@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.finite_element._petsc import MPI, basix
 from mfgpde.discretisations.finite_element.locate import geometry_element
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks
 
 Function = Callable[[Array], Array]
 Cells = NDArray[np.int32]

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.field import Field
 from mfgpde.discretisations.finite_element._petsc import MPI, multiply
 from mfgpde.discretisations.finite_element.kolmogorov import KolmogorovSystem
 from mfgpde.discretisations.finite_element.pinned import Pinned
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks
 from mfgpde.discretisations.finite_element.sides import ElementSides
 from mfgpde.discretisations.finite_volume.walls import Held
 from mfgpde.equations import FeynmanKac, ForwardKolmogorov

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.discretisations.agreed import agreed as agreed
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.checks import checked
 from mfgpde.discretisations.finite_element._petsc import MPI as MPI
 

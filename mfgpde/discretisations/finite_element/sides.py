@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfgpde.core.arrays import Array
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.finite_element._petsc import MPI, fem, mesh
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks
 from mfgpde.discretisations.finite_volume.walls import NAMES, Held, Inflow, Wall
 
 PLAIN = ("far", "reflecting", "absorbing")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.finite_element._petsc import (
     MPI,
     Array,
@@ -21,7 +22,7 @@ from mfgpde.discretisations.finite_element._petsc import (
     ufl,
 )
 from mfgpde.discretisations.finite_element.locate import interpolation_matrix
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks
+from mfgpde.discretisations.finite_element.ranks import over_ranks
 
 
 class MeshPoints:

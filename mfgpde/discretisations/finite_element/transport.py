@@ -18,9 +18,10 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.recent import Recent
+from mfgpde.discretisations.agreed import agreed
 from mfgpde.discretisations.finite_element._petsc import MPI, Factorised, PETSc, fem, fetch, multiply, petsc_forms, ufl
 from mfgpde.discretisations.finite_element.narrow import narrow_load
-from mfgpde.discretisations.finite_element.ranks import agreed, over_ranks, read_drift, read_values
+from mfgpde.discretisations.finite_element.ranks import over_ranks, read_drift, read_values
 from mfgpde.discretisations.finite_element.space import LagrangeSpace
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, Unknown
 from mfgpde.integrators import TRBDF2, Integrator
