@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from mfgpde.calibration import drawn
 from mfgpde.calibration.contract import Case
@@ -21,7 +22,7 @@ POINTS = 32
 
 
 class Residuals:
-    """∫|p_h − p| of volumes and expansions under a random process, forwards and back, and E cos kx by it."""
+    """∫|p_h − p| of volumes and expansions under a random process, forwards and back, and E cos kx and P(x > c) by it."""
 
     covers = (
         "solvers.error_bound",
@@ -60,6 +61,10 @@ class Residuals:
             return np.cos(k * x[..., 0])
 
         yield Case(f"E cos, {what}", bound.mean(wave, 1.0), drawn.wave_mean(end, k), 1e-9)
+        c = float(rng.normal())
+        share = bound.mean(lambda x: np.where(x[..., 0] > c, 1.0, 0.0), 1.0)
+        above = norm.sf(c, end.means[:, 0], np.sqrt(end.covariances[:, 0, 0]))
+        yield Case(f"P(x > {c:.3g}), {what}", share, float(end.weights @ above), 1e-9)
         if np.isfinite(bound.moment):
             square = float(end.weights @ (np.sum(end.means**2, axis=1) + end.covariances[:, 0, 0]))
             yield Case(f"E|x|², {what}", bound.mean(lambda x: x[..., 0] ** 2, 0.0, growth=1.0), square, 1e-9 * square)

@@ -101,8 +101,12 @@ def gauss(dimension: int, nodes: int) -> tuple[Array, Array]:
 
     Stroud's conical product (1971).
     """
-    at, weight = np.polynomial.legendre.leggauss(nodes)
-    at, weight = 0.5 * (at + 1), 0.5 * weight
+    return conical(dimension, np.polynomial.legendre.leggauss(nodes))
+
+
+def conical(dimension: int, rule: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return the points and weights on the unit simplex that a rule on [−1, 1] makes."""
+    at, weight = 0.5 * (rule[0] + 1), 0.5 * rule[1]
     if dimension == 1:
         return at[:, None], weight
     x, y = np.meshgrid(at, at, indexing="ij")

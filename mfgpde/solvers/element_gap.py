@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from mfgpde.core.arrays import Array, require_host_memory
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import FiniteVolume
-from mfgpde.discretisations.simplices import Simplices, gauss
+from mfgpde.discretisations.simplices import Simplices, conical, gauss
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.bounded_residual import Sizes, common, panels_of, points_of, trigonometric
+from mfgpde.solvers.enclosed import Boxes
 from mfgpde.solvers.hermite import largest_between
+from mfgpde.solvers.means_of import Cells, Rule, Sampled
 from mfgpde.solvers.reconstruction import (
     DEGREE,
     FALL,
@@ -111,6 +113,21 @@ class ElementField:
         at, weights = gauss(self.grid.dimension, nodes)
         values = np.asarray(f(self.pieces.points(at))) * self.pieces.values(at)
         return float(np.sum(self._jacobians[:, None] * weights * values))
+
+    def sampled(self, f: Callable[[Array], Array], rule: Rule) -> Sampled:
+        """Return f and u at the points of a rule on every cell; on triangles its conical product."""
+        at, weights = conical(self.grid.dimension, rule)
+        x, u = self.pieces.points(at), self.pieces.values(at)
+        return Sampled(
+            np.broadcast_to(np.asarray(f(x), dtype=float), u.shape), u, self._jacobians[:, None] * weights, x
+        )
+
+    def cells(self) -> Cells:
+        """Return the cells of a line; NotEnclosed for triangles."""
+        if self.grid.dimension > 1:
+            raise NotEnclosed("cells are triangles")
+        ends = self.pieces.corners[:, :, 0]
+        return Cells(Boxes((ends.min(axis=1),), (ends.max(axis=1),)), np.asarray(self.pieces.measures), 0.0)
 
     @property
     def negative(self) -> float:

@@ -28,6 +28,7 @@ from mfgpde.solvers.enclosed import equal_spans
 from mfgpde.solvers.exit_probability import exit_bound
 from mfgpde.solvers.first_solve import FirstField, gridded
 from mfgpde.solvers.hermite import InTime, interpolated, spans
+from mfgpde.solvers.means_of import mean_of
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
 from mfgpde.solvers.second_solve import ENOUGH, Second, Tried, behind_walls, candidates, enough, has_kernel, process_of
@@ -133,10 +134,11 @@ class ErrorBound:
     ) -> Estimate:
         """Return ∫f p as an estimate, from f, or its mean in p_h, where |f| ≤ largest + slope |x| + growth |x|².
 
-        The mean is by FINE Gauss points a cell, fewer in more dimensions: sums over cells owe more than a bound of order
-        four. What half of the points change is in the bar, which holds for functions that are smooth within cells.
+        The mean is by Gauss points on cells: sums over cells owe more than a bound of order four. What they miss is in the
+        bar (`means_of`), a bound where f is a formula of arithmetic, powers, exp, log, sin, cos and tanh, on lines and
+        grids in the plane. Of other functions, that may jump or have kinks, the kind is EXTRAPOLATED.
         ValueError for a function where the solution is not known, and for one that grows where no bound on the second
-        moment is.
+        moment is, and for one that is larger at some point than is said.
 
         >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1))
         >>> law = mfg.solve(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), space, mfg.gaussian(1.0, 1.0), (0.0, 1.0))
@@ -147,15 +149,22 @@ class ErrorBound:
         if (growth or slope) and not np.isfinite(self.moment):
             raise ValueError(UNKNOWN)
         owed = (growth * self.moment if growth else 0.0) + (slope * self.first_moment if slope else 0.0)
+        kind, how = self.kind, f"{largest:.3g} × {self._how}"
         if callable(f):
             if self.field is None:
                 raise ValueError("the solution of this bound is not known; give the mean instead of a function")
-            points = FINE if self.field.dimension == 1 else 4
-            value, half = (self.field.integral(f, n) for n in (points, points // 2))
-            owed += abs(value - half)
+
+            def most(x: Array) -> Array:
+                square = np.sum(x**2, axis=-1)
+                return largest + slope * np.sqrt(square) + growth * square
+
+            value, missed, sampled = mean_of(self.field, f, most)
+            owed += missed
+            if sampled:
+                kind, how = min(kind, Kind.EXTRAPOLATED), f"{how}, points of a function known by its values"
         else:
             value = float(f)
-        return Estimate(value, largest * self.value + owed, self.kind, f"{largest:.3g} × {self._how}")
+        return Estimate(value, largest * self.value + owed, kind, how)
 
 
 def error_bound(

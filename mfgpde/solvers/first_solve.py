@@ -10,12 +10,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from mfgpde.core.arrays import Array
-from mfgpde.discretisations import Field, FiniteVolume
+from mfgpde.core.taylor import NotEnclosed
+from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.discretisations.simplices import Piecewise
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.solvers.bounded_residual import bounded_gap
 from mfgpde.solvers.element_gap import ElementField
-from mfgpde.solvers.reconstruction import Panels, Reconstruction
+from mfgpde.solvers.enclosed import Boxes
+from mfgpde.solvers.means_of import Cells, Rule, Sampled, waves_left
+from mfgpde.solvers.reconstruction import Panels, Reconstruction, coefficients, outer
 from mfgpde.solvers.solved import Solved
 
 
@@ -45,6 +48,14 @@ class FirstField(Protocol):
 
     def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
         """Return ∫f u by Gauss points."""
+        ...
+
+    def sampled(self, f: Callable[[Array], Array], rule: Rule) -> Sampled:
+        """Return f and u at the points of a rule on every cell."""
+        ...
+
+    def cells(self) -> Cells:
+        """Return where u is smooth; NotEnclosed where that is not in boxes, or points are too few for a bound."""
         ...
 
     @property
@@ -88,6 +99,35 @@ class GridField:
     def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
         """As in `FirstField`."""
         return Reconstruction.of(self.space, nodes, 0).integral(f, self.u)
+
+    def sampled(self, f: Callable[[Array], Array], rule: Rule) -> Sampled:
+        """As in `FirstField`."""
+        (x, w), d, grid = rule, self.dimension, self.space.grid
+        nodes, half = len(x), [0.5 * np.diff(edges)[:, None] for edges in grid.edges]
+        places = tuple((0.5 * (e[1:] + e[:-1])[:, None] + h * x).ravel() for e, h in zip(grid.edges, half, strict=True))
+        weights = outer([(h * w).ravel() for h in half])
+        starts = tuple(nodes * np.arange(n) for n in grid.cells)
+        at = Reconstruction(self.space, 0, True, places, weights, starts)
+
+        def by_cells(values: Array, parts: int = 1) -> Array:
+            split = values.reshape(*(n for cells in grid.cells for n in (cells, nodes)), parts)
+            return split.transpose(*range(0, 2 * d, 2), *range(1, 2 * d, 2), 2 * d).reshape(-1, nodes**d, parts)
+
+        of = np.broadcast_to(np.asarray(f(at.points), dtype=float), at.weights.shape)
+        values, u, weight = (by_cells(one)[..., 0] for one in (of, at.value(self.u), weights))
+        return Sampled(values, u, weight, by_cells(at.points, d))
+
+    def cells(self) -> Cells:
+        """As in `FirstField`."""
+        grid = self.space.grid
+        if grid.dimension > 2:
+            raise NotEnclosed("points are too few in space")
+        boxes = Boxes(tuple(e[:-1] for e in grid.edges), tuple(e[1:] for e in grid.edges))
+        left = 0.0
+        if isinstance(self.space, Spectral):
+            sizes, waves = coefficients(self.space, self.u[None])
+            left = waves_left(sizes, waves, grid.spacing)
+        return Cells(boxes, outer([np.diff(e) for e in grid.edges]).ravel(), left)
 
     @property
     def negative(self) -> float:
