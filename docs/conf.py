@@ -79,8 +79,8 @@ def verdicts() -> str:
         "# Verdicts",
         "",
         "The stored run, topic by topic. *Holds to*: the tightest finding beside δ, the smallest violation anyone would care "
-        "about. *Notices*: the smallest relative change of a coefficient that would have been refuted. *Seen to fail*: "
-        "findings that a false variant refuted. `mfgpde validate ID` decides one again.",
+        "about. *Notices*: the smallest relative change of a coefficient that would have been refuted (≈: to first order). "
+        "*Seen to fail*: findings that a false variant refuted. `mfgpde validate ID` decides one again.",
         "",
     ]
     topic = ""
@@ -99,7 +99,8 @@ def verdicts() -> str:
 
 def _verdict(found) -> tuple[str, str, str, str]:
     seen, count = table.seen_of(found)
-    return found["outcome"], markdown(found["reason"]), table.notices(found["detects"]), f"{seen} of {count}"
+    noticed = table.notices(found["detects"], found.get("reach"))
+    return found["outcome"], markdown(found["reason"]), noticed, f"{seen} of {count}"
 
 
 def public() -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import escape
 
-from mfgpde.report.table import notices, percent
+from mfgpde.report.table import noticed, notices
 
 COLOURS = {"holds": "#2e7d32", "undecided": "#b26a00", "refuted": "#c62828", "broken": "#8e24aa"}
 SPECIAL = {
@@ -19,7 +19,7 @@ SPECIAL = {
     "≤": r"$\le$", "≥": r"$\ge$", "±": r"$\pm$", "×": r"$\times$", "δ": r"$\delta$", "∞": r"$\infty$", "−": r"$-$",
     "κ": r"$\kappa$", "β": r"$\beta$", "ε": r"$\varepsilon$", "φ": r"$\varphi$", "∇": r"$\nabla$", "∂": r"$\partial$",
     "₁": r"$_1$", "₂": r"$_2$", "²": r"$^2$", "“": "``", "”": "''", "–": "--",
-    "∫": r"$\int$", "‖": r"$\|$", "σ": r"$\sigma$",
+    "≈": r"$\approx$", "∫": r"$\int$", "‖": r"$\|$", "σ": r"$\sigma$",
 }  # fmt: skip
 
 
@@ -29,15 +29,16 @@ def plain(claim: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     return (
         f"{claim['id']} {claim['outcome']}: {claim['reason']}\n"
         f"{len(claim['findings'])} finding(s), {controls} of {len(claim['controls'])} false variant(s) refuted, "
-        f"would notice: {notices(claim['detects'])}\n{_origin(run)}"
+        f"would notice: {notices(claim['detects'], claim.get('reach'))}\n{_origin(run)}"
     )
 
 
 def latex(claim: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """Return a verdict as a sentence of LaTeX, with the statement as it was written."""
     controls = sum(one["outcome"] == "refuted" for one in claim["controls"])
-    noticed = ", ".join(f"{name.replace('_', ' ')} by {percent(x)}" for name, x in claim["detects"].items())
-    sharp = f" A change of {_escaped(noticed)} would have refuted it." if noticed else ""
+    changes = noticed(claim["detects"], claim.get("reach"))
+    told = ", ".join(f"{name.replace('_', ' ')} by {x}" for name, x in changes.items())
+    sharp = f" A change of {_escaped(told)} would have refuted it." if told else ""
     return (
         f"% {claim['id']}, {_origin(run)}\n"
         f"The statement $\\displaystyle {claim['statement']}$ ({_escaped(claim['source'])}; {claim['standing']}) "

@@ -36,7 +36,13 @@ def verdict_table(run: Mapping[str, Any]) -> Table:
         verdict = Text(f"{MARKS[outcome]} {outcome}", style=COLOURS[outcome])
         refuted = sum(control["outcome"] == "refuted" for control in claim["controls"])
         seen, count = seen_of(claim)
-        row = (claim["id"], verdict, _told(claim), margin(claim["margin"]), notices(claim["detects"]))
+        row = (
+            claim["id"],
+            verdict,
+            _told(claim),
+            margin(claim["margin"]),
+            notices(claim["detects"], claim.get("reach")),
+        )
         fails = Text(f"{seen}/{count}" if count else "–", style="" if seen == count else "yellow")
         table.add_row(*row, f"{refuted}/{len(claim['controls'])}", fails, f"{claim['seconds']:.1f}")
     return table
@@ -314,10 +320,33 @@ def sharpness(claim: Mapping[str, Any]) -> str:
     return f"{digits(share, 3)} %" if share >= 0.01 else f"{share:.0e} %"
 
 
-def notices(detects: Mapping[str, float | None]) -> str:
-    """Return what a claim would notice, as in “diffusivity 0.3 %”."""
-    parts = [f"{name.replace('_', ' ')} {percent(value)}" for name, value in detects.items()]
-    return ", ".join(parts) or "–"
+def notices(detects: Mapping[str, float | None], reach: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """Return what a claim would notice, as in “diffusivity +0.3 %, drift ≈ −1 %”: measured, and to first order.
+
+    An older record has no signs: its changes are of first order.
+
+    >>> from mfgpde.report.table import notices
+    >>> found = {"diffusivity": 0.003, "drift": 0.01, "noise": None}
+    >>> ways = {"diffusivity": (1, True), "drift": (-1, False), "noise": (0, False)}
+    >>> notices(found, {name: {"sign": sign, "measured": seen} for name, (sign, seen) in ways.items()})
+    'diffusivity +0.3 %, drift ≈ −1 %, noise not at all'
+    >>> notices(found)
+    'diffusivity 0.3 %, drift 1 %, noise not at all'
+    """
+    return ", ".join(f"{name.replace('_', ' ')} {x}" for name, x in noticed(detects, reach).items()) or "–"
+
+
+def noticed(
+    detects: Mapping[str, float | None], reach: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, str]:
+    """Return the change of each coefficient that would be noticed, in words."""
+    found: dict[str, str] = {}
+    for name, value in detects.items():
+        way = (reach or {}).get(name)
+        found[name] = words = percent(value)
+        if way is not None and words[0].isdigit():
+            found[name] = f"{'' if way['measured'] else '≈ '}{'−' if way['sign'] < 0 else '+'}{words}"
+    return found
 
 
 def percent(value: float | None) -> str:

@@ -36,11 +36,22 @@ class FindingForm(TypedDict):
     because: NotRequired[str]
 
 
+class ReachForm(TypedDict):
+    """On which side of 1 a coefficient is off by what is noticed, 1 or −1 (0: neither), and whether that was measured."""
+
+    sign: int
+    measured: bool
+
+
 class JudgedForm(FindingForm):
-    """A finding of a claim, with the variants that refuted it and the changes of coefficients that it would notice."""
+    """A finding of a claim, with the variants that refuted it and the changes of coefficients that it would notice.
+
+    Records made earlier lack `reach`: their changes are of first order.
+    """
 
     refuted_by: list[str]
     detects: dict[str, float]
+    reach: NotRequired[dict[str, ReachForm]]
     spread: NotRequired[list[float]]
 
 
@@ -81,6 +92,7 @@ class VerdictForm(TypedDict):
     outcome: str
     margin: float | None
     detects: dict[str, float]
+    reach: NotRequired[dict[str, ReachForm]]
     reason: str
     trace: NotRequired[str]
 

@@ -122,9 +122,12 @@ def smallest_changes(evidence: Evidence, changed: Evidence, step: float) -> dict
             f"a measure must give the same findings whatever its coefficients: {len(evidence.findings)} at their true "
             f"values, {len(changed.findings)} nearby, or other labels"
         )
-    reach: dict[str, float] = {}
-    for before, after in zip(evidence.findings, changed.findings, strict=True):
-        slope = 0.0 if before.infinite or after.infinite else abs(after.difference - before.difference) / step
-        room = before.resolution + before.bar - before.excess
-        reach[before.label] = max(room, 0.0) / slope if slope > 0 else math.inf
-    return reach
+    pairs = zip(evidence.findings, changed.findings, strict=True)
+    return {before.label: first_order(before, after, step) for before, after in pairs}
+
+
+def first_order(before: Finding, after: Finding, step: float) -> float:
+    """Return that change of one finding."""
+    slope = 0.0 if before.infinite or after.infinite else abs(after.difference - before.difference) / step
+    room = before.resolution + before.bar - before.excess
+    return max(room, 0.0) / slope if slope > 0 else math.inf

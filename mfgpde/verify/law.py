@@ -97,13 +97,18 @@ def _outcome(claim: ClaimForm, name: str) -> str:
 def _powers(
     label: str, before: ClaimForm | JudgedForm, after: ClaimForm | JudgedForm
 ) -> Iterator[tuple[str, str, bool]]:
-    """Say which changes of coefficients are noticed later than before, or no longer."""
-    now = after.get("detects", {})
+    """Say which changes of coefficients are noticed later than before, or no longer.
+
+    Of numbers found in two ways, measured and to first order, the greater one is none that was loosened.
+    """
+    now, ways = after.get("detects", {}), [one.get("reach", {}) for one in (before, after)]
     for name, change in before.get("detects", {}).items():
         if name not in now:
             yield label, f"what it would notice of {name} is no longer found", True
         elif _number(now[name]) > GREW * _number(change):
-            yield label, f"would notice {name} off by {_told(change)}, now only by {_told(now[name])}", True
+            was, is_ = (name in way and way[name]["measured"] for way in ways)
+            told = f"would notice {name} off by {_told(change)}, now only by {_told(now[name])}"
+            yield label, told if was == is_ else f"{told}, {'to first order' if was else 'measured'}", was == is_
 
 
 def _findings(before: JudgedForm, after: JudgedForm) -> Iterator[tuple[str, str, bool]]:

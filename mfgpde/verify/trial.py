@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mfgpde.core.optional import explained
 from mfgpde.verify import discover, record
 from mfgpde.verify.claim import Claim, Evidence, Level, Series, Standing
 from mfgpde.verify.finding import Outcome
-from mfgpde.verify.forms import ClaimForm, ControlForm, Listed, SeriesForm, TriedForm, VerdictForm
+from mfgpde.verify.forms import ClaimForm, ControlForm, Listed, ReachForm, SeriesForm, TriedForm, VerdictForm
 from mfgpde.verify.judge import SEVERITY, judge, reason, refuters
 from mfgpde.verify.power import power
+from mfgpde.verify.reach import Reach
 
 WORST = {**{outcome.value: rank for outcome, rank in SEVERITY.items()}, "skipped": 3, "broken": 4}
 
@@ -114,19 +115,33 @@ def _tried(claim: Claim, level: Level, seed: int, case: str, strict: bool) -> Tr
     seen = refuters(evidence, {**controls, **strength.variants})
     asked = strict or claim.standing == Standing.THEOREM
     unseen = [label for label, names in seen.items() if not names] if asked else ()
-    verdict = judge(evidence, controls, strength.detects, unseen)
+    verdict = judge(evidence, controls, _changes(strength.reaches), unseen)
     return {
         "outcome": verdict.outcome.value,
         "margin": verdict.margin,
         "detects": dict(verdict.detects),
+        "reach": _how(strength.reaches),
         "reason": verdict.reason,
         "findings": [
-            {**record.finding_record(one), "refuted_by": seen[one.label], "detects": strength.of_findings[one.label]}
+            {
+                **record.finding_record(one),
+                "refuted_by": seen[one.label],
+                "detects": _changes(strength.of_findings[one.label]),
+                "reach": _how(strength.of_findings[one.label]),
+            }
             for one in evidence.findings
         ],
         "controls": [_control_record(name, outcome) for name, outcome in controls.items()],
         "series": [_series(one) for one in evidence.series],
     }
+
+
+def _changes(reaches: Mapping[str, Reach]) -> dict[str, float]:
+    return {name: one.change for name, one in reaches.items()}
+
+
+def _how(reaches: Mapping[str, Reach]) -> dict[str, ReachForm]:
+    return {name: {"sign": one.sign, "measured": one.measured} for name, one in reaches.items()}
 
 
 def _series(one: Series) -> SeriesForm:

@@ -13,7 +13,7 @@ from mfgpde.app import certificates
 from mfgpde.app.cli import app
 from mfgpde.diagnostics.data import Named, Sampled
 from mfgpde.diagnostics.scales import spread, stopped_early
-from mfgpde.report import certificate_plots, comparison, shares, table
+from mfgpde.report import certificate_plots, cited, comparison, shares, table
 from mfgpde.report.advice import advised
 from mfgpde.report.judgement import judged
 
@@ -305,3 +305,18 @@ def test_changed_coefficients_do_not_stand_in_for_a_control(outcome, seen):
     claim["findings"][0]["refuted_by"] = ["d"]
     claim["controls"].append({"description": "d", "outcome": "refuted"})
     assert table.seen_of(claim) == (1, 1)
+
+
+@pytest.mark.parametrize(("measured", "words"), [(True, "rate by −0.3 \\%"), (False, "rate by $\\approx$ −0.3 \\%")])
+def test_a_change_that_was_not_measured_is_told_as_such(measured, words):
+    run = {
+        "level": "quick", "seed": 0, "started": "2026-01-01", "provenance": {"versions": {"mfgpde": "0"}, "commit": "c"}
+    }  # fmt: skip
+    claim = {
+        "id": "x", "outcome": "holds", "reason": "holds", "controls": [], "findings": [], "statement": "x = x",
+        "source": "a test", "standing": "derived", "detects": {"rate": 0.003},
+        "reach": {"rate": {"sign": -1, "measured": measured}},
+    }  # fmt: skip
+    plain = words.replace("by ", "").replace("$\\approx$", "≈").replace("\\%", "%")
+    assert f"would notice: {plain}\n" in cited.plain(claim, run)
+    assert words.replace("−", "$-$") in cited.latex(claim, run)

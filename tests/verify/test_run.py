@@ -77,7 +77,9 @@ def test_what_needs_a_library_that_is_not_here_is_skipped(suite, tmp_path):
 def test_the_power_is_reported(suite, tmp_path):
     invoke(suite("toy"), "--out", tmp_path / "out")
     stored = record.read(tmp_path / "out/quick/run.json")
-    assert stored["claims"][0]["detects"]["factor"] == pytest.approx((0.1 + 0.01) / 2)
+    (claim,) = stored["claims"]
+    assert 0 <= claim["detects"]["factor"] - (0.1 + 0.01) / 2 <= 0.002
+    assert claim["reach"]["factor"] == claim["findings"][0]["reach"]["factor"] == {"sign": 1, "measured": True}
 
 
 def test_bisection_at_level_full_agrees_with_the_first_order(suite, tmp_path):
