@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import solve_banded
+from scipy.linalg.lapack import dgtsv
 from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
 from mfgpde.core.arrays import Array
@@ -60,7 +60,10 @@ class Sweeps:
         ]
         """(axis, difference, what it is cut by zero with)"""
         self.minus_laplacian = sum(_along(grid, axis, _second(n, h, grid.periodic[axis])) for axis, (n, h) in shapes)
-        self.fixed = [self._drifting(b) + k * self.minus_laplacian for b, k in zip(self.drift, self.kappa, strict=True)]
+        fixed = [self._drifting(b) + k * self.minus_laplacian for b, k in zip(self.drift, self.kappa, strict=True)]
+        *self.fixed, self.minus_laplacian = aligned([*fixed, self.minus_laplacian], [D for _, D, _ in self.sides])
+        self.differences = [one.data for one in aligned([D for _, D, _ in self.sides], self.fixed[:1])]
+        self.rows = np.repeat(np.arange(self.initial.size), np.diff(self.fixed[0].indptr))
         self.spectrum = waves.spectrum(grid)
         self.slowest = 1e-14 * max(grid.lengths) / game.horizon  # slopes below are taken as flat
         self.values = np.zeros((count + 1, *grid.cells))
@@ -108,20 +111,19 @@ class Sweeps:
         return factor[..., None] * p, self.game.cost.hamiltonian(size)
 
     def operator(self, pull: Array, k: int) -> sparse.csr_array:
-        """Return A(U) = (gH′p/|p| − b)·D + κA."""
-        total = self.fixed[k]
-        for j, (_, D, _) in enumerate(self.sides):
-            total = total + sparse.diags_array(pull[..., j].ravel()) @ D
-        return sparse.csr_array(total)
+        """Return A(U) = (gH′p/|p| − b)·D + κA, its entries where those of all steps are."""
+        data = self.fixed[k].data.copy()
+        for j, values in enumerate(self.differences):
+            data += pull[..., j].ravel()[self.rows] * values
+        return _like(self.fixed[k], data)
 
     def solved(self, A: sparse.csr_array, right: Array, k: int, extra: float, *, transposed: bool = False) -> Array:
         """Solve (1 + ½dt·(extra + A)) u = right, A transposed or not."""
+        if self.grid.dimension == 1 and not self.grid.periodic[0]:  # rows of three entries, the first and last of two
+            below, middle, above = 0.5 * self.dt * np.concatenate(([0.0], A.data, [0.0])).reshape(-1, 3).T
+            sides = (above[:-1], below[1:]) if transposed else (below[1:], above[:-1])
+            return dgtsv(sides[0], middle + 1 + 0.5 * self.dt * extra, sides[1], right)[3]
         A = A.T if transposed else A
-        if self.grid.dimension == 1 and not self.grid.periodic[0]:
-            banded = np.zeros((3, len(right)))
-            banded[0, 1:], banded[1], banded[2, :-1] = (0.5 * self.dt * A.diagonal(j) for j in (1, 0, -1))
-            banded[1] += 1 + 0.5 * self.dt * extra
-            return solve_banded((1, 1), banded, right, check_finite=False)
         n, symbol = right.size, 1 + 0.5 * self.dt * (extra + self.kappa[k] * self.spectrum)
 
         def smoothed(u: Array) -> Array:
@@ -295,6 +297,26 @@ class Sweeps:
             f"Newton–Krylov, {self.count} steps, {rounds} rounds, {krylov} inner", done, tuple(history),
             {"iterations": rounds, "inner iterations": krylov, "seconds": seconds},
         )  # fmt: skip
+
+
+def aligned(matrices: list[Any], others: list[Any]) -> list[sparse.csr_array]:
+    """Return matrices with entries, zeros among them, where any of them or of `others` has one, row by row in order."""
+    n, places = matrices[0].shape[1], []
+    for one in (sparse.coo_array(one) for one in (*matrices, *others)):
+        places.append(one.row.astype(np.int64) * n + one.col)
+    taken = np.unique(np.concatenate(places))
+    shape = sparse.csr_array((np.ones(len(taken)), (taken // n, taken % n)), shape=matrices[0].shape)
+    found = list[sparse.csr_array]()
+    for one, at in zip(matrices, places, strict=False):
+        data = np.zeros(len(taken))
+        np.add.at(data, np.searchsorted(taken, at), sparse.coo_array(one).data)
+        found.append(_like(shape, data))
+    return found
+
+
+def _like(matrix: sparse.csr_array, data: Array) -> sparse.csr_array:
+    """Return a matrix with entries at the same places."""
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _first(n: int, h: float, side: int, periodic: bool) -> Any:

@@ -121,7 +121,7 @@ def smoothing(level, rng, cases=("kernels", "curve", "plane", "sphere"), rate=1.
         ("spiral, along its length", _curve(on_curve, wait) if "curve" in cases else []),
         (
             "spiral in the plane, tensor from the data",
-            _plane(in_plane, Level(level).pick(56, 80, 80), turned) if "plane" in cases else [],
+            _plane(in_plane, Level(level).pick(56, 64, 80), turned) if "plane" in cases else [],
         ),
     ):
         if logs:

@@ -92,7 +92,7 @@ def more(level, rng, sizes=(100, 5000), decay=1.0, cases=("overlap", "apart"), l
 
     There are `count` data sets of each size, or as many as the level has.
     """
-    count, interval = count or Level(level).pick(24, 100, 400), mfg.diagnostics.mean_interval
+    count, interval = count or Level(level).pick(24, 48, 400), mfg.diagnostics.mean_interval
     rises, seeds = [], [int(seed) for seed in rng.integers(2**63, size=3)]
     for case in cases:
         exact = risks(case, normal_equations(judged(case)[0]), decay)
@@ -142,7 +142,7 @@ def louder(level, rng):
 
 @claim.control("five thousand samples for a hundred")
 def many(level, rng):
-    count = Level(level).pick(8, 100, 400)  # all sets are large, and what they refute is not near
+    count = Level(level).pick(8, 16, 100)  # all sets are large, and what they refute is not near
     return more(level, rng, sizes=(5000, 5001), count=count)
 
 

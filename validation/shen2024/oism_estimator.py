@@ -152,8 +152,8 @@ def _gaussian(rng, decay):
 
 def _rates(level, rng, decay, copies):
     """Return findings and series on the error over the number of samples, and over the degree."""
-    t, functions, seeds = 0.4, basis(4, decay), range(level.pick(40, 64, 128))
-    sizes = level.pick((1000, 32_000), (2000, 16_000, 128_000), (2000, 16_000, 128_000))
+    t, functions, seeds = 0.4, basis(4, decay), range(level.pick(32, 48, 128))
+    sizes = level.pick((1000, 32_000), (2000, 64_000), (2000, 16_000, 128_000))
     noised = mfg.marginal(PROCESS, LAW, t)
     y = noised.sample(1000, rng)
 
@@ -173,7 +173,7 @@ def _rates(level, rng, decay, copies):
     )
     if copies:
         return [rate], []
-    clouds = [LAW.sample(level.pick(30_000, 100_000, 400_000), rng) for _ in range(8)]
+    clouds = [LAW.sample(level.pick(30_000, 60_000, 400_000), rng) for _ in range(8)]
     degrees = level.pick((2, 8), (2, 4, 6, 8), (2, 4, 6, 8))  # the ends are judged
     true = noised.score(y)
     left = np.array([[risk(Kept(basis(k, decay), PROCESS, x)(y, t), true) for x in clouds] for k in degrees])

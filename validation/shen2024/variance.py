@@ -238,7 +238,7 @@ def batches(level, decay, steps, rng):
     x = LAW.sample(SIZE, rng)
     objective = mfg.Objective(weighting="diffusion", start=START)
     trained = _trained(objective, x, steps, int(rng.integers(2**31)))
-    count = Level(level).pick(320, 640, 1280)
+    count = Level(level).pick(320, 400, 1280)
     keys = jax.random.split(jax.random.key(int(rng.integers(2**31))), count)
     both = _pairs(decay, trained.network, objective)
     found = np.asarray(both(trained.layers, jnp.asarray(x, jnp.float32), keys), dtype=float)

@@ -48,7 +48,7 @@ def solved(time, n, tolerance):
 @claim.measure
 def transport(level, time=1.0, mixed=False):
     """`time` multiplies the horizon of the game that is solved; half-way `mixed` is half of either end."""
-    sizes, tolerance = Level(level).pick(((24, 36), 2e-3), ((32, 48), 1e-3), ((48, 72), 5e-4))
+    sizes, tolerance = Level(level).pick(((24, 36), 2e-3), ((28, 42), 1.5e-3), ((48, 72), 5e-4))
     source, target = (mfg.gaussian(np.array(m), np.array(C)) for m, C in (FROM, TO))
     exact = 0.5 * mfg.transport.wasserstein_gaussian(*map(np.array, (*FROM, *TO))) ** 2
     middle, rows = interpolation(0.5).density, []

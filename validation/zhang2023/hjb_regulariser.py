@@ -1,7 +1,8 @@
 """A penalty on the Hamilton–Jacobi–Bellman residual of the value −φ helps where samples are few, and hurts where it is heavy or they are many.
 
 Networks for four numbers of samples and five weights, eight of each; those of one number and seed share samples and starting
-weights. The law of the probability flow is solved for. A penalty on an equation with half the noise helps less, or hurts.
+weights. The law of the probability flow is solved for, its mass in cells: in 31², 40² or 48² of them by level; fewer see less of a divergence.
+A penalty on an equation with half the noise helps less, or hurts.
 """
 
 from functools import cache
@@ -30,6 +31,7 @@ claim = Claim(
 )
 
 networks = load_module(Path(__file__).parents[1] / "networks" / "_small_samples.py")
+ensemble = cache(networks.ensemble)
 HELPS = ((50, 1e-3), (50, 1e-2), (50, 1e-1), (200, 1e-3), (200, 1e-2), (200, 1e-1))
 HURTS = ((200, 1.0), (1000, 1.0), (5000, 1.0), (5000, 1e-1))
 AT_QUICK = ((50, 1e-1), (200, 1e-1), (200, 1.0), (5000, 1e-1))
@@ -45,7 +47,7 @@ def logarithms(n, weight, level, wrong=False, bump=0.0, count=None):
 def solved(n, weight, level, wrong, bump, count):
     """Return the same, each asked for by all its arguments in this order: a cache knows no defaults."""
     law = mfg.marginal(networks.PROCESS, networks.DATA, networks.STOP)
-    grid = mfg.CartesianGrid.cube(4.5, Level(level).pick(36, 48, 48), 2)
+    grid = mfg.CartesianGrid.cube(4.5, Level(level).pick(31, 40, 48), 2)
     p, moved = mfg.densities.cell_means(law, grid), mfg.scores.Bump(bump, (1.0, 0.0), 0.8)
 
     def divergence(score):
@@ -53,7 +55,7 @@ def solved(n, weight, level, wrong, bump, count):
         q = mfg.induced_ode(networks.PROCESS, score, grid, stop=networks.STOP).density.values
         return float(grid.integrate(p * np.log(np.maximum(p, 1e-300) / np.maximum(q, 1e-12))))
 
-    return np.log([divergence(score) for score in networks.ensemble(n, weight, level, wrong)[:count]])
+    return np.log([divergence(score) for score in ensemble(n, weight, level, wrong)[:count]])
 
 
 @claim.measure

@@ -1,6 +1,7 @@
 """A score-based model is a mean-field game: the generic solvers find U = −log p_{T−τ}, the score as control, and the data.
 
-They are given drift, noise, gain, running cost ½|v|² + ∇·f and the terminal cost −∫log p_0 dρ, nothing else.
+They are given drift, noise, gain, running cost ½|v|² + ∇·f and the terminal cost −∫log p_0 dρ, nothing else. The turning drift in the
+plane is met on 72² cells at level standard, on 144² at full: Newton's method takes eight times as long there.
 """
 
 from dataclasses import replace
@@ -55,6 +56,8 @@ DELTA = {
     "2D turning, Newton": (4e-3, 1.5e-2, 1e-2, 2.3e-3),
 }
 """of U(0), control, terminal law and cost: what so many cells leave, four times"""
+WALLED = "2D turning, Newton", "control"
+"""its error is 3.4e-3 on 48² cells and 3.7e-3 on 144²: it does not fall with their width, and neither does its δ"""
 CELLS = {
     "1D OU, entropic": 192,
     "2D OU, entropic": 96,
@@ -99,20 +102,29 @@ def game(level, divergence=1.0, noise=1.0):
     if Level(level) is not Level.QUICK:
         turning = mfg.Linear(np.array([[-1.0, 0.8], [-0.8, -0.6]]), scale=1.0, offset=np.array([0.2, -0.1]))
         cases.append(("1D VP, entropic", vp, mfg.densities.bimodal(1), 5.0, (256, 512), "entropic"))
-        cases.append(("2D turning, Newton", turning, mfg.densities.bimodal(2), 4.5, (96, 144), "newton"))
+        cases.append(
+            (
+                "2D turning, Newton",
+                turning,
+                mfg.densities.bimodal(2),
+                4.5,
+                Level(level).pick((), (48, 72), (96, 144)),
+                "newton",
+            )
+        )
     for name, process, data, half_width, cells, method in cases:
-        tables = []
-        for n in cells:
+        tables, true = [], divergence == noise == 1
+        for n in cells if true else cells[-1:]:  # false games are judged on the finest
             steps = n // 2 if method == "newton" else max(8, int(n / (5 if process is ou else 4)))
             tables.append(errors(process, data, half_width, n, steps, method, divergence, noise))
         for what, off, resolution in zip(
             ("U(0)", "control", "terminal law", "cost"), tables[-1], DELTA[name], strict=True
         ):
             error = mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, "against the closed form", f"{cells[-1]} cells a side")
-            small = resolution * (CELLS[name] / cells[-1]) ** 2
+            small = resolution * (1 if (name, what) == WALLED else (CELLS[name] / cells[-1]) ** 2)
             findings.append(equal(f"{name}: {what}", error, zero, resolution=small))
-        values = [row[0] for row in tables]
-        series.append(Series(name, "cells", list(cells), "error of U(0)", values, "xy"))
+        if true:
+            series.append(Series(name, "cells", list(cells), "error of U(0)", [row[0] for row in tables], "xy"))
     return Evidence(findings, series)
 
 

@@ -27,6 +27,7 @@ claim = Claim(
 )
 
 line = load_module(Path(__file__).parents[1] / "networks" / "_quantiles.py")
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 WEIGHTS = (3e-4, 3e-5)
 
 
@@ -134,8 +135,9 @@ def gaussians(rng, dimension, likelihood):
     return [mfg.Estimate(float(a), float(b), mfg.Kind.BOUND, name) for a, b in zip(limit, bars, strict=True)]
 
 
-def blobs(rng, levels):
+def blobs(seed, levels):
     """Return cost − KL's floor over εW₂²/2T as ε → 0, and E|∇log(ρ_T/π)|² over ε²W₂²/T² at ε = ½, of two blobs."""
+    rng = np.random.default_rng(seed)
     T = float(rng.uniform(0.4, 1.0))
     data = mfg.GaussianMixture(
         rng.dirichlet([4.0, 4.0]), [[-rng.uniform(0.5, 0.8)], [rng.uniform(0.5, 0.8)]], rng.uniform(0.15, 0.3, 2)
@@ -163,7 +165,7 @@ def vanishing(level, rng, cost=1.0, distance=1.0, slope=1.0):
     for _ in range(Level(level).pick(4, 20, 60)):
         for likelihood, name in ((False, "KL(ρ‖π)"), (True, "KL(π‖ρ)")):
             for d in (1, 2, 3):
-                found = gaussians(rng, d, likelihood)
+                found = once(gaussians, rng, d, likelihood)
                 rows.setdefault(name, []).append((found[0] / distance, found[1] / cost))
     for name, found in rows.items():
         for what, which in (("W₂(ρ_T, π)/ε over its limit", 0), ("cost over εW₂²/2T", 1)):
@@ -172,7 +174,7 @@ def vanishing(level, rng, cost=1.0, distance=1.0, slope=1.0):
             findings.append(equal(label, worst, one, resolution=GAUSSIANS[name][which], because=seen))
     levels, seed = Level(level).pick(500, 1000, 2000), int(rng.integers(2**32))
     draws = range(Level(level).pick(2, 6, 20))
-    fine = np.array([blobs(np.random.default_rng([seed, k]), levels) for k in draws])
+    fine = np.array([once(blobs, (seed, k), levels) for k in draws])
     for k, (what, scale) in {0: ("cost over εW₂²/2T", cost), 2: ("∇log(ρ_T/π) over ε(x₀ − x)/T", 1 / slope)}.items():
         far = int(np.argmax(np.abs(fine[:, k] - 1)))
         found = mfg.Estimate(float(fine[far, k]), 1e-9, mfg.Kind.BOUND, "as solved for", f"{levels} quantiles")

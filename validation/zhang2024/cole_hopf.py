@@ -139,7 +139,7 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
     """
     findings, series, zero, level = [], [], mfg.exact(0.0, "the claim"), Level(level)
     for d in dimensions:
-        rtol, n = level.pick(3e-6 if kinetic == 1 else 1e-4, 1e-6, 1e-6), level.pick(32, 48, 64) if kinetic == 1 else 12
+        rtol, n = level.pick(3e-6 if kinetic == 1 else 1e-4, 2e-6, 1e-6), level.pick(32, 40, 64) if kinetic == 1 else 12
         found = of(exponent, by_series, kinetic, d, SERIES)
         ladder, what = of(exponent, on_torus, kinetic, d, n, rtol), "mean |U + 2β log η|"
         for name, limit in (("Fourier", found), ("differences", ladder.limit)):
@@ -147,11 +147,11 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
         series.append(Series(f"torus {d}D differences", "cells per axis", ladder.cells, what, ladder.values))
     if disc and find_spec("dolfinx"):
         rtol = level.pick(3e-5 if kinetic == 1 else 3e-4, 1e-5, 1e-5)
-        ladder = of(exponent, on_a_disc, kinetic, level.pick(3, 5, 8) if kinetic == 1 else 2, rtol)
+        ladder = of(exponent, on_a_disc, kinetic, level.pick(3, 4, 8) if kinetic == 1 else 2, rtol)
         findings.append(equal("disc, finite elements: mean |U + 2β log η|", ladder.limit, zero, resolution=7.5e-4))
     if line:
-        rtol = level.pick(3e-6 if divergence == 1 else 1e-4, 1e-6, 1e-6)
-        ladder = of(exponent, on_the_line, divergence, level.pick(64, 96, 128) if divergence == 1 else 48, rtol)
+        rtol = level.pick(3e-6 if divergence == 1 else 1e-4, 2e-6, 1e-6)
+        ladder = of(exponent, on_the_line, divergence, level.pick(64, 80, 128) if divergence == 1 else 48, rtol)
         # δ: of values of size ten, what the cells of level quick leave
         findings.append(equal("score-based model (VP) 1D: E_p|U + log p|", ladder.limit, zero, resolution=2.2e-4))
         series.append(Series("VP 1D, value function", "cells per axis", ladder.cells, "E_p|U + log p|", ladder.values))

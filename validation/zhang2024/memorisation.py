@@ -48,7 +48,7 @@ def generated(score, count, rng, steps):
 
 def clouds(level, n, rng, of_truth, moved):
     """Return samples, training points and fresh ones, and W₂ to the last of the samples, of half of them and of the training points."""
-    count, steps = Level(level).pick((600, 100), (2000, 240), (5000, 400))
+    count, steps = Level(level).pick((600, 100), (1000, 160), (5000, 400))
     training, fresh = DATA.sample(n, rng), DATA.sample(4000, rng)
     law = DATA if of_truth else mfg.GaussianMixture(np.full(n, 1 / n), training + moved, np.full(n, 1e-10))
     samples = generated(mfg.ExactScore(PROCESS, law), count, rng, steps)

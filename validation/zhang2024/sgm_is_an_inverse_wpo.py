@@ -5,11 +5,15 @@ the score-based model of Brownian motion, −2β log of the noised density, and 
 only costs and dynamics, does the same.
 """
 
+from pathlib import Path
+
 import numpy as np
 from scipy.special import ndtr
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, equal
+from mfgpde.verify import Claim, Evidence, Level, equal, load_module
+
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -108,7 +112,7 @@ def inverse(level, rng, potential=1.0, noise=1.0):
         missed = float(grid.integrate(np.abs(found.density.values - target)))
         near = start > 1e-4 * start.max()  # further out the walls are seen
         value = float(np.abs(found.value.values + 2 * BETA * noised.log_density(x))[near].max())
-        entropy = 2 * BETA * of_entropy(noised)
+        entropy = 2 * BETA * once(of_entropy, noised)
         game = mfg.equilibrium(mfg.games.proximal_operator(noised, V, HORIZON, beta=BETA), grid, steps=2)
         zero = mfg.exact(0.0, "closed form")
         *bars, owed_by_cost = owed(law, noised, grid, near)
@@ -127,7 +131,7 @@ def _sampled(level, rng, potential, noise):
     law, d = mfg.densities.bimodal(6), 6
     process = mfg.Brownian(horizon=HORIZON * noise)
     noised = mfg.marginal(process, law, HORIZON * noise)
-    start = noised.sample(Level(level).pick(4000, 16_000, 32_000), rng)
+    start = noised.sample(Level(level).pick(4000, 8000, 32_000), rng)
     known = {"horizon": HORIZON, "beta": BETA, "draws": 512, "rng": rng}
     found = mfg.equilibria.proximal_by_sampling(start, lambda x: -2 * BETA * potential * law.log_density(x), **known)
     energy = float(law.weights @ (np.trace(law.covariances, axis1=1, axis2=2) + np.sum(law.means**2, axis=1)))
