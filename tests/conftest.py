@@ -1,6 +1,7 @@
 """A stricter world than the user's: floating-point trouble raises, warnings are errors."""
 
 import fcntl
+import functools
 import gc
 import importlib
 import json
@@ -35,6 +36,7 @@ if os.environ.get("PYTEST_XDIST_WORKER", "")[-1:] in set("13579"):
 
 import numpy as np
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from numba.core.compiler_lock import global_compiler_lock
@@ -77,6 +79,10 @@ def compile_once(loop, signature):
 
 
 Dispatcher.compile = compile_once
+
+
+# a command's parameters are read off its functions at each call: three hundred calls in one process read the same ones
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 
 # modules and collected tests are half a million objects, none of them garbage: to look through them is a tenth of the time

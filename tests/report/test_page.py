@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mfgpde
-from mfgpde.report import drawings, formulas, html
+from mfgpde.report import drawings, environment, formulas, html
 from mfgpde.verify import discover, history, record
 
 BASELINE = Path(mfgpde.__file__).parents[1] / "validation" / "baseline.json"
@@ -114,6 +114,14 @@ def test_it_prints_everything(whole, browse, tmp_path):
     pdf = tmp_path / "page.pdf"
     browse(whole.replace("</body>", FILTERED), f"--print-to-pdf={pdf}", "--no-pdf-header-footer")
     assert pdf.stat().st_size > 200_000, "claims that a filter hides on screen are on paper"
+
+
+def test_the_template_is_compiled_once(run):
+    one = {**run, "claims": run["claims"][:1]}
+    html.render(one)
+    before = environment.template.cache_info().misses
+    html.render(one)
+    assert environment.template.cache_info().misses == before
 
 
 def test_nothing_is_fetched_from_anywhere(whole):

@@ -137,6 +137,13 @@ def test_the_longest_of_a_recorded_run_go_first(suite, tmp_path):
     assert [claim["id"] for claim in again["claims"]] == ["a", "b"], "the report keeps their order"
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_the_packages_record_is_read_for_claims_of_its_suite_alone(suite, tmp_path, own):
+    claims = discover.entries_in(PACKAGE.parent / "validation" if own else suite("a"))
+    stored = record.read(PACKAGE.parent / "validation" / "baseline.json")["claims"]
+    assert run._seconds(claims, PACKAGE, tmp_path) == {one["id"]: one["seconds"] for one in stored if own}
+
+
 def test_changed_claims_are_not_resumed(suite, tmp_path):
     folder, out = suite("a"), tmp_path / "out"
     invoke(folder, "--out", out)

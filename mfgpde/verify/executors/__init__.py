@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from mfgpde.core.register import Register, nearest
 from mfgpde.verify.executors.contract import GROUP
@@ -20,9 +21,15 @@ def executor(name: str) -> Callable[[int], Executor]:
     ...     pool.submit(max, 1, 2).result()
     2
     """
-    others = {point.name: point for point in entry_points(group=GROUP)}
+    others = _others()
     if name in others:
         return others[name].load()
     if name not in EXECUTORS._places:  # pyright: ignore[reportPrivateUsage]
         raise ValueError(f"unknown executor {name!r}; {nearest(name, [*EXECUTORS, *others])}")
     return EXECUTORS.named(name)
+
+
+@cache
+def _others() -> dict[str, EntryPoint]:
+    """Return what other packages bring: all that are installed are looked through, once a process."""
+    return {point.name: point for point in entry_points(group=GROUP)}
