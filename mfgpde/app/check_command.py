@@ -34,8 +34,8 @@ def check(
             "--process",
             "--schedule",
             rich_help_panel=MODEL,
-            help="Its noise: variance-preserving, sub-variance-preserving, variance-exploding, cosine, trigonometric, edm, "
-            "straight, linear-betas, scaled-linear-betas, squared-cosine-betas, ornstein-uhlenbeck, …",
+            help="Its noise: the name of a process with Gaussian transitions, such as cosine, edm, squared-cosine-betas; "
+            "a name that there is not is answered with those that there are.",
         ),
     ] = "variance-preserving",
     option: Annotated[

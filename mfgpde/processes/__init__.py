@@ -1,4 +1,4 @@
-"""Forward processes: one family a file; adding one is a file and a line here."""
+"""Forward processes: one family a file; adding one is a file."""
 
 from typing import TYPE_CHECKING
 

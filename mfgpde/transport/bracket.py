@@ -189,7 +189,7 @@ def _reflected(u: Array) -> Array:
 
 
 def _squares(grid: CartesianGrid) -> Array:
-    """Return |x|² on the lattice with one more point at each end, about the box's middle."""
+    """Return |x|² on the lattice with one more point at each end, about the box's middle (any point would do)."""
     h = grid.spacing[0]
     axes = [h * (np.arange(-1, n + 1) + 0.5 - n / 2) for n in grid.cells]
     return np.asarray(sum(np.meshgrid(*(a**2 for a in axes), indexing="ij")))

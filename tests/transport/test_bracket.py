@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mfgpde as mfg
-from mfgpde.transport.bracket import _by_splines, _curvature
+from mfgpde.transport import bracket as bracket_module
+from mfgpde.transport.bracket import _by_lattice, _by_splines, _curvature
 from mfgpde.transport.flux import by_flux, logarithmic_mean, path_mean
 
 
@@ -59,6 +60,27 @@ def test_one_law_is_at_no_distance_from_itself():
     found = mfg.back_and_forth(p, p, mfg.CartesianGrid.cube(4.0, 40, 2))
     assert found.lower == 0.0
     assert found.upper < 1e-6
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(-5.0, 5.0), st.floats(-5.0, 5.0), st.integers(0, 2**32 - 1))
+def test_squares_on_the_lattice_are_about_any_point(a, b, seed):
+    """Hats keep mass and centre: of |x − c|² only |x|² is left in the difference, so that c may be where it likes."""
+    rng = np.random.default_rng(seed)
+    grid = mfg.CartesianGrid.cube(2.0, 12, 2)
+    phi, p, q = 0.1 * rng.normal(size=(12, 12)), rng.dirichlet(np.ones(144)), rng.dirichlet(np.ones(144))
+    masses = p.reshape(12, 12), q.reshape(12, 12)
+    plain, h = bracket_module._squares, grid.spacing[0]
+
+    def elsewhere(grid):
+        x, y = (h * (np.arange(-1, 13) + 0.5 - 6) for _ in range(2))
+        return (x[:, None] - a) ** 2 + (y[None, :] - b) ** 2
+
+    with pytest.MonkeyPatch.context() as patched:
+        found = _by_lattice(phi, *masses, grid)
+        patched.setattr(bracket_module, "_squares", elsewhere)
+        moved = _by_lattice(phi, *masses, grid)
+    assert moved == pytest.approx(found, abs=1e-13 * (float(plain(grid).max()) + a**2 + b**2))
 
 
 @settings(max_examples=60, deadline=None)
