@@ -139,13 +139,14 @@ def forms(line, length, time, rng, quadratic, generator, noise):
         0.5 * sum(p * (w * k) @ (at - g) ** 2 for p, (k, g) in zip(weights, pairs, strict=True))
         for at, pairs in ((s, seen), (0.0, kernels))
     )
+    denoising += 0.5 * (quadratic - 1) * float(rho @ s**2)
     others = implicit + size, by_operators + 0.5 * rho @ (exact - line.slope) ** 2, denoising - spread + size
     return (np.array(others) - explicit) / (explicit + size)
 
 
 @claim.measure
 def one_objective(level, rng, quadratic=1.0, generator=1.0, noise=1.0):
-    """`quadratic` scales ½|s|² and ½Γ, `generator` ℒ, `noise` the time of the kernels whose score is asked for."""
+    """`quadratic` scales ½|s|² (in denoising, too) and ½Γ, `generator` ℒ, `noise` the time of the kernels whose score is asked for."""
     names = ("implicit", "by operators", "denoising")
     rows = []
     for _ in range(Level(level).pick(12, 60, 300)):

@@ -20,7 +20,7 @@ claim = Claim(
     source="arXiv:2304.13534, section 3.1",
     standing="theorem",
     assumes=("ρ_0 isotropic",),
-    coefficients=("turn",),
+    coefficients=("turn", "target", "cost"),
 )
 
 SPREAD, TARGET, ANGLE = 0.4, np.diag([0.15, 0.5]), 0.8

@@ -18,7 +18,7 @@ claim = Claim(
     source="arXiv:2304.13534, section 3.3",
     standing="theorem",
     assumes=("F = KL(·‖π)", "horizon cut where e^{−T/ε} is small"),
-    coefficients=("epsilon",),
+    coefficients=("epsilon", "speed"),
 )
 
 START, VARIANCE, TARGET, TIME = 1.0, 0.25, 0.5, 0.5

@@ -72,7 +72,7 @@ def on_a_circle(p, amplitude, T, n, conjugate, horizon):
 
 @claim.measure
 def lagrangians(level, rng, conjugate=1.0, horizon=1.0, bend=1.0, concave=False):
-    """`conjugate` scales the exponent p − 1 = p/q, `horizon` T where the cost knows it, `bend` the unevenness of the other paths.
+    """`conjugate` scales the exponent p − 1 = p/q, of the cost of uneven speeds, too, `horizon` T where the cost knows it, `bend` the unevenness of the other paths.
 
     `concave` takes |v|^½ for the cost of uneven speeds.
     """
@@ -81,7 +81,7 @@ def lagrangians(level, rng, conjugate=1.0, horizon=1.0, bend=1.0, concave=False)
     for p in POWERS:
         gaps, dearer = [], []
         for k in range(Level(level).pick(3, 12, 40)):
-            ends, power = Ends(np.random.default_rng([seed, k]), count), 0.5 if concave else p
+            ends, power = Ends(np.random.default_rng([seed, k]), count), 0.5 if concave else 1 + conjugate * (p - 1)
             cost = ends.primal(p)
             gap = (cost - ends.dual(p, conjugate, horizon)) / cost
             dearer.append(ends.primal(power, bend) / ends.primal(power) - 1)

@@ -19,15 +19,25 @@ claim = Claim(
     coefficients=("slope",),
 )
 
-PRECISIONS = np.logspace(1, 8, 29)
+PRECISIONS = np.logspace(0, 8, 33)
 ROUNDING, DELTA = 1e-12, 4.5e-12
 """of losses over γ, of size ten, where distances of size one are squared and added; what is asked of them"""
 
 
-def loss(points, centres, precision):
-    """Return the implicit loss of kernels of one precision at some centres."""
+def loss(points, centres, precision, slope=1.0):
+    """Return the implicit loss of kernels of one precision at some centres, its 2Δ multiplied by `slope`."""
     model = mfg.GaussianMixture(np.full(len(centres), 1 / len(centres)), centres, 1 / precision)
-    return float(np.mean(2 * model.laplacian(points) + np.sum(model.score(points) ** 2, axis=-1)))
+    _, score, laplacian = model.pieces(points)
+    return float(np.mean(2 * slope * laplacian + np.sum(score**2, axis=-1)))
+
+
+def decades(values):
+    """Return log γ of the least loss: of a parabola through the least of the values and its neighbours, or the end's."""
+    k, logs = int(np.argmin(values)), np.log10(PRECISIONS)
+    if k in (0, len(values) - 1):
+        return float(logs[k])
+    low, middle, high = values[k - 1 : k + 2]
+    return float(logs[k] - 0.5 * (logs[1] - logs[0]) * (high - low) / (high - 2 * middle + low))
 
 
 def others(points, precision):
@@ -48,7 +58,7 @@ def vertex(point, centre, near):
 
 @claim.measure
 def degenerates(level, rng, slope=1.0, fresh_for_both=False, data_for_both=False):
-    """`slope` scales the limit −2d; with `fresh_for_both` no centre is a training point, with `data_for_both` all are."""
+    """`slope` scales the limit −2d, and 2Δ in the loss with fresh centres; with `fresh_for_both` no centre is a training point, with `data_for_both` all are."""
     n, findings, series = Level(level).pick(150, 400, 1000), [], []
     for law in (mfg.densities.spiral(), mfg.densities.swiss_roll()):
         d, points = law.dimension, law.sample(n, rng)
@@ -56,7 +66,7 @@ def degenerates(level, rng, slope=1.0, fresh_for_both=False, data_for_both=False
         gaps = np.linalg.norm(points[:, None] - fresh, axis=-1)
         fresh = fresh[gaps.min(axis=0) > 0.02]
         own = [loss(points, fresh if fresh_for_both else points, g) for g in PRECISIONS]
-        apart = [loss(points, points if data_for_both else fresh, g) for g in PRECISIONS]
+        apart = [loss(points, points if data_for_both else fresh, g, slope) for g in PRECISIONS]
         bar = others(points, PRECISIONS[-1]) + ROUNDING
         last = mfg.Estimate(own[-1] / PRECISIONS[-1], bar, mfg.Kind.BOUND, "γ = 1e8, other kernels bounded")
         findings.append(
@@ -68,8 +78,7 @@ def degenerates(level, rng, slope=1.0, fresh_for_both=False, data_for_both=False
         least = mfg.Estimate(vertex(one, other, d / r**2) * r**2, ROUNDING, mfg.Kind.BOUND, "a parabola's vertex")
         bound = mfg.exact(-((d * slope) ** 2), "the claim")
         findings.append(equal(f"{d}D: least L r², a centre at distance r", least, bound, resolution=DELTA))
-        best = PRECISIONS[int(np.argmin(apart))]
-        inner = mfg.exact(float(np.log10(best)), "least of 29 precisions")
+        inner = mfg.exact(decades(apart), "a parabola about the least of 33 precisions")
         findings.append(
             at_most(
                 f"{d}D: decades of the best γ, fresh centres", inner, mfg.exact(6.0, "an inner minimum"), resolution=0.0
