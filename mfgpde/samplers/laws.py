@@ -174,6 +174,14 @@ def bad_requests_are_refused(levels: Levels, rng: Generator) -> Iterator[Check]:
         yield refuses(case, lambda steps=steps, stop=stop: levels.times(process, steps, stop))
 
 
+def levels_come_back_from_a_pickle(levels: Levels, rng: Generator) -> Iterator[Check]:
+    """Pickled and unpickled, as on its way to another process, they are the same, bit for bit, for every process."""
+    again = pickle.loads(pickle.dumps(levels))
+    for process in ways():
+        got, want = again.times(process, 7, 0.0), levels.times(process, 7, 0.0)
+        yield agree(type(process).__name__, got, want, roundings=0)
+
+
 def _model(dimension: int) -> Model:
     process, one = VariancePreserving(), bimodal()
     if dimension == 1:
@@ -200,6 +208,7 @@ LEVEL_LAWS: tuple[Law[Levels], ...] = (
     more_steps_are_closer,
     bad_requests_are_refused,
     levels_go_with_the_unit_of_time,
+    levels_come_back_from_a_pickle,
 )
 """all laws of a rule for noise levels"""
 

@@ -1,8 +1,11 @@
-"""`mfgpde laws` on somebody's own process: kept, refuted with numbers, and what bad input is told."""
+"""`mfgpde laws` on somebody's own members: kept, refuted with numbers, and what bad input is told."""
+
+import re
 
 import pytest
 from typer.testing import CliRunner
 
+from mfgpde.app import laws as court
 from mfgpde.app.cli import app
 
 COSINE = '''
@@ -109,8 +112,6 @@ def test_a_good_process_keeps_all_laws(mine, name):
     [("Doubled", "ṁ"), ("Flipped", "trace of"), ("Stretched", "one by one|together|v̇")],
 )
 def test_a_bad_one_is_told_where_and_by_how_much(mine, name, law):
-    import re
-
     result = invoke(f"{mine}:{name}", "--kind", "process")
     assert result.exit_code == 1, result.output
     rows = [line for line in result.output.splitlines() if "✗ broken" in line]
@@ -164,8 +165,109 @@ def test_scores_are_functions_or_instances(tmp_path):
     ],
 )
 def test_bad_input_gets_a_sentence(mine, source, words, message):
-    import re
-
     result = invoke(source.format(mine), *words)
     assert result.exit_code == 1
     assert re.search(message, " ".join(result.output.split())), result.output
+
+
+HEAD = """
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+import mfgpde as mfg
+"""
+WRONG = {
+    "process": """
+class Uphill(mfg.processes.Linear):
+    def divergence(self, x, t):
+        return super().divergence(x, t) + 0.01 / self.horizon
+
+WRONG = Uphill(np.array([[-1.0, 0.3], [0.0, -2.0]]), np.diag([1.0, 0.5]), horizon=2.7)
+""",
+    "score": """
+class Steeper(mfg.scores.ExactScore):
+    def time_derivative(self, x, t):
+        return 1.01 * super().time_derivative(x, t)
+
+WRONG = Steeper(mfg.VariancePreserving(horizon=2.7), mfg.gaussian([0.5, -0.2], [[0.5, 0.1], [0.1, 0.3]]))
+""",
+    "density": """
+class Slower(mfg.GaussianMixture):
+    def score(self, x):
+        return 1.01 * super().score(x)
+
+WRONG = Slower([0.4, 0.6], [[-0.5, 0.2], [0.7, 0.1]], [0.3, 0.5])
+""",
+    "cost": """
+class Late(mfg.games.Power):
+    def proximal(self, y, s, c):
+        return super().proximal(y, 1.1 * s, c)
+""",
+    "running-cost": """
+class Quick(mfg.games.PowerCost):
+    def hamiltonian(self, size):
+        return 1.01 * super().hamiltonian(size)
+
+WRONG = Quick(1.5)
+""",
+    "game": """
+class Uphill(mfg.MeanFieldGame):
+    def velocity_of_drift(self, x, t, lengths):
+        return -super().velocity_of_drift(x, t, lengths)
+
+WRONG = Uphill(
+    mfg.gaussian(0.3, 0.5), mfg.games.Target(mfg.gaussian(0.0, 0.5)), drift_potential=lambda x, t: np.cos(x[..., 0])
+)
+""",
+    "integrator": """
+class Leaking(mfg.integrators.TRBDF2):
+    def step(self, system, u, t, dt):
+        new, error = super().step(system, u, t, dt)
+        return new * (1 - 1e-9), error
+""",
+    "discretisation": """
+@dataclass(frozen=True)
+class Sloping(mfg.FiniteVolume):
+    def gradient(self, values):
+        return 1.05 * super().gradient(values)
+
+WRONG = Sloping(mfg.CartesianGrid.cube(7.0, 32, 1))
+""",
+    "sampler": """
+class Mixing(mfg.samplers.Euler):
+    def run(self, model, times):
+        for (move,) in super().run(model, times):
+            yield [lambda x, move=move: (move(x)[0] + 1e-3 * x.sum(axis=1, keepdims=True), 0.0)]
+""",
+    "noise levels": """
+class Short(mfg.samplers.Uniform):
+    def times(self, process, steps, stop=0.0):
+        return super().times(process, steps, stop)[:-1]
+""",
+}
+
+
+def test_there_is_a_wrong_member_of_every_kind():
+    assert WRONG.keys() == court.kinds().keys()
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in ("discretisation", "sampler"))) for kind in WRONG]
+)
+def test_a_wrong_member_of_every_kind_is_refuted_by_numbers(kind, tmp_path, monkeypatch):
+    """Each breaks some laws and keeps others; a broken one shows a violation above its bound, and the exit code is 1."""
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "mine.py"
+    path.write_text(HEAD + WRONG[kind], encoding="utf-8")
+    name = "WRONG" if "WRONG =" in WRONG[kind] else re.search(r"class (\w+)", WRONG[kind])[1]
+    result = invoke(f"{path}:{name}", "--kind", kind)
+    assert result.exit_code == 1, result.output
+    assert f"{kind} " in result.output
+    broken = [line.split("│") for line in result.output.splitlines() if "✗ broken" in line]
+    kept = [line for line in result.output.splitlines() if "✓ kept" in line]
+    assert broken
+    assert kept
+    for row in broken:
+        violation, bound = (float(cell) for cell in row[-3:-1])
+        assert violation > 2 * bound >= 0

@@ -78,6 +78,11 @@ class Quick(mfg.games.PowerCost):
         return 1.01 * super().hamiltonian(size)
 
 
+class Swapped(mfg.games.PowerCost):
+    def __reduce__(self):
+        return Quick, (self.exponent,)
+
+
 def wave(x):
     return np.exp(-np.sum(x * x, axis=-1))
 
@@ -104,6 +109,7 @@ BROKEN = {
     laws.other_units_change_nothing: Floored(LAW),
     laws.comes_back_from_a_pickle: mfg.games.Potential(lambda x, t: x[..., 0]),
     laws.hamiltonians_are_legendre_transforms: Quick(1.5),
+    laws.costs_of_the_control_come_back_from_a_pickle: Swapped(1.5),
     laws.games_keep_the_laws_of_their_parts: replace(GAME, interaction=Late()),
     laws.drifts_descend_their_potential: Uphill(GAME.initial, GAME.terminal, drift_potential=GAME.drift_potential),
 }

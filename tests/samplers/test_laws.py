@@ -102,7 +102,13 @@ class Late(Uniform):
         return np.append(times[:-1] + 1e-15 * (np.arange(steps) > 0), stop)
 
 
+class Swapped(Uniform):
+    def __reduce__(self):
+        return Late, ()
+
+
 WRONG = {
+    laws.levels_come_back_from_a_pickle: Swapped(),
     laws.levels_go_with_the_unit_of_time: Late(),
     laws.times_go_down_to_the_stop: Short(),
     laws.more_steps_are_closer: Coarse(),
