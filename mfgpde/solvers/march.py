@@ -22,6 +22,7 @@ from mfgpde.equations import Equation
 from mfgpde.integrators import Controller, Integrator, sizes
 from mfgpde.integrators.contract import Normed, Replayable, may_be_recorded
 from mfgpde.kernels.replay import LARGEST, Replayed
+from mfgpde.solvers import posed
 from mfgpde.solvers.advice import advice
 from mfgpde.solvers.initial import (
     Initial,
@@ -34,7 +35,6 @@ from mfgpde.solvers.initial import (
     wall_share,
     what_may_be_missed,
 )
-from mfgpde.solvers.posed import check_coefficients, check_diffusivity, check_steps, checked_times, of_one_process
 from mfgpde.solvers.solution import Solution, steep
 from mfgpde.solvers.structure import Structure
 
@@ -267,20 +267,22 @@ def solve(
             to another, with the field that differs.
         Busy: another run is at work on the checkpoint.
         NotConverged: the march ended early; `.partial` is the Solution up to there.
+        MemoryError: the host has no room for a few fields of this size (before anything is allocated).
 
     >>> equation, start = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), mfg.gaussian(1.0, 0.5)
     >>> solution = mfg.solve(equation, mfg.Spectral(mfg.CartesianGrid.cube(6.0, 64, 1)), start, (0.0, 1.0))
     >>> print(f"{solution.at(1.0).expectation(lambda x: x[..., 0]):.6f}")  # e⁻¹
     0.367879
     """
-    check_steps(rtol, atol, max_step, max_steps)
-    instants, rtol = checked_times(equation, times), tolerance(rtol)
+    posed.check_steps(rtol, atol, max_step, max_steps)
+    instants, rtol = posed.checked_times(equation, times), tolerance(rtol)
+    posed.check_room(discretisation)
     system = discretisation.semidiscretise(equation)
     if isinstance(system, Limited):
         limited(type(system).__name__)
     inviscid = isinstance(system, Inviscid) and system.inviscid
-    together(discretisation.grid, lambda: check_diffusivity(equation, instants, inviscid))
-    together(discretisation.grid, lambda: check_coefficients(equation, discretisation.grid, instants))
+    together(discretisation.grid, lambda: posed.check_diffusivity(equation, instants, inviscid))
+    together(discretisation.grid, lambda: posed.check_coefficients(equation, discretisation.grid, instants))
     chosen = integrator or system.default_integrator
     function = initial_function(equation, initial, discretisation.grid)
     u = system.start(function)
@@ -308,7 +310,7 @@ def solve(
     deciding = {"equation": equation, "discretisation": discretisation, "initial": initial, "times": instants}
     deciding |= {"integrator": chosen, "rtol": rtol, "atol": atol, "mass": mass, "largest_wall_mass": largest}
     deciding |= {"breaks": structure.breaks, "max_step": max_step, "keep_steps": keep_steps}
-    kept = Checkpoint(of_one_process(checkpoint, discretisation), deciding)
+    kept = Checkpoint(posed.of_one_process(checkpoint, discretisation), deciding)
     status, t = Status.DONE, float(instants[0])
     record.add(t, values, system.mass(u))
     span = float(instants[-1] - instants[0])

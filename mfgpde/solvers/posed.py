@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mfgpde.core.arrays import Array
+from mfgpde.core.arrays import Array, require_host_memory
 from mfgpde.discretisations import Discretisation
 from mfgpde.discretisations.contract import Distributed, Domain
 from mfgpde.equations import (
@@ -31,6 +32,8 @@ INSIDE = (0.29, 0.53, 0.81)
 """shares of a box, or of a run, at which coefficients are looked at"""
 CONTRADICTION = 0.02
 """by which share differences of a potential may differ from integrals of the drift"""
+FIELDS = 6
+"""as large as the unknown, that every march holds at once: the start, what is stored, a step and its stages"""
 Coefficient = Callable[[Array, float], Array]
 GAUSS = tuple(np.polynomial.legendre.leggauss(n) for n in (8, 12))
 
@@ -58,6 +61,13 @@ def check_steps(rtol: float, atol: float, max_step: float, max_steps: int) -> No
         raise ValueError(f"rtol must lie between 0 and 1, and atol be ≥ 0, got {rtol!r} and {atol!r}")
     if not (max_step > 0 and max_steps > 0):
         raise ValueError(f"max_step and max_steps must be positive, got {max_step!r} and {max_steps!r}")
+
+
+def check_room(discretisation: Discretisation) -> None:
+    """Raise MemoryError where the host has no room for the fields that every march holds at once."""
+    grid = discretisation.grid
+    if isinstance(grid, CartesianGrid) and getattr(discretisation, "backend", "numpy") == "numpy":
+        require_host_memory(8 * FIELDS * math.prod(grid.cells), f"{FIELDS} fields on {grid.cells} cells")
 
 
 def check_diffusivity(equation: Equation, times: Array, inviscid: bool = False) -> None:

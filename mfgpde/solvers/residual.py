@@ -18,6 +18,7 @@ from mfgpde.solvers.bounded_residual import BoundedResidual
 from mfgpde.solvers.hermite import InTime, rule
 from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.reconstruction import Reconstruction, walls
+from mfgpde.solvers.singular import SURE, pole
 
 NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
@@ -280,22 +281,48 @@ class Residual:
         for t in ends if self.solution.equation.time_dependent else ends[:1]:
             with np.errstate(all="ignore"):
                 b, divergence = self._field(self.at.points, t), self._divergence
-                b, divergence = np.asarray(b), 0.0 if divergence is None else np.asarray(divergence(self.at.points, t))
-            for name, values in (("drift", b.sum(axis=-1)), ("divergence of the drift", divergence)):
-                bad = np.argwhere(~np.isfinite(np.broadcast_to(values, b.shape[:-1])))
+                b, values = np.asarray(b), 0.0 if divergence is None else np.asarray(divergence(self.at.points, t))
+            for name, one in (("drift", b.sum(axis=-1)), ("divergence of the drift", values)):
+                bad = np.argwhere(~np.isfinite(np.broadcast_to(one, b.shape[:-1])))
                 if len(bad):
                     place = ", ".join(f"{c:.3g}" for c in self.at.points[tuple(bad[0])])
                     raise ValueError(
                         f"the {name} is not finite at x = ({place}), t = {t:g}, where the residual reads it: a bound needs "
                         "one that is, on the whole box; move the box, or cut the drift off"
                     )
+            if self.density and divergence is not None and self._pull is None:
+                self._check_integrable(values, t)
+
+    def _check_integrable(self, divergence: Any, t: float) -> None:
+        """Raise ValueError where the drift's divergence has a pole that is not integrable between the points."""
+        known, spacing = self._divergence, np.asarray(self.space.grid.spacing)
+
+        def size(x: Array, step: float) -> Array:
+            if known is not None:
+                return np.asarray(known(x, t), dtype=float)
+            total = np.zeros(x.shape[:-1])
+            for k, ahead in enumerate(np.eye(x.shape[-1]) * step):
+                total += (self.drift_at(x + ahead, t)[..., k] - self.drift_at(x - ahead, t)[..., k]) / (2 * step)
+            return total
+
+        points = self.at.points
+        found = pole(size, points, np.broadcast_to(divergence, points.shape[:-1]), spacing / self.nodes)
+        if found is not None and found[1] >= points.shape[-1] - SURE:
+            place = ", ".join(f"{c:.3g}" for c in found[0])
+            raise ValueError(
+                f"the divergence of the drift grows like |x − c|^−{found[1]:.2g} near c = ({place}), t = {t:g}, and so "
+                "does the residual, which is not integrable there: a bound needs a drift that is cut off; or take it "
+                "from `solve_with_error`"
+            )
 
     def check_jumps(self, t: float) -> None:
         """Raise ValueError where the drift jumps along its own axis between two points: ∇·(bp) has a part on a surface."""
         b, grid = np.asarray(self._field(self.at.points, t), dtype=float), self.space.grid
+        slopes = [self._slope(self.at.points, t, axis) for axis in range(grid.dimension)]
+        self._check_integrable(sum(slopes), t)
         for axis in range(grid.dimension):
             x, along = np.moveaxis(self.at.points, axis, 0), np.moveaxis(b[..., axis], axis, 0)
-            slope = np.abs(np.moveaxis(self._slope(self.at.points, t, axis), axis, 0))
+            slope = np.abs(np.moveaxis(slopes[axis], axis, 0))
             rise = np.abs(np.diff(along, axis=0))
             smooth = np.diff(x[..., axis], axis=0) * np.maximum(slope[1:], slope[:-1])
             jumps = rise - JUMP * smooth - 0.05 * float(np.abs(along).max())
