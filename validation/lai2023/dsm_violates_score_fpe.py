@@ -26,7 +26,8 @@ claim = Claim(
     coefficients=("early", "late", "size"),
 )
 
-networks = load_module(Path(__file__).parents[1] / "networks" / "_ensemble.py")
+HERE = Path(__file__).parents[1] / "networks"
+networks, once = load_module(HERE / "_ensemble.py"), load_module(HERE / "_once.py").once
 TIMES = (0.05, 0.2, 0.8, 2.0)
 
 
@@ -49,16 +50,9 @@ def exact(scale=1.0, bump=0.0):
     return mfg.JaxScore(log_density, 2, (np.array(scale), np.array(bump)))
 
 
-KEPT = {}
-"""what is known of a score at points, by its name, level, time and points: coefficients ask for the same"""
-
-
-def terms(name, score, level, x, t):
+def terms(score, x, t):
     """Return ε, ∂_t s and s of a score at points."""
-    key = name, level, t, x.tobytes()
-    if key not in KEPT:
-        KEPT[key] = mfg.score_residual(networks.PROCESS, score, x, t), score.time_derivative(x, t), score(x, t)
-    return KEPT[key]
+    return mfg.score_residual(networks.PROCESS, score, x, t), score.time_derivative(x, t), score(x, t)
 
 
 def rms(values):
@@ -75,8 +69,8 @@ def residuals(level, rng, scores=None, early=1.0, late=1.0, size=1.0):
     residual, share, error, factors = [], [], [], {TIMES[0]: early, TIMES[-1]: late}
     for t in TIMES:
         x = mfg.marginal(networks.PROCESS, networks.DATA, t).sample(1000, rng)
-        known = [terms(name, score, level, x, t) for name, score in scores.items()]
-        truth = size * terms("truth", exact(), level, x, t)[2]
+        known = [once(terms, score, x, t) for score in scores.values()]
+        truth = size * once(terms, exact(), x, t)[2]
         residual.append([factors.get(t, 1.0) * rms(eps) for eps, _, _ in known])
         share.append(np.array(residual[-1]) / [rms(rate) for _, rate, _ in known])
         error.append([rms(s - truth) / rms(truth) for _, _, s in known])
