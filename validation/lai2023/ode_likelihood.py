@@ -2,7 +2,8 @@
 
 Seeded families: four processes and scores whose q^ODE is a mixture in closed form, all of which is bounded; and five processes of
 several horizons, blobs of which one may be twenty times narrower than another, disturbances that are no gradients in the plane,
-with ∇log q^ODE along characteristics (at level quick in the plane).
+with ∇log q^ODE along characteristics (in the plane of one process at level quick, of three at standard; on the line from
+standard on).
 Where both sides are equal, a linear system has a bound of what its series leave.
 What the identity says of an instant is proved for mixtures on the line, in ball arithmetic.
 """
@@ -268,7 +269,7 @@ def likelihood(level, rng, diffusivity=1.0, cross=1.0, own=False, reach=1.0):
     largest = max(shares, key=lambda e: e.value + e.half_width)
     label = "law known: gap over √(J_SM·J_F), largest of all draws"
     findings.append(at_most(label, largest, mfg.exact(1.0, "the claim"), resolution=0.0))
-    shapes = Level(level).pick(((1, 0), (2, 2)), ((1, 5),) * 4 + ((2, 5),), ((1, 5),) * 16 + ((2, 5),) * 3)
+    shapes = Level(level).pick(((2, 1),), ((1, 5),) * 4 + ((2, 3),), ((1, 5),) * 16 + ((2, 5),) * 3)
     defects = {}
     for name, (fine, coarse) in measured(seed, shapes).items():
         defects[name] = judged(lambda gap, J: gap - cross * diffusivity * J[1 if own else 0], fine, coarse)
@@ -277,9 +278,8 @@ def likelihood(level, rng, diffusivity=1.0, cross=1.0, own=False, reach=1.0):
         mine = {name: one for name, one in defects.items() if f" {d}D" in name}
         worst = max(mine, key=lambda name: abs(mine[name].value) + mine[name].half_width)
         off = replace(mine[worst], method=f"{worst}; {mine[worst].method}")
-        findings.append(
-            equal(f"{d}D: left − right, worst of {len(mine)} draws", off, zero, resolution=DELTA[d], because=SEEN[d])
-        )
+        label = f"{d}D: left − right, worst of {len(mine)} draw{'s' * (len(mine) > 1)}"
+        findings.append(equal(label, off, zero, resolution=DELTA[d], because=SEEN[d]))
     gap, matching, fisher = shifted()
     square = gap * gap / (matching * fisher * (reach * diffusivity) ** 2)
     root = float(np.sqrt(square.value))
