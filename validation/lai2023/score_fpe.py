@@ -32,7 +32,7 @@ START, END = 0.1, 0.5
 DELTA = {("VP", 1): 5e-5, ("OU", 1): 2.4e-4, ("VE", 1): 1.5e-3, ("VP", 2): 2e-4, ("OU", 2): 8e-4, ("VE", 2): 6e-4}
 """of scores of size two per length: what the cells of level quick leave, those of standard in the plane"""
 FINER = {("OU", 1): 1.4e-4, ("VE", 1): 2.8e-4, ("OU", 2): 2.8e-4}
-"""the same of what quick has too, from level standard on: cells of three quarters and two thirds the width"""
+"""the same of what quick has too, from level standard on: cells of two thirds and four fifths the width"""
 SMOOTH = 0.3  # on the torus a Fourier series must resolve the valley opposite the mass
 
 
@@ -47,7 +47,7 @@ def equation_of(process, diffusivity, square):
 
 def tolerance(level, true):
     """Return that of steps: a false equation is told by far more than they leave; 3·rtol of it is in the bar."""
-    return Level(level).pick(3e-6, 1e-6, 1e-6) if true else Level(level).pick(1e-4, 1e-6, 1e-6)
+    return Level(level).pick(6e-6, 1e-6, 1e-6) if true else Level(level).pick(1e-4, 1e-4, 1e-6)
 
 
 def wrapped(data, side):
@@ -84,7 +84,7 @@ def score_equation(level, diffusivity=1.0, square=1.0, dimensions=(1, 2), end=EN
         for name in solved[d]:
             process, half_width = PROCESSES[name]
             n = (
-                Level(level).pick({1: 64, 2: 32}, {1: 96, 2: 48}, {1: 128, 2: 64})[d]
+                Level(level).pick({1: 64, 2: 24}, {1: 96, 2: 40}, {1: 128, 2: 64})[d]
                 if true
                 else {1: 48 if name == "VE" or square < 0 else 32, 2: Level(level).pick(16, 20, 20)}[d]
             )
