@@ -240,7 +240,7 @@ def enters(level, rng, epsilon=1.0, turning=True, share=1.0):
     if not turning:
         return Evidence(findings)
     tightness = []
-    draws, spacings, count = Level(level).pick((1, (0.07, 0.05), 65), (3, (0.05, 0.035), 97), (12, (0.05, 0.035), 97))
+    draws, spacings, count = Level(level).pick((1, (0.07, 0.05), 65), (2, (0.07, 0.05), 97), (12, (0.05, 0.035), 97))
     for name, (gap, row) in known.drawn(seed, draws, affine.integrals).items():
         value, loss, bound = sides(gap, row, epsilon)
         label = f"{name}: left − right (gap {gap.value:.4f}, loss {loss.value:.4f})"
