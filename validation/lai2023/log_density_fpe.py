@@ -103,7 +103,7 @@ def log_density_equation(level, rng, divergence=1.0, diffusivity=1.0, square=1.0
             )
             # 3·rtol is in the bar; at level quick elements are asked for the least, and false equations tell far more
             rough, finer = Level(level).pick((6e-6, 3e-6), (1e-6,) * 2, (1e-6,) * 2)
-            rough, finer = (rough, finer) if true else Level(level).pick((1e-4,) * 2, (1e-6,) * 2, (1e-6,) * 2)
+            rough, finer = (rough, finer) if true else Level(level).pick((1e-4,) * 2, (1e-4,) * 2, (1e-6,) * 2)
             ladder = limit_on(mfg.FiniteVolume(mfg.CartesianGrid.cube(half_width, n, d)), rough)
             small = DELTA[name, d]
             if (name, d) == ("OU", 2):  # the one of the plane at level quick: 24² cells and more leave 2.1e-4, 32² 8e-5
