@@ -29,7 +29,7 @@ BEYOND = 1.02
 
 @dataclass(frozen=True)
 class Reach:
-    """The smallest relative change that refutes, on which side of 1, and whether it was measured or is of first order.
+    """The smallest relative change that refutes, on which side of 1, and whether it was measured or is estimated.
 
     Measured: with the coefficient at 1 + sign · change the finding is refuted, and at some place between half of that
     change and it, on the same side, it is not. Infinite where it does not move, or was seen to move away.

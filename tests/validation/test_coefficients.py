@@ -12,13 +12,17 @@ ROOT = Path(mfgpde.__file__).parents[1] / "validation"
 FILES = {entry.id: entry.path for entry in discover.entries_in(ROOT)}
 
 UNMOVED = {
-    "bridges/markovian-fitting": 2, "deveney2023/residual-bound": 6, "geometry/kernel-score": 1, "geometry/manifold": 2,
-    "guidance/classifier-free": 6, "guidance/posterior-sampling": 4, "guidance/product-of-scores": 4,
-    "lai2023/blind-to-weights": 7, "lai2023/not-sufficient": 5, "shen2024/four-forms": 1,
-    "zhang2023/flow-without-kinetic-cost": 2, "zhang2023/gradient-flow-limit": 1, "zhang2023/one-equilibrium": 8,
-    "zhang2023/other-lagrangians": 3, "zhang2023/roles-exchanged": 1, "zhang2024/terminal-loss-degenerates": 2,
+    "deveney2023/residual-bound": 6,
+    "geometry/manifold": 1,  # a count of dimensions is a whole number: nothing that is 5 % off changes it
+    "shen2024/four-forms": 1,
+    "zhang2023/flow-without-kinetic-cost": 2,
+    "zhang2023/gradient-flow-limit": 1,
+    "zhang2023/one-equilibrium": 8,
+    "zhang2023/other-lagrangians": 3,
+    "zhang2023/roles-exchanged": 1,
+    "zhang2024/terminal-loss-degenerates": 2,
     "zhang2024/well-posed": 3,
-}  # fmt: skip
+}
 """how many findings no coefficient moves: theirs enter others of the claim, and false variants refute these"""
 
 

@@ -109,36 +109,48 @@ class OneGaussian:
 def by_girsanov(rng, d, noise, linear):
     """Return KL(Π‖P*), KL(Π‖M) and KL(M‖P*), P* a Schrödinger bridge in closed form, by integrals."""
     scale = float(rng.uniform(0.7, 1.2))
-    bridge = mfg.densities.schroedinger_coupling(mixture(rng, d), mixture(rng, d), noise * scale**2)
-    process = mfg.processes.BridgeMixture(coupled(rng, d), scale)
-    rtol = 1e-5 if d == 1 else 1e-3
-    whole = mfg.diagnostics.mixture_divergence(process.coupling, bridge, rtol=rtol)
-    lost = mfg.diagnostics.projection_divergence(process, rtol=rtol)
-    goal = mfg.processes.BridgeMixture(bridge, scale)
-    if linear:
-        kept = mfg.diagnostics.path_divergence(OneGaussian(process).bridges, goal, rtol=rtol)
-    else:
-        kept = mfg.diagnostics.path_divergence(process, goal, rtol=rtol)
-    return whole, lost, kept
+    first, last = mixture(rng, d), mixture(rng, d)
+    pairs, rtol = coupled(rng, d), 1e-5 if d == 1 else 1e-3
+    whole = once(to_bridge, first, last, pairs, noise * scale**2, rtol)
+    return whole, once(dropped, pairs, scale, rtol), once(projected, first, last, pairs, scale, noise, linear, rtol)
 
 
-def fits_on_grids(rng, d, level, noise):
-    """Return what fitting makes of two drawn laws on a grid, and, with another noise, of them with that of the bridge."""
+def to_bridge(first, last, pairs, s2, rtol):
+    """Return KL(Π‖P*)."""
+    bridge = mfg.densities.schroedinger_coupling(first, last, s2)
+    return mfg.diagnostics.mixture_divergence(pairs, bridge, rtol=rtol)
+
+
+def dropped(pairs, scale, rtol):
+    """Return KL(Π‖M), which P* does not enter."""
+    return mfg.diagnostics.projection_divergence(mfg.processes.BridgeMixture(pairs, scale), rtol=rtol)
+
+
+def projected(first, last, pairs, scale, noise, linear, rtol):
+    """Return KL(M‖P*); `linear`: as if the coupling were one Gaussian."""
+    goal = mfg.processes.BridgeMixture(mfg.densities.schroedinger_coupling(first, last, noise * scale**2), scale)
+    process = mfg.processes.BridgeMixture(pairs, scale)
+    return mfg.diagnostics.path_divergence(OneGaussian(process).bridges if linear else process, goal, rtol=rtol)
+
+
+def fit(p, q, viscosity, d, level, rounds):
+    """Return what fitting makes of two laws on a grid; after no round it has their bridge."""
     cells, steps = (Level(level).pick(48, 96, 160), 8) if d == 1 else (Level(level).pick(14, 18, 24), 3)
-    grid = mfg.CartesianGrid.cube(4.5, cells, d)
-    p, q, viscosity = mixture(rng, d), mixture(rng, d), float(rng.uniform(0.5, 1.0))
-    games = [mfg.games.schroedinger_bridge(p, q, viscosity=one * viscosity) for one in (1.0, noise)]
-    return [mfg.equilibria.markovian_fitting(game, grid, steps=steps, rounds=9) for game in games[: 1 + (noise != 1)]]
+    game = mfg.games.schroedinger_bridge(p, q, viscosity=viscosity)
+    return mfg.equilibria.markovian_fitting(game, mfg.CartesianGrid.cube(4.5, cells, d), steps=steps, rounds=rounds)
 
 
 def on_grids(rng, d, level, noise, drop, restart):
     """Return the rounds on a grid, worst defect of the sum, worst rise, and the last coupling's distance to the bridge."""
-    fits = once(fits_on_grids, rng, d, level, noise)
-    rounds, far = fits[0].rounds, fits[-1].bridge
+    p, q, viscosity = mixture(rng, d), mixture(rng, d), float(rng.uniform(0.5, 1.0))
+    found = once(fit, p, q, viscosity, d, level, 9)
+    rounds, far = found.rounds, (found if noise == 1 else once(fit, p, q, noise * viscosity, d, level, 0)).bridge
     defects = [one.to_bridge - drop * one.dropped - one.projected for one in rounds]
     nexts = [one.to_bridge for one in (rounds if restart else rounds[1:])]
-    rises = [after - before.projected for after, before in zip(nexts, rounds, strict=False)]
-    last = fits[0].coupling if not restart else np.outer(far.sum(axis=1), far.sum(axis=0))
+    rises = [  # of KL(M‖P*) as what is left of KL(Π‖P*) without KL(Π‖M)
+        after - before.projected - (1 - drop) * before.dropped for after, before in zip(nexts, rounds, strict=False)
+    ]
+    last = found.coupling if not restart else np.outer(far.sum(axis=1), far.sum(axis=0))
     return rounds, max(defects, key=abs), max(rises), float(np.abs(last - far).sum())
 
 
@@ -146,7 +158,7 @@ def on_grids(rng, d, level, noise, drop, restart):
 def fitted(level, rng, noise=1.0, drop=1.0, linear=False, restart=False):
     """Judge all three; `linear` takes one Gaussian for the projection, `restart` independent ends in each round.
 
-    `noise` scales the variance of P*'s bridges against that of Π's; `drop` scales KL(Π‖M).
+    `noise` scales the variance of P*'s bridges against that of Π's; `drop` scales KL(Π‖M), on grids in both statements.
     """
     findings, series = by_rounds(level, rng, noise, drop)
     zero = mfg.exact(0.0, "claim")
@@ -154,7 +166,7 @@ def fitted(level, rng, noise=1.0, drop=1.0, linear=False, restart=False):
         place = ("the line", "the plane")[d - 1]
         defects = []
         for _ in range(count):
-            whole, lost, kept = once(by_girsanov, rng, d, noise, linear)
+            whole, lost, kept = by_girsanov(rng, d, noise, linear)
             defects.append((whole - drop * lost - kept) / whole.value)
         findings.append(
             equal(
@@ -192,6 +204,18 @@ def fitted(level, rng, noise=1.0, drop=1.0, linear=False, restart=False):
     return Evidence(findings, series)
 
 
+def of_gaussians(v0, v1, c, s2):
+    """Return what one round drops, the covariance of its ends with a bound of its relative error; the bridge enters neither."""
+    found = Bridges(v0, v1, c, s2)
+    return integral(found.dropped) / (2 * s2), *found.projected()
+
+
+def left(v0, v1, c, best, s2):
+    """Return KL(M‖P*) of one round, P* with the covariance `best`."""
+    p, g = Bridges(v0, v1, c, s2), Bridges(v0, v1, best, s2)
+    return integral(lambda t: (p.beta(t) - g.beta(t)) ** 2 * p.variance(t)) / (2 * s2)
+
+
 def by_rounds(level, rng, noise, drop):
     """Return findings and series of Gaussians on the line."""
     findings, series, zero = [], [], mfg.exact(0.0, "claim")
@@ -204,10 +228,9 @@ def by_rounds(level, rng, noise, drop):
         for _ in range(8):
             far = divergence(current, goal)
             distances.append(far)
-            lost = drop * integral(current.dropped) / (2 * s2)
-            kept = integral(lambda t, p=current, g=goal: (p.beta(t) - g.beta(t)) ** 2 * p.variance(t)) / (2 * s2)
-            defects.append(mfg.Estimate(far, ROUNDING, mfg.Kind.BOUND, "closed form") - lost - kept)
-            covariance, unsure = current.projected()
+            lost, covariance, unsure = once(of_gaussians, v0, v1, current.c, s2)
+            kept = once(left, v0, v1, current.c, best, s2)
+            defects.append(mfg.Estimate(far, ROUNDING, mfg.Kind.BOUND, "closed form") - drop * lost - kept)
             after = Bridges(v0, v1, covariance, s2)
             # of the divergence of the ends in their covariance c: at most 2/(1 − r²) in relative terms, r their correlation
             steep = 2 / (1 - covariance**2 / (v0 * v1)) * (1 + abs(best) / (1 - best**2 / (v0 * v1)))

@@ -16,6 +16,7 @@ import mfgpde as mfg
 from mfgpde.verify import Claim, Evidence, Level, at_least, equal, load_module
 
 laws = load_module(Path(__file__).parent / "_laws.py")
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -25,7 +26,7 @@ claim = Claim(
     source="arXiv:2408.09000 and arXiv:2409.13074",
     standing="derived",
     assumes=("exact scores", "the start is the tilted law at the horizon"),
-    coefficients=("ode", "sde"),
+    coefficients=("ode", "sde", "guidance"),
 )
 
 CARED = 0.02
@@ -128,18 +129,22 @@ def covariance(gamma, noise, T):
     return solve_ivp(rate, (0.0, T), start, rtol=1e-11, atol=1e-12).y[:, -1].reshape(2, 2)
 
 
-def in_the_plane(level, gamma, ode, sde, used):
-    """Return how far the law of the SDE on a grid is from its Gaussian, and all three laws from each other."""
-    T, findings = 3.0, []
-    stated = {"ODE": ode * covariance(gamma, False, T), "SDE": sde * covariance(gamma, True, T)}
+def moments(used, T, cells):
+    """Return second moments of the SDE's law in the plane, on a grid."""
     start = mfg.gaussian(np.zeros(2), np.linalg.inv(precision(used, T)))
     equation = mfg.FokkerPlanck(lambda x, tau: -x @ precision(used, T - tau), lambda tau: 0.5)
-
-    grid = mfg.CartesianGrid.cube(11.0, Level(level).pick(96, 128, 192), 2)
+    grid = mfg.CartesianGrid.cube(11.0, cells, 2)
     law = mfg.solve(equation, mfg.FiniteVolume(grid, order=4), start, (0.0, T), rtol=1e-6).at(T)
     a, b, c = (law.expectation(lambda x, i=i, j=j: x[..., i] * x[..., j]) for i, j in ((0, 0), (0, 1), (1, 1)))
-    off = float(np.abs(np.array([[a, b], [b, c]]) - stated["SDE"]).max() / stated["SDE"].max())
-    found = mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, "against the matrix equation", f"{grid.cells[0]} cells a side")
+    return np.array([[a, b], [b, c]])
+
+
+def in_the_plane(level, gamma, ode, sde, used):
+    """Return how far the law of the SDE on a grid is from its Gaussian, and all three laws from each other."""
+    T, findings, cells = 3.0, [], Level(level).pick(96, 128, 192)
+    stated = {"ODE": ode * covariance(gamma, False, T), "SDE": sde * covariance(gamma, True, T)}
+    off = float(np.abs(once(moments, used, T, cells) - stated["SDE"]).max() / stated["SDE"].max())
+    found = mfg.Estimate(off, 1e-9, mfg.Kind.BOUND, "against the matrix equation", f"{cells} cells a side")
     label = f"plane, γ = {gamma:g}: covariance of the SDE's law, off its equation's"
     # δ: cells, of order four, and time steps to 1e-6
     small = Level(level).pick(1e-3, 4e-4, 4e-4)
@@ -155,17 +160,36 @@ def in_the_plane(level, gamma, ode, sde, used):
     return findings
 
 
+def of_gaussians(used, noise, cells, T):
+    """Return quantiles of the guided law of Gaussians."""
+    if not noise:
+        return solved(used, False, cells, T)
+    return laws.refined(partial(solved, used, True, T=T), cells)[0]
+
+
+def of_classes(one, whole, used, cells):
+    """Return quantiles, and their bars, of what the ODE and the SDE make of two classes under VP, and of what is wanted."""
+    model = Guided(mfg.VariancePreserving(), one, whole, used)
+
+    def start(x):
+        return model.density(x, 1.0)
+
+    wanted = laws.known(lambda x: model.density(x, 0.0), 5.0), 0.0
+    flow = laws.by_ode(model.one.process, model, start), 1e-5
+    return flow, laws.refined(lambda n: laws.by_sde(model.one.process, model, start, 5.0, n), cells), wanted
+
+
 @claim.measure
-def guided(level, rng, ode=1.0, sde=1.0, weight=None):
-    """`ode` and `sde` scale the variances stated; `weight` replaces every γ."""
+def guided(level, rng, ode=1.0, sde=1.0, guidance=1.0, weight=None):
+    """`ode` and `sde` scale the variances stated, `guidance` the γ − 1 that guides; `weight` replaces every γ that does."""
     findings, T = [], 3.0
     cells = Level(level).pick(200, 400, 800)
     for gamma in (1.5, 3.0):
         for noise, name, factor in ((False, "ODE", ode), (True, "SDE", sde)):
-            g = weight or gamma
+            g = weight or 1 + guidance * (gamma - 1)
             stated = mfg.gaussian(0.0, factor * variance(gamma, noise, T))
             known = laws.known(stated.density)
-            law = solved(g, noise, cells, T) if not noise else laws.refined(partial(solved, g, True, T=T), cells)[0]
+            law = once(of_gaussians, g, noise, cells, T)
             at = f"{cells // 2} and {cells} cells" if noise else "56001 quantiles, steps to 1e-7"
             # δ: the ODE to its tolerance, the SDE on 100 and 200 cells, of order two; walls at 7, where γ = 1.5 still lives, leave 3e-4
             fewer = 2.3e-3 * (200 / cells) ** 2
@@ -180,19 +204,15 @@ def guided(level, rng, ode=1.0, sde=1.0, weight=None):
             )
         limits = {"ODE": 2 ** (1 - gamma), "SDE": (2 - 2 ** (2 - 2 * gamma)) / (2 * gamma - 1)}
         for name, limit in limits.items():
-            found = for_ever(gamma, name == "SDE")
+            found = for_ever(weight or 1 + guidance * (gamma - 1), name == "SDE")
             stated = mfg.exact(limit * (ode if name == "ODE" else sde), "closed form")
             findings.append(
                 equal(f"γ = {gamma:g}: {name}, variance for T → ∞", found, stated, resolution=FOREVER[gamma][name])
             )
-    findings += in_the_plane(level, 2.0, ode, sde, weight or 2.0)
-    process, farthest = mfg.VariancePreserving(), {"ODE − SDE": [], "ODE − wanted": [], "SDE − wanted": []}
+    findings += in_the_plane(level, 2.0, ode, sde, weight or 1 + guidance)
+    farthest = {"ODE − SDE": [], "ODE − wanted": [], "SDE − wanted": []}
     for _ in range(Level(level).pick(2, 5, 10)):
-        model = Guided(process, *classes(rng), weight or 2.5)
-        start = lambda x, m=model: m.density(x, 1.0)  # noqa: E731
-        wanted = laws.known(lambda x, m=model: m.density(x, 0.0), 5.0), 0.0
-        flow = laws.by_ode(process, model, start), 1e-5
-        noisy = laws.refined(lambda n, m=model, s=start: laws.by_sde(process, m, s, 5.0, n), cells)
+        flow, noisy, wanted = once(of_classes, *classes(rng), weight or 1 + 1.5 * guidance, cells)
         for key, pair in zip(farthest, ((flow, noisy), (flow, wanted), (noisy, wanted)), strict=True):
             # flows are integrated to a tolerance, and say so
             at = f"{cells // 2} and {cells} cells" if key == "SDE − wanted" else ""

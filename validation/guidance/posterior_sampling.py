@@ -13,6 +13,7 @@ import mfgpde as mfg
 from mfgpde.verify import Claim, Evidence, Level, at_least, at_most, equal, load_module
 
 laws = load_module(Path(__file__).parent / "_laws.py")
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -22,7 +23,7 @@ claim = Claim(
     source="arXiv:2209.14687",
     standing="derived",
     assumes=("exact scores", "a linear observation", "no step size by hand"),
-    coefficients=("variance",),
+    coefficients=("variance", "twisted"),
 )
 
 PROCESS = mfg.VariancePreserving()
@@ -37,16 +38,16 @@ def transition(t):
 
 
 class Twisted:
-    """s + ∇log N(y; x̂₀, σ² + spread·Var[X₀|x]): spread 0 is diffusion posterior sampling, for Gaussians 1 is exact."""
+    """s + twisted·∇log N(y; x̂₀, σ² + spread·Var[X₀|x]): spread 0 is diffusion posterior sampling, for Gaussians 1 is exact."""
 
-    def __init__(self, data, y, spread):
-        self.score, self.y, self.spread = mfg.ExactScore(PROCESS, data), y, spread
+    def __init__(self, data, y, spread, twisted=1.0):
+        self.score, self.y, self.spread, self.twisted = mfg.ExactScore(PROCESS, data), y, spread, twisted
 
     def __call__(self, x, t):
         a, V = transition(t)
         s, slope = self.score(x, t), self.score.divergence(x, t)[..., None]
         mean, rise = (x + V * s) / a, (1 + V * slope) / a  # Var[X₀|x] = (V/a)·∂x̂₀
-        return s + (self.y - mean) * rise / (NOISE**2 + self.spread * V / a * rise)
+        return s + self.twisted * (self.y - mean) * rise / (NOISE**2 + self.spread * V / a * rise)
 
 
 def posterior(data, y):
@@ -57,14 +58,14 @@ def posterior(data, y):
     return mfg.GaussianMixture(share, (narrow * (m / v + y / NOISE**2))[:, None], narrow)
 
 
-def scalar(y, v0, spread, start):
+def scalar(y, v0, spread, start, twisted=1.0):
     """Return mean and variance at t = 0 of the SDE driven by a Gaussian's twisted score, from two scalar equations."""
 
     def coefficients(t):
         a, V = transition(t)
         v = a * a * v0 + V
         gain = a * v0 / v  # x̂₀ = gain·x
-        pull = gain / (NOISE**2 + spread * V * v0 / v)
+        pull = twisted * gain / (NOISE**2 + spread * V * v0 / v)
         return -1 / v - gain * pull, y * pull  # score = A x + B
 
     def rate(tau, state):
@@ -86,9 +87,18 @@ def twist(data, y, x, t):
     return (slope * seen).sum(axis=1) / seen.sum(axis=1) - (slope * joint).sum(axis=1) / joint.sum(axis=1)
 
 
+def generated(data, y, spread, twisted, start, cells):
+    """Return quantiles, and their bar, of what the approximate likelihood's score drives; `spread` None: the exact one's."""
+    model = mfg.ExactScore(PROCESS, posterior(data, y)) if spread is None else Twisted(data, y, spread, twisted)
+    return laws.refined(lambda n: laws.by_sde(PROCESS, model, start.density, 4.0, n), cells)
+
+
 @claim.measure
 def sampled(level, rng, variance=1.0, spread=None, twisted=1.0):
-    """`variance` scales what the scalar equations say; `spread` is used in both twists, 0 and 1; `twisted` scales the exact one."""
+    """`variance` scales what the scalar equations say, `twisted` what the likelihood adds to the score, exact and approximate.
+
+    `spread` is used in both twists, 0 and 1.
+    """
     cells = Level(level).pick(200, 400, 800)
     zero, cared, findings = mfg.exact(0.0, "claim"), mfg.exact(CARED, "what one would care about"), []
     y, v0 = 0.8, 0.7
@@ -98,14 +108,13 @@ def sampled(level, rng, variance=1.0, spread=None, twisted=1.0):
     found, wanted, at = {}, posterior(data, y), f"{cells // 2} and {cells} cells"
     small = 1.3e-3 * (200 / cells) ** 2  # δ: cells, of order two
     for kind, used in (("exact", 1.0), ("DPS", 0.0)):
-        model = Twisted(data, y, used if spread is None else spread)
-        found[kind], _ = laws.refined(lambda n, m=model: laws.by_sde(PROCESS, m, start.density, 4.0, n), cells)
+        found[kind], _ = once(generated, data, y, used if spread is None else spread, twisted, start, cells)
         mean, v = scalar(y, v0, used, moments)
         off = laws.off(found[kind], laws.known(mfg.gaussian(mean, variance * v).density), at)
         findings.append(equal(f"Gaussian data, {kind}: W₂ to its closed form", off, zero, resolution=small))
     off = laws.off(found["exact"], laws.known(wanted.density), at)
     findings.append(at_most("Gaussian data, exact: W₂ to the posterior", off, zero, resolution=small))
-    driven = scalar(y, v0, 0.0 if spread is None else spread, moments)
+    driven = scalar(y, v0, 0.0 if spread is None else spread, moments, twisted)
     bias = np.hypot(driven[0] - wanted.means[0, 0], np.sqrt(driven[1]) - np.sqrt(wanted.covariances[0, 0, 0]))
     bias = mfg.Estimate(float(bias), 1e-9, mfg.Kind.BOUND, "both Gaussian, by the scalar equations")
     findings.append(at_least("Gaussian data, DPS: W₂ to the posterior", bias, cared, resolution=4e-3))
@@ -115,8 +124,7 @@ def sampled(level, rng, variance=1.0, spread=None, twisted=1.0):
         y = float(rng.uniform(-0.8, 0.8))
         after = posterior(blobs, y)
         law = mfg.marginal(PROCESS, after, 1.0)
-        model = Twisted(blobs, y, 0.0) if spread is None else mfg.ExactScore(PROCESS, after)
-        driven = laws.refined(lambda n, m=model, s=law: laws.by_sde(PROCESS, m, s.density, 4.0, n), cells)
+        driven = once(generated, blobs, y, 0.0 if spread is None else None, twisted, law, cells)
         biases.append(laws.apart(driven, (laws.known(after.density), 0.0), at))
         for t in (0.1, 0.4):
             noised, x = mfg.marginal(PROCESS, after, t), np.linspace(-2, 2, 41)

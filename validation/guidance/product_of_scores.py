@@ -13,6 +13,7 @@ import mfgpde as mfg
 from mfgpde.verify import Claim, Evidence, Level, at_least, at_most, equal, load_module
 
 laws = load_module(Path(__file__).parent / "_laws.py")
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -22,7 +23,7 @@ claim = Claim(
     source="arXiv:2302.11552 and arXiv:2503.02819",
     standing="derived",
     assumes=("linear f, so that ∇·f is no function of x", "the start is r_T"),
-    coefficients=("weight",),
+    coefficients=("weight", "score"),
 )
 
 EXPONENTS = {"product": (1.0, 1.0), "guidance": (2.5, -1.5), "annealing": (2.0, 0.0)}
@@ -31,14 +32,14 @@ CARED = 0.02
 
 
 class Composed:
-    """Σ a_i s_i, its unnormalised density, and the rate of its weights."""
+    """Σ a_i s_i, times `score`, the unnormalised density of which it is the score, and the rate of its weights."""
 
-    def __init__(self, process, members, exponents, weight=1.0):
-        self.process, self.exponents, self.weight = process, exponents, weight
+    def __init__(self, process, members, exponents, weight=1.0, score=1.0):
+        self.process, self.exponents, self.weight, self.score = process, exponents, weight, score
         self.scores = [mfg.ExactScore(process, one) for one in members]
 
     def __call__(self, x, t):
-        return sum(a * s(x, t) for a, s in zip(self.exponents, self.scores, strict=True))
+        return self.score * sum(a * s(x, t) for a, s in zip(self.exponents, self.scores, strict=True))
 
     def density(self, x, t):
         log = sum(a * s.potential(x, t) for a, s in zip(self.exponents, self.scores, strict=True))
@@ -62,9 +63,16 @@ def pair(rng, kind):
     return first, both
 
 
+def generated(process, members, exponents, weight, score, box, cells):
+    """Return quantiles, and their bar, of the SDE's law by the sum of scores; `weight` None: without weights."""
+    model = Composed(process, members, exponents, weight or 0.0, score)
+    start, rate = partial(model.density, t=process.horizon), None if weight is None else model.rate
+    return laws.refined(lambda n: laws.by_sde(process, model, start, box, n, rate=rate), cells)
+
+
 @claim.measure
-def composed(level, rng, weight=1.0, exponents=None):
-    """`weight` scales the rate; `exponents` other than (1, 1), … may be asked for."""
+def composed(level, rng, weight=1.0, score=1.0, exponents=None):
+    """`weight` scales the rate, `score` the sum that drives; `exponents` other than (1, 1), … may be asked for."""
     findings = []
     cases = [("OU", kind) for kind in EXPONENTS] + [("VP", "product")]
     for name, kind in cases:
@@ -73,30 +81,28 @@ def composed(level, rng, weight=1.0, exponents=None):
             "VP": (mfg.VariancePreserving(), 5.0),
         }[name]
         cells = Level(level).pick(200, 400, 800)
-        model = Composed(process, pair(rng, kind), exponents or EXPONENTS[kind], weight)
+        members, powers = pair(rng, kind), exponents or EXPONENTS[kind]
+        model = Composed(process, members, powers)
         target = laws.known(lambda x, m=model: m.density(x, 0.0), box), 0.0
 
-        def found(rate, process=process, m=model, box=box, cells=cells):
-            start = partial(m.density, t=process.horizon)
-            return laws.refined(lambda n: laws.by_sde(process, m, start, box, n, rate=rate), cells)
-
         at = f"{cells // 2} and {cells} cells"
-        plain = laws.apart(found(None), target, at)
-        repaired = laws.off(found(model.rate)[0], target[0], at)
+        plain = laws.apart(once(generated, process, members, powers, None, score, box, cells), target, at)
+        weighted, _ = once(generated, process, members, powers, weight, score, box, cells)
+        repaired = laws.off(weighted, target[0], at)
         cared = mfg.exact(CARED, "what one would care about")
         findings.append(at_least(f"{name} {kind}: W₂ without weights", plain, cared, resolution=6e-3))
         # δ: grids of 100 and 200 cells, extrapolated, or of more; a twentieth of what is repaired
         small = Level(level).pick(2e-3, 4e-4, 4e-4)
         findings.append(at_most(f"{name} {kind}: W₂ with weights", repaired, mfg.exact(0.0, "claim"), resolution=small))
-    return Evidence([*findings, gaussian(weight)])
+    return Evidence([*findings, gaussian(weight, score)])
 
 
-def gaussian(weight):
+def gaussian(weight, score):
     """Compare the noised product of N(m_i, v) with the product of the noised: variances v/2 + t and (v + t)/2."""
     process, v, gaps = mfg.Brownian(scale=1.0, horizon=1.0), 0.6, []
     members = [mfg.gaussian(m, v) for m in (-0.7, 0.9)]
     x = np.linspace(-1, 1, 5)[:, None]
-    model = Composed(process, members, (1.0, 1.0))
+    model = Composed(process, members, (1.0, 1.0), score=score)
     product = mfg.ExactScore(process, mfg.gaussian(0.1, v / 2))
     for t in (0.0, 0.3, 0.8):
         slope = -2 / (v + t) + weight / (v / 2 + t)  # zero at t = 0 alone
