@@ -26,6 +26,7 @@ from mfgpde.solvers.enclosed import (
     affine,
     degree_in_time,
     lebesgue,
+    moves,
     product_density,
     rests,
     start_rest,
@@ -91,10 +92,10 @@ class BoundedResidual:
         panels = tuple(panels_of(space, axis, degree, sizes, left_out(aim)) for axis in range(space.grid.dimension))
         points = int(np.prod([int(one.nodes.sum()) for one in panels]))
         require_host_memory(8 * points * (3 * len(panels) + 12), f"residuals at {points} points")
-        left = tuple(
-            rests(equation, one.span, _boxes(panels), degree, in_time, max(2, WITH_PLACES // len(parts)))
-            for one in parts
-        )
+        slices, boxes = max(2, WITH_PLACES // len(parts)), _boxes(panels)
+        some = parts if moves(equation) else parts[:1]  # of coefficients that stay all spans have the same
+        left = tuple(rests(equation, one.span, boxes, degree, in_time, slices) for one in some)
+        left = left if len(left) == len(parts) else left * len(parts)
         return cls(equation, space, degree, in_time, Reconstruction.on(space, panels), panels, left, aim)
 
     def integral(self, work: Any, parts: Sequence[InTime]) -> tuple[float, float, float]:

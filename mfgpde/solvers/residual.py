@@ -14,6 +14,7 @@ from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
+from mfgpde.solvers.both_rules import BothRules
 from mfgpde.solvers.bounded_residual import BoundedResidual
 from mfgpde.solvers.hermite import InTime, rule
 from mfgpde.solvers.initial import initial_function
@@ -121,28 +122,37 @@ class Residual:
 
         At fewer times where the residual is `smooth` in time, since polynomials miss little there.
         """
-        total = wall = 0.0
-        for part in parts:
+        total, wall, worst, both = 0.0, 0.0, 1.0, self._both
+        for number, part in enumerate(parts):
             at, weight = rule(part.span.looks if smooth else part.span.degree)
             values, rates = part.at(at)
             times, weights = part.span.time(at), weight * part.span.slope(at)
-            for u, left, t, w in zip(values, self.lefts(self.at, values, rates, times), times, weights, strict=True):
-                total, wall = total + w * self._norm(self.at, left), wall + w * self._walls(u, float(t))
-        return float(total * self.excess(parts)), float(wall)
+            wall += float(sum(w * self._walls(u, float(t)) for u, t, w in zip(values, times, weights, strict=True)))
+            denser = np.zeros(len(at), dtype=bool)
+            if both is not None:  # one call of the drift
+                denser[[-1] if number else [0, (2 * len(at)) // 3, -1]] = True
+                looks = self.lefts(both.all, values[denser], rates[denser], times[denser])
+                for left, w in zip(looks, weights[denser], strict=True):
+                    norm, raised = both.norms(left)
+                    total, worst = total + w * norm, max(worst, raised)
+            some = ~denser
+            looks = self.lefts(self.at, values[some], rates[some], times[some])
+            total += sum(w * self._norm(self.at, left) for left, w in zip(looks, weights[some], strict=True))
+        return float(total * (self.excess(parts) if both is None else worst)), wall
+
+    @cached_property
+    def _both(self) -> BothRules | None:
+        """The points and those of a denser rule beside them, where many fields are looked at as one is."""
+        return BothRules.of(self.at, Reconstruction.of(self.space, self.nodes * DENSER, apart=APART), self.nodes)
 
     def excess(self, parts: Sequence[InTime]) -> float:
         """Return by what factor a denser rule raises the norm, at most, at two times of the first span and all ends."""
         worst = 1.0
         rules = [Reconstruction.of(self.space, nodes, apart=APART) for nodes in (self.nodes, self.nodes * DENSER)]
-        both = rules[0].together(rules[1]) if rules[0].several else None
         for number, part in enumerate(parts):
             at = np.array([1.0] if number else [0.1, 0.7, 1.0])
             given = *part.at(at), part.span.time(at)
-            if both is None:
-                pairs = zip(*(self.lefts(one, *given) for one in rules), strict=True)
-            else:  # one call of the drift
-                pairs = (np.split(left, [len(rules[0].weights)]) for left in self.lefts(both, *given))
-            for pair in pairs:
+            for pair in zip(*(self.lefts(one, *given) for one in rules), strict=True):
                 few, many = (self._norm(one, left) for one, left in zip(rules, pair, strict=True))
                 worst = max(worst, many / few) if few > 0 else worst
         return worst

@@ -27,8 +27,8 @@ ENOUGH = 0.6
 """of the distance of both solves: what the second one owes may be that much; bound over true is then (1 + 0.6)/(1 − 0.6)"""
 SMALL = 1e-7
 """of the mass: what the second solve owes may be that much, for expansions"""
-IN_TIME = 0.2
-"""of what the first solve seems to owe: what panels of time may miss"""
+IN_TIME = {2: 0.3, 4: 0.1}
+"""of what the first solve seems to owe: what panels of time may miss, by its order"""
 STEPPED = 0.04, 2 / 3
 """times that power of its tolerance: what the steps of a first solve leave at least, on generated laws"""
 TAIL = 1e-2
@@ -37,8 +37,8 @@ STUCK = 0.5
 """of what the try before owed: a sharper expansion that owes more than that gains nothing"""
 SPARE = 0.5
 """of what is enough: what is aimed at, where the last try says how much more it takes"""
-FINEST = 2.0
-"""times the cells of the first solve, at most"""
+FINEST = {2: 2.0, 4: 4.0}
+"""times the cells of the first solve, at most, by its order"""
 TRIES = 3
 """second solves, each sharper than the one before, until what they owe is small"""
 SHARPER = 1e-2, 6
@@ -62,8 +62,8 @@ LOOSE = 5e-6
 """tolerance of a first solve, from which a second one has its own: its steps leave more in a residual than in a solution"""
 FAR_BELOW = 12.0
 """times less than second differences, fourth ones: residuals of order four on such cells are a third of what two owes"""
-SAFELY = 100.0
-"""the same where cells cost next to nothing, on a line, and another try as much as this one"""
+SAFELY = {2: 100.0, 4: 200.0}
+"""the same where cells cost next to nothing, on a line, and another try as much as this one; by the first solve's order"""
 IN_BOX = 50.0
 """the same behind reflecting walls, where what leaves the box is owed as well"""
 PIECES = (6, 8, 12, 16, 24, 32, 48)
@@ -182,7 +182,7 @@ def candidates(
         yield Second(by, (pieces or aim.pieces,), None)
         return
     loose = _asked(solution) > LOOSE
-    space_too = _better(space, solution.equation, float(solution.times[0]))
+    space_too = _better(solution)
     better = Second(space_too, (pieces or max(12, aim.pieces),), aim.rtol if loose else None)
     panels = pieces is None and is_banded(better.space, solution.equation)
     if not _expands(solution):
@@ -244,12 +244,13 @@ def _differences(solution: Any, number: int, order: int) -> float:
 def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> Iterator[Second]:
     """Yield second solves by collocation: cells and panels by what differences say, then by what the last one owed."""
     second, fourth = _seen(solution, last)
-    lowest = solution.discretisation.order < 4
-    (most,) = solution.discretisation.grid.cells
+    order = 2 if solution.discretisation.order < 4 else 4
+    (cells,) = solution.discretisation.grid.cells
+    most = int(FINEST[order] * cells)
     fixed = isinstance(solution.start, Field)  # which is one on its own grid
-    seems = max(second if lowest else fourth, STEPPED[0] * _asked(solution) ** STEPPED[1])
-    n = most if fixed else _fewer(most, seems, fourth, int(FINEST * most) if lowest else most, SAFELY)
-    aim = max(IN_TIME * seems, SMALL)
+    seems = max(second if order == 2 else fourth, STEPPED[0] * _asked(solution) ** STEPPED[1])
+    n = cells if fixed else _fewer(cells, seems, fourth, most, SAFELY[order])
+    aim = max(IN_TIME[order] * seems, SMALL)
     for _ in range(TRIES):
         yield Second(replace(space, grid=replace(space.grid, cells=(n,))), (), None, "panels", aim=aim)
         found, before = tried[-1], (n, aim)
@@ -257,7 +258,7 @@ def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> 
             aim = min(aim, SPARE * SPARE * found.enough)
         needed = ((found.owed - found.missed) / (SPARE * found.enough)) ** 0.25
         if needed > 1 and not fixed:
-            n = max(n, min(_even(n * needed), int(FINEST * most)))
+            n = max(n, min(_even(n * needed), most))
         if (n, aim) == before:
             return
 
@@ -272,7 +273,7 @@ def behind_walls(solution: Any, last: int, allowed: float) -> Second:
     (n,) = space.grid.cells
     cells = n if isinstance(solution.start, Field) else _fewer(n, allowed, _seen(solution, last)[1], n, IN_BOX)
     where = replace(inside, grid=replace(space.grid, cells=(cells,)))
-    return Second(where, (), None, "panels", aim=max(IN_TIME * allowed, SMALL * IN_TIME))
+    return Second(where, (), None, "panels", aim=IN_TIME[2] * max(allowed, SMALL))
 
 
 def _fewer(n: int, first: float, fourth: float, most: int, below: float = FAR_BELOW) -> int:
@@ -369,11 +370,18 @@ def _tails(solution: Any, last: int, grids: Sequence[CartesianGrid]) -> list[flo
     return found
 
 
-def _better(space: Any, equation: Any, t: float) -> Any:
-    """Return the space of a second solve on the same cells: order four; an expansion where that is the first one's."""
+def _better(solution: Any) -> Any:
+    """Return the space of a second solve on the same cells: order four; an expansion where that is the first one's.
+
+    On a line volumes of order four are taken beside volumes of order four, on more cells: they take no steps.
+    """
+    space, equation = solution.discretisation, solution.equation
     if not isinstance(space, FiniteVolume) or not isinstance(equation, FokkerPlanck):
         return space
-    noisy = float(equation.diffusivity(t)) > 0
+    noisy, sharper = float(equation.diffusivity(float(solution.times[0]))) > 0, replace(space, order=4)
+    finer = is_banded(sharper, equation) and not isinstance(solution.start, Field)
+    if noisy and finer:
+        return sharper
     if space.walls == "far" and (space.order >= 4 or not noisy) and len(set(space.grid.periodic)) == 1:
         return Spectral(space.grid)
-    return replace(space, order=4) if noisy else space
+    return sharper if noisy else space
