@@ -10,7 +10,15 @@ from mfgpde.densities import DENSITIES, GaussianMixture, laws
 MEMBERS = [(f"{name} {k}", one) for name in DENSITIES for k, one in enumerate(examples(DENSITIES[name]))]
 
 
-@pytest.mark.parametrize("density", [one for _, one in MEMBERS], ids=[name for name, _ in MEMBERS])
+SLOW = {"swiss-roll 1", "swiss-roll 2"}
+"""of a class with another that is not"""
+
+
+@pytest.mark.parametrize(
+    "density",
+    [pytest.param(one, marks=[pytest.mark.slow] * (name in SLOW)) for name, one in MEMBERS],
+    ids=[name for name, _ in MEMBERS],
+)
 def test_every_density_keeps_the_laws(density):
     for outcome in examine(density, laws.LAWS):
         assert outcome.kept, f"{density!r} breaks {outcome.law}: {outcome.trouble or outcome.worst}"

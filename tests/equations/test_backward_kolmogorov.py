@@ -28,7 +28,12 @@ def test_a_drift_that_changes_is_met_at_its_own_time(horizon):
 
 
 @pytest.mark.parametrize(
-    "process", [mfg.VariancePreserving(), mfg.VarianceExploding(), mfg.SubVariancePreserving(1.0, 9.0, 2.7)]
+    "process",
+    [
+        pytest.param(mfg.VariancePreserving(), marks=pytest.mark.slow),  # sub-VP drifts alike
+        mfg.VarianceExploding(),
+        mfg.SubVariancePreserving(1.0, 9.0, 2.7),
+    ],
 )
 def test_a_part_of_the_way_is_a_transition(process):
     """u(x, τ) = E[cos 1.3 X_T | X_{T−τ} = x] at a τ short of T."""

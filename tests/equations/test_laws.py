@@ -13,7 +13,19 @@ from mfgpde.processes import PROCESSES
 MEMBERS = [(f"{name} {k}", one) for name in PROCESSES for k, one in enumerate(examples(PROCESSES[name]))]
 
 
-@pytest.mark.parametrize("process", [one for _, one in MEMBERS], ids=[name for name, _ in MEMBERS])
+SLOW = {
+    *(f"cumulative {k}" for k in range(4)),
+    *(f"{name} {k}" for name in ("linear-betas", "scaled-linear-betas", "squared-cosine-betas") for k in (0, 2)),
+    "linear 6",
+}
+"""the same by another name, and variants of a class with another that is not: lists of a thousand steps, gigametres"""
+
+
+@pytest.mark.parametrize(
+    "process",
+    [pytest.param(one, marks=[pytest.mark.slow] * (name in SLOW)) for name, one in MEMBERS],
+    ids=[name for name, _ in MEMBERS],
+)
 def test_the_equations_of_every_process_have_its_exact_solutions(process):
     for outcome in examine(process, laws.LAWS):
         assert outcome.kept, f"{process!r} breaks {outcome.law}: {outcome.trouble or outcome.worst}"

@@ -58,7 +58,7 @@ def drawn(f, where, **options):
 @pytest.mark.parametrize(
     ("name", "where"),
     [
-        ("−.3z²", "end"),
+        pytest.param("−.3z²", "end", marks=pytest.mark.slow),
         ("−.3z²", "all the time"),
         ("−|z|", "end"),
         pytest.param("−|z|", "all the time", marks=pytest.mark.slow),
@@ -72,8 +72,15 @@ def test_bounds_close_where_costs_are_convex(name, where):
     assert -1e-9 <= found.discrete_primal - found.discrete_dual <= 1e-6
 
 
-@pytest.mark.parametrize("where", ["end", "all the time"])
-@pytest.mark.parametrize("name", [".4z²", "−Gaussian"])
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        (".4z²", "end"),
+        pytest.param(".4z²", "all the time", marks=pytest.mark.slow),
+        pytest.param("−Gaussian", "end", marks=pytest.mark.slow),
+        ("−Gaussian", "all the time"),
+    ],
+)
 def test_there_is_no_bound_where_they_are_not(name, where):
     with pytest.warns(UserWarning, match="is not monotone .* nothing bounds the optimal cost from below"):
         found = mfg.equilibrium(drawn(KERNELS[name][0], where), GRID, steps=24, order=1)

@@ -82,7 +82,7 @@ def test_transport_on_a_torus_crosses_the_corner():
     assert np.sqrt(2 * found.discrete_primal) == pytest.approx(0.8 * np.sqrt(2), rel=3e-2)
 
 
-@pytest.mark.parametrize("method", ["entropic", "newton"])
+@pytest.mark.parametrize("method", ["entropic", pytest.param("newton", marks=pytest.mark.slow)])
 def test_a_turn_of_everything_turns_the_equilibrium(method):
     grid, turn = circle(48), 17
     shift = turn * grid.spacing[0]

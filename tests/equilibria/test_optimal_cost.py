@@ -134,7 +134,13 @@ FAMILY = {
     "mixture bridge": (mixture_bridge, ("entropic",)),
 }
 
-CASES = [(make, method) for make, methods in FAMILY.values() for method in methods]
+SLOW = {("linear-quadratic", "primal-dual"), ("without noise", "primal-dual"), ("kinked end", "primal-dual")}
+"""games that another method solves faster, by a method that solves another game faster"""
+CASES = [
+    pytest.param(make, method, marks=[pytest.mark.slow] * ((name, method) in SLOW))
+    for name, (make, methods) in FAMILY.items()
+    for method in methods
+]
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*not converged:UserWarning", "ignore:densities are negative:UserWarning"
 )

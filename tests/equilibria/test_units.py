@@ -47,7 +47,7 @@ def test_costs_and_densities_scale(method):
         )
 
 
-@pytest.mark.parametrize("method", ["entropic", "primal-dual", "newton"])
+@pytest.mark.parametrize("method", ["entropic", pytest.param("primal-dual", marks=pytest.mark.slow), "newton"])
 def test_costs_of_the_density_scale(method):
     """A price of ρ²/2 is in L³/T² in one dimension, one of entropy in L²/T²; the gap of the iterations is relative."""
     whole = solved(1.0, 1.0, method, interaction=Power(0.5))

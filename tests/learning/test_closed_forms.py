@@ -70,7 +70,11 @@ def test_penalties_are_those_of_hand(process):
         assert float(R) == pytest.approx(right, abs=1e-5 * size * (1 + square))
 
 
-@every_process
+@pytest.mark.parametrize(
+    "process",
+    [pytest.param(one, marks=[pytest.mark.slow] * name.startswith("VE")) for name, one in PROCESSES.items()],
+    ids=PROCESSES,
+)  # Brownian motion is one whose variance explodes
 def test_noise_in_pairs_leaves_the_gradient_bounded_near_the_data(process):
     """By hand, in the slope a of s = −a x at v ≪ σ²: one noise leaves ∂_a ½|s + Z/√v|² = a|x|² − x·Z/√v a deviation of
     √(dσ²/v), a pair only Σ± → a|X_0|² − |Z|², of deviation √(2dσ⁴a² + 2d).

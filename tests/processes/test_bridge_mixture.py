@@ -79,7 +79,7 @@ def off(process, space, end):
     [
         (1, 2, (64, 112), 1.75),
         (1, 4, (64, 112), 3.4),
-        (2, 2, (32, 56), 1.75),
+        pytest.param(2, 2, (32, 56), 1.75, marks=pytest.mark.slow),
         pytest.param(2, 4, (28, 42), 3.4, marks=pytest.mark.slow),
     ],
 )

@@ -41,7 +41,7 @@ def of_pdf(path):
     return float(box[1]) * 25.4 / 72, sizes
 
 
-@pytest.mark.parametrize("width", [85.0, 120.0, 178.0])
+@pytest.mark.parametrize("width", [85.0, pytest.param(120.0, marks=pytest.mark.slow), 178.0])
 def test_a_figure_is_as_wide_as_asked_for_and_can_be_read(tmp_path, width):
     found, sizes = of_pdf(drawn(tmp_path, width)[0])
     assert found == pytest.approx(width, abs=0.1)

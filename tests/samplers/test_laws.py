@@ -12,7 +12,7 @@ MEMBERS = [(f"{name} {k}", one) for name in SAMPLERS for k, one in enumerate(exa
 RULES = [(f"{name} {k}", one) for name in LEVELS for k, one in enumerate(examples(LEVELS[name]))]
 
 
-SLOW = {"predictor-corrector 1", "predictor-corrector 2", "exponential 2"}
+SLOW = {"predictor-corrector 1", "predictor-corrector 2", "exponential 2", "euler-maruyama 1", "ddim 2"}
 """of a class with another that is not and keeps the same laws"""
 
 

@@ -18,7 +18,15 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "sub-VP"])  # no noise at first: no absorbing wall
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Brownian",
+        "OU",
+        pytest.param("VP", marks=pytest.mark.slow),
+        "VE",
+    ],  # sub-VP: no noise at first, no absorbing wall
+)
 def test_it_is_above_what_an_absorbing_solve_loses_and_near_it(name):
     process, law, side = CASES[name]
     grid = mfg.CartesianGrid.cube(side, 400, 1)

@@ -123,7 +123,7 @@ def test_what_does_not_fit_memory_is_asked_directly(monkeypatch):
     [
         mfg.VariancePreserving(),
         mfg.processes.VarianceExploding(),
-        mfg.processes.Cosine(),
+        pytest.param(mfg.processes.Cosine(), marks=pytest.mark.slow),
         mfg.processes.linear_betas(),
     ],
     ids=lambda process: type(process).__name__,

@@ -10,7 +10,7 @@ OU = mfg.OrnsteinUhlenbeck(horizon=9.0)
 BOX = mfg.CartesianGrid.cube(4.5, 64, 2)
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3])
+@pytest.mark.parametrize("dimension", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_exact_score_generates_the_data(dimension):
     data, n = mfg.densities.bimodal(dimension), {1: 128, 2: 64, 3: 32}[dimension]
     score, grid = mfg.ExactScore(OU, data), mfg.CartesianGrid.cube(5.0, n, dimension)

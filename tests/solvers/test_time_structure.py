@@ -284,7 +284,7 @@ def test_a_tensor_of_a_score_equation_is_read_too():
     np.testing.assert_allclose([a for a, _ in found], [AT - W / 2, AT + W / 2], atol=1e-9)
 
 
-@pytest.mark.parametrize("wall", ["flux", "value"])
+@pytest.mark.parametrize("wall", [pytest.param("flux", marks=pytest.mark.slow), "value"])
 def test_a_pulse_at_a_wall_is_not_stepped_over(wall):
     """A flux of integral one adds mass one; a value held at a wall lets in 2√(Ds/π) in a time s, and takes it back."""
     D, still = 0.05, mfg.processes.Diffusion(lambda x, t: 0 * x, lambda x, t: 0.05 + 0 * x[..., 0])
