@@ -104,7 +104,10 @@ class GridField:
         """As in `FirstField`."""
         (x, w), d, grid = rule, self.dimension, self.space.grid
         nodes, half = len(x), [0.5 * np.diff(edges)[:, None] for edges in grid.edges]
-        places = tuple((0.5 * (e[1:] + e[:-1])[:, None] + h * x).ravel() for e, h in zip(grid.edges, half, strict=True))
+        places = tuple(  # ends of a rule may be beyond those of the box by a rounding
+            np.clip((0.5 * (e[1:] + e[:-1])[:, None] + h * x).ravel(), e[0], e[-1])
+            for e, h in zip(grid.edges, half, strict=True)
+        )
         weights = outer([(h * w).ravel() for h in half])
         starts = tuple(nodes * np.arange(n) for n in grid.cells)
         at = Reconstruction(self.space, 0, True, places, weights, starts)

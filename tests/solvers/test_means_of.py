@@ -6,6 +6,8 @@ from scipy.stats import norm
 
 import mfgpde as mfg
 from mfgpde.core.estimate import Kind
+from mfgpde.solvers.first_solve import GridField
+from mfgpde.solvers.means_of import lobatto
 
 OU = mfg.OrnsteinUhlenbeck()
 START = mfg.gaussian(0.4, 0.3)
@@ -52,6 +54,22 @@ def test_a_function_larger_than_is_said_is_refused(bound):
         bound.mean(lambda x: 5 * np.cos(x[..., 0]), 1.0)
     with pytest.raises(ValueError, match="the function is inf at x ="):
         bound.mean(lambda x: np.where(x[..., 0] > 1, np.inf, 0.0), 1.0)
+
+
+def test_ends_of_cells_stay_in_the_box_where_edges_are_rounded():
+    """Of these thirty boxes' cells some have a middle and a half that add up to more than the upper end."""
+    beyond = 0
+    for k in range(30):
+        grid = mfg.CartesianGrid((-6.0 - 0.0713 * k,), (5.0 + 0.0311 * k,), (81,))
+        (edges,) = grid.edges
+        beyond += 0.5 * (edges[-1] + edges[-2]) + 0.5 * (edges[-1] - edges[-2]) > edges[-1]
+        beyond += 0.5 * (edges[1] + edges[0]) - 0.5 * (edges[1] - edges[0]) < edges[0]
+        found = GridField(mfg.FiniteVolume(grid), np.ones(81)).sampled(
+            lambda x: np.where(x[..., 0] > 0.3, 1.0, 0.0), lobatto(10)
+        )
+        assert found.points.min() >= edges[0]
+        assert found.points.max() <= edges[-1]
+    assert beyond > 0
 
 
 def test_in_the_plane():
