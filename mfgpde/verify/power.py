@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -36,8 +37,11 @@ def power(claim: Claim, evidence: Evidence, level: Level, seed: int, case: str =
     sought = {name: Sought(partial(measured, name), evidence, ratio, tries) for name in claim.coefficients}
     spent = 0.0
     for smallest in (True, False):
+        budget = math.inf if full and smallest else BUDGET[smallest]
         for one in sought.values():
-            while ((full and smallest) or spent + one.seconds <= BUDGET[smallest]) and one.look(smallest):
+            if spent + 2 * one.seconds > budget:  # one measure alone seldom tells
+                continue
+            while spent + one.seconds <= budget and one.look(smallest):
                 spent += one.seconds
     return Power(
         {name: one.smallest() for name, one in sought.items()},

@@ -87,7 +87,9 @@ def _along(
     if not low < guess < high:
         guess = math.sqrt(low * high) if low and high < math.inf else min(max(guess, low), high)
     if high < math.inf:
-        following = BEYOND * guess if BEYOND * guess < 0.9 * high else high / ratio * (1 + 1e-9)
+        following, half = BEYOND * guess, high / ratio * (1 + 1e-9)
+        if following > 0.9 * high or (len(seen) > 3 and following > half):  # or guesses come near too slowly
+            following = half
     elif low >= FARTHEST[side] or guess > WORTH:
         return Reach(guess, side, False), None
     else:
@@ -100,8 +102,10 @@ def _share(before: Finding, after: Finding) -> float:
     moved, known = after.difference - before.difference, before.difference
     if before.relation == "=" and moved < 0:
         moved, known = -moved, -known
-    room = after.resolution + after.bar - known
-    return moved / room if room > 0 else math.inf
+    room = before.resolution + before.bar - known
+    wider = after.bar - before.bar + after.resolution - before.resolution
+    net = max(moved - wider, 1e-3 * moved) if moved > 0 else moved  # a bar may grow as fast: it went there all the same
+    return net / room if room > 0 else math.inf
 
 
 def _by_powers(grown: list[tuple[float, float]]) -> float:

@@ -59,6 +59,18 @@ def test_what_was_measured_refutes_and_half_of_it_holds(shape, level):
     assert outcome(shape, reach, 1 / (2 if level is Level.QUICK else 1.2)) is Outcome.HOLDS
 
 
+def test_a_bar_may_grow_nearly_as_fast_as_what_it_holds():
+    def shape(x):
+        y = abs(x - 1)
+        bar = 5e-4 + 23 * y / (1 + 25 * y)
+        return equal("f", Estimate(24 * y / (1 + 20 * y), bar, Kind.BOUND, "a formula"), 0.0, resolution=DELTA)
+
+    reach = found(claimed(shape)).reaches["factor"]
+    assert reach.measured
+    assert outcome(shape, reach) is Outcome.REFUTED
+    assert outcome(shape, reach, 0.5) is not Outcome.REFUTED
+
+
 @pytest.mark.parametrize(("name", "sign"), [("one way, up", 1), ("one way, down", -1), ("at least", -1), ("curved", 1)])
 def test_an_inequality_says_on_which_side(name, sign):
     reach = found(claimed(SHAPES[name])).reaches["factor"]
