@@ -88,3 +88,20 @@ def test_every_member_of_a_register_has_an_example():
     members = [make for register in registers for make in register.values()]
     assert len(members) > 40
     assert [make.__name__ for make in members if not has_example(make)] == []
+
+
+OPEN = ("processes", "densities", "scores", "equations", "integrators", "games", "samplers", "transport", "diagnostics")
+
+
+def test_every_public_function_of_the_open_rooms_has_an_example():
+    """Not only at the top: what a room lists as its own, too. Contracts have none: members do."""
+    found = [getattr(room, name) for room in available(OPEN) for name in room.__all__ if present(room, name)]
+    functions = {one.__qualname__: one for one in found if inspect.isfunction(one)}
+    assert len(functions) > 50
+    assert [name for name, one in functions.items() if not has_example(one)] == []
+
+
+def present(room, name):
+    with suppress(MissingLibrary):
+        return getattr(room, name) is not None
+    return False

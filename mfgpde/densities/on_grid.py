@@ -91,7 +91,12 @@ class OnGrid:
 
 
 def check_density(values: Array, grid: CartesianGrid) -> None:
-    """Raise ValueError if `values` is not a density on `grid`: NaN, negative or not normalisable; say where."""
+    """Raise ValueError if `values` is not a density on `grid`: NaN, negative or not normalisable; say where.
+
+    >>> mfg.densities.check_density(np.array([1.0, np.nan, 1.0, 1.0]), mfg.CartesianGrid((0.0,), (4.0,), (4,)))
+    Traceback (most recent call last):
+    ValueError: initial density is nan at cell 1, x = (1.5); densities must be finite
+    """
     bad = ~np.isfinite(values)
     if bad.any():
         raise ValueError(f"initial density is {values[bad][0]} at {place(grid, bad)}; densities must be finite")
@@ -105,7 +110,11 @@ def check_density(values: Array, grid: CartesianGrid) -> None:
 
 
 def place(grid: CartesianGrid, mask: np.ndarray) -> str:
-    """Name the first cell of a mask: its index and its centre."""
+    """Name the first cell of a mask: its index and its centre.
+
+    >>> mfg.densities.place(mfg.CartesianGrid((0.0,), (4.0,), (4,)), np.array([False, True, True, True]))
+    'cell 1, x = (1.5)'
+    """
     cell: tuple[int, ...] = tuple(map(int, np.argwhere(mask)[0]))
     centre = ", ".join(f"{x:.4g}" for x in grid.points[cell].tolist())
     return f"cell {cell if len(cell) != 1 else cell[0]}, x = ({centre})"

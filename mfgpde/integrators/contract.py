@@ -218,7 +218,11 @@ def size(u: Array) -> float:
 
 
 def sizes(u: Array, error: Array) -> tuple[float, float]:
-    """Return the root mean squares of both; from a device in one transfer."""
+    """Return the root mean squares of both; from a device in one transfer.
+
+    >>> tuple(map(float, mfg.integrators.sizes(np.array([3.0, 3.0]), np.array([0.5, -0.5]))))
+    (3.0, 0.5)
+    """
     if not elsewhere(u):
         return size(u), size(error)
     return norms(to_host(squares(u, error)), u.size)

@@ -183,7 +183,12 @@ def with_form(score: DirectionalScore, x: Array, t: float, v: Array) -> tuple[Ar
 
 
 def require_score(score: object, ability: type = Score) -> None:
-    """Raise TypeError unless a score has an ability, with what it lacks and what would do."""
+    """Raise TypeError unless a score has an ability, with what it lacks and what would do.
+
+    >>> mfg.scores.require_score(3.0)
+    Traceback (most recent call last):
+    TypeError: the score must be a Score, got 3.0
+    """
     if not offers(score, ability):
         wrapped = "JaxScore, TorchScore or mfg.scores.Differenced(function, dimension) give derivatives of a function"
         require(score, ability, "the score", "" if ability in (Score, PotentialScore) else wrapped)
