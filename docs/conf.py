@@ -109,11 +109,17 @@ def public() -> dict[str, list[str]]:
     for label in sorted(name for name in mfgpde.__all__ if inspect.ismodule(getattr(mfgpde, name))):
         room = getattr(mfgpde, label)
         listed = [name for name in room.__all__ if not isinstance(getattr(room, name), Register)]
-        members = [
-            make.__name__ for one in list(vars(room).values()) if isinstance(one, Register) for make in one.values()
-        ]
+        found = [make.__name__ for one in registers(room.__name__) for make in (one.contract, *one.values())]
+        members = [name for name in found if hasattr(room, name)]
         rooms[room.__name__] = sorted({*listed, *members, *stated(room.__name__)})
     return rooms
+
+
+def registers(room: str) -> list[Register]:
+    """Return the registers of a room and of the packages in it, such as `scores.adapters`; finite elements are a room."""
+    packages = [name for name, path in files(room) if path.name == "__init__.py" and "finite_element" not in name]
+    kept = [one for name in (room, *packages) for one in list(vars(importlib.import_module(name)).values())]
+    return list({id(one): one for one in kept if isinstance(one, Register)}.values())
 
 
 def stated(room: str) -> list[str]:

@@ -34,6 +34,9 @@ def test_the_interface_page_holds_every_public_name(conf):
         "games.Capacity",
         "integrators.TRBDF2",
         "scores.Bump",
+        "scores.Adapter",
+        "scores.NumpyFunction",
+        "samplers.Levels",
     ):
         assert f":: mfgpde.{room}\n" in page, room
 
