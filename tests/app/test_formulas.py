@@ -301,7 +301,10 @@ def test_kramers_by_its_own_ode(tmp_path):
     np.testing.assert_allclose(mean, y, atol=1e-3)
 
 
-@pytest.mark.parametrize(("equation", "off"), [("forward-kolmogorov", 2e-2), ("score-kolmogorov", 1e-2)])
+@pytest.mark.parametrize(
+    ("equation", "off"),
+    [("forward-kolmogorov", 2e-2), pytest.param("score-kolmogorov", 1e-2, marks=pytest.mark.slow)],
+)
 def test_kinetic_processes_by_name_and_their_scores(equation, off, tmp_path):
     path = tmp_path / "noising.toml"
     path.write_text(

@@ -16,7 +16,7 @@ from mfgpde.app.cli import app
 
 EXAMPLES = Path(mfg.__file__).parents[1] / "docs" / "examples"
 GAMES = sorted((EXAMPLES / "games").glob("*.toml"))
-QUICK = {"linear_quadratic", "proximal_operator", "score_based_model"}
+QUICK = {"linear_quadratic", "proximal_operator"}
 """games of a second or two; the others are slow"""
 GOOD = """
 times = [0.0, 0.2]

@@ -33,7 +33,8 @@ class Wrong:
 
 
 @pytest.mark.parametrize(
-    ("dimension", "cells", "width"), [(1, 192, 7.0), (2, 96, 6.0), pytest.param(3, 48, 5.0, marks=pytest.mark.slow)]
+    ("dimension", "cells", "width"),
+    [(1, 192, 7.0), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((2, 96, 6.0), (3, 48, 5.0)))],
 )
 def test_it_is_the_density_that_a_grid_finds(dimension, cells, width):
     """The continuity equation by Fourier series, of a score that is no gradient, against −log q along the flow: 1e-6."""

@@ -128,7 +128,15 @@ def test_pictures_show_something(name, tmp_path):
             mfg.picture(mfg.Field(space, space.grid.points), tmp_path / "v.png")
 
 
-@pytest.mark.parametrize(("degree", "scheme"), [(1, "galerkin"), (1, "fitted"), (2, "galerkin"), (3, "galerkin")])
+@pytest.mark.parametrize(
+    ("degree", "scheme"),
+    [
+        pytest.param(1, "galerkin", marks=pytest.mark.slow),
+        (1, "fitted"),
+        (2, "galerkin"),
+        pytest.param(3, "galerkin", marks=pytest.mark.slow),
+    ],
+)
 def test_absorbing_walls_kill_at_the_known_rate(degree, scheme):
     """sin(πx) decays like e^{−Dπ²t} between absorbing walls; J₀ does on a disc with its first zero."""
 

@@ -195,7 +195,7 @@ def test_newton_reports_its_residuals_when_it_cannot_converge():
         mfg.solve(jump, line(8, walls="reflecting"), lambda x: np.cos(x[..., 0]), (0.0, 1.0), max_steps=60)
 
 
-@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize("degree", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_cole_hopf_on_an_annulus(degree):
     """Nonlinear and linear solve agree on a curved domain with two walls, the better the finer."""
     control = mfg.HamiltonJacobiBellman(lambda x, p, t: 0.5 * np.einsum("...i,...i", p, p), lambda t: 0.4)

@@ -14,7 +14,7 @@ def system(d=2, n=12, order=2, equation=None, periodic=False):
     return mfg.FiniteVolume(grid, order=order).semidiscretise(equation or mfg.FokkerPlanck.of(PROCESS))
 
 
-@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("d", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_matrix_is_the_stencil(d, rng):
     chain = system(d, (40, 12, 6)[d - 1]).at(0.0)
     p = rng.random(chain.grid.cells)

@@ -43,7 +43,9 @@ def lognormal(mean, variance):
     return density
 
 
-@pytest.mark.parametrize("meaning", ["ito", "stratonovich", "haenggi-klimontovich"])
+@pytest.mark.parametrize(
+    "meaning", ["ito", pytest.param("stratonovich", marks=pytest.mark.slow), "haenggi-klimontovich"]
+)
 def test_geometric_brownian_motion_is_lognormal_in_every_sense(meaning):
     mu, sigma, end = 0.2, 0.5, 0.5
     share = {"ito": 0.0, "stratonovich": 0.5, "haenggi-klimontovich": 1.0}[meaning]
@@ -166,6 +168,7 @@ def test_a_tensor_that_turns_with_the_place_is_the_heat_flow_in_other_coordinate
     assert errors[-1] < 3e-3
 
 
+@pytest.mark.slow
 def test_a_full_tensor_in_three_dimensions():
     S3 = np.array([[0.5, 0.2, -0.1], [0.2, 0.4, 0.15], [-0.1, 0.15, 0.3]])
     diffusion = Diffusion(lambda x, t: -x, lambda x, t: np.broadcast_to(S3, (*x.shape, 3)))

@@ -80,7 +80,14 @@ def test_a_full_tensor_in_three_dimensions():
     assert np.log2(coarse / fine) == pytest.approx(3, abs=0.7), (coarse, fine)
 
 
-@pytest.mark.parametrize("meaning", ["ito", "stratonovich", "haenggi-klimontovich"])
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        pytest.param("ito", marks=pytest.mark.slow),
+        "stratonovich",
+        pytest.param("haenggi-klimontovich", marks=pytest.mark.slow),
+    ],
+)
 def test_geometric_brownian_motion_in_every_sense(meaning):
     mu, sigma, end = 0.2, 0.4, 0.5
     share = {"ito": 0.0, "stratonovich": 0.5, "haenggi-klimontovich": 1.0}[meaning]
@@ -317,7 +324,7 @@ def test_diffusion_on_a_sphere_with_a_potential_keeps_its_law():
         space.semidiscretise(ForwardKolmogorov(Diffusion(diffusion.drift, lambda x, t: 1.0)))
 
 
-@pytest.mark.parametrize(("degree", "cells"), [(1, (20, 40)), (2, (4, 8))])
+@pytest.mark.parametrize(("degree", "cells"), [(1, (20, 40)), pytest.param(2, (4, 8), marks=pytest.mark.slow)])
 def test_the_law_of_the_time_to_leave_an_interval_has_the_order_of_the_elements(degree, cells):
     """D = 1 from the lowest mode: survival e^{−π²t}, its density π² times that, half through each end."""
     walk, t, errors = mfg.Brownian(scale=2**0.5), 0.2, []

@@ -12,7 +12,7 @@ from mfgpde.discretisations import DISCRETISATIONS, FiniteVolume, laws
 MEMBERS = [(f"{n} {k}", one) for n in DISCRETISATIONS for k, one in enumerate(examples(DISCRETISATIONS[n]))]
 
 
-SLOW = {"finite-volume 4", "spectral 2", "finite-element 0", "finite-element 1"}
+SLOW = {"finite-volume 3", "finite-volume 4", "finite-volume 5", "spectral 2", "finite-element 0", "finite-element 1"}
 """of a class with another that is not and keeps the same laws"""
 
 

@@ -222,7 +222,7 @@ def test_high_barriers_have_the_gibbs_density_of_their_potential(barrier):
             stationary(plain, mfg.FiniteElement(mfg.meshes.interval(-2.0, 2.0, 400), 2))
 
 
-@pytest.mark.parametrize("degree", [1, 2, 3])
+@pytest.mark.parametrize("degree", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_what_rounding_decides_of_wells_is_small_or_refused(degree):
     """Shares of two wells by Galerkin's elements, which lose ε‖K‖/λ₁: with finer cells refused at lower barriers."""
     kept, said = 0, []

@@ -134,7 +134,10 @@ FAMILY = {
     "mixture bridge": (mixture_bridge, ("entropic",)),
 }
 
-SLOW = {("linear-quadratic", "primal-dual"), ("without noise", "primal-dual"), ("kinked end", "primal-dual")}
+SLOW = {
+    *((name, "primal-dual") for name in ("linear-quadratic", "without noise", "entropy interaction", "kinked end")),
+    ("entropy interaction", "newton"),
+}
 """games that another method solves faster, by a method that solves another game faster"""
 CASES = [
     pytest.param(make, method, marks=[pytest.mark.slow] * ((name, method) in SLOW))

@@ -56,7 +56,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("equation", "d", "cells", "order", "kernel"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    ("equation", "d", "cells", "order", "kernel"),
+    [pytest.param(*one, id=name, marks=[pytest.mark.slow] * (name == "3D, order four")) for name, one in CASES.items()],
+)
 def test_a_solve_on_the_device_is_that_on_the_host(equation, d, cells, order, kernel, device):
     start = mfg.GaussianMixture([0.5, 0.5], [[0.6] * d, [-0.5] * d], [0.2, 0.3])
     grid, end = mfg.CartesianGrid.cube(3.0, cells, d), 0.3 if d < 3 else 0.1

@@ -403,6 +403,7 @@ def test_products_with_a_table(shape, m, rng, on_host):
     assert unharmed(ours)
 
 
+@pytest.mark.slow  # reals of both lengths in test_pairs.py
 def test_single_precision(rng, on_host, rates):
     shape = (33, 70)
     p, coefficients = rng.random(shape), rates(shape, False, rng)

@@ -55,8 +55,16 @@ def test_covariances_are_those_of_the_neighbours(rng):
     assert abs(axis @ np.linalg.eigh(low.kernels(5, 0.25, 0.8).covariances[0])[1][:, -1]) == pytest.approx(1, abs=1e-9)
 
 
-@pytest.mark.parametrize("precision", ["diagonal", "low-rank", "full"])
-@pytest.mark.parametrize("parameters", ["network", "free"])
+@pytest.mark.parametrize(
+    ("parameters", "precision"),
+    [  # a network's kernels of each form are those that are free
+        *(
+            pytest.param("network", one, marks=[pytest.mark.slow] * (one != "full"))
+            for one in ("diagonal", "low-rank", "full")
+        ),
+        *(("free", one) for one in ("diagonal", "low-rank", "full")),
+    ],
+)
 def test_the_training_loss_is_that_of_the_mixture(precision, parameters, rng):
     """The compiled loss in single precision against Numba's in double, with corrections that are not zero."""
     import jax

@@ -197,8 +197,15 @@ class Law:
 
 @settings(max_examples=12)
 @given(SEEDS, SHARES)
-@pytest.mark.parametrize("predicts", PREDICTIONS)
-@pytest.mark.parametrize("process", PATHS[:5], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    ("process", "predicts"),
+    [  # each prediction on two or three processes, each process with three predictions; the others are slow
+        pytest.param(process, predicts, marks=[pytest.mark.slow] * ((i + k) % 2))
+        for i, process in enumerate(PATHS[:5])
+        for k, predicts in enumerate(PREDICTIONS)
+    ],
+    ids=lambda one: one if isinstance(one, str) else type(one).__name__,
+)
 def test_predicted_scores_have_all_derivatives_of_the_exact_one(process, predicts, seed, share):
     t, rng = share * process.horizon, np.random.default_rng(seed)
     network = Law(process, predicts)

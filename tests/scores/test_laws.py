@@ -17,8 +17,8 @@ MISSING = {"torch-score", "torch-potential"} if importlib.util.find_spec("torch"
 MEMBERS = [(f"{n} {k}", one) for n in REGISTER if n not in MISSING for k, one in enumerate(examples(REGISTER[n]))]
 
 
-SLOW = {"jax-score 0", *(f"predicted {k}" for k in (1, 2, 5, 6, 9, 10))}
-"""a potential as that of jax-potential; predictions of which each is quick on one of two processes, in turn"""
+SLOW = {"jax-score 0", "differenced 1", *(f"predicted {k}" for k in (1, 2, 5, 6, 9, 10))}
+"""a potential as that of jax-potential; three dimensions; predictions, each quick on one of two processes"""
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,14 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("name", SOLVES)
-@pytest.mark.parametrize("after", [1, 7, 20])
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [  # each after one number of steps in turn; the others are slow
+        pytest.param(name, after, marks=[pytest.mark.slow] * ((i + k) % 3 > 0))
+        for i, name in enumerate(SOLVES)
+        for k, after in enumerate((1, 7, 20))
+    ],
+)
 def test_an_interrupted_solve_is_the_same(name, after, tmp_path, monkeypatch):
     if name == "elements" and find_spec("dolfinx_solver") is None:
         pytest.skip("elements need DOLFINx")

@@ -70,7 +70,7 @@ def gibbs(x):
     return np.exp(-(x[..., 0] ** 4) / 4 - x[..., 1] ** 2 / 2) / mass
 
 
-@pytest.mark.parametrize(("degree", "cells"), [(1, 40), (2, 24)])
+@pytest.mark.parametrize(("degree", "cells"), [(1, 40), pytest.param(2, 24, marks=pytest.mark.slow)])
 def test_in_a_well_that_has_no_expansion_a_spline_is_the_second_solve(degree, cells):
     equation = mfg.FokkerPlanck(well, lambda t: 1.0, divergence=bend, time_dependent=False)
     space = mfg.FiniteElement(mfg.meshes.box((-4.0, -6.0), (4.0, 6.0), cells), degree)

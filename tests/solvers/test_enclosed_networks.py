@@ -24,8 +24,14 @@ def network(activation, output, dimension=1, width=12, inputs="xt", seed=0):
     return network_score(arrays, Network(activation, 1.3, inputs, output), dimension)
 
 
-@pytest.mark.parametrize("activation", UNITS)
-@pytest.mark.parametrize(("output", "inputs"), [("vector", "xt"), ("potential", "tx")])
+@pytest.mark.parametrize(
+    ("output", "inputs", "activation"),
+    [  # each activation of one kind in turn; the others are slow
+        pytest.param(*kind, activation, marks=[pytest.mark.slow] * ((i + k) % 2))
+        for i, kind in enumerate((("vector", "xt"), ("potential", "tx")))
+        for k, activation in enumerate(UNITS)
+    ],
+)
 def test_intervals_hold_drift_divergence_and_their_rates(activation, output, inputs):
     equation = mfg.FokkerPlanck.reverse(PROCESS, network(activation, output, inputs=inputs))
     formula = reverse_by_network(equation.drift.__self__)

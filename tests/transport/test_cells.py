@@ -24,7 +24,7 @@ def test_shifts_of_a_narrow_law_go_the_shortest_way(order, shift, rng):
     assert found.half_width == pytest.approx(np.sqrt(np.sum(np.square(grid.spacing)) / 12))
 
 
-@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("order", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_fine_cells_lie_in_the_bars_of_coarse_ones(order, rng):
     """One law on 8² cells, and cut into four and sixteen: intervals that hold one number, each half as wide."""
     rough = rng.uniform(size=(2, 8, 8)) ** 12 + np.eye(8)[[0, 4]][:, None] * 3
