@@ -1,7 +1,7 @@
 """A penalty on the Hamilton–Jacobi–Bellman residual of the value −φ helps where samples are few, and hurts where it is heavy or they are many.
 
 Networks for four numbers of samples and five weights, eight of each; those of one number and seed share samples and starting
-weights. The law of the probability flow is solved for, its mass in cells: in 31², 40² or 48² of them by level; fewer see less of a divergence.
+weights. The law of the probability flow is solved for, its mass in cells: in 26², 40² or 48² of them by level; fewer see less of a divergence.
 A penalty on an equation with half the noise helps less, or hurts.
 """
 
@@ -47,7 +47,7 @@ def logarithms(n, weight, level, wrong=False, bump=0.0, count=None):
 def solved(n, weight, level, wrong, bump, count):
     """Return the same, each asked for by all its arguments in this order: a cache knows no defaults."""
     law = mfg.marginal(networks.PROCESS, networks.DATA, networks.STOP)
-    grid = mfg.CartesianGrid.cube(4.5, Level(level).pick(31, 40, 48), 2)
+    grid = mfg.CartesianGrid.cube(4.5, Level(level).pick(26, 40, 48), 2)
     p, moved = mfg.densities.cell_means(law, grid), mfg.scores.Bump(bump, (1.0, 0.0), 0.8)
 
     def divergence(score):

@@ -2,8 +2,9 @@
 
 On a torus the nonlinear equation is solved by Fourier series and by differences, and compared with −2β log of the exactly
 propagated heat flow. On the whole space, with drift, the value function of the score-based model is compared with −log of a
-finite-volume density. On a disc both are solved by finite elements. Nonlinear and linear solve differ by discretisation only.
-For heat that starts as a mixture on the line the residual of −2β log η is proved to vanish, in ball arithmetic.
+finite-volume density. From level standard on both are solved by finite elements on a disc; at level quick, where that took a third
+of the time, `zhang2023/one-equilibrium` sets such an equation's elements against another method. Nonlinear and linear solve
+differ by discretisation only. For heat that starts as a mixture on the line the residual of −2β log η is proved to vanish, in ball arithmetic.
 """
 
 from dataclasses import replace
@@ -145,9 +146,8 @@ def cole_hopf(level, exponent=1.0, kinetic=1.0, divergence=1.0, dimensions=(1, 2
         for name, limit in (("Fourier", found), ("differences", ladder.limit)):
             findings.append(equal(f"torus {d}D, {name}: {what}", limit, zero, resolution=DELTA[d, name]))
         series.append(Series(f"torus {d}D differences", "cells per axis", ladder.cells, what, ladder.values))
-    if disc and find_spec("dolfinx"):
-        rtol = level.pick(3e-5 if kinetic == 1 else 3e-4, 1e-5, 1e-5)
-        ladder = of(exponent, on_a_disc, kinetic, level.pick(3, 4, 8) if kinetic == 1 else 2, rtol)
+    if disc and level is not Level.QUICK and find_spec("dolfinx"):
+        ladder = of(exponent, on_a_disc, kinetic, level.pick(4, 4, 8) if kinetic == 1 else 2, 1e-5)
         findings.append(equal("disc, finite elements: mean |U + 2β log η|", ladder.limit, zero, resolution=7.5e-4))
     if line:
         rtol = level.pick(3e-6 if divergence == 1 else 1e-4, 2e-6, 1e-6)
