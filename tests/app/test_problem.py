@@ -128,7 +128,14 @@ def test_a_game_is_solved_from_a_folder_that_is_left_alone(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["game.toml"]
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [  # on elements as `mfgpde solve` does it on volumes
+        pytest.param(one, marks=[pytest.mark.slow] * (one.stem == "log_density_elements"))
+        for one in sorted(EXAMPLES.glob("*.toml"))
+    ],
+    ids=lambda p: p.stem,
+)
 def test_examples_run_and_are_right(path, tmp_path):
     result = invoke(path, "--out", tmp_path / "solution.nc")
     assert result.exit_code == 0, result.output

@@ -9,7 +9,15 @@ from mfgpde.integrators import INTEGRATORS, SSPRK43, TRBDF2, Integrator, laws
 MEMBERS = [(f"{name} {k}", one) for name in INTEGRATORS for k, one in enumerate(examples(INTEGRATORS[name]))]
 
 
-@pytest.mark.parametrize("method", [one for _, one in MEMBERS], ids=[name for name, _ in MEMBERS])
+SLOW = {"runge-kutta-chebyshev 1"}
+"""between a weaker and a stronger damping"""
+
+
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(one, marks=[pytest.mark.slow] * (name in SLOW)) for name, one in MEMBERS],
+    ids=[name for name, _ in MEMBERS],
+)
 def test_every_integrator_keeps_the_laws(method):
     assert isinstance(method, Integrator)
     for outcome in examine(method, laws.LAWS):

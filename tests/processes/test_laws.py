@@ -16,7 +16,7 @@ MEMBERS = [(f"{name} {k}", one) for name in PROCESSES for k, one in enumerate(ex
 SLOW = {
     *(f"cumulative {k}" for k in range(4)),
     *(f"{name} {k}" for name in ("linear-betas", "scaled-linear-betas", "squared-cosine-betas") for k in (0, 2)),
-    *("linear 4", "linear 6"),
+    *("linear 4", "linear 5", "linear 6"),
 }
 """the same by another name, and variants of a class with another that is not: a thousand steps, nanometres, gigametres"""
 
