@@ -129,6 +129,17 @@ def test_what_a_residual_does_not_see_is_refused():
     jump = mfg.FokkerPlanck(lambda x, t: -np.sign(x - 0.01), lambda t: 0.5, time_dependent=False)
     with pytest.raises(ValueError, match=r"the drift jumps by 2 near x = \(-?0"):
         refused(jump).error_bound()
+    late = mfg.FokkerPlanck(lambda x, t: -x - (t > 0.15) * np.sign(x - 0.01), lambda t: 0.5)
+    with pytest.raises(ValueError, match=r"the drift jumps by 2 near x = \(0.01\), t = 0.2: "):
+        refused(late).error_bound()
+    # on the jump's sides its divergence is −3x², and larger at the walls than the jump
+    told = mfg.FokkerPlanck(
+        lambda x, t: -(x**3) - 0.2 * np.sign(x - 0.01), lambda t: 0.5, lambda x, t: -3 * x[..., 0] ** 2
+    )
+    with pytest.raises(ValueError, match=r"the drift jumps by 0.4 near x = \(0.01\)"):
+        refused(told).error_bound()
+    front = mfg.FokkerPlanck(lambda x, t: -np.tanh(3 * x), lambda t: 0.5, time_dependent=False)
+    assert refused(front).error_bound().value < 0.1
     kink = mfg.FokkerPlanck(lambda x, t: -x - 0.5 * np.abs(x - 0.01), lambda t: 0.5, time_dependent=False)
     assert refused(kink).error_bound().value < 0.1  # continuous: nothing is on a surface
     solution = refused(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()))
@@ -244,9 +255,9 @@ def test_what_a_bound_asks_of_a_score_is_counted(process, dimension, cells, time
     assert drift.points <= times * nodes + 20 * drift.calls  # its potential at faces, its drift in steps at few places
 
 
-@pytest.mark.parametrize(("dimension", "times"), [(1, 5), (2, 7)])
+@pytest.mark.parametrize(("dimension", "times"), [(1, 4), (2, 6)])
 def test_a_drift_without_divergence_is_looked_at_once_at_each_end_and_differenced_once(dimension, times):
-    """Whether it is finite at both ends; once more, and on both sides along each axis, whether it jumps."""
+    """Whether it is finite at both ends; on both sides along each axis for its slopes; thrice at centres, for jumps."""
     equation = mfg.FokkerPlanck.reverse(OU, mfg.ExactScore(OU, MIXTURE if dimension == 1 else PLANE))
     drift = Counted(equation.drift)
     equation = replace(equation, drift=drift, divergence=None)
@@ -254,7 +265,8 @@ def test_a_drift_without_divergence_is_looked_at_once_at_each_end_and_difference
     solution = mfg.solve(equation, space, mfg.gaussian(np.zeros(dimension), 1.0), (0.0, 0.1), largest_wall_mass=1e-3)
     drift.points = 0
     work = Residual.of(solution, space)
-    assert drift.points == times * work.at.points[..., 0].size
+    centres = work.space.grid.points[..., 0].size
+    assert 0 <= drift.points - times * work.at.points[..., 0].size - 3 * centres <= 600  # halvings
 
 
 @pytest.mark.parametrize(("dimension", "cells"), [(1, 384), (2, 128)])
