@@ -27,7 +27,9 @@ def reverse_by_network(owner: Any) -> Callable[[Array, Any], list[Any]] | None:
         return None
     described: Any = getattr(getattr(owner.score, "function", None), "network", None)
     if described is None:
-        raise NotEnclosed(f"the score, {type(owner.score).__name__}, is known by its values alone")
+        raise NotEnclosed(
+            f"the score, {type(owner.score).__name__}, is known by its values alone: kinks between points go unseen"
+        )
     if described.activation not in UNITS:
         raise NotEnclosed(f"units of {described.activation} have no derivatives in intervals; {', '.join(UNITS)} do")
     if owner.score.dimension > 1:  # pyright: ignore[reportAttributeAccessIssue]

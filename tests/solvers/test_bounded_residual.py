@@ -233,7 +233,7 @@ def test_a_score_is_known_by_its_values_alone():
     equation = mfg.FokkerPlanck.reverse(PROCESSES["OU"], score)
     bound = mfg.solve(equation, space, mfg.marginal(PROCESSES["OU"], MIXTURE, 1.0), (0.0, 0.5)).error_bound()
     assert bound.kind is Kind.EXTRAPOLATED
-    assert bound.sampled == "the score, ExactScore, is known by its values alone"
+    assert bound.sampled == "the score, ExactScore, is known by its values alone: kinks between points go unseen"
 
 
 def test_walls_that_let_out_are_refused():
