@@ -156,7 +156,7 @@ def _sphere(rng, rate, lost):
     the next ones, as by a solver that overlooks a copy.
     """
     count = 36 + len(lost)
-    basis = _on_sphere(count)
+    basis = _on_sphere(37)  # one more than is asked for, so that one may be lost
     kept = np.setdiff1d(np.arange(count), lost)
     points = rng.normal(size=(8, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
