@@ -2,8 +2,8 @@
 
 Drawn Gaussians and horizons, where the step is known axis by axis: with the target N(μ, s²) the mean is the weighted one of m₀/T
 and μ/s², and the deviation solves σ²(1/T + 1/s²) − σσ₀/T = 1. On the line also drawn blobs of unequal weight and width, one of
-them narrow, against the step in terms of quantiles. Of all draws the worst is judged: one in the plane up to level standard, four at
-full, of two and one on the line at level quick three and two, then eight and six.
+them narrow, against the step in terms of quantiles. Of all draws the worst is judged: by level 2, 3 and 8 on the line, 1, 2 and 4
+in the plane, 1, 2 and 6 of blobs.
 """
 
 from dataclasses import replace
@@ -85,7 +85,7 @@ def step(level, rng, horizon=1.0, pull=0.0, loose=1.0, wide=1.0):
     findings, series, tolerance = [], [], loose * Level(level).pick(3e-4, 2e-4, 5e-5)
     plans = {
         1: (Level(level).pick(2, 3, 8), Level(level).pick(96, 128, 256), 1),
-        2: (Level(level).pick(1, 1, 4), Level(level).pick(36 if wide == 1 else 24, 42, 72), 3),
+        2: (Level(level).pick(1, 2, 4), Level(level).pick(36 if wide == 1 else 24, 42, 72), 3),
     }
     for d, (draws, cells, times) in plans.items():
         worst = dict.fromkeys(DELTA[d], 0.0)
@@ -103,7 +103,13 @@ def step(level, rng, horizon=1.0, pull=0.0, loose=1.0, wide=1.0):
             found = mfg.Estimate(off, 1e-12, mfg.Kind.BOUND, "against the closed form", where)
             label = f"{d}D Gaussians: {what}, worst of {draws}"
             findings.append(
-                equal(label, found, mfg.exact(0.0, "closed form"), resolution=Level(level).pick(quick, finer, finer))
+                equal(
+                    label,
+                    found,
+                    mfg.exact(0.0, "closed form"),
+                    resolution=Level(level).pick(quick, finer, finer),
+                    because="draws scatter: of seeds 0 to 3 some reach half of it",
+                )
             )
     blobs, gaps = [], []
     for _ in range(Level(level).pick(1, 2, 6)):
