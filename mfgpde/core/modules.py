@@ -14,6 +14,11 @@ def load_module(path: Path) -> ModuleType:
     """Import one file by its path, under a name of its own: numpy.py is nobody's numpy.
 
     Raises whatever the file raises.
+
+    >>> from pathlib import Path
+    >>> from mfgpde.core.modules import load_module
+    >>> load_module(Path(mfg.__file__).parent / "core" / "digits.py").digits(0.25)
+    '0.25'
     """
     name = "mfgpde_file_" + hashlib.sha1(str(path.resolve()).encode()).hexdigest()[:12]
     spec = importlib.util.spec_from_file_location(name, path)

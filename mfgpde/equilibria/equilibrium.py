@@ -174,6 +174,11 @@ def load_equilibrium(path: str | os.PathLike[str]) -> xarray.Dataset:
     """Return density and value over time as `Equilibrium.save` wrote them, costs and residuals in the attributes.
 
     Raises ValueError for other files.
+
+    >>> game = mfg.games.linear_quadratic(mfg.gaussian(0.0, 0.25), viscosity=0.5)
+    >>> found = mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 32, 1))
+    >>> mfg.equilibria.load_equilibrium(found.save("game.nc"))["density"].shape  # times, cells
+    (15, 32)
     """
     return read_labelled(path, "an equilibrium", lambda one: {"density", "value"} <= set(map(str, one.data_vars)))
 

@@ -28,6 +28,14 @@ def steadied_noise(objective: Objective, process: IsotropicProcess, basis: Hermi
     """Return a function of X_0 (n, d), t (n,) and Z (n, d) to X_t and the noise to use for Z/√v, both (n, d), n even.
 
     Raises ValueError for a process whose eigenfunctions these are not.
+
+    >>> from mfgpde.learning import Objective, steadied_noise
+    >>> from mfgpde.scores import HermiteBasis
+    >>> made = steadied_noise(Objective(control=3), mfg.OrnsteinUhlenbeck(), HermiteBasis(2, 3, 0.5))
+    >>> rng = np.random.default_rng(1)
+    >>> x, noise = made(rng.normal(size=(64, 2)), np.full(64, 0.5), rng.normal(size=(64, 2)))
+    >>> x.shape, noise.shape
+    ((64, 2), (64, 2))
     """
     basis.clock(process)
     variance, dimension = basis.variance, basis.dimension

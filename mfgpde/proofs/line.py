@@ -104,7 +104,12 @@ class Line:
 
 
 def constant(value: Ball | float) -> Line:
-    """Return a number as a function: it is one whatever it is asked at."""
+    """Return a number as a function: it is one whatever it is asked at.
+
+    >>> law = mfg.proofs.MovingMixture.of(mfg.gaussian(0.5, 2.0))
+    >>> mfg.proofs.estimate(mfg.proofs.mean(law, mfg.proofs.constant(3.0)), "3").value
+    3.0
+    """
     import flint
 
     a = ball(value)
@@ -113,7 +118,12 @@ def constant(value: Ball | float) -> Line:
 
 
 def affine(offset: Ball | float, slope: Ball | float) -> Line:
-    """Return offset + slope·x."""
+    """Return offset + slope·x.
+
+    >>> law = mfg.proofs.MovingMixture.of(mfg.gaussian(0.5, 2.0))
+    >>> mfg.proofs.estimate(mfg.proofs.mean(law, mfg.proofs.affine(1.0, 2.0)), "E[1 + 2x]").value
+    2.0
+    """
     import flint
 
     a, b = ball(offset), ball(slope)

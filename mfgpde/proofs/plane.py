@@ -235,7 +235,13 @@ def planar_mean(law: PlanarMixture, f: Integrand, width: Ball, bound: Sequence[B
 
 
 def planar_entropy(law: PlanarMixture, other: PlanarMixture) -> Ball:
-    """Return KL(p‖q) = ∫∫ p (log p − log q) as a ball; see `PlanarMixture`."""
+    """Return KL(p‖q) = ∫∫ p (log p − log q) as a ball; see `PlanarMixture`.
+
+    >>> law = mfg.proofs.PlanarMixture.of(mfg.gaussian(np.array([1.0, 0.5]), np.eye(2)))
+    >>> unit = mfg.proofs.PlanarMixture.of(mfg.gaussian(0.0, 1.0, 2))
+    >>> print(f"{float(mfg.proofs.planar_entropy(law, unit)):.9f}")  # half of |shift|²
+    0.625000000
+    """
 
     def integrand(x: Ball, y: Ball) -> Ball:
         p, q = law.at(x, y, False).density, other.at(x, y, False).density
@@ -267,7 +273,13 @@ def planar_information(law: PlanarMixture, other: PlanarMixture) -> Ball:
 
 
 def planar_entropy_rate(law: PlanarMixture, other: PlanarMixture) -> Ball:
-    """Return d/dt KL(p_t‖q) = ∫∫ ∂_t p (log p − log q) for a law that moves and one that rests, as a ball."""
+    """Return d/dt KL(p_t‖q) = ∫∫ ∂_t p (log p − log q) for a law that moves and one that rests, as a ball.
+
+    >>> law = mfg.proofs.PlanarMixture.of(mfg.gaussian(np.array([1.0, 0.5]), np.eye(2)))
+    >>> unit = mfg.proofs.PlanarMixture.of(mfg.gaussian(0.0, 1.0, 2))
+    >>> abs(float(mfg.proofs.planar_entropy_rate(law, unit))) < 1e-9  # neither moves
+    True
+    """
 
     def integrand(x: Ball, y: Ball) -> Ball:
         one, q = law.at(x, y, True), other.at(x, y, False).density

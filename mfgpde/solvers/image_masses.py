@@ -9,7 +9,13 @@ from mfgpde.densities import Density
 
 
 def image_masses(corners: Array, prior: Density) -> Array:
-    """Return the prior's mass of the multilinear image of every cell; negative where the image is folded over."""
+    """Return the prior's mass of the multilinear image of every cell; negative where the image is folded over.
+
+    >>> from mfgpde.solvers import image_masses
+    >>> corners = np.stack(np.meshgrid(*[np.linspace(-6, 6, 25)] * 2, indexing="ij"), axis=-1)
+    >>> print(f"{image_masses(corners, mfg.gaussian(0.0, 1.0, 2)).sum():.6f}")  # cells that stay where they are
+    1.000000
+    """
     d = corners.shape[-1]
     nodes, weights = np.polynomial.legendre.leggauss(3)
     nodes, weights = 0.5 * (nodes + 1), 0.5 * weights

@@ -51,6 +51,14 @@ def particle_constants(
     """Return independent estimates (copies,) of Z of the chain with so many steps: unbiased each, for every twist.
 
     Raises ValueError for equations with sources or resetting, payoffs that are negative or not finite, and numbers below 1.
+
+    >>> walk = mfg.processes.Diffusion(lambda x, t: 0 * x, lambda x, t: 0.5)
+    >>> equation = mfg.equations.FeynmanKac(walk, killing=lambda x, t: 1 + 0 * x[..., 0])
+    >>> Z = mfg.solvers.particle_constants(
+    ...     equation, lambda x: 1 + 0 * x[..., 0], mfg.gaussian(0.0, 1.0), 1.0, steps=8, particles=16, copies=4
+    ... )
+    >>> Z.round(4).tolist()  # e⁻¹: the same is killed everywhere
+    [0.3679, 0.3679, 0.3679, 0.3679]
     """
     _check(equation, steps, particles, copies, end)
     rng, h = np.random.default_rng(seed), end / steps
