@@ -48,5 +48,6 @@ def draw(run: Mapping, out: Path) -> list[Path]:
             curve.set_xticks(one["x"], [f"{x:g}" for x in one["x"]])
         curve.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         curve.set(xlabel="training points", ylabel="KL from the truth, nats")
-        curve.legend()
+        curve.set_ylim(top=30 * curve.get_ylim()[1])  # room for the legend above all lines
+        curve.legend(loc="upper right")
         return plotting.save(figure, out, "memorisation", (("what", "series", "x", "y"), rows), run, CLAIMS)

@@ -29,7 +29,7 @@ GATES = {
 FINITE_ELEMENTS = {"dolfinx", "dolfinx_solver", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py"}
 COURT_KNOWS = {"core", "verify"}
 AHEAD = {"verify/warm.py": {"kernels", "solvers", "equilibria", "transport", "diagnostics"}}
-"""rooms that a file loads ahead, by name, for claims that will import them; it uses nothing of theirs"""
+"""rooms that a file loads ahead, by name, for claims that will import them; of theirs it calls what gets Numba ready"""
 FILES = sorted(PACKAGE.rglob("*.py"))
 CHECKER = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pyright"]
 STRICT = [path for place in CHECKER["strict"] for path in sorted((PACKAGE.parent / place).rglob("*.py"))]

@@ -122,7 +122,10 @@ class Sweeps:
         if self.grid.dimension == 1 and not self.grid.periodic[0]:  # rows of three entries, the first and last of two
             below, middle, above = 0.5 * self.dt * np.concatenate(([0.0], A.data, [0.0])).reshape(-1, 3).T
             sides = (above[:-1], below[1:]) if transposed else (below[1:], above[:-1])
-            return dgtsv(sides[0], middle + 1 + 0.5 * self.dt * extra, sides[1], right)[3]
+            u, info = dgtsv(sides[0], middle + 1 + 0.5 * self.dt * extra, sides[1], right)[3:]
+            if info:
+                raise np.linalg.LinAlgError("singular matrix")
+            return u
         A = A.T if transposed else A
         n, symbol = right.size, 1 + 0.5 * self.dt * (extra + self.kappa[k] * self.spectrum)
 

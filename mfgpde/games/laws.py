@@ -265,7 +265,7 @@ def games_keep_the_laws_of_their_parts(game: MeanFieldGame, rng: Generator) -> I
     for name, part in parts.items():
         for outcome in examine(part, LAWS[:-1]) if part is not None else ():
             yield _worst(f"{name}: {outcome.law}", outcome.kept)
-    for outcome in examine(game.cost, RUNNING_LAWS[:-1]):
+    for outcome in examine(game.cost, (hamiltonians_are_legendre_transforms,)):
         yield _worst(f"control: {outcome.law}", outcome.kept)
 
 

@@ -10,6 +10,8 @@ from mfgpde.core.arrays import Array
 
 MORE = 1.2
 """times what a field rises by on both sides, beyond which one looks closer"""
+APART = 2
+"""pairs of points from one to those beside it: a jump at a point is half in the pair before and half in the one after"""
 SMALL = 1e-3
 """of a field's largest value: what rises by less is not looked at"""
 FEW = 64
@@ -39,10 +41,11 @@ def jump(field: Callable[[Array], Array], points: Array) -> tuple[Array, float] 
 
 def _along(field: Callable[[Array], Array], lines: Array, values: Array, axis: int) -> tuple[Array, float] | None:
     rise = np.abs(np.diff(values, axis=0))
-    if len(rise) < 3:
+    if len(rise) < 5:
         return None
     beside = np.zeros_like(rise)
-    beside[1:], beside[:-1] = rise[:-1], np.maximum(beside[:-1], rise[1:])
+    beside[APART:] = rise[:-APART]
+    beside[:-APART] = np.maximum(beside[:-APART], rise[APART:])
     excess = np.where(rise > np.maximum(MORE * beside, SMALL * float(np.abs(values).max())), rise - beside, 0.0)
     chosen = np.argsort(excess, axis=None)[::-1][:FEW]
     chosen = chosen[excess.ravel()[chosen] > 0]

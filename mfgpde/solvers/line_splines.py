@@ -79,33 +79,14 @@ class LineSplines:
 @lru_cache(maxsize=KEPT)
 def _of(cells: int, lower: float, upper: float, places: bytes, derivatives: int, degree: int) -> LineSplines:
     knots, factors = _factored(cells, lower, upper, degree)
-    rises, bases = list[Array](), _bases(knots, np.frombuffer(places), degree)[: -derivatives - 2 : -1]
+    x, rises, bases = np.frombuffer(places), list[Array](), list[tuple[Array, NDArray[np.intp]]]()
     for k in range(degree, degree - derivatives - 1, -1):
         n = len(knots) - k - 1
         rises.append(k / (knots[k + 1 : n + k] - knots[1:n]))
         knots = knots[1:-1]
+        found = BSpline.design_matrix(x, knots, k - 1)
+        bases.append((found.data.reshape(-1, k), found.indices.reshape(-1, k).astype(np.intp)))
     return LineSplines((upper - lower) / cells, factors.solve, tuple(rises), tuple(bases))
-
-
-def _bases(knots: Array, x: Array, degree: int) -> list[tuple[Array, NDArray[np.intp]]]:
-    """Return the B-splines of all degrees below one that are not zero at points, and which they are of those of a degree.
-
-    By the recursion of de Boor and Cox, of which each degree is a step: B_j = (x − t_j)/(t_{j+k} − t_j) B_j + … .
-    """
-    first = np.clip(np.searchsorted(knots, x, side="right") - 1, degree, len(knots) - degree - 2)
-    ends = knots[first[:, None] + np.arange(1 - degree, degree + 1)]  # those around the point's interval
-    below, above = x - ends[:, degree - 1 :: -1].T, ends[:, degree:].T - x
-    found, made = [np.ones(len(x))], list[tuple[Array, NDArray[np.intp]]]()
-    for k in range(degree):
-        which = (first - degree)[:, None] + np.arange(k + 1)
-        made.append((np.stack(found, axis=-1), which))
-        rest, more = np.zeros(len(x)), list[Array]()
-        for j, one in enumerate(found):
-            share = one / (above[j] + below[k - j])
-            more.append(rest + above[j] * share)
-            rest = below[k - j] * share
-        found = [*more, rest]
-    return made
 
 
 @lru_cache(maxsize=KEPT)

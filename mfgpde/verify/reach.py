@@ -152,7 +152,9 @@ class Sought:
         """Measure where a coefficient is far from true, which a measure need not bear: then what is known stays."""
         try:
             smallest_changes(self._points[0.0], self._ask(change), change)
-        except Exception:
+        except (
+            Exception
+        ):  # whatever a claim's code does with a coefficient far from true: the number stays of first order
             self._points.pop(change, None)
             self._tries = 0
         return True
