@@ -34,6 +34,7 @@ from mfgpde.solvers.residual import Residual
 from mfgpde.solvers.second_solve import ENOUGH, Second, Tried, behind_walls, candidates, enough, has_kernel, process_of
 from mfgpde.solvers.solved import Solved
 from mfgpde.solvers.structure import Structure
+from mfgpde.solvers.through_density import NORM, ThroughDensity, is_through_density
 
 WORTH = 0.5
 """of a bound: where what leaves the box and the distance of both solves are less, walls are what it owes to"""
@@ -174,7 +175,8 @@ def error_bound(
 
     For densities (Fokker–Planck, continuity) ∫|p_h − p|; at far walls p is the law on the whole space: what leaves the box
     is in the residual of a second solve that ends at its walls, or in the probability to leave. For
-    Hamilton–Jacobi and backward equations the largest |u_h − u|, on periodic axes or spectrally. The second solve, `by` the
+    Hamilton–Jacobi and backward equations the largest |u_h − u|, on periodic axes or spectrally; of the log-density
+    equation between far walls ∫|exp φ_h − p|. The second solve, `by` the
     same scheme, volumes of order four or an expansion, is interpolated between breaks of the coefficients by one polynomial
     through `pieces` + 1 times, closer at the start; residuals ask for the drift about twice as often. Without `by` and
     `pieces` both are chosen so that the second solve owes little beside the distance of the two, or 1e-7.
@@ -204,6 +206,8 @@ def error_bound(
         raise ValueError("at its first time a solution has the start's error alone; ask for a later one")
     if pieces is not None and pieces < 4:
         raise ValueError(f"a residual in time needs at least four pieces, got {pieces}")
+    if is_through_density(solution):
+        return replace(error_bound(ThroughDensity.of(solution), t, pieces=pieces, by=by), norm=NORM)
     solution, first = gridded(solution, last)
     if by is not None and by.grid != solution.discretisation.grid:
         raise ValueError(

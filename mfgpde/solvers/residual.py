@@ -11,7 +11,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array, require_host_memory
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
-from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, ViscousHamiltonJacobi
+from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, Unknown, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
 from mfgpde.solvers.both_rules import BothRules
@@ -21,6 +21,7 @@ from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.jumps import jump
 from mfgpde.solvers.reconstruction import Reconstruction, walls
 from mfgpde.solvers.singular import SURE, pole
+from mfgpde.solvers.through_density import CURE
 
 NODES = {1: 3, 2: 2, 3: 2}
 """Gauss points a cell and axis at which residuals are sampled, by dimension"""
@@ -55,6 +56,7 @@ class Residual:
             raise TypeError(
                 f"no bound from the residual of {type(equation).__name__} by {type(space).__name__}; there is one for "
                 "FokkerPlanck, Continuity, BackwardKolmogorov and Hamilton–Jacobi equations on grids"
+                + (f"; {CURE}" if getattr(equation, "unknown", None) in (Unknown.SCORE, Unknown.LOGARITHM) else "")
             )
         grid: CartesianGrid = space.grid
         if not all(grid.periodic) and space.walls not in ("far", "reflecting"):
@@ -63,7 +65,10 @@ class Residual:
             )
         density = isinstance(equation, FokkerPlanck | Continuity)
         if not density and not (all(grid.periodic) or isinstance(space, Spectral)):
-            raise TypeError(f"{type(equation).__name__} has a bound on periodic axes, or by Spectral; got walls")
+            raise TypeError(
+                f"{type(equation).__name__} has a bound on periodic axes, or by Spectral; got walls"
+                + (f"; {CURE}" if getattr(equation, "unknown", None) is Unknown.LOGARITHM else "")
+            )
         nodes = NODES[grid.dimension]
         room = 8 * (nodes * DENSER) ** grid.dimension * int(np.prod(grid.cells)) * (3 * grid.dimension + 8)
         require_host_memory(room, f"residuals at {nodes * DENSER} points a side of {grid.cells} cells")

@@ -153,8 +153,9 @@ def test_what_a_residual_does_not_see_is_refused():
     with pytest.raises(ValueError, match="on the grid of the first"):
         solution.error_bound(by=other)
     law = mfg.LogDensity.of(mfg.OrnsteinUhlenbeck())
+    inside = mfg.FiniteVolume(solution.discretisation.grid, walls="reflecting")
     with pytest.raises(TypeError, match="on periodic axes, or by Spectral"):
-        mfg.solve(law, mfg.FiniteVolume(solution.discretisation.grid), mfg.gaussian(0.0, 1.0), (0.0, 0.2)).error_bound()
+        mfg.solve(law, inside, mfg.gaussian(0.0, 1.0), (0.0, 0.2)).error_bound()
 
 
 def test_a_grid_for_which_there_is_no_room_is_refused_before_the_work():
