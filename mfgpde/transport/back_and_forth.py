@@ -19,7 +19,7 @@ from mfgpde.core.progress import meter
 from mfgpde.grids import CartesianGrid
 from mfgpde.kernels.replay import Replayed, directly
 from mfgpde.kernels.tables import transforms
-from mfgpde.transport.bracket import bracket
+from mfgpde.transport.bracket import bracket, target_of
 from mfgpde.transport.c_transform import returned, traced, transform
 from mfgpde.transport.gaussian import moments
 
@@ -60,6 +60,7 @@ def back_and_forth(
     *,
     tolerance: float = 1e-6,
     iterations: int = 200,
+    bracketed: bool = True,
     backend: Backend = "numpy",
     progress: bool = False,
 ) -> Transport:
@@ -67,8 +68,9 @@ def back_and_forth(
 
     Both are normalised first. The ascent ends when the dual value changes by less than `tolerance` relative to itself in
     each of five iterations, or after `iterations`. `distance.value` is the dual value with minima between the lattice's
-    points found by parabolas; its bar reaches the far end of the certified bracket [lower, upper]. `backend="cupy"` climbs
-    on a GPU, and solves for the bracket's fluxes there.
+    points found by parabolas; its bar reaches the far end of the certified bracket [lower, upper]. Without a bracket, of
+    which as much time may be spent as on the ascent, nothing is known of the value: it lies in [0, ∞], and its bar is
+    infinite. `backend="cupy"` climbs on a GPU, and solves for the bracket's fluxes there.
 
     Raises ValueError for other dimensions, unequal spacing of the axes, periodic axes, negative or vanishing densities.
 
@@ -76,6 +78,9 @@ def back_and_forth(
     >>> p, q = (np.exp(mfg.gaussian(m, 0.3, 2).log_density(grid.points)) for m in (-0.5, 0.5))
     >>> print(f"{mfg.back_and_forth(p, q, grid).distance.value:.2f}")  # √2: a translation by (1, 1)
     1.41
+    >>> found = mfg.back_and_forth(p, q, grid, bracketed=False).distance
+    >>> print(f"{found.value:.2f}, ± {found.half_width}")
+    1.41, ± inf
     """
     d = grid.dimension
     h = grid.spacing[0]
@@ -100,9 +105,11 @@ def back_and_forth(
                 break
     ascent.replayed = directly  # recordings hold memory of the device
     phi, best, history = transform(ascent.psi, h), ascent.history[-1], ascent.history
-    lower, upper, target = bracket(phi, mu, nu, grid, xp)
+    bounds = bracket(phi, mu, nu, grid, xp) if bracketed else (0.0, np.inf, tuple(map(to_host, target_of(phi, h))))
+    lower, upper, target = bounds
     value = float(np.clip(np.sqrt(max(2 * best, 0.0)), lower, upper))
-    method = f"back-and-forth on {'×'.join(map(str, grid.cells))} cells, {len(history)} iterations, certified bracket"
+    known = "certified bracket" if bracketed else "no bracket"
+    method = f"back-and-forth on {'×'.join(map(str, grid.cells))} cells, {len(history)} iterations, {known}"
     distance = Estimate(value, max(upper - value, value - lower), Kind.BOUND, method)
     centres = origin + np.stack([a + h * (target[i] + 0.5) for i, a in enumerate(grid.lower)], axis=-1)
     return Transport(distance, float(lower), float(upper), to_host(phi), centres, tuple(history))

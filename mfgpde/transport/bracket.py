@@ -50,7 +50,7 @@ def bracket(
     phi, p, q = map(xp.asarray, (phi, mu, nu))
     psi = transform(phi, h)
     half = _by_lattice(phi, p, q, grid)
-    target, back = _target(phi, h), _target(psi, h)
+    target, back = target_of(phi, h), target_of(psi, h)
     upper = _by_plan(target, p, q, grid, xp)
     upper = min(upper, _by_plan(back, q, p, grid, xp, upper))
     if 2 * half < (CLOSE * h) ** 2:
@@ -137,7 +137,7 @@ def _widest(a: Array, axes: list[int], size: int) -> Array:
     return a
 
 
-def _target(phi: Array, h: float) -> tuple[Array, ...]:
+def target_of(phi: Array, h: float) -> tuple[Array, ...]:
     """Return x − ∇φ at the cell centres, in units of cells from the first centre."""
     found = []
     for axis, n in enumerate(phi.shape):

@@ -30,6 +30,19 @@ def test_gaussians_lie_in_a_bracket_that_shrinks(n):
     assert np.linalg.norm(moved - np.array([1.3, -0.7])) < 0.1
 
 
+def test_without_a_bracket_the_ascent_is_the_same_and_nothing_is_claimed():
+    """1.50619627 by the closed form, to what cells leave; the potential and the map are those that a bracket is made of."""
+    grid = mfg.CartesianGrid.cube(4.0, 64, 2)
+    laws = density(*A, grid), density(*B, grid), grid
+    found, known = mfg.back_and_forth(*laws, bracketed=False), mfg.back_and_forth(*laws)
+    assert (found.lower, found.upper, found.distance.half_width) == (0.0, np.inf, np.inf)
+    assert "no bracket" in found.distance.method
+    assert found.distance.value == pytest.approx(1.50619627, abs=1.2e-4)
+    assert found.history == known.history
+    assert np.array_equal(found.potential, known.potential)
+    assert np.array_equal(found.map, known.map)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_images_under_a_known_convex_potential(dimension):

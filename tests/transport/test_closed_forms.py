@@ -9,7 +9,17 @@ from scipy.linalg import sqrtm
 
 import mfgpde as mfg
 from mfgpde.transport import bracket, flux
-from mfgpde.transport.bracket import _carried, _curvature, _reflected, _slope, _squares, _taps, _target, _value, _widest
+from mfgpde.transport.bracket import (
+    _carried,
+    _curvature,
+    _reflected,
+    _slope,
+    _squares,
+    _taps,
+    _value,
+    _widest,
+    target_of,
+)
 from mfgpde.transport.c_transform import transform
 from mfgpde.transport.flux import _balanced, _Flux, _spectrum, by_flux, logarithmic_mean, path_mean
 from mfgpde.transport.gaussian import moments, wasserstein_gaussian
@@ -199,7 +209,7 @@ def test_maps_of_potentials_and_what_they_carry(seed, h, d):
     shape = (9, 8, 7)[:d]
     a = rng.uniform(-0.9, 0.9, d)
     x = h * np.stack(np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij"), axis=-1)
-    target = _target(x @ (a * h), h)
+    target = target_of(x @ (a * h), h)
     for axis, t in enumerate(target):
         place = np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(d)])
         assert t == pytest.approx(np.broadcast_to(place - a[axis], shape), abs=1e-9)

@@ -69,8 +69,9 @@ def _distances(data, score, grid, looser):
     rows = []
     for a, b in PAIRS:
         p, q = laws[a], laws[b]
-        squares = [mfg.back_and_forth(p, q, grid), mfg.back_and_forth(halved(p), halved(q), coarse)]
-        rows.append([float(grid.integrate((p - q) * np.log(p / q))), *(found.squared.value for found in squares)])
+        pairs = (p, q, grid), (halved(p), halved(q), coarse)  # the bar is what wider cells change, not the bracket
+        squares = [mfg.back_and_forth(*pair, bracketed=False).distance.value ** 2 for pair in pairs]
+        rows.append([float(grid.integrate((p - q) * np.log(p / q))), *squares])
     return rows
 
 
