@@ -2,9 +2,10 @@
 
 Student's statistic T = (m − μ)/(s/√n) of a law of skewness γ has the quantiles t ∓ γ(2t² + 1)/6√n (Johnson, J. Am. Stat.
 Assoc. 73 (1978); Hall, J. R. Stat. Soc. B 54 (1992)). The skewness of a sample is too small by a share that falls like
-1/√n; `UNSEEN` of it makes up for that. Two values are events: Clopper and Pearson, Biometrika 26 (1934). Where bounds are
-known: Maurer and Pontil, COLT 2009, theorem 4, for every law. Without bounds no interval holds for every law (Bahadur and
-Savage, Ann. Math. Stat. 27 (1956)).
+1/√n; `UNSEEN` of it makes up for that. True and false are events: Clopper and Pearson, Biometrika 26 (1934); where values
+happen to be two numbers they may be, and the wider of both intervals is taken. Where bounds are known: Maurer and Pontil,
+COLT 2009, theorem 4, for every law. Without bounds no interval holds for every law (Bahadur and Savage, Ann. Math. Stat. 27
+(1956)). Squares are of values in units of a power of two near the largest: none is lost to the range of doubles.
 """
 
 from __future__ import annotations
@@ -39,21 +40,44 @@ def half_width(
     if not np.isfinite(values).all():
         raise ValueError(f"{np.sum(~np.isfinite(values))} of {n} values are not finite: they have no mean")
     least, most = float(values.min()), float(values.max())
-    if within is not None:
-        if least < within[0] or most > within[1]:
-            raise ValueError(f"values lie in [{least:g}, {most:g}], not within the bounds {within}")
-        return _bernstein(values, level, within[1] - within[0])
+    if within is not None and (least < within[0] or most > within[1]):
+        raise ValueError(f"values lie in [{least:g}, {most:g}], not within the bounds {within}")
+    unit = int(np.frexp(max(abs(least), abs(most)))[1])
+    reach = None if within is None else float(np.ldexp(within[1], -unit) - np.ldexp(within[0], -unit))
+    return float(np.ldexp(_of_order_one(np.ldexp(values, -unit), level, reach, normal), unit))
+
+
+def mean(values: Array) -> float:
+    """Return the mean of values, whose sum may be beyond the range of doubles.
+
+    >>> from mfgpde.core.intervals import mean
+    >>> mean(np.array([1.5e308, 1.5e308])), mean(np.array([True, False]))
+    (1.5e+308, 0.5)
+    """
+    if values.dtype == bool or not np.isfinite(values).all():
+        return float(values.mean())
+    unit = int(np.frexp(np.abs(values).max())[1])
+    return float(np.ldexp(np.ldexp(values, -unit).mean(), unit))
+
+
+def _of_order_one(values: Array, level: float, reach: float | None, normal: bool) -> float:
+    """Return the half width of values the largest of which is of order one; `reach` is how far apart they may be."""
+    n = len(values)
+    if reach is not None:
+        return _bernstein(values, level, reach)
     t = float(student.ppf(0.5 + level / 2, n - 1))
     if normal:
         return t * float(values.std(ddof=1)) / np.sqrt(n)
-    events = int(np.sum(values == most))
-    if least < most and events + int(np.sum(values == least)) == n:
-        return (most - least) * _share(events, n, level)
     deviation = values.std()
     if not deviation > 0:
         return 0.0
     skewness = abs(float(np.mean(((values - values.mean()) / deviation) ** 3))) * (1 + UNSEEN / np.sqrt(n))
-    return (t + skewness * (2 * t * t + 1) / (6 * np.sqrt(n))) * float(values.std(ddof=1)) / np.sqrt(n)
+    skewed = (t + skewness * (2 * t * t + 1) / (6 * np.sqrt(n))) * float(values.std(ddof=1)) / np.sqrt(n)
+    least, most = float(values.min()), float(values.max())
+    events = int(np.sum(values == most))
+    if events + int(np.sum(values == least)) < n:
+        return skewed
+    return max(skewed, (most - least) * _share(events, n, level))
 
 
 def _bernstein(values: Array, level: float, reach: float) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mfgpde.core.estimate import Estimate, Kind
-from mfgpde.core.intervals import half_width
+from mfgpde.core.intervals import half_width, mean
 
 
 def mean_interval(
@@ -19,9 +19,9 @@ def mean_interval(
 ) -> Estimate:
     """Return the mean of independent values with a two-sided interval that makes up for skewness.
 
-    Of values that are two numbers, or true and false, the interval is that of the share of events; only of the latter is it
-    known that they are events if all are the same. With bounds `within` which all values lie
-    it holds for every law (empirical Bernstein) and is wider; without, rare values that no sample shows are in no bar.
+    Of true and false the interval is that of the share of events, also if all are the same. Numbers that take two values
+    may be events, or too few to show a third: the wider interval is taken. With bounds `within` which all values lie it holds
+    for every law (empirical Bernstein) and is wider; without, rare values that no sample shows are in no bar.
     `normal` is the caller's assumption that the values are normal, as logarithms of ratios over a few repetitions are often
     taken to be: Student's interval, which covers too seldom if they are skewed.
 
@@ -37,4 +37,4 @@ def mean_interval(
     numbers = np.asarray(values).ravel()
     numbers = numbers if numbers.dtype == bool else numbers.astype(float)
     width = half_width(numbers, level, within, normal)
-    return Estimate(float(numbers.mean()), width, Kind.CONFIDENCE, f"{what} of {len(numbers)}, {level:.0%}")
+    return Estimate(mean(numbers), width, Kind.CONFIDENCE, f"{what} of {len(numbers)}, {level:.0%}")

@@ -56,11 +56,8 @@ def share_of_copies(samples: Array, training: Array, fresh: Array, own: bool = F
     """
     ours, theirs = nearest_distances(samples, training, fresh, own)
     near = float(np.quantile(theirs, NEAREST))
-    copies: Array = (ours < near).astype(float)
-    found = mean_interval(copies, within=(0.0, 1.0)) if copies.min() == copies.max() else mean_interval(copies)
-    count = round(NEAREST * len(theirs))
-    events: Array = np.repeat((1.0, 0.0), (count, len(theirs) - count))
-    width = found.half_width + mean_interval(events).half_width
+    found, count = mean_interval(ours < near), round(NEAREST * len(theirs))
+    width = found.half_width + mean_interval(np.arange(len(theirs)) < count).half_width
     method = f"{len(ours)} samples, {len(theirs)} fresh points, 99%"
     return Estimate(found.value, width, Kind.CONFIDENCE, method), near
 

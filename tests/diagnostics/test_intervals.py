@@ -105,3 +105,33 @@ def test_events_that_were_not_seen_may_be():
         0.07 not in mfg.diagnostics.mean_interval(np.random.default_rng(k).random(36) < 0.07) for k in range(2000)
     )
     assert misses <= 36  # of 2000 at one in a hundred: above it one time in a thousand
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+@pytest.mark.parametrize(
+    ("draw", "truth"),
+    [
+        (lambda rng, n: rng.normal(0, 1, n), 0.0),
+        (lambda rng, n: rng.choice([0.0, 1.0, 2.0], n), 1.0),
+        (lambda rng, n: (rng.random(n) < 0.3).astype(float), 0.3),
+    ],
+    ids=["normal", "three numbers", "events"],
+)
+def test_few_values_that_are_two_numbers_need_not_be_events(n, draw, truth):
+    """Of two normal values an interval of events holds the mean in half of all cases: |Z₁| < 0.995|Z₂|."""
+    rng = np.random.default_rng(3)
+    samples = [x for x in (draw(rng, n) for _ in range(REPEATS)) if x.min() < x.max()]  # else no scale is known
+    held = np.mean([truth in mfg.diagnostics.mean_interval(x) for x in samples])
+    assert held >= 0.99 - 3.1 * np.sqrt(0.99 * 0.01 / len(samples))
+
+
+@pytest.mark.parametrize("power", [-560, -1000, 560, 1000])
+def test_no_square_leaves_the_range_of_doubles(power):
+    x, unit, interval = np.random.default_rng(2).normal(0, 0.5, 9), 2.0**power, mfg.diagnostics.mean_interval
+    pairs = [  # 2⁻¹¹²⁰ and 2¹¹²⁰ are no doubles
+        (interval(x), interval(unit * x)),
+        (interval(x, normal=True), interval(unit * x, normal=True)),
+        (interval(x, within=(-3.0, 3.0)), interval(unit * x, within=(-3 * unit, 3 * unit))),
+    ]
+    for one, other in pairs:
+        assert (other.value, other.half_width) == (unit * one.value, unit * one.half_width)
