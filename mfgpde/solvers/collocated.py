@@ -24,6 +24,7 @@ from scipy.linalg.lapack import zgbtrf, zgbtrs
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations import FiniteVolume
 from mfgpde.equations import FokkerPlanck
+from mfgpde.solvers.clock import Clock, Paced
 from mfgpde.solvers.hermite import APART, InTime, Span, rule
 from mfgpde.solvers.initial import initial_function
 
@@ -126,11 +127,12 @@ def is_banded(space: Any, equation: Any) -> bool:
 
 
 def collocated(
-    equation: Any, space: Any, initial: Any, ends: Sequence[float], aim: float
+    equation: Any, space: Any, initial: Any, ends: Sequence[float], aim: float, clock: Clock | None = None
 ) -> tuple[list[InTime], float]:
     """Return the density between successive ends, among them all breaks, as polynomials, and what they miss of its rate.
 
-    In L¹ over space and time; it is to be no more than `aim`.
+    In L¹ over space and time; it is to be no more than `aim`. By a `clock` panels are as long as it says, and
+    then as what the last one missed does; without one they begin as long as derivatives say.
 
     >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 96, 1), order=4)
     >>> from mfgpde.solvers.collocated import collocated
@@ -146,24 +148,31 @@ def collocated(
     # where tries cost next to nothing panels are as long as can be: looks at a residual are fewer
     still = None if equation.time_dependent else banded(partial(system.rate, t=ends[0]), u.size)
     stages = STAGES[1] if still is not None else 2 * round(0.5 * float(np.clip(-np.log(aim), *STAGES)))
+    paced = None if clock is None or still is not None else Paced(clock, ends[-1], STAGES)
+    clock, dt = (Clock.even(ends[0], ends[-1]) if paced is None else paced.clock), np.inf
+    if paced is not None:
+        dt, stages = paced.panels(ends[0], HALF * aim)
     total, trend, tried = 0.0, 1.0, (0.0, 0.0, 0.0)
     for begin, end in zip(ends[:-1], ends[1:], strict=True):
         t, inside = begin, begin + APART * (end - begin)
         rate, rough = system.rate(u, inside), 0.0
-        dt = end - begin
-        if still is None:
-            dt = max(_reach(rate, system.rate(rate, inside), stages, dt), FIRST * dt)
+        if paced is None:
+            dt = end - begin
+            if still is None:
+                dt = max(_reach(rate, system.rate(rate, inside), stages, dt), FIRST * dt)
         while t < end:
-            dt = (end - t) / np.ceil((end - t) / dt * (1 - 1e-9))
-            panel = Panel(t, end if dt >= (end - t) * (1 - 1e-9) else t + dt, stages)
+            counted, ahead = clock.count(t), clock.count(end) - clock.count(t)
+            parts = max(1.0, np.ceil(ahead / dt * (1 - 1e-9)))
+            dt = ahead / parts
+            panel = Panel(t, end if parts == 1 else clock.time(counted + dt), stages)
             found = _solved(system, u, panel) if still is None else _solved_still(still, u, panel)
             missed = _missed(system, found, rate, panel, space.grid.volume)
             left = (aim - total) * max(HALF, panel.length / (ends[-1] - t))
             allowed = left if left > 0 else aim * panel.length / run  # more is missed already: it is said, and ends
             good = missed <= allowed or panel.length <= SHORTEST * run * (1 + 1e-8)
-            power, now = _power(tried, (t, panel.length, missed), stages, good), missed / panel.length**stages
+            power, now = _power(tried, (t, dt, missed), stages, good), missed / dt**stages
             factor = LONGER if missed == 0 else SHARE * (allowed / missed) ** (1 / power)
-            tried, dt = (t, panel.length, missed), panel.length
+            tried = t, dt, missed
             if good:
                 made.append(InTime(panel, np.stack([system.values(one) for one in found]), np.empty((0, *u.shape))))
                 u, t, total = found[-1], panel.end, total + missed
@@ -172,10 +181,15 @@ def collocated(
                 trend, rough = min(1.0, (rough / now) ** (1 / stages)) if rough > 0 < now else 1.0, now
                 # what becomes rough as fast as it did will miss so much more; what becomes smooth may have longer panels
                 smooth = _reach(rate, after, stages, end - begin) if trend == 1.0 and missed <= allowed else 0.0
-                dt = max(smooth, dt * float(np.clip(factor * trend, SHARE, LONGER)))
+                longer = max(smooth, dt * float(np.clip(factor * trend, SHARE, LONGER)))
             else:
-                dt = dt * float(np.clip(factor, SHORTER, LONGER))
-            dt = max(SHORTEST * run, dt)
+                longer = dt * float(np.clip(factor, SHORTER, LONGER))
+            if paced is None:
+                dt = longer
+            else:
+                rest = aim - total if aim > total else aim * (ends[-1] - t) / run
+                dt, stages = paced.after(dt, stages, missed, good, t, HALF * rest)
+            dt = max(clock.count(min(t + SHORTEST * run, end)) - clock.count(t), dt)
     return made, total
 
 

@@ -11,7 +11,7 @@ None of it is trusted, its residual says what it owes; what the first solve owes
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,9 +20,11 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.taylor import NotEnclosed
+from mfgpde.core.time_structure import Break
 from mfgpde.densities import Density
 from mfgpde.discretisations import Discretisation, FiniteVolume
 from mfgpde.solvers.bounded_residual import FINE, left_out, within
+from mfgpde.solvers.clock import Clock
 from mfgpde.solvers.collocated import collocated, is_banded
 from mfgpde.solvers.enclosed import equal_spans
 from mfgpde.solvers.exit_probability import exit_bound
@@ -215,10 +217,7 @@ def error_bound(
         )
     Residual.of(solution, solution.discretisation if by is None else by)  # what has no bound is refused before the work
     ends = float(solution.times[0]), float(solution.times[last])
-    named = getattr(solution.again, "keywords", {}).get("breaks", ())
-    breaks = [
-        0.5 * (a + b) for a, b in Structure.of(solution.equation, solution.discretisation.grid, *ends, named).breaks
-    ]
+    breaks = [0.5 * (a + b) for a, b in _breaks(solution, *ends)]
     best, tried, beyond = None, list[Tried](), np.inf
     for second in candidates(solution, last, by, pieces, tried):
         found, came = _bound(solution, last, first, second, breaks)
@@ -237,6 +236,15 @@ def error_bound(
                 break
     assert best is not None
     return best if by is not None else _in_its_box(best, solution, last, first, breaks, beyond)
+
+
+def _breaks(solution: Solved, begin: float, end: float) -> Sequence[Break]:
+    """Return where the coefficients jump or change sharply: as the first solve found it, else by a scan."""
+    found = None if solution.taken is None else solution.taken.breaks_of(solution.equation)
+    if found is not None:
+        return found
+    named = getattr(solution.again, "keywords", {}).get("breaks", ())
+    return Structure.of(solution.equation, solution.discretisation.grid, begin, end, named).breaks
 
 
 def _leaves(solution: Solved, begin: float, end: float) -> float:
@@ -287,7 +295,9 @@ def _in_time(
     cuts = np.linspace(begin, end, count + 1)[1:-1].tolist()
     if second.aim is not None:
         names = (float(t) for t in sorted({*breaks, *cuts}) if begin < t < end)
-        return collocated(solution.equation, work.space, solution.start, [begin, *names, end], second.aim)
+        return collocated(
+            solution.equation, work.space, solution.start, [begin, *names, end], second.aim, Clock.of(solution)
+        )
     spanned = [spans(begin, end, sorted({*breaks, *cuts}), max(4, n // count), second.power) for n in second.pieces]
     asked = [np.unique(np.concatenate([one.times for one in between])).tolist() for between in spanned]
     fields: dict[float, Array] = {}

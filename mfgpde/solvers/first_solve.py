@@ -20,6 +20,7 @@ from mfgpde.solvers.enclosed import Boxes
 from mfgpde.solvers.means_of import Cells, Rule, Sampled, waves_left
 from mfgpde.solvers.reconstruction import Panels, Reconstruction, coefficients, outer
 from mfgpde.solvers.solved import Solved
+from mfgpde.solvers.taken import Taken
 
 
 class FirstField(Protocol):
@@ -179,6 +180,11 @@ class OnGrid:
     def again(self) -> Any:
         """The same solve at other times."""
         return self.solution.again
+
+    @property
+    def taken(self) -> Taken | None:
+        """What its march left of its way."""
+        return self.solution.taken
 
     def index(self, t: float) -> int:
         """Return the position of a stored time."""

@@ -37,6 +37,7 @@ from mfgpde.solvers.initial import (
 )
 from mfgpde.solvers.solution import Solution, steep
 from mfgpde.solvers.structure import Structure
+from mfgpde.solvers.taken import Taken
 
 SAME = 1e-12
 """relative difference of two steps' lengths that rounding makes: they are one"""
@@ -59,8 +60,8 @@ class _March:
     rejected: int = 0
     trouble: str = ""
     """what the last solve that failed had to say: implicit, out of memory, or on a device"""
-    reached: float = -np.inf
-    """the time of the last step that was accepted"""
+    ends: list[float] = field(default_factory=lambda: [-np.inf])
+    """the times of the steps that were accepted"""
     stopped: Status | None = None
     """why no further step can be tried"""
     replayed: Replayed | None = None
@@ -114,7 +115,7 @@ class _March:
                     self.dt = max(dt, self.dt if factor == 1 else 0.0) * factor
                 else:
                     self.dt = min(self.dt, dt * max(factor, 1.0)) if factor >= 1 else dt * factor
-                self.reached = t
+                self.ends.append(t)
                 tick(t, dt)
                 if self.kept is not None and t < end:
                     self.kept(u, t)
@@ -295,14 +296,8 @@ def solve(
         Start(initial, function, discretisation, values, system.mass(u)).check(largest, mass)
     ends = float(instants[0]), float(instants[-1])
     structure = Structure.of(equation, discretisation.grid, *ends, breaks, scan, system)
-    march = _March(
-        system,
-        chosen,
-        Controller(rtol, atol, chosen.embedded_order, _norms(system), keep_steps),
-        max_steps,
-        min(max_step, structure.longest),
-        structure,
-    )
+    control = Controller(rtol, atol, chosen.embedded_order, _norms(system), keep_steps)
+    march = _March(system, chosen, control, max_steps, min(max_step, structure.longest), structure)
     if elsewhere(u) and u.size <= LARGEST and may_be_recorded(chosen, system):
         march.replayed = Replayed()
     missed = {"start": what_may_be_missed(equation, initial, discretisation), "coefficients": structure.said}
@@ -327,8 +322,8 @@ def solve(
             if status is Status.DEVICE_FAILED:
                 break
             values = system.values(u)
-            if status is Status.OUT_OF_MEMORY and march.reached > t:  # what has been computed is kept
-                t = march.reached
+            if status is Status.OUT_OF_MEMORY and march.ends[-1] > t:  # what has been computed is kept
+                t = march.ends[-1]
                 record.add(t, values, system.mass(u))
             if status is Status.DONE and not (np.isfinite(system.mass(u)) and np.isfinite(values).all()):
                 status = Status.NOT_FINITE
@@ -376,11 +371,12 @@ def solve(
             keep_steps=keep_steps,
             max_steps=max_steps,
         ),
+        Taken.of(equation, structure.breaks if scan else None, march, rtol),
     )
     if noting() and status is Status.DONE and steep(solution):
         limited(UPWIND)
     if throw and status is not Status.DONE:
-        raise NotConverged(advice(solution, max(t, march.reached), march.trouble), solution)
+        raise NotConverged(advice(solution, max(t, march.ends[-1]), march.trouble), solution)
     return solution
 
 

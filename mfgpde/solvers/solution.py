@@ -23,6 +23,7 @@ from mfgpde.equations import Equation, FokkerPlanck, ForwardKolmogorov, McKeanVl
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.error_bound import ErrorBound, error_bound
 from mfgpde.solvers.labelled import places, read_labelled, write_labelled
+from mfgpde.solvers.taken import Taken
 
 if TYPE_CHECKING:
     import xarray
@@ -50,6 +51,8 @@ class Solution(Shown):
     """what the solve began with"""
     again: Any = None
     """solve(equation, discretisation, initial, times) as it was done, but for walls that may be reached"""
+    taken: Taken | None = None
+    """the breaks that were found, and the steps"""
 
     def error_bound(
         self, t: float | None = None, *, pieces: int | None = None, by: Discretisation | None = None

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations import Field
+from mfgpde.solvers.taken import Taken
 
 
 class Solved(Protocol):
@@ -39,6 +40,11 @@ class Solved(Protocol):
     @property
     def again(self) -> Any:
         """The same solve at other times."""
+        ...
+
+    @property
+    def taken(self) -> Taken | None:
+        """What its march left of its way, where there was one."""
         ...
 
     def index(self, t: float) -> int:
