@@ -20,8 +20,8 @@ def mean_interval(
     """Return the mean of independent values with a two-sided interval that makes up for skewness.
 
     Of true and false the interval is that of the share of events, also if all are the same. Numbers that take two values
-    may be events, or too few to show a third: the wider interval is taken. With bounds `within` which all values lie it holds
-    for every law (empirical Bernstein) and is wider; without, rare values that no sample shows are in no bar.
+    may be events, or too few to show a third: the wider interval is taken. With bounds `within` which all values lie it
+    holds for every law (empirical Bernstein) and is wider; without, rare values that no sample shows are in no bar.
     `normal` is the caller's assumption that the values are normal, as logarithms of ratios over a few repetitions are often
     taken to be: Student's interval, which covers too seldom if they are skewed.
 
