@@ -18,6 +18,7 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import GaussianMixture
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.equations import Continuity
+from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.enclosed import (
     STEP,
     WITH_PLACES,
@@ -54,6 +55,8 @@ AIM = 1e-11
 """of the mass: what points may leave out of starts and distances, at least"""
 LEFT = 0.01
 """of what a second solve may owe: what they may leave out of start, distance and residual, which is in the bound"""
+ALL_LEFT = 1e-5
+"""of the mass, at most: of what is left out where much is owed, bounds of residuals make some thousand times as much"""
 CURVED = 5
 """degree to which a drift is one on a cell, where it is not affine"""
 START = (4, 6, 8, 10, 12, 16)
@@ -189,14 +192,15 @@ class BoundedResidual:
 
 def left_out(aim: float) -> float:
     """Return what points may leave out beside what a second solve may owe: it is in the bound."""
-    return max(AIM, LEFT * aim) if np.isfinite(aim) else AIM
+    return max(AIM, min(LEFT * aim, ALL_LEFT)) if np.isfinite(aim) else AIM
 
 
 def _residual_sizes(equation: Any, space: Any, parts: Sequence[InTime], in_time: int) -> Sizes:
     """Return the coefficients of an expansion times what its residual makes of them, of splines nothing.
 
-    They are those of ∂_t u, and of u as often as |b|k + |∇·b| + Dk² says over the whole time, the coefficients at three
-    times and all cells; and Lebesgue's constant squared, twice, as what is left out is counted.
+    They are those of ∂_t u, and of u as often as |b|k + |∇·b| + Dk² says over the whole time, and the derivatives of the
+    fall at far walls, the coefficients at three times and all cells; and Lebesgue's constant squared, twice, as what is
+    left out is counted.
     """
     if isinstance(space, FiniteVolume):
         return Sizes(np.zeros(0), [])
@@ -207,9 +211,14 @@ def _residual_sizes(equation: Any, space: Any, parts: Sequence[InTime], in_time:
     inside = [t + STEP * (end - begin) * sign for t, sign in ((begin, 1.0), (0.5 * (begin + end), 0.0), (end, -1.0))]
     b = np.max([np.abs(field(space.grid.points, t)).reshape(-1, len(found.waves)).max(axis=0) for t in inside], axis=0)
     D = 0.0 if isinstance(equation, Continuity) else max(float(equation.diffusivity(t)) for t in inside)
-    carried = sum(k * float(one) for one, k in zip(b, found.waves, strict=True))
+    over = [
+        0.0 if periodic or space.walls != "far" else 1 / (CUT * h)
+        for h, periodic in zip(space.grid.spacing, space.grid.periodic, strict=True)
+    ]
+    carried = sum((k + 1.5 * cut) * float(one) for one, k, cut in zip(b, found.waves, over, strict=True))
+    spread = D * sum(k**2 + 3 * cut * k + 6 * cut**2 for k, cut in zip(found.waves, over, strict=True))
     narrow = float(np.sum(b / np.array(space.grid.lengths)))  # as a slope of the drift
-    grows = (end - begin) * (carried + narrow + D * sum(k**2 for k in found.waves))
+    grows = (end - begin) * (carried + narrow + spread)
     between = 2 * largest_between(parts[0].span.degree + in_time + 2) ** 2
     return Sizes(between * (moving.sizes + grows * found.sizes), found.waves, found.measure)
 
@@ -217,22 +226,56 @@ def _residual_sizes(equation: Any, space: Any, parts: Sequence[InTime], in_time:
 def bounded_gap(space: Any, second: Array, other: Any, first: Array, aim: float = AIM) -> tuple[float, float]:
     """Return bounds of ∫|u − v| and ∫|x|²|u − v| of the reconstructions of two solves, on grids of their own.
 
-    Points of expansions may leave out about `aim`, which is in the bounds.
+    In the box of the first, which does not fall to zero there. Points of expansions may leave out about `aim`, which is in
+    the bounds.
     """
     spaces = tuple((one, Sizes.of(one, u[None])) for one, u in ((space, second), (other, first)))
-    panels = tuple(common(spaces, axis, aim=aim) for axis in range(second.ndim))
+    panels = tuple(common(spaces, axis, other.grid, aim=aim) for axis in range(second.ndim))
     volume = outer([one.lengths for one in panels])
     rest = sum(trigonometric(one, size, panels)[0] for one, size in spaces) * 2 * float(volume.sum())
     at = Reconstruction.on(space, panels, 0)
-    gap = at.value(second) - Reconstruction.on(other, panels, 0).value(first)
+    gap = at.value(second) - Reconstruction.on(other, panels, 0, fall=False).value(first)
     each, most = np.sqrt(volume * at.squares(gap)), float(squared_distance(panels).max())
     return float(np.sum(each)) + rest, float(np.sum(each * weights_of_square(panels))) + rest * most
 
 
+def beyond(space: Any, u: Array, grid: CartesianGrid, aim: float = AIM) -> tuple[float, float]:
+    """Return bounds of ∫|u| and ∫|x|²|u| outside a grid's box, by its cells: tails are far from their mean squares."""
+    if (space.grid.lower, space.grid.upper) == (grid.lower, grid.upper):
+        return 0.0, 0.0
+    sizes = Sizes.of(space, u[None])
+    walls = [np.array([a, b]) for a, b in zip(grid.lower, grid.upper, strict=True)]
+    panels = tuple(
+        common([(space, sizes)], axis, space.grid, [walls[axis], _onward(grid, axis, space.grid)], aim=aim)
+        for axis in range(u.ndim)
+    )
+    volume, inside = outer([one.lengths for one in panels]), np.ones([1] * u.ndim, dtype=bool)
+    for axis, (one, (low, high)) in enumerate(zip(panels, walls, strict=True)):
+        middles = 0.5 * (one.edges[1:] + one.edges[:-1])
+        inside = inside & ((low < middles) & (middles < high)).reshape([-1 if k == axis else 1 for k in range(u.ndim)])
+    at = Reconstruction.on(space, panels, 0)
+    each = np.where(inside, 0.0, np.sqrt(volume * at.squares(at.value(u))))
+    rest = 2 * trigonometric(space, sizes, panels)[0] * float(np.sum(np.where(inside, 0.0, volume)))
+    far = float(squared_distance(panels).max())
+    return float(np.sum(each)) + rest, float(np.sum(each * weights_of_square(panels))) + rest * far
+
+
+def _onward(grid: CartesianGrid, axis: int, wide: CartesianGrid) -> Array:
+    """Return the edges of cells as wide as a grid's, on to the ends of a wider one."""
+    low, h = grid.lower[axis], grid.spacing[axis]
+    below, above = np.floor((wide.lower[axis] - low) / h), np.ceil((wide.upper[axis] - low) / h)
+    return low + h * np.arange(below, above + 1)
+
+
 def common(
-    spaces: Sequence[tuple[Any, Sizes]], axis: int, other: Sequence[Array] = (), least: int = 0, aim: float = AIM
+    spaces: Sequence[tuple[Any, Sizes]],
+    axis: int,
+    box: CartesianGrid,
+    other: Sequence[Array] = (),
+    least: int = 0,
+    aim: float = AIM,
 ) -> Panels:
-    """Return panels on which several reconstructions are polynomials: cells of splines, ends of falls, spans of waves.
+    """Return panels of a box on which reconstructions are polynomials: cells of splines, ends of falls, spans of waves.
 
     So are functions with `other` edges that `least` points see.
     """
@@ -242,7 +285,7 @@ def common(
         found.append(edges if isinstance(space, FiniteVolume) else panels_of(space, axis, 1, None).edges)
         if space.walls == "far" and not space.grid.periodic[axis]:
             falls.append(edges[[CUT, -CUT - 1]])
-    edges = np.unique(np.concatenate([*found, *falls]))
+    edges = np.unique(np.clip(np.concatenate([*found, *falls]), box.lower[axis], box.upper[axis]))
     apart = np.diff(edges) > SAME * (edges[-1] - edges[0])
     edges = np.concatenate((edges[:-1][apart], edges[-1:]))
     middles, lengths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)

@@ -99,14 +99,14 @@ class ElementField:
         return bool(corners.min() > -slack and corners.max() < 1 + slack)
 
     @property
+    def box(self) -> CartesianGrid:
+        """A grid of the box."""
+        return self.grid
+
+    @property
     def dimension(self) -> int:
         """The dimension of the box."""
         return self.grid.dimension
-
-    @property
-    def lost(self) -> float:
-        """Nothing: elements reach to the walls."""
-        return 0.0
 
     def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
         """Return ∫f u by Gauss points on every cell."""
@@ -155,7 +155,7 @@ class ElementField:
 
     def _on_line(self, space: Any, second: Array, aim: float) -> tuple[float, float]:
         sizes = Sizes.of(space, second[None])
-        panels = (common([(space, sizes)], 0, [self.pieces.corners.ravel()], self.pieces.degree + 1, aim),)
+        panels = (common([(space, sizes)], 0, self.grid, [self.pieces.corners.ravel()], self.pieces.degree + 1, aim),)
         volume = outer([one.lengths for one in panels])
         rest = 2 * trigonometric(space, sizes, panels)[0] * float(volume.sum())
         at = Reconstruction.on(space, panels, 0)

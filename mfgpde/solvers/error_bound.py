@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -22,24 +21,23 @@ from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.taylor import NotEnclosed
 from mfgpde.core.time_structure import Break
 from mfgpde.densities import Density
-from mfgpde.discretisations import Discretisation, FiniteVolume
-from mfgpde.solvers.bounded_residual import FINE, left_out, within
+from mfgpde.discretisations import Discretisation
+from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.bounded_residual import FINE, beyond, left_out, within
 from mfgpde.solvers.clock import Clock
-from mfgpde.solvers.collocated import collocated, is_banded
+from mfgpde.solvers.collocated import collocated
 from mfgpde.solvers.enclosed import equal_spans
-from mfgpde.solvers.exit_probability import exit_bound
 from mfgpde.solvers.first_solve import FirstField, gridded
 from mfgpde.solvers.hermite import InTime, interpolated, spans
 from mfgpde.solvers.means_of import mean_of
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
-from mfgpde.solvers.second_solve import ENOUGH, Second, Tried, behind_walls, candidates, enough, has_kernel, process_of
+from mfgpde.solvers.second_solve import ENOUGH, Second, Tried, candidates, enough, in_waves, seems_to_owe
 from mfgpde.solvers.solved import Solved
 from mfgpde.solvers.structure import Structure
 from mfgpde.solvers.through_density import NORM, ThroughDensity, is_through_density
+from mfgpde.solvers.wider_box import Room
 
-WORTH = 0.5
-"""of a bound: where what leaves the box and the distance of both solves are less, walls are what it owes to"""
 ROUNDING = 1e-12
 """of the mass: what sums over cells may be off by"""
 SMOOTH = 1.0
@@ -57,10 +55,11 @@ eighth of that, (1 + 2)/(1 − 2/8)"""
 class ErrorBound:
     """A number that the error of a solution does not exceed, in L¹ or the largest value, and what it is made of.
 
-    `parts`: what the start, the residual, real walls, a far box and the second solve contribute, and a negative part that
-    is larger than what was sampled. A BOUND where the norm of
+    `parts`: what the start, the residual, real walls, the second solve outside of the box (`box`) and its distance inside
+    contribute, and a negative part that is larger than what was sampled. A BOUND where the norm of
     the residual is one on every cell and piece of time; EXTRAPOLATED where it is `sampled` at Gauss points and raised by
-    what a denser rule adds, with the reason why nothing better is known.
+    what a denser rule adds, with the reason why nothing better is known. `confined`: why a second solve ends at far walls
+    at which mass stands, for which the residual owes much.
     """
 
     norm: str
@@ -69,6 +68,7 @@ class ErrorBound:
     field: FirstField | None = dataclasses.field(default=None, repr=False, compare=False)
     moment: float = np.inf
     """what ∫|x|²|p_h − p| does not exceed; infinite where it is not known"""
+    confined: str = ""
 
     @property
     def value(self) -> float:
@@ -175,8 +175,8 @@ def error_bound(
 ) -> ErrorBound:
     """Return a bound on the error of a solution at a stored time, by default the last one.
 
-    For densities (Fokker–Planck, continuity) ∫|p_h − p|; at far walls p is the law on the whole space: what leaves the box
-    is in the residual of a second solve that ends at its walls, or in the probability to leave. For
+    For densities (Fokker–Planck, continuity) ∫|p_h − p|; at far walls p is the law on the whole space, and the second solve
+    has as wide a box as it needs, if drift and start are known there (`confined` says why not). For
     Hamilton–Jacobi and backward equations the largest |u_h − u|, on periodic axes or spectrally; of the log-density
     equation between far walls ∫|exp φ_h − p|. The second solve, `by` the
     same scheme, volumes of order four or an expansion, is interpolated between breaks of the coefficients by one polynomial
@@ -215,27 +215,32 @@ def error_bound(
         raise ValueError(
             f"the second solve must be on the grid of the first, {solution.discretisation.grid}, got {by.grid}"
         )
-    Residual.of(solution, solution.discretisation if by is None else by)  # what has no bound is refused before the work
+    Residual.of(
+        solution, solution.discretisation if by is None else by, looked_at=by is None
+    )  # refused before the work
+    if by is None:
+        room = Room.of(solution, last, ENOUGH * seems_to_owe(solution, last), in_waves(solution))
+    else:
+        room = Room(by.grid)
     ends = float(solution.times[0]), float(solution.times[last])
     breaks = [0.5 * (a + b) for a, b in _breaks(solution, *ends)]
-    best, tried, beyond = None, list[Tried](), np.inf
-    for second in candidates(solution, last, by, pieces, tried):
-        found, came = _bound(solution, last, first, second, breaks)
+    best, tried = None, list[Tried]()
+    several = candidates(solution, last, by, pieces, room.grid, tried)
+    while (second := next(several, None)) is not None:
+        found, came = _bound(solution, last, first, second, breaks, room)
         tried.append(came)
-        if found is None:  # its steps miss so much that nobody needs to know what else it owes
+        if came.wider is not None:
+            room, tried = came.wider, list[Tried]()
+            several = candidates(solution, last, by, pieces, room.grid, tried)
+        if found is None:  # its walls or its steps owe so much that nobody needs to know what else it owes
             continue
         best = found if best is None or found.value < best.value else best
-        gap = best.parts["second solve"]
+        gap = came.gap
         owed = min(came.owed, came.missed) if second.hasty in ("steps", "times") else came.owed
         if owed <= max(enough(gap), ACCEPTED * gap):
-            return best
-        # the next try is in a box, if it is walls that the second solve owes to, and that one is quickly found
-        if by is None and _quick_in_its_box(solution):
-            beyond = _leaves(solution, *ends) if np.isinf(beyond) else beyond
-            if beyond <= WORTH * gap:
-                break
+            break
     assert best is not None
-    return best if by is not None else _in_its_box(best, solution, last, first, breaks, beyond)
+    return replace(best, confined=room.reason)
 
 
 def _breaks(solution: Solved, begin: float, end: float) -> Sequence[Break]:
@@ -245,40 +250,6 @@ def _breaks(solution: Solved, begin: float, end: float) -> Sequence[Break]:
         return found
     named = getattr(solution.again, "keywords", {}).get("breaks", ())
     return Structure.of(solution.equation, solution.discretisation.grid, begin, end, named).breaks
-
-
-def _leaves(solution: Solved, begin: float, end: float) -> float:
-    """Return how far the law in the box with reflecting walls may be from the one without; infinite where nobody knows."""
-    space: Any = solution.discretisation
-    if not isinstance(space, FiniteVolume) or space.walls != "far" or not has_kernel(solution.equation):
-        return np.inf
-    return 2 * exit_bound(process_of(solution.equation), solution.start, space.grid, begin, end)
-
-
-def _quick_in_its_box(solution: Solved) -> bool:
-    """Say whether volumes behind reflecting walls take no steps."""
-    space: Any = solution.discretisation
-    return isinstance(space, FiniteVolume) and is_banded(replace(space, order=4), solution.equation)
-
-
-def _in_its_box(
-    best: ErrorBound, solution: Solved, last: int, first: FirstField, breaks: list[float], beyond: float
-) -> ErrorBound:
-    """Return a bound, or the one by the law in the box with reflecting walls, if what leaves it is less than what is owed.
-
-    Brought to zero at far walls, a second solve that is not small there owes for its bend; reflected it does not.
-    """
-    left = WORTH * best.value - best.parts["second solve"]
-    if left > 0 and np.isinf(beyond):
-        beyond = _leaves(solution, float(solution.times[0]), float(solution.times[last]))
-    if beyond > left:
-        return best
-    inside = behind_walls(solution, last, max(best.parts["second solve"], beyond))
-    found, _ = _bound(solution, last, first, inside, breaks)
-    assert found is not None
-    parts = {**found.parts, "box": found.parts["box"] + beyond}
-    other = replace(found, parts=parts, moment=best.moment)
-    return other if other.value < best.value else best
 
 
 def _in_time(
@@ -328,9 +299,12 @@ def _in_time(
 
 
 def _bound(
-    solution: Solved, last: int, asked: FirstField, second: Second, breaks: list[float]
+    solution: Solved, last: int, asked: FirstField, second: Second, breaks: list[float], room: Room
 ) -> tuple[ErrorBound | None, Tried]:
-    """Return the bound by one second solve, and what came of it; none where hasty steps miss more than is accepted."""
+    """Return the bound by one second solve, and what came of it; none where hasty steps miss more than is accepted.
+
+    Or where it stands at walls that could be further away.
+    """
     work = Residual.of(solution, second.space, looked_at=True)
     begin, end = float(solution.times[0]), float(solution.times[last])
     grid = work.space.grid
@@ -339,33 +313,38 @@ def _bound(
 
     def allowed(field: Array) -> float:
         if not seen:  # of the last field, which stays
-            seen.append(enough(asked.apart(work.space, field, 1, work.density)))
+            away = asked.apart(work.space, field, 1, work.density)
+            seen.append(enough(away + _outside(grid, field, asked.box) if work.density else away))
         return seen[0]
 
     parts, missed = _in_time(solution, work, second, (begin, end), breaks, allowed)
     first, latest = parts[0].values[0], parts[-1].values[-1]
     if "steps" in second.hasty and missed > HOPELESS * ACCEPTED / ENOUGH * allowed(latest):
         return None, Tried(allowed(latest) / ENOUGH, missed, missed)
+    wider = room.wider(solution, parts, work.space, allowed(latest))
+    if wider is not None:
+        return None, Tried(allowed(latest) / ENOUGH, missed, missed, wider)
     gap = np.nan
+    outside, outer = beyond(work.space, latest, asked.box, left_out(allowed(latest))) if work.density else (0.0, 0.0)
     try:
         if not work.density:
             raise NotEnclosed("the largest value of a residual is sampled")
         gap, far = asked.bounded_gap(work.space, latest, left_out(allowed(latest)))
-        bounded, sampled = work.bounded(parts, enough(gap)), ""
+        bounded, sampled = work.bounded(parts, enough(gap + outside)), ""
         start, square = bounded.start(solution.start, solution.equation, first)
         residual, wall, moment = bounded.integral(work, parts)
-        moment = far + grown(solution.equation, work.space.grid, begin, end, start + residual, square + moment)
+        moment = far + outer + grown(solution.equation, work.space.grid, begin, end, start + residual, square + moment)
     except NotEnclosed as problem:
         sampled, moment = str(problem), np.inf
         start = work.start(first)
         if not np.isfinite(gap):  # if bounded: points do not see where signs change
             gap = asked.apart(work.space, latest, work.nodes, work.density)
-        residual, wall = work.sampled(parts, smooth=missed <= SMOOTH * enough(gap))
+        residual, wall = work.sampled(parts, smooth=missed <= SMOOTH * enough(gap + outside))
     found = {
         "start": start,
         "residual": residual,
         "walls": wall,
-        "box": asked.lost if work.density else 0.0,
+        "box": outside,
         "second solve": gap,
     }
     if not np.isfinite(sum(found.values())):
@@ -374,12 +353,19 @@ def _bound(
         second_one = grid.volume * float(np.sum(np.maximum(-latest, 0.0)))
         _signs(second_one, start + residual + wall, "second solve", found, sampled)
         _signs(asked.negative, sum(found.values()), "reconstruction", found, sampled)
-    if work.space.walls == "far":
-        moment += found["box"] * float(np.sum(np.maximum(*(np.square(end) for end in (grid.lower, grid.upper)))))
-    else:
+    if work.space.walls != "far":
         moment = np.inf
     owed = start + residual + wall
-    return ErrorBound(work.name, found, sampled, asked, moment), Tried(gap, owed, min(missed, owed))
+    return ErrorBound(work.name, found, sampled, asked, moment), Tried(gap + outside, owed, min(missed, owed))
+
+
+def _outside(grid: CartesianGrid, field: Array, box: CartesianGrid) -> float:
+    """Return ∫|u| outside of a box, by cells."""
+    inside = np.ones([1] * field.ndim, dtype=bool)
+    for axis, x in enumerate(grid.axes):
+        within_ends = (box.lower[axis] < x) & (x < box.upper[axis])
+        inside = inside & within_ends.reshape([-1 if k == axis else 1 for k in range(field.ndim)])
+    return grid.volume * float(np.abs(np.where(inside, 0.0, field)).sum())
 
 
 def _signs(negative: float, owed: float, what: str, parts: dict[str, float], sampled: str) -> None:

@@ -14,6 +14,7 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.discretisations.simplices import Piecewise
 from mfgpde.equations import Continuity, FokkerPlanck
+from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.bounded_residual import bounded_gap
 from mfgpde.solvers.element_gap import ElementField
 from mfgpde.solvers.enclosed import Boxes
@@ -24,27 +25,27 @@ from mfgpde.solvers.taken import Taken
 
 
 class FirstField(Protocol):
-    """The field whose error is bounded, as the function that it stands for."""
+    """The field whose error is bounded, as the function that it stands for, zero outside its box."""
 
     @property
     def dimension(self) -> int:
         """The dimension of the box."""
         ...
 
+    @property
+    def box(self) -> CartesianGrid:
+        """A grid of the box."""
+        ...
+
     def bounded_gap(self, space: Any, second: Array, aim: float) -> tuple[float, float]:
-        """Return bounds of ∫|u − v| and ∫|x|²|u − v|; NotEnclosed where they can be sampled only.
+        """Return bounds of ∫|u − v| and ∫|x|²|u − v| over the box; NotEnclosed where they can be sampled only.
 
         About `aim` of them may be what points do not see of an expansion.
         """
         ...
 
     def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:
-        """Return the norm of u − v, sampled: in L¹ for densities, else the largest value."""
-        ...
-
-    @property
-    def lost(self) -> float:
-        """What the function lacks of the means of a density, by its fall to zero at far walls."""
+        """Return the norm of u − v in the box, sampled: in L¹ for densities, else the largest value."""
         ...
 
     def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
@@ -67,7 +68,7 @@ class FirstField(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class GridField:
-    """A field on a grid: its reconstruction."""
+    """A field on a grid: its reconstruction, which does not fall to zero at far walls."""
 
     space: Any
     u: Array
@@ -77,6 +78,11 @@ class GridField:
         """As in `FirstField`."""
         return self.space.grid.dimension
 
+    @property
+    def box(self) -> CartesianGrid:
+        """As in `FirstField`."""
+        return self.space.grid
+
     def bounded_gap(self, space: Any, second: Array, aim: float) -> tuple[float, float]:
         """As in `FirstField`."""
         return bounded_gap(space, second, self.space, self.u, aim)
@@ -84,22 +90,14 @@ class GridField:
     def apart(self, space: Any, second: Array, nodes: int, density: bool) -> float:
         """As in `FirstField`."""
         places = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in self.space.grid.edges)
-        at = Reconstruction.on(self.space, places, 0)
+        at = Reconstruction.on(self.space, places, 0, fall=False)
         change = Reconstruction.on(space, places, 0).value(second) - at.value(self.u)
         return at.norm(change) if density else float(np.abs(change).max())
 
-    @property
-    def lost(self) -> float:
-        """As in `FirstField`."""
-        grid = self.space.grid
-        if self.space.walls != "far" or all(grid.periodic):
-            return 0.0
-        inner = tuple(slice(None) if periodic else slice(2, -2) for periodic in grid.periodic)
-        return max(0.0, grid.volume * (float(np.abs(self.u).sum()) - float(np.abs(self.u[inner]).sum())))
-
     def integral(self, f: Callable[[Array], Array], nodes: int) -> float:
         """As in `FirstField`."""
-        return Reconstruction.of(self.space, nodes, 0).integral(f, self.u)
+        places = tuple(Panels(edges, np.full(len(edges) - 1, nodes)) for edges in self.space.grid.edges)
+        return Reconstruction.on(self.space, places, 0, fall=False).integral(f, self.u)
 
     def sampled(self, f: Callable[[Array], Array], rule: Rule) -> Sampled:
         """As in `FirstField`."""
@@ -111,7 +109,7 @@ class GridField:
         )
         weights = outer([(h * w).ravel() for h in half])
         starts = tuple(nodes * np.arange(n) for n in grid.cells)
-        at = Reconstruction(self.space, 0, True, places, weights, starts)
+        at = Reconstruction(self.space, 0, False, places, weights, starts)
 
         def by_cells(values: Array, parts: int = 1) -> Array:
             split = values.reshape(*(n for cells in grid.cells for n in (cells, nodes)), parts)

@@ -22,6 +22,7 @@ from mfgpde.solvers.collocated import is_banded
 from mfgpde.solvers.first_solve import OnGrid
 from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.reconstruction import coefficients
+from mfgpde.solvers.wider_box import Room, law_at, lost
 
 ENOUGH = 0.6
 """of the distance of both solves: what the second one owes may be that much; bound over true is then (1 + 0.6)/(1 − 0.6)"""
@@ -64,8 +65,8 @@ FAR_BELOW = 12.0
 """times less than second differences, fourth ones: residuals of order four on such cells are a third of what two owes"""
 SAFELY = {2: 100.0, 4: 200.0}
 """the same where cells cost next to nothing, on a line, and another try as much as this one; by the first solve's order"""
-IN_BOX = 50.0
-"""the same behind reflecting walls, where what leaves the box is owed as well"""
+FINER = {1: 6, 2: 3, 3: 1}
+"""times `GENTLE`: how much finer than the first one's cells those of an expansion are, at most, by dimension"""
 PIECES = (6, 8, 12, 16, 24, 32, 48)
 """of time that are tried where fields cost next to nothing"""
 LAST = 0.9
@@ -140,6 +141,8 @@ class Tried:
     gap: float
     owed: float
     missed: float
+    wider: Room | None = None
+    """the box of the next try, where walls are too near for this one"""
 
     @property
     def enough(self) -> float:
@@ -150,10 +153,6 @@ class Tried:
 def enough(gap: float) -> float:
     """Return what a second solve may owe beside the distance of the two."""
     return max(ENOUGH * gap, SMALL)
-
-
-SHARP = Aim(0.0, 1e-8, 20)
-"""of volumes of order four behind reflecting walls"""
 
 
 def process_of(equation: Any) -> Any:
@@ -170,11 +169,16 @@ def has_kernel(equation: Any) -> bool:
 
 
 def candidates(
-    solution: Any, last: int, by: Discretisation | None, pieces: int | None, tried: Sequence[Tried] = ()
+    solution: Any,
+    last: int,
+    by: Discretisation | None,
+    pieces: int | None,
+    grid: CartesianGrid,
+    tried: Sequence[Tried] = (),
 ) -> Iterator[Second]:
-    """Yield second solves, each sharper than the one before; one that is asked for stands alone.
+    """Yield second solves on a grid, or one like it, each sharper than the one before; one that is asked for stands alone.
 
-    What came of those before is in `tried` when the next is asked for.
+    What came of those before is in `tried` when the next is asked for. The grid has the first one's cells, and maybe more.
     """
     space: Any = solution.discretisation
     aim = Aim.beside(space)
@@ -183,7 +187,8 @@ def candidates(
         return
     loose = _asked(solution) > LOOSE
     space_too = _better(solution)
-    better = Second(space_too, (pieces or max(12, aim.pieces),), aim.rtol if loose else None)
+    other = space_too != space
+    better = Second(replace(space_too, grid=grid), (pieces or max(12, aim.pieces),), aim.rtol if loose else None)
     panels = pieces is None and is_banded(better.space, solution.equation)
     if not _expands(solution):
         if panels:
@@ -191,7 +196,7 @@ def candidates(
             return
         if _sharpens(solution, last):
             better = replace(better, power=1)
-        if pieces is None and isinstance(space, FiniteVolume) and better.space != space:
+        if pieces is None and isinstance(space, FiniteVolume) and other:
             yield from _hasty(solution, last, better, aim.rtol if loose else _asked(solution), tried)
         if pieces is None:
             (fewest,) = better.pieces
@@ -200,9 +205,13 @@ def candidates(
         yield better
         return
     if isinstance(space, FiniteVolume) and not isinstance(solution, OnGrid):
-        aim = replace(aim, tail=min(aim.tail, TAIL * _seen(solution, last)[int(space.order >= 4)]))
-    grids = _grids(space.grid)
+        seems = max(_seen(solution, last)[int(space.order >= 4)], lost(solution, last))
+        aim = replace(aim, tail=min(aim.tail, TAIL * seems))
+    grids = _grids(grid)
     tails = _tails(solution, last, grids)
+    if tails[-1] > aim.tail:
+        grids = _grids(grid, FINER[grid.dimension])
+        tails = _tails(solution, last, grids)
     if tails[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
         yield from _in_panels(solution, last, better.space, tried) if panels else (better,)
         return
@@ -243,12 +252,12 @@ def _differences(solution: Any, number: int, order: int) -> float:
 
 def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> Iterator[Second]:
     """Yield second solves by collocation: cells and panels by what differences say, then by what the last one owed."""
-    second, fourth = _seen(solution, last)
+    fourth = _seen(solution, last)[1]
     order = 2 if solution.discretisation.order < 4 else 4
-    (cells,) = solution.discretisation.grid.cells
+    (cells,) = space.grid.cells
     most = int(FINEST[order] * cells)
     fixed = isinstance(solution.start, Field)  # which is one on its own grid
-    seems = max(second if order == 2 else fourth, STEPPED[0] * _asked(solution) ** STEPPED[1])
+    seems = seems_to_owe(solution, last)
     n = cells if fixed else _fewer(cells, seems, fourth, most, SAFELY[order])
     aim = max(IN_TIME[order] * seems, SMALL)
     for _ in range(TRIES):
@@ -263,17 +272,15 @@ def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> 
             return
 
 
-def behind_walls(solution: Any, last: int, allowed: float) -> Second:
-    """Return a second solve in the box with reflecting walls, which may owe so much."""
-    space: Any = solution.discretisation
-    order = 4 if float(solution.equation.diffusivity(float(solution.times[0]))) > 0 else 2
-    inside = replace(space, order=order, walls="reflecting")
-    if not is_banded(inside, solution.equation):
-        return Second(inside, (SHARP.pieces,), SHARP.rtol)
-    (n,) = space.grid.cells
-    cells = n if isinstance(solution.start, Field) else _fewer(n, allowed, _seen(solution, last)[1], n, IN_BOX)
-    where = replace(inside, grid=replace(space.grid, cells=(cells,)))
-    return Second(where, (), None, "panels", aim=IN_TIME[2] * max(allowed, SMALL))
+def in_waves(solution: Any) -> bool:
+    """Say whether the second solve is an expansion, unless that carries no law."""
+    return _expands(solution) or isinstance(_better(solution), Spectral)
+
+
+def seems_to_owe(solution: Any, last: int) -> float:
+    """Return what a first solve seems to owe: for its cells, for its steps, and for what stands outside of its box."""
+    seen, order = _seen(solution, last), getattr(solution.discretisation, "order", 4)
+    return max(seen[int(order >= 4)], STEPPED[0] * _asked(solution) ** STEPPED[1], lost(solution, last))
 
 
 def _fewer(n: int, first: float, fourth: float, most: int, below: float = FAR_BELOW) -> int:
@@ -286,7 +293,7 @@ def _hasty(solution: Any, last: int, better: Second, sharpest: float, tried: Seq
 
     And, if its steps are what it owes to, one on the same cells in steps that miss as much as both solves are apart.
     """
-    space, grid = solution.discretisation, solution.discretisation.grid
+    space, grid = solution.discretisation, better.space.grid
     order = 4 if space.order >= 4 else 2
     second, fourth = _seen(solution, last)
     pieces, rtol = FIRST[order], MOST_HASTY * min(1.0, fourth / ROUGH_FOURTH)
@@ -331,9 +338,13 @@ def _expands(solution: Any) -> bool:
     return same and space.walls == "far" and isinstance(process_of(equation), LinearProcess)
 
 
-def _grids(grid: CartesianGrid) -> list[CartesianGrid]:
+def _grids(grid: CartesianGrid, finer: int = 0) -> list[CartesianGrid]:
     """Return grids of the same box, coarsest first, with the cells of every axis in about the same ratio."""
     found, share = [grid], 1.0
+    for _ in range(finer):
+        share *= GENTLE
+        found.insert(0, replace(grid, cells=tuple(_even(n * share) for n in grid.cells)))
+    share = 1.0
     while True:
         share /= GENTLE
         cells = tuple(_even(n * share) for n in grid.cells)
@@ -356,18 +367,28 @@ def _even(n: float) -> int:
 
 
 def _tails(solution: Any, last: int, grids: Sequence[CartesianGrid]) -> list[float]:
-    """Return what of start and end lies beyond each grid, |box|(Σ|q̂|²)^½; of the last, beyond 9/10 of it."""
-    full: Any = Spectral(grids[-1])
-    start = np.asarray(initial_function(solution.equation, solution.start, full.grid)(full.grid.points), dtype=float)
-    sizes, waves = coefficients(full, np.stack((start, solution.fields[last].values)))
-    measure = float(np.prod(full.grid.lengths))
-    found = []
-    for grid in grids:
-        beyond = np.zeros(sizes.shape, dtype=bool)
-        for wave, h in zip(waves, grid.spacing, strict=True):
-            beyond = beyond | (wave >= np.pi / h * (LAST if grid is grids[-1] else 1 - 1e-12))
-        found.append(measure * float(np.sqrt(np.sum(sizes[beyond] ** 2))))
-    return found
+    """Return what of start and end lies beyond each grid, |box|(Σ|q̂|²)^½; of the finest, beyond 9/10 of it.
+
+    The end is that in closed form where it is known, else the first solve's on its own grid.
+    """
+    full: Any = grids[-1]
+    own = solution.discretisation.grid
+    start = np.asarray(initial_function(solution.equation, solution.start, full)(full.points), dtype=float)
+    end = law_at(solution, float(solution.times[last]))
+    if end is not None:
+        looked = [(full, np.stack((start, np.exp(end.log_density(full.points)))))]
+    else:
+        looked = [(full, start[None]), (own, solution.fields[last].values[None])]
+    found = np.zeros(len(grids))
+    for one, fields in looked:
+        sizes, waves = coefficients(Spectral(one), fields)
+        for number, grid in enumerate(grids):
+            beyond = np.zeros(sizes.shape, dtype=bool)
+            for wave, h, finest in zip(waves, grid.spacing, one.spacing, strict=True):
+                beyond = beyond | (wave >= np.pi * min((1 - 1e-12) / h, LAST / finest))
+            tail = float(np.prod(one.lengths)) * float(np.sqrt(np.sum(sizes[beyond] ** 2)))
+            found[number] = max(found[number], tail)
+    return found.tolist()
 
 
 def _better(solution: Any) -> Any:

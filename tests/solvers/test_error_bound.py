@@ -310,12 +310,9 @@ def test_a_stiff_law_in_the_plane_takes_one_try_in_steps_that_the_first_solve_sa
     assert found.value < 3.1 * found.parts["second solve"]
 
 
-@pytest.mark.parametrize(("cells", "tries", "sharp"), [(384, ["far"], 3), (768, ["far", "reflecting"], 2)])
-def test_a_box_that_is_too_small_takes_no_tries_in_vain(monkeypatch, cells, tries, sharp):
-    """P2 on ±6, where what leaves is most of what an expansion owes: after one try, the box with reflecting walls.
-
-    Unless it owes less than twice the distance of both: then bound over true is below three already.
-    """
+@pytest.mark.parametrize("cells", [384, 768])
+def test_a_box_that_is_too_small_takes_one_try_in_a_wider_one(monkeypatch, cells):
+    """P2 on ±6, where what leaves is most of what an expansion in that box owes."""
     module, asked = import_module("mfgpde.solvers.error_bound"), []
     bound = module._bound
     monkeypatch.setattr(module, "_bound", lambda *a: asked.append(a[3].space) or bound(*a))
@@ -323,8 +320,10 @@ def test_a_box_that_is_too_small_takes_no_tries_in_vain(monkeypatch, cells, trie
     space, start = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, cells, 1)), mfg.marginal(process, data, 0.02)
     solution = mfg.solve(mfg.FokkerPlanck.of(process), space, start, (0.02, 1.0))
     true = far_off(solution, mfg.marginal(process, data, 1.0))
-    assert true < solution.error_bound().value < sharp * true
-    assert [one.walls for one in asked] == tries
+    assert true < solution.error_bound().value < 1.5 * true
+    (second,) = asked
+    assert second.grid.lower[0] < -6.5
+    assert second.grid.upper[0] > 6.5
 
 
 @pytest.mark.parametrize(("weight", "places", "v"), [(0.4, (-1.0, 0.8), 0.2), (0.5, (-1.2, 0.5), 0.3)])
