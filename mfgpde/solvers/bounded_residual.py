@@ -18,7 +18,6 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import GaussianMixture
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.equations import Continuity
-from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.enclosed import (
     STEP,
     WITH_PLACES,
@@ -63,8 +62,6 @@ START = (4, 6, 8, 10, 12, 16)
 """points a cell at which starts are looked at: the first that leave out little enough"""
 FINE = 12
 """points a cell at which means are taken"""
-SAME = 1e-9
-"""of a box: edges that are nearer are one"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,83 +218,6 @@ def _residual_sizes(equation: Any, space: Any, parts: Sequence[InTime], in_time:
     grows = (end - begin) * (carried + narrow + spread)
     between = 2 * largest_between(parts[0].span.degree + in_time + 2) ** 2
     return Sizes(between * (moving.sizes + grows * found.sizes), found.waves, found.measure)
-
-
-def bounded_gap(space: Any, second: Array, other: Any, first: Array, aim: float = AIM) -> tuple[float, float]:
-    """Return bounds of ∫|u − v| and ∫|x|²|u − v| of the reconstructions of two solves, on grids of their own.
-
-    In the box of the first, which does not fall to zero there. Points of expansions may leave out about `aim`, which is in
-    the bounds.
-    """
-    spaces = tuple((one, Sizes.of(one, u[None])) for one, u in ((space, second), (other, first)))
-    panels = tuple(common(spaces, axis, other.grid, aim=aim) for axis in range(second.ndim))
-    volume = outer([one.lengths for one in panels])
-    rest = sum(trigonometric(one, size, panels)[0] for one, size in spaces) * 2 * float(volume.sum())
-    at = Reconstruction.on(space, panels, 0)
-    gap = at.value(second) - Reconstruction.on(other, panels, 0, fall=False).value(first)
-    each, most = np.sqrt(volume * at.squares(gap)), float(squared_distance(panels).max())
-    return float(np.sum(each)) + rest, float(np.sum(each * weights_of_square(panels))) + rest * most
-
-
-def beyond(space: Any, u: Array, grid: CartesianGrid, aim: float = AIM) -> tuple[float, float]:
-    """Return bounds of ∫|u| and ∫|x|²|u| outside a grid's box, by its cells: tails are far from their mean squares."""
-    if (space.grid.lower, space.grid.upper) == (grid.lower, grid.upper):
-        return 0.0, 0.0
-    sizes = Sizes.of(space, u[None])
-    walls = [np.array([a, b]) for a, b in zip(grid.lower, grid.upper, strict=True)]
-    panels = tuple(
-        common([(space, sizes)], axis, space.grid, [walls[axis], _onward(grid, axis, space.grid)], aim=aim)
-        for axis in range(u.ndim)
-    )
-    volume, inside = outer([one.lengths for one in panels]), np.ones([1] * u.ndim, dtype=bool)
-    for axis, (one, (low, high)) in enumerate(zip(panels, walls, strict=True)):
-        middles = 0.5 * (one.edges[1:] + one.edges[:-1])
-        inside = inside & ((low < middles) & (middles < high)).reshape([-1 if k == axis else 1 for k in range(u.ndim)])
-    at = Reconstruction.on(space, panels, 0)
-    each = np.where(inside, 0.0, np.sqrt(volume * at.squares(at.value(u))))
-    rest = 2 * trigonometric(space, sizes, panels)[0] * float(np.sum(np.where(inside, 0.0, volume)))
-    far = float(squared_distance(panels).max())
-    return float(np.sum(each)) + rest, float(np.sum(each * weights_of_square(panels))) + rest * far
-
-
-def _onward(grid: CartesianGrid, axis: int, wide: CartesianGrid) -> Array:
-    """Return the edges of cells as wide as a grid's, on to the ends of a wider one."""
-    low, h = grid.lower[axis], grid.spacing[axis]
-    below, above = np.floor((wide.lower[axis] - low) / h), np.ceil((wide.upper[axis] - low) / h)
-    return low + h * np.arange(below, above + 1)
-
-
-def common(
-    spaces: Sequence[tuple[Any, Sizes]],
-    axis: int,
-    box: CartesianGrid,
-    other: Sequence[Array] = (),
-    least: int = 0,
-    aim: float = AIM,
-) -> Panels:
-    """Return panels of a box on which reconstructions are polynomials: cells of splines, ends of falls, spans of waves.
-
-    So are functions with `other` edges that `least` points see.
-    """
-    found, falls = [*other], []
-    for space, _ in spaces:
-        edges = space.grid.edges[axis]
-        found.append(edges if isinstance(space, FiniteVolume) else panels_of(space, axis, 1, None).edges)
-        if space.walls == "far" and not space.grid.periodic[axis]:
-            falls.append(edges[[CUT, -CUT - 1]])
-    edges = np.unique(np.clip(np.concatenate([*found, *falls]), box.lower[axis], box.upper[axis]))
-    apart = np.diff(edges) > SAME * (edges[-1] - edges[0])
-    edges = np.concatenate((edges[:-1][apart], edges[-1:]))
-    middles, lengths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
-    few, which = np.unique(np.ceil(lengths / lengths.min() * 16) / 16 * lengths.min(), return_inverse=True)
-    each = [
-        [DEGREE if isinstance(space, FiniteVolume) else points_of(size, axis, 0.5 * float(h), aim) for h in few]
-        for space, size in spaces
-    ]
-    nodes = np.maximum(np.max(np.array(each), axis=0)[which], least)
-    for low, high in falls:
-        nodes = nodes + FALL * ((middles < low) | (middles > high)).astype(int)
-    return Panels(edges, nodes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,8 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.discretisations import FiniteVolume
 from mfgpde.discretisations.simplices import Simplices, conical, gauss
 from mfgpde.grids import CartesianGrid
-from mfgpde.solvers.bounded_residual import Sizes, common, panels_of, points_of, trigonometric
+from mfgpde.solvers.bounded_residual import Sizes, panels_of, points_of, trigonometric
+from mfgpde.solvers.distance import common
 from mfgpde.solvers.enclosed import Boxes
 from mfgpde.solvers.hermite import largest_between
 from mfgpde.solvers.means_of import Cells, Rule, Sampled

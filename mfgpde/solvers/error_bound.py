@@ -23,9 +23,10 @@ from mfgpde.core.time_structure import Break
 from mfgpde.densities import Density
 from mfgpde.discretisations import Discretisation
 from mfgpde.grids import CartesianGrid
-from mfgpde.solvers.bounded_residual import FINE, beyond, left_out, within
+from mfgpde.solvers.bounded_residual import FINE, left_out, within
 from mfgpde.solvers.clock import Clock
 from mfgpde.solvers.collocated import collocated
+from mfgpde.solvers.distance import beyond
 from mfgpde.solvers.enclosed import equal_spans
 from mfgpde.solvers.first_solve import FirstField, gridded
 from mfgpde.solvers.hermite import InTime, interpolated, spans

@@ -15,7 +15,7 @@ from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.discretisations.simplices import Piecewise
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
-from mfgpde.solvers.bounded_residual import bounded_gap
+from mfgpde.solvers.distance import bounded_gap
 from mfgpde.solvers.element_gap import ElementField
 from mfgpde.solvers.enclosed import Boxes
 from mfgpde.solvers.means_of import Cells, Rule, Sampled, waves_left

@@ -18,11 +18,11 @@ from mfgpde.discretisations import Discretisation, Field, FiniteVolume, Spectral
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess, LinearProcess
+from mfgpde.solvers.carried import FEWEST, FINER, even, grids_of, tails
 from mfgpde.solvers.collocated import is_banded
 from mfgpde.solvers.first_solve import OnGrid
 from mfgpde.solvers.initial import initial_function
-from mfgpde.solvers.reconstruction import coefficients
-from mfgpde.solvers.wider_box import Room, law_at, lost
+from mfgpde.solvers.wider_box import Room, lost
 
 ENOUGH = 0.6
 """of the distance of both solves: what the second one owes may be that much; bound over true is then (1 + 0.6)/(1 − 0.6)"""
@@ -65,16 +65,8 @@ FAR_BELOW = 12.0
 """times less than second differences, fourth ones: residuals of order four on such cells are a third of what two owes"""
 SAFELY = {2: 100.0, 4: 200.0}
 """the same where cells cost next to nothing, on a line, and another try as much as this one; by the first solve's order"""
-FINER = {1: 6, 2: 3, 3: 1}
-"""times `GENTLE`: how much finer than the first one's cells those of an expansion are, at most, by dimension"""
 PIECES = (6, 8, 12, 16, 24, 32, 48)
 """of time that are tried where fields cost next to nothing"""
-LAST = 0.9
-"""of a grid's wave numbers: what lies above them says what lies beyond"""
-FEWEST = 16
-"""cells an axis"""
-GENTLE = 1.25
-"""times as many cells, from one candidate to the next"""
 
 
 @dataclass(frozen=True)
@@ -207,19 +199,19 @@ def candidates(
     if isinstance(space, FiniteVolume) and not isinstance(solution, OnGrid):
         seems = max(_seen(solution, last)[int(space.order >= 4)], lost(solution, last))
         aim = replace(aim, tail=min(aim.tail, TAIL * seems))
-    grids = _grids(grid)
-    tails = _tails(solution, last, grids)
-    if tails[-1] > aim.tail:
-        grids = _grids(grid, FINER[grid.dimension])
-        tails = _tails(solution, last, grids)
-    if tails[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
+    grids = grids_of(grid)
+    left = tails(solution, last, grids)
+    if left[-1] > aim.tail:
+        grids = grids_of(grid, FINER[grid.dimension])
+        left = tails(solution, last, grids)
+    if left[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
         yield from _in_panels(solution, last, better.space, tried) if panels else (better,)
         return
     kernel = has_kernel(solution.equation)
     for _ in range(TRIES):
         if len(tried) > 1 and tried[-1].owed > STUCK * tried[-2].owed:  # it is walls that it owes to
             return
-        fine = next((grid for grid, tail in zip(grids, tails, strict=True) if tail <= aim.tail), grids[-1])
+        fine = next((grid for grid, tail in zip(grids, left, strict=True) if tail <= aim.tail), grids[-1])
         several = PIECES if kernel else (aim.pieces,)
         yield Second(Spectral(fine), (pieces,) if pieces else several, aim.rtol)
         if fine is grids[-1] and (kernel or pieces):
@@ -267,7 +259,7 @@ def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> 
             aim = min(aim, SPARE * SPARE * found.enough)
         needed = ((found.owed - found.missed) / (SPARE * found.enough)) ** 0.25
         if needed > 1 and not fixed:
-            n = max(n, min(_even(n * needed), most))
+            n = max(n, min(even(n * needed), most))
         if (n, aim) == before:
             return
 
@@ -285,7 +277,7 @@ def seems_to_owe(solution: Any, last: int) -> float:
 
 def _fewer(n: int, first: float, fourth: float, most: int, below: float = FAR_BELOW) -> int:
     """Return how many cells a scheme of order four needs, which for n owes `fourth`, beside a solve that owes so much."""
-    return min(most, max(FEWEST, _even(n / (first / (below * fourth)) ** 0.25)))
+    return min(most, max(FEWEST, even(n / (first / (below * fourth)) ** 0.25)))
 
 
 def _hasty(solution: Any, last: int, better: Second, sharpest: float, tried: Sequence[Tried]) -> Iterator[Second]:
@@ -336,59 +328,6 @@ def _expands(solution: Any) -> bool:
         return False
     same = len(set(space.grid.periodic)) == 1
     return same and space.walls == "far" and isinstance(process_of(equation), LinearProcess)
-
-
-def _grids(grid: CartesianGrid, finer: int = 0) -> list[CartesianGrid]:
-    """Return grids of the same box, coarsest first, with the cells of every axis in about the same ratio."""
-    found, share = [grid], 1.0
-    for _ in range(finer):
-        share *= GENTLE
-        found.insert(0, replace(grid, cells=tuple(_even(n * share) for n in grid.cells)))
-    share = 1.0
-    while True:
-        share /= GENTLE
-        cells = tuple(_even(n * share) for n in grid.cells)
-        if min(cells) < FEWEST:
-            return found[::-1]
-        found.append(replace(grid, cells=cells))
-
-
-def _even(n: float) -> int:
-    """Return the least even number above that is a product of 2, 3 and 5."""
-    k = 2 * int(np.ceil(n / 2))
-    while True:
-        rest = k
-        for p in (2, 3, 5):
-            while rest % p == 0:
-                rest //= p
-        if rest == 1:
-            return k
-        k += 2
-
-
-def _tails(solution: Any, last: int, grids: Sequence[CartesianGrid]) -> list[float]:
-    """Return what of start and end lies beyond each grid, |box|(Σ|q̂|²)^½; of the finest, beyond 9/10 of it.
-
-    The end is that in closed form where it is known, else the first solve's on its own grid.
-    """
-    full: Any = grids[-1]
-    own = solution.discretisation.grid
-    start = np.asarray(initial_function(solution.equation, solution.start, full)(full.points), dtype=float)
-    end = law_at(solution, float(solution.times[last]))
-    if end is not None:
-        looked = [(full, np.stack((start, np.exp(end.log_density(full.points)))))]
-    else:
-        looked = [(full, start[None]), (own, solution.fields[last].values[None])]
-    found = np.zeros(len(grids))
-    for one, fields in looked:
-        sizes, waves = coefficients(Spectral(one), fields)
-        for number, grid in enumerate(grids):
-            beyond = np.zeros(sizes.shape, dtype=bool)
-            for wave, h, finest in zip(waves, grid.spacing, one.spacing, strict=True):
-                beyond = beyond | (wave >= np.pi * min((1 - 1e-12) / h, LAST / finest))
-            tail = float(np.prod(one.lengths)) * float(np.sqrt(np.sum(sizes[beyond] ** 2)))
-            found[number] = max(found[number], tail)
-    return found.tolist()
 
 
 def _better(solution: Any) -> Any:
