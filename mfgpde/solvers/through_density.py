@@ -20,6 +20,7 @@ from mfgpde.discretisations.simplices import Piecewise
 from mfgpde.equations import FokkerPlanck, LogDensity
 from mfgpde.solvers.initial import LARGEST_LOSS
 from mfgpde.solvers.solved import Solved
+from mfgpde.solvers.taken import Taken
 
 NORM = "L1 of exp"
 """the norm of such a bound"""
@@ -124,6 +125,11 @@ class ThroughDensity:
     def again(self) -> Any:
         """The same solve at other times."""
         return self.solution.again
+
+    @property
+    def taken(self) -> Taken | None:
+        """What its march left of its way."""
+        return self.solution.taken
 
     def index(self, t: float) -> int:
         """Return the position of a stored time."""
