@@ -7,10 +7,12 @@ from functools import reduce
 
 import numpy as np
 
-from mfgpde.calibration.contract import Case
+from mfgpde.calibration.contract import Case, between
 from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 from mfgpde.transport import wasserstein, wasserstein_cells
+from mfgpde.transport.nearest import least_by_nearest
+from mfgpde.transport.shared_mass import by_shared_mass
 
 MOST = {1: 150, 2: 16, 3: 6}
 """cells a side, by dimension: the simplex takes a tenth of a second"""
@@ -24,7 +26,11 @@ class CellTransports:
     the products projects to one of the factors, which is not dearer.
     """
 
-    covers = ("transport.wasserstein_cells",)
+    covers = (
+        "transport.wasserstein_cells",
+        "transport.by_shared_mass",
+        "transport.least_by_nearest",
+    )
     remembered = ()
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
@@ -37,9 +43,9 @@ class CellTransports:
         grid = CartesianGrid(tuple(lower), tuple(lower + lengths), cells, closed)
         name = f"{'×'.join(map(str, cells))} cells, {sum(closed)} of {d} axes periodic"
         rounding = 1e-12 * float(lengths.max())
-        law, moved, way = _move(rng, grid)
+        law, moved, step = _move(rng, grid)
         for order in (1, 2):
-            yield Case(f"W{order} of a move, {name}", wasserstein_cells(law, moved, grid, order=order), way, rounding)
+            yield Case(f"W{order} of a move, {name}", wasserstein_cells(law, moved, grid, order=order), step, rounding)
         known = 1e-7 * float(lengths.max())  # square roots of sums that cancel to 1e-15
         lines = [
             CartesianGrid((a,), (b,), (n,), (c,))
@@ -48,6 +54,12 @@ class CellTransports:
         p, q = ([_factor(rng, n) for n in cells] for _ in range(2))
         squared = sum(wasserstein(u, v, line) ** 2 for u, v, line in zip(p, q, lines, strict=True))
         yield Case(f"W2 of products, {name}", wasserstein_cells(_product(p), _product(q), grid), squared**0.5, known)
+        pairs = (("products", _product(p), _product(q), squared**0.5), ("a move", law, moved, step))
+        for what, a, b, apart in pairs:
+            masses = a / a.sum(), b / b.sum()
+            for name_of, above in (("nearest", least_by_nearest), ("shared mass", by_shared_mass)):
+                bound = between(0.0, float(above(*masses, grid)), f"a plan by {name_of}")
+                yield Case(f"W2 of {what} from above by {name_of}, {name}", bound, apart, known)
         axis = int(rng.integers(d))
         other = [q[axis] if k == axis else factor for k, factor in enumerate(p)]
         for order in (1, 2):

@@ -19,6 +19,7 @@ class Clouds:
     covers = (
         "diagnostics.nearest_ratio",
         "diagnostics.tangent_alignment",
+        "equilibria.proximal_by_sampling",
         "equilibria.SampledProximal.value",
         "equilibria.SampledProximal.mean",
         "equilibria.SampledProximal.density",

@@ -17,7 +17,7 @@ ROUNDING = 1e-12
 class Convergences:
     """W₂ from the data's law that Euler's, Heun's and Kutta's schemes leave, the score right or a multiple of it."""
 
-    covers = ("samplers.Convergence.limit", "samplers.Convergence.order")
+    covers = ("samplers.read", "samplers.Convergence.limit", "samplers.Convergence.order")
     remembered = ()
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

@@ -30,7 +30,7 @@ from mfgpde.scores import ExactScore
 class LawsInSpace:
     """W₂ and KL between what a sampler generates and the data, on lattices with Jacobians and on grids."""
 
-    covers = ("samplers.Distances.w2", "samplers.Distances.kl")
+    covers = ("samplers.Distances.w2", "samplers.Distances.kl", "samplers.InSpace.against")
     remembered = ((0, 6), (0, 39), (0, 83), (0, 112))
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

@@ -25,7 +25,9 @@ from mfgpde.proofs import (
     planar_information,
     relative_entropy,
 )
+from mfgpde.proofs.instant import KNOWN
 
+NOW = "coefficient", "speed", "variance", "growth", "relaxation", "diffusivity"
 PLANE = 0.15
 """of draws that have numbers in the plane, which take a hundred times as long"""
 
@@ -33,7 +35,14 @@ PLANE = 0.15
 class Proofs:
     """KL of two Gaussians in one and two dimensions, E(x − c)², E ∂_x[(x − c)p]/p = 0 and d/dt KL = −D I, in balls."""
 
-    covers = ("proofs.estimate",)
+    covers = (
+        *(f"proofs.{name}" for name in ("estimate", "mean", "relative_entropy", "affine")),
+        *(f"proofs.planar_{name}" for name in ("entropy", "entropy_rate", "information")),
+        *(f"proofs.MovingMixture.{name}" for name in ("of", "noised", "log_density")),
+        *(f"proofs.PlanarMixture.{name}" for name in ("of", "noised")),
+        "proofs.Instant.of",
+        *(f"proofs.Instant.{name}" for name in NOW),
+    )
     remembered = ()
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
@@ -49,8 +58,27 @@ class Proofs:
         moment = drawn.second_moment(law) - 2 * c * float(law.weights @ law.means[:, 0]) + c * c
         yield Case("E(x − c)²", estimate(mean(one, x**2), "balls"), moment, 1e-14 * (10 + moment))
         yield Case("E(1 + (x − c)s)", estimate(mean(one, 1 + x * one.log_density.slope), "balls"), 0.0)
+        yield from self._at_an_instant(rng, law)
         if rng.uniform() < PLANE:
             yield from self._in_the_plane(rng)
+
+    def _at_an_instant(self, rng: np.random.Generator, law: GaussianMixture) -> Iterator[Case]:
+        """Draw a process, whose coefficients and law at one time are known in doubles, and their speeds by differences."""
+        process = drawn.process(rng)
+        if not isinstance(process, KNOWN):
+            return
+        t = float(rng.uniform(0.05, 0.95)) * process.horizon
+        now, step = Instant.of(process, t), process.transition(0.0, t)
+        factor, spread = float(np.asarray(step.factor)), float(np.asarray(step.covariance))
+        a, D = float(process.relaxation(t)), float(process.diffusivity(t))
+        right = {"coefficient": factor, "variance": spread, "relaxation": a, "diffusivity": D}
+        right |= {"speed": -a * factor, "growth": 2 * D - 2 * a * spread}
+        for name in NOW:
+            known = 1e-13 * (1 + D + abs(a) * spread) * (1 + spread)  # roundings of doubles in the closed forms
+            yield Case(f"{name} of {process!r}", estimate(getattr(now, name), "balls"), right[name], known)
+        moment = drawn.second_moment(drawn.noised(process, law, t))
+        found = mean(MovingMixture.noised(law, now), affine(0.0, 1.0) ** 2)
+        yield Case(f"E x² of {process!r}", estimate(found, "balls"), moment, 1e-13 * (10 + moment))
 
     def _in_the_plane(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw two Gaussians, and two blobs under an Ornstein–Uhlenbeck process."""

@@ -30,7 +30,7 @@ class Regrets:
     those of discrete problems: three grids say what they are of the continuous one.
     """
 
-    covers = ("equilibria.Populations.regrets",)
+    covers = ("equilibria.populations", "equilibria.Populations.regrets")
     remembered = ()
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

@@ -31,6 +31,8 @@ class Residuals:
         "solvers.ErrorBound.mean",
         "solvers.ErrorBound.wasserstein",
         "solvers.ErrorBound.wasserstein_1",
+        "solvers.ErrorBound.value",
+        "solvers.ErrorBound.first_moment",
     )
     remembered = ((0, 27), (0, 86), (0, 144), (0, 167), (0, 233))
 

@@ -25,7 +25,10 @@ from mfgpde.scores import ExactScore
 class SampledLaws:
     """W₁, W₂, KS and KL between what a sampler generates and the data, on a line."""
 
-    covers = ("samplers.Distances.w1", "samplers.Distances.w2", "samplers.Distances.ks", "samplers.Distances.kl")
+    covers = (
+        *(f"samplers.Distances.{name}" for name in ("w1", "w2", "ks", "kl")),
+        "samplers.Generated.against",
+    )
     remembered = ((0, 75),)
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

@@ -48,7 +48,12 @@ class Scaled:
 class Trajectories:
     """Mean squares along the SDE, moments of both laws and of the data, likelihood and KL, in one to twenty dimensions."""
 
-    covers = ("diagnostics.certify_by_sampling", "diagnostics.likelihood")
+    covers = (
+        "diagnostics.certify_by_sampling",
+        "diagnostics.likelihood",
+        "diagnostics.Ledger.measured",
+        "diagnostics.Ledger.rows",
+    )
     remembered = ()
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mfgpde.calibration.contract import Case
+from mfgpde.calibration.contract import Case, between
 from mfgpde.core.arrays import Array
 from mfgpde.grids import CartesianGrid
 from mfgpde.transport import back_and_forth, wasserstein, wasserstein_by_blocks
+from mfgpde.transport.bracket import bracket
+from mfgpde.transport.flux import by_flux
 
 
 class Transports:
@@ -19,6 +21,8 @@ class Transports:
         "transport.Transport.distance",
         "transport.Transport.squared",
         "transport.back_and_forth",
+        "transport.bracket",
+        "transport.by_flux",
         "transport.wasserstein_by_blocks",
     )
     remembered = ()
@@ -41,6 +45,16 @@ class Transports:
         known = 1e-7 * unit  # square roots of sums that cancel to 1e-15
         yield Case(f"W2, {what}", found.distance, float(np.sqrt(squared)), known)
         yield Case(f"W2², {what}", found.squared, squared, known**2)
+        mu, nu = p / p.sum(), q / q.sum()
+        bound = between(0.0, by_flux(mu, nu, grid), "a flux")
+        yield Case(f"W2 from above by a flux, {what}", bound, float(np.sqrt(squared)), known)
+        steep, wave = float(rng.uniform(0, 0.6)), rng.normal(0, 1, d)
+        phi = steep * np.cos(grid.points @ (wave / unit) + rng.uniform(0, 6)) * unit**2 / max(float(wave @ wave), 1.0)
+        lower, upper, _ = bracket(phi, mu, nu, grid)
+        yield Case(
+            f"W2 between what any potential says, {what}",
+            between(lower, upper, "a potential"), float(np.sqrt(squared)), known,
+        )  # fmt: skip
         if d == 2:
             yield Case(f"W2, {what}", wasserstein_by_blocks(p, q, grid, blocks=n // 2), float(np.sqrt(squared)), known)
 

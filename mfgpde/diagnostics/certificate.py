@@ -139,7 +139,7 @@ def _certified(
         begun = None if data is None else _begun_noised(process, data, odes)
         return (
             _residuals(process, score, sde, grid, stop),
-            gap_bound(process, score, sde, ode, thinnest=RTOL["ode"]),
+            gap_bound(process, score, sde, ode, beside=sdes[1:], thinnest=RTOL["ode"]),
             begun,
         )
 

@@ -8,7 +8,9 @@ follows by carrying q_t^SDE with the ODE from t to 0 and differentiating in t; G
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -22,10 +24,12 @@ from mfgpde.discretisations import Field, FiniteVolume, centres_of
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import ForwardProcess
 from mfgpde.scores import DifferentiableScore, Score, require_score
-from mfgpde.solvers import Induced
+from mfgpde.solvers import Induced, induced_sde
 from mfgpde.transport.gaussian import moments
 
 MASS = 0.999
+SHARPER, STEPS = 3e-2, 1.5
+"""of a tolerance, whose third root errors may fall like: at most a third is left, and what makes up for that third"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +56,21 @@ class GapBound:
 
 
 def gap_bound(
-    process: ForwardProcess, score: DifferentiableScore, sde: Induced, ode: Induced, *, thinnest: float = 0.0
+    process: ForwardProcess,
+    score: DifferentiableScore,
+    sde: Induced,
+    ode: Induced,
+    *,
+    beside: Sequence[Induced] = (),
+    rtol: float = 1e-2,
+    thinnest: float = 0.0,
 ) -> GapBound:
     """Return both bounds from the stages of both laws, stored at the same times on the same grid.
 
-    The region of L holds 99.9 % of q_t^SDE. The bars are what half of the stages would change in the trapezoidal sums.
+    The region of L holds 99.9 % of q_t^SDE. The bars are what half of the stages would change in the trapezoidal sums, and
+    what half of the cells and a sharper tolerance do: ∇log q^SDE is that of a solved law. `beside` are two more laws of
+    the SDE at the same times: on half as many cells a side by the same tolerance, and by a sharper one on the cells of
+    either. Where they are not given they are solved, by `rtol` and on the law's own cells by 3 % of it.
     The first bound asks how far the flow stretches, from images of cells. Where those are thinner than `thinnest`, in
     widths of cells, which is how well their corners are known, they are taken as thin as that; what they would add as
     they are is in the bar, too.
@@ -75,9 +89,44 @@ def gap_bound(
             f"both laws need the same stored times, at least eight; got {len(sde.times)}, {len(ode.times)}"
         )
     grid: CartesianGrid = sde.density.grid
+    if not beside:
+        half = replace(grid, cells=tuple(max(n // 2, 1) for n in grid.cells))
+        order = cast(Any, sde.density.discretisation).order
+        solved: Any = partial(induced_sde, process, score, stop=sde.stop, times=sde.times, order=order)  # pyright: ignore[reportArgumentType]
+        beside = solved(half, rtol=rtol), solved(grid, rtol=SHARPER * rtol)
+    if len(beside) != 2 or any(one.times != sde.times for one in beside):
+        raise ValueError("two laws of the SDE stand beside it, at the same stored times")
+    fine, rough, sharp = (_sums(process, score, law, ode, thinnest) for law in (sde, *beside))
+    same = fine if beside[1].density.grid == grid else rough
+    along = _barred(fine.along, rough.along, sharp.along, same.along)
+    by_lipschitz = _barred(fine.by_lipschitz, rough.by_lipschitz, sharp.by_lipschitz, same.by_lipschitz)
+    apart = min(_apart(sde.density, ode.density), float(np.linalg.norm(grid.lengths)))
+    return GapBound(along, by_lipschitz, fine.times, fine.gaps, fine.lipschitz, fine.growth, apart)
+
+
+def _barred(fine: Estimate, rough: Estimate, sharp: Estimate, same: Estimate) -> Estimate:
+    """Return a sum with what cells and steps change in its bar; `same` has the cells of the sharp one."""
+    more = abs(fine.value - rough.value) + STEPS * abs(same.value - sharp.value)
+    return replace(fine, half_width=fine.half_width + more, method=f"{fine.method}, of the cells and sharper steps")
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Both integrals over the stages of a law, as trapezoidal sums, and what they are of."""
+
+    along: Estimate
+    by_lipschitz: Estimate
+    times: Array
+    gaps: Array
+    lipschitz: Array
+    growth: float
+
+
+def _sums(process: ForwardProcess, score: DifferentiableScore, sde: Induced, ode: Induced, thinnest: float) -> _Sums:
+    grid: CartesianGrid = sde.density.grid
     times = np.array([sde.stop, *sde.times[::-1]])
     laws = [np.maximum(centres_of(means, grid), 0.0) for means in (sde.density.values, *sde.stages[::-1])]
-    places = [grid.corners, *ode.stages[::-1]]
+    places = [grid.corners, *(_carried(stage, ode.density.grid, grid) for stage in ode.stages[::-1])]
     D = np.array([float(process.diffusivity(t)) for t in times])
     gaps, lipschitz = list[float](), list[float]()
     carried = list[tuple[float, float]]()
@@ -91,8 +140,15 @@ def gap_bound(
     by_lipschitz = _integral(D * np.exp(np.minimum(exponent, 700.0)) * np.array(gaps), times)
     known, raw = (_integral(D * lengths, times) for lengths in np.array(carried).T)
     along = replace(known, half_width=known.half_width + max(raw.value - known.value, 0.0))
-    apart = min(_apart(sde.density, ode.density), float(np.linalg.norm(grid.lengths)))
-    return GapBound(along, by_lipschitz, times, np.array(gaps), np.array(lipschitz), float(exponent.max()), apart)
+    return _Sums(along, by_lipschitz, times, np.array(gaps), np.array(lipschitz), float(exponent.max()))
+
+
+def _carried(stage: Array, fine: CartesianGrid, grid: CartesianGrid) -> Array:
+    """Return where the flow takes the corners of a grid that has the same box, from places of those of a finer one."""
+    if grid.cells == fine.cells:
+        return stage
+    known = cast(Any, RegularGridInterpolator(fine.edges, stage))
+    return known(np.clip(grid.corners, fine.lower, fine.upper))  # ends of both may be a rounding apart
 
 
 def _apart(a: Field, b: Field) -> float:

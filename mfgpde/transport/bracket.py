@@ -21,7 +21,7 @@ from mfgpde.kernels import stencils
 from mfgpde.kernels import transport as kernels
 from mfgpde.kernels.regions import read
 from mfgpde.transport.c_transform import transform
-from mfgpde.transport.flux import by_flux, logarithmic_mean
+from mfgpde.transport.flux import by_flux, logarithmic_mean, require_cubes
 from mfgpde.transport.gaussian import moments, wasserstein_gaussian
 
 GAUSS = ((-np.sqrt(0.15), 5 / 18), (0.0, 8 / 18), (np.sqrt(0.15), 5 / 18))
@@ -44,8 +44,9 @@ def bracket(
     """Return W₂ from below and from above, and where the map of a potential φ takes the cells' centres, in cells.
 
     μ and ν are masses of the cells, of sum one; the closer φ is to the optimal potential, the narrower the bracket. Fluxes
-    are computed where `xp` keeps its arrays.
+    are computed where `xp` keeps its arrays. Raises ValueError for cells that are no squares or cubes.
     """
+    require_cubes(grid)
     h = grid.spacing[0]
     phi, p, q = map(xp.asarray, (phi, mu, nu))
     psi = transform(phi, h)

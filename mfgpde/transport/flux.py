@@ -49,7 +49,10 @@ def by_flux(
     Λ is at least b/4; cells where b is below 1e-15 are left out. The straight path (1 − t)a + tb has the
     logarithmic mean for Λ, larger for laws that are close everywhere; then cells where a is below 1e-15 are left out too.
     It is computed where `xp` keeps its arrays, until the sum gains little, or cannot become less than what is `known`.
+
+    Raises ValueError for cells that are no squares or cubes.
     """
+    require_cubes(grid)
     inside = b > LEAST if path is None else np.minimum(a, b) > LEAST
     mean = np.where(inside, (path or path_mean)(*(np.where(inside, c, 1.0) for c in (a, b))), 0.0)
     source = np.where(inside, a - b, 0.0)
@@ -66,6 +69,12 @@ def by_flux(
         if idle == PATIENCE or length + np.sqrt(action) > known:
             break
     return float(best)
+
+
+def require_cubes(grid: CartesianGrid) -> None:
+    """Raise ValueError unless cells are as wide along all axes: what counts in cells knows one width."""
+    if not np.allclose(grid.spacing, grid.spacing[0], rtol=1e-9):
+        raise ValueError(f"cells must be as wide along all axes, got {grid.spacing}")
 
 
 @dataclass(frozen=True, eq=False)
