@@ -93,8 +93,8 @@ OU, VP, VE, ALL = (0,), (1,), (3,), (0, 1, 2, 3)
 
 
 @claim.measure
-def log_ratio(level, rng, residual=1.0, square=1.0, dimensions=(1, 2), most=None):
-    """`residual` and `square` scale R and |∇e|² in the equation of e; `most` cases are tried, if not all."""
+def log_ratio(level, rng, residual=1.0, square=1.0, dimensions=(1, 2)):
+    """`residual` and `square` scale R and |∇e|² in the equation of e."""
     shapes = Level(level).pick(
         ((1, 0.1, OU + VE), (2, 0.17, OU)),
         ((1, 0.07, ALL),) * 3 + ((2, 0.15, VP),),
@@ -102,7 +102,7 @@ def log_ratio(level, rng, residual=1.0, square=1.0, dimensions=(1, 2), most=None
     )
     rtol = Level(level).pick(4e-6, 1e-6, 1e-6)  # of q: its steps move e by a thirtieth of what cells do
     findings, points = [], []
-    for name, (case, R, rows) in list(generated(int(rng.integers(2**32)), shapes, rtol).items())[:most]:
+    for name, (case, R, rows) in generated(int(rng.integers(2**32)), shapes, rtol).items():
         d, errors = case.data.dimension, []
         if d not in dimensions:
             continue
@@ -135,5 +135,5 @@ def flipped(level, rng):
 
 
 @claim.control("|∇e|² dropped")
-def linearised(level, rng):
-    return log_ratio(level, rng, square=0.0, dimensions=(1,), most=Level(level).pick(1, 4, 4))
+def linearised(level, rng):  # of some draws 5 % of a term is too little: all of the line
+    return log_ratio(level, rng, square=0.0, dimensions=(1,))
