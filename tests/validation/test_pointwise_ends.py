@@ -15,7 +15,7 @@ likelihood = load_module(Path(__file__).parents[2] / "validation" / "denoising" 
 @pytest.mark.parametrize(("mean", "variance", "x"), [(0.0, 0.3, 1.4), (0.7, 0.6, -0.2), (-1.0, 2.0, 0.5)])
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_what_is_beyond_both_ends_and_what_roundings_leave(mean, variance, x, d):
-    """x − x̂ = (x − μ − s√γ ε)/(1 + sγ): the integrand is rational, and its tails by quadrature."""
+    """The integrand is rational, of x − x̂ = (x − μ − s√γ ε)/(1 + sγ), and its tails are known by quadrature."""
     law, places = mfg.gaussian(mean, variance, d), np.full((1, d), x)
 
     def off(gamma):  # an axis
