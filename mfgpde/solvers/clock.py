@@ -16,10 +16,10 @@ MOST = 9.0
 """that steps count which end for what they miss, 1.2 to 4.5 there; of more it is stability or stored times that end them"""
 SAFE = 1.2
 """times what the last panel says, what the next is thought to count: with 1.4 a tenth more is solved, and less in vain"""
-ROUNDING = 1e-10
-"""of the mass: what a panel misses is no less than rounding, and says no more of its length"""
+ROUNDING = 1e-9
+"""of the mass: what a panel misses is no less than rounding, and so little says no more of how long the next may be"""
 LESS = 0.5
-"""of the pace after such a panel, and of a panel that missed too much"""
+"""of the pace after such a panel, which is the usual one at most, and of a panel that missed too much"""
 LONGER = 3.0
 """times the one before, at most"""
 PANELS = 64
@@ -99,7 +99,7 @@ class Paced:
     def after(self, count: float, degree: int, missed: float, good: bool, t: float, aim: float) -> tuple[float, int]:
         """Return what the next panel may count and its degree, after one that missed so much, from a time on."""
         seen = SAFE * np.e * missed ** (1 / degree) / count
-        self.pace = min(seen, LESS * self.pace) if missed <= ROUNDING else seen
+        self.pace = min(seen, LESS * self.pace, 1.0) if missed <= ROUNDING else seen
         if t >= self.end:
             return count, degree
         next_count, next_degree = self.panels(t, aim)

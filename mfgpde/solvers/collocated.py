@@ -23,6 +23,7 @@ from scipy.linalg.lapack import zgbtrf, zgbtrs
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations import FiniteVolume
+from mfgpde.discretisations.finite_volume.markov_chain import rates_on_a_line
 from mfgpde.equations import FokkerPlanck
 from mfgpde.solvers.clock import Clock, Paced
 from mfgpde.solvers.hermite import APART, InTime, Span, rule
@@ -174,7 +175,7 @@ def collocated(
             factor = LONGER if missed == 0 else SHARE * (allowed / missed) ** (1 / power)
             tried = t, dt, missed
             if good:
-                made.append(InTime(panel, np.stack([system.values(one) for one in found]), np.empty((0, *u.shape))))
+                made.append(InTime(panel, np.ascontiguousarray(system.values(found.T).T), np.empty((0, *u.shape))))
                 u, t, total = found[-1], panel.end, total + missed
                 slopes = nodes(stages)[1] @ found / panel.length
                 rate, after = slopes[-1], nodes(stages)[1][-1] @ slopes / panel.length
@@ -245,8 +246,11 @@ def _solved(system: Any, u: Array, panel: Panel) -> Array:
 
 def _bands(system: Any, panel: Panel, n: int) -> Array:
     """Return the bands of the rate at the panel's Radau points, (s, 2 REACH + 1, n)."""
-    times = [_inside(panel, float(t)) for t in panel.times[1:]]
-    return np.stack([banded(partial(system.at(t).rate, t=t), n) for t in times])
+    chains = [system.at(_inside(panel, float(t))) for t in panel.times[1:]]
+    combs, teeth, rows = _combs(n)
+    found = np.zeros((len(chains), len(combs), n + 2 * REACH))
+    found[..., REACH : n + REACH] = rates_on_a_line(chains, combs)
+    return found[:, teeth, rows]
 
 
 def _solved_still(bands: Array, u: Array, panel: Panel) -> Array:

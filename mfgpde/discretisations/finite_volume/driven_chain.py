@@ -181,8 +181,12 @@ class DrivenChain(Evaluating):
         """Return the face Péclet numbers w = ∫f dl/D from centre to centre; the velocities if D = 0."""
         grid, h = self.grid, self.grid.spacing[axis]
         if V is not None:
-            ends = [(0, 0)] * axis + [(1, 1)] + [(0, 0)] * (grid.dimension - axis - 1)
-            return contiguous(-np.diff(np.pad(V, ends, mode="wrap" if grid.periodic[axis] else "edge"), axis=axis))
+            w = np.zeros_like(V, shape=tuple(n + (k == axis) for k, n in enumerate(V.shape)))
+            before = (slice(None),) * axis
+            w[(*before, slice(1, -1))] = V[(*before, slice(None, -1))] - V[(*before, slice(1, None))]
+            if grid.periodic[axis]:
+                w[(*before, 0)] = w[(*before, -1)] = V[(*before, -1)] - V[(*before, 0)]
+            return w
         velocity = self.coefficients.on_faces(self.equation.drift, axis, t, f"the drift at t = {t:g}", looked_at)
         if grid.periodic[axis]:
             _check_periodic(velocity, axis, t)

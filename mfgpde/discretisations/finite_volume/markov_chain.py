@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -154,6 +154,24 @@ class MarkovChain:
     def mass(self, u: Array) -> float:
         """Return ∫u."""
         return float(self.grid.integrate(u))
+
+
+def rates_on_a_line(chains: Sequence[MarkovChain], fields: Array) -> Array:
+    """Return Au of every field (k, n) by every chain on a line, corrected to fourth order, (chains, k, n): in one pass.
+
+    >>> space = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 64, 1), order=4)
+    >>> from mfgpde.discretisations.finite_volume.markov_chain import rates_on_a_line
+    >>> chain, fields = space.semidiscretise(mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck())).at(0.0), np.eye(64)[:3]
+    >>> bool((rates_on_a_line([chain], fields)[0] == [chain.rate(u, 0.0) for u in fields]).all())
+    True
+    """
+    several, (k, n) = len(chains), fields.shape
+    peclet = [one.peclet[0] for one in chains if one.peclet is not None]
+    faces = [one.up[0] for one in chains], [one.down[0] for one in chains], peclet
+    rows = (np.repeat(np.stack(one), k, axis=0) for one in faces)
+    flux, better, out = np.empty((several * k, n + 1)), np.empty((several * k, n + 1)), np.zeros((several * k, n))
+    cpu.add_corrected_rows(np.tile(fields, (several, 1)), *rows, chains[0].grid.periodic[0], flux, better, out)
+    return out.reshape(several, k, n)
 
 
 def _solver(M: sparse.csc_array, large: bool) -> Callable[[Array], Array]:
