@@ -127,9 +127,8 @@ class Jet:
         ends = np.sort(np.stack((self.lower[0] ** float(power), self.upper[0] ** float(power))), axis=0)
 
         def row(k: int, before: Jet) -> tuple[Array, Array]:
-            total = _zero(ends[0])
-            for j in range(1, k + 1):
-                total = _plus(total, _times(_at(self, j), _at(before, k - j), float(power) * j - (k - j)))
+            factors = (float(power) + 1) * np.arange(1.0, k + 1) - k
+            total = _dot(self, before, range(1, k + 1), k, factors)
             return _times(total, _inverse(_at(self, 0)), 1 / k)
 
         return _built((ends[0], ends[1]), row, self.order)
@@ -148,10 +147,7 @@ class Jet:
         """Return e^f: k e_k = Σ j f_j e_{k−j}."""
 
         def row(k: int, before: Jet) -> tuple[Array, Array]:
-            total = _zero(self.lower[0])
-            for j in range(1, k + 1):
-                total = _plus(total, _times(_at(self, j), _at(before, k - j), j / k))
-            return total
+            return _dot(self, before, range(1, k + 1), k, np.arange(1.0, k + 1) / k)
 
         return _built((np.exp(self.lower[0]), np.exp(self.upper[0])), row, self.order)
 
@@ -249,7 +245,7 @@ def _plus(a: Interval, b: Interval) -> Interval:
     return a[0] + b[0], a[1] + b[1]
 
 
-def _times(a: Interval, b: Interval, factor: float) -> Interval:
+def _times(a: Interval, b: Interval, factor: Any) -> Interval:
     products = [factor * (x * y) for x in a for y in b]
     low = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
     high = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
@@ -278,13 +274,14 @@ def _spread(a: Array, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(a.reshape(len(a), *(1,) * (len(shape) + 1 - a.ndim), *a.shape[1:]), (len(a), *shape))
 
 
-def _dot(a: Jet, b: Jet, indices: range, k: int) -> Interval:
-    total: Interval | None = None
-    for j in indices:
-        term = _times(_at(a, j), _at(b, k - j), 1.0)
-        total = term if total is None else _plus(total, term)
-    assert total is not None
-    return total
+def _dot(a: Jet, b: Jet, indices: range, k: int, factors: Any = None) -> Interval:
+    """Return Σ_j f_j a_j b_{k−j}, all products at once."""
+    shape = np.broadcast_shapes(a.lower.shape[1:], b.lower.shape[1:])
+    js = np.array(indices)
+    one = _spread(a.lower[js], shape), _spread(a.upper[js], shape)
+    other = _spread(b.lower[k - js], shape), _spread(b.upper[k - js], shape)
+    low, high = _times(one, other, 1.0 if factors is None else factors.reshape(-1, *[1] * len(shape)))
+    return low.sum(axis=0), high.sum(axis=0)
 
 
 def _stack(rows: list[Interval]) -> Jet:

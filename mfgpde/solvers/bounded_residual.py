@@ -87,7 +87,7 @@ class BoundedResidual:
         Raises NotEnclosed where coefficients are known by their values alone.
         """
         degree = 1 if affine(equation) else CURVED
-        in_time = degree_in_time(equation, [one.span for one in parts], within(space.grid))
+        in_time = degree_in_time(equation, [one.span for one in parts], within(space.grid), aim)
         sizes = _residual_sizes(equation, space, parts, in_time)
         panels = tuple(panels_of(space, axis, degree, sizes, left_out(aim)) for axis in range(space.grid.dimension))
         points = int(np.prod([int(one.nodes.sum()) for one in panels]))

@@ -22,10 +22,11 @@ from mfgpde.processes import IsotropicProcess, Linear, LinearProcess
 from mfgpde.solvers.enclosed_networks import reverse_by_network
 from mfgpde.solvers.hermite import Span
 
-IN_TIME = (0, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
-"""degrees of coefficients in time that are tried"""
-ENOUGH = 1e-10
-"""of a coefficient: what is left of it in time is looked for no further"""
+IN_TIME = ((0, 1, 2, 4, 8), (12, 16), (24, 32), (48, 64))
+"""degrees of coefficients in time that are tried, those together that one series shows"""
+ENOUGH, OF_OWED = 1e-10, 1e-5
+"""of a coefficient: what is left of it in time is looked for no further; and over what may be owed, relative: a residual
+makes some hundred times as much of it, D times the mean curvature over the whole time"""
 SLICES, WITH_PLACES = 128, 16
 """of a span of time, on which derivatives are enclosed one by one; and where coefficients depend on the place as well"""
 CRAMER = 1.0865
@@ -142,19 +143,24 @@ def diffusivity(equation: Any) -> Callable[..., Any]:
     return equation.diffusivity
 
 
-def degree_in_time(equation: Any, spans: Sequence[Span], places: Sequence[float]) -> int:
-    """Return the least degree in s at which coefficients are polynomials to `ENOUGH`, or that which leaves least."""
+def degree_in_time(equation: Any, spans: Sequence[Span], places: Sequence[float], owed: float = 0.0) -> int:
+    """Return the least degree in s at which coefficients are polynomials to `ENOUGH`, or that which leaves least.
+
+    To no more than what may be owed asks for.
+    """
     if not moves(equation):
         return 0
-    best, least = 0, np.inf
-    for m in IN_TIME:
-        left = max((_share(one, m) for span in spans for one in _moving(equation, span, places, m + 1)), default=0.0)
-        if left > HOPELESS * least:
-            break
-        if left < least:
-            best, least = m, left
-        if left <= ENOUGH:
-            break
+    best, least, enough = 0, np.inf, max(ENOUGH, OF_OWED * owed if np.isfinite(owed) else 0.0)
+    for degrees in IN_TIME:
+        jets = [one for span in spans for one in _moving(equation, span, places, degrees[-1] + 1)]
+        for m in degrees:
+            left = max((_share(one, m) for one in jets), default=0.0)
+            if left > HOPELESS * least:
+                return best
+            if left < least:
+                best, least = m, left
+            if left <= enough:
+                return best
     return best
 
 
