@@ -13,16 +13,22 @@ from mfgpde.calibration.contract import Case
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations import FiniteVolume, Spectral
 from mfgpde.equations import FokkerPlanck
+from mfgpde.grids import CartesianGrid
 from mfgpde.scores import ExactScore
 from mfgpde.solvers import solve
-from mfgpde.solvers.reconstruction import Reconstruction
+from mfgpde.solvers.reconstruction import Panels, Reconstruction
 
 POINTS = 32
 """in a cell: of an error that changes its sign there sums are off by less than 1e-3 of its share"""
+OUTSIDE = (1e-6, 0.05)
+"""of a law, beyond boxes that are too small for it"""
 
 
 class Residuals:
-    """∫|p_h − p| of volumes and expansions under a random process, forwards and back, and E cos kx and P(x > c) by it."""
+    """∫|p_h − p| of volumes and expansions under a random process, forwards and back, and E cos kx and P(x > c) by it.
+
+    And of volumes in a box that cuts off a part of the law.
+    """
 
     covers = (
         "solvers.error_bound",
@@ -76,11 +82,38 @@ class Residuals:
                 first, second = _apart(end, law)
                 yield Case(f"W₂, {what}", bound.wasserstein, second, 1e-6)
                 yield Case(f"W₁, {what}", bound.wasserstein_1, first, 1e-6)
+        yield from self._in_a_tight_box(rng)
+
+    def _in_a_tight_box(self, rng: np.random.Generator) -> Iterator[Case]:
+        problem, k = drawn.forward(rng, 1, int(rng.integers(40, 100))), float(rng.uniform(0.5, 2.0))
+        outside = float(np.exp(rng.uniform(*np.log(OUTSIDE))))
+        corners = [
+            drawn.noised(problem.process, problem.law, t).box(1 - outside)
+            for t in np.linspace(0.0, problem.time, 7).tolist()
+        ]
+        lower, upper = float(min(a[0] for a, _ in corners)), float(max(b[0] for _, b in corners))
+        grid = CartesianGrid((lower,), (upper,), problem.grid.cells)
+        equation = FokkerPlanck.of(problem.process)
+        noisy = float(equation.diffusivity(0.0)) > 0
+        space = FiniteVolume(grid, order=4 if noisy and rng.random() < 0.4 else 2)
+        found = solve(
+            equation, space, problem.law, (0.0, problem.time),
+            rtol=float(10 ** rng.uniform(-7.5, -2)), largest_wall_mass=1.0, mass=None,
+        )  # fmt: skip
+        bound, end = found.error_bound(), problem.end
+        what = f"{problem.process!r} by {space!r}, beyond which {outside:.1e} stand"
+        yield Case(f"∫|error|, {what}", bound.estimate, _off(end, found.fields[-1]), 1e-9)
+        mean = bound.mean(lambda x: np.cos(k * x[..., 0]), 1.0)
+        yield Case(f"E cos, {what}", mean, drawn.wave_mean(end, k), 1e-9)
+        if np.isfinite(bound.moment):
+            square = drawn.second_moment(end)
+            yield Case(f"E|x|², {what}", bound.mean(lambda x: x[..., 0] ** 2, 0.0, growth=1.0), square, 1e-9 * square)
 
 
 def _off(law: Any, found: Any) -> float:
     """Return ∫|p_h − p| on the whole line, p_h the reconstruction: within cells, too, where it changes its sign."""
-    at = Reconstruction.of(found.discretisation, POINTS)
+    (edges,) = found.discretisation.grid.edges
+    at = Reconstruction.on(found.discretisation, [Panels(edges, np.full(len(edges) - 1, POINTS))], 0, fall=False)
     density = np.exp(law.log_density(at.points))
     outside = max(1.0 - float(np.sum(density * at.weights)), 0.0)
     return at.norm(at.value(found.values) - density) + outside
