@@ -25,6 +25,7 @@ from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.files import write_text
 from mfgpde.core.identity import difference, identity
 from mfgpde.core.lock import locked
+from mfgpde.core.optional import is_own
 from mfgpde.core.parent import end_with_parent
 from mfgpde.core.threads import shared
 
@@ -57,6 +58,8 @@ def outcome(family: Family, place: Place) -> Draw:
     except (ValueError, NotConverged) as problem:  # before a number: an honest no
         return Draw(place, cases, refused=str(problem))
     except ImportError as problem:
+        if is_own(problem):
+            return Draw(place, cases, broken=f"ImportError: {problem}")
         return Draw(place, cases, missing=str(problem))
     except Exception as problem:
         return Draw(place, cases, broken=f"{type(problem).__name__}: {problem}")

@@ -47,6 +47,16 @@ def explained(problem: ImportError) -> MissingLibrary | None:
     )
 
 
+def is_own(problem: ImportError) -> bool:
+    """Say whether what could not be imported is of the package itself: that is an accident, no library that is missing.
+
+    >>> from mfgpde.core.optional import is_own
+    >>> is_own(ImportError("no such file", name="mfgpde.nowhere")), is_own(ImportError("no such library", name="ot"))
+    (True, False)
+    """
+    return (problem.name or "").partition(".")[0] == __name__.partition(".")[0]
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turn a failed import of an optional library inside the block into a MissingLibrary that says what to do.

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from mfgpde.core.ability import members
-from mfgpde.core.optional import told
+from mfgpde.core.optional import is_own, told
 
 NO_MEMBERS = {"contract", "laws"}
 """files of a room that hold no members"""
@@ -93,7 +93,9 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
     def _available(self, name: str) -> bool:
         try:
             return self._make(name) is not None
-        except ImportError:  # an optional library is not here
+        except ImportError as problem:  # an optional library is not here
+            if is_own(problem):
+                raise
             return False
 
     def __len__(self) -> int:
@@ -107,6 +109,8 @@ class Register[Member](Mapping[str, Callable[..., Member]]):
                 with told():
                     importlib.import_module(module)
             except ImportError as problem:
+                if is_own(problem):
+                    raise
                 found[module.rpartition(".")[2]] = str(problem)
         return found
 

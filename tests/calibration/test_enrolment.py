@@ -30,6 +30,7 @@ READ_OFF = {
         "diagnostics.Law.sampling_l1", "diagnostics.known_kl", "samplers.Lattice.apart", "samplers.Lattice.divergences",
         "samplers.Line.divergence_from", "samplers.Quantiles.tails", "solvers.BothRules.norms", "solvers.Seldom.off",
         "solvers.BoundedResidual.integral", "solvers.BoundedResidual.start", "solvers.bounded_gap", "solvers.grown",
+        "solvers.beyond",
         "solvers.trigonometric", "solvers.ElementField.bounded_gap", "solvers.FirstField.bounded_gap",
         "solvers.GridField.bounded_gap", "solvers.mean_of", "solvers.Residual.sampled", "solvers.Residual.largest",
         "solvers.left_out", "solvers.tail", "solvers.Structure.missed", "solvers.Face.total", "solvers.outer",
@@ -69,6 +70,7 @@ PAIRS = {
         "densities.GaussianMixture.box", "densities.OnGrid.box", "equilibria.WrappedLaw.box", "samplers.Gridded.box",
         "samplers.Lattice.box", "solvers.Boxes.ends", "solvers.needed_box", "solvers.between_real_walls",
         "solvers.Coefficient.scanned", "solvers.Structure.breaks", "processes.between",
+        "solvers.Taken.breaks_of", "solvers.Taken.breaks",
     },
     "points and weights, or two parts of a computation": {
         "discretisations.gauss", "discretisations.conical", "discretisations.Simplices.parts", "solvers.gauss",

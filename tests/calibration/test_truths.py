@@ -73,12 +73,12 @@ def test_trials_keep_apart_what_is_refused_what_breaks_and_what_is_missing():
     good = Case("x", Estimate(1.0, 0.1, Kind.BOUND, "m"), 1.0)
     found = calibrate(
         {"good": family(good), "no": family(trouble=ValueError("not posed")), "bad": family(trouble=KeyError("k")),
-         "away": family(trouble=ImportError("library"))}, 5,
+         "away": family(trouble=ImportError("library")), "moved": family(trouble=ImportError("m", name="mfgpde.moved"))}, 5,
     )  # fmt: skip
     assert len(found.tried) == 5
     assert not found.kept
     assert {name for name, *_ in found.refused} == {"no"}
-    assert {name for name, *_ in found.broken} == {"bad"}
+    assert {name for name, *_ in found.broken} == {"bad", "moved"}
     assert found.missing == {"away": "library"}
     assert "KeyError" in found.broken[0][-1]
     assert len(calibrate({"good": family(good)}, 1).tried) == 1

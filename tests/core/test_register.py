@@ -62,6 +62,14 @@ def test_what_is_missing_or_mistyped_is_said(room):
         room["about"]
 
 
+def test_a_file_of_ones_own_that_is_missing_is_no_missing_library(room, tmp_path):
+    """A family whose file had moved was left out of trials in silence."""
+    (tmp_path / "homely" / "moved.py").write_text("import mfgpde.nowhere\n\n\nclass Moved:\n    pass\n")
+    for look in (list, lambda register: register.absent()):
+        with pytest.raises(ModuleNotFoundError, match="nowhere"):
+            look(room)
+
+
 @pytest.mark.parametrize("register", ALL, ids=lambda r: r.what)
 def test_every_member_is_reached_by_name_and_by_room(register):
     assert len(register) > 1

@@ -165,7 +165,7 @@ def on_a_network(level, mild=False):
     ode = mfg.induced_ode(process, score, grid, stop=stop, times=times)
     a, b = (np.maximum(law.density.values, 1e-14) for law in (ode, sde))
     distance = mfg.back_and_forth(a / grid.integrate(a), b / grid.integrate(b), grid).distance
-    found = mfg.gap_bound(process, score, sde, ode)
+    found = mfg.gap_bound(process, score, sde, ode, beside=(sde, sde))  # L and its times: of bars nothing is asked
     exponent = np.concatenate(
         ([0.0], np.cumsum(0.5 * np.diff(found.times) * (found.lipschitz[1:] + found.lipschitz[:-1])))
     )
