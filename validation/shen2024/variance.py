@@ -202,10 +202,9 @@ def _trained(objective, x, steps, seed):
 
 
 @cache
-def _pairs(decay, network, objective):
-    """Return, compiled once for all weights, the gradients without and with control of a batch for each key."""
+def _pairs(network, objective):
+    """Return, compiled once for all weights and decays, the gradients without and with control of a batch for each key."""
     function = forward(network)
-    steadied = mfg.learning.steadied_noise(objective, PROCESS, slowed(3, decay))
     batch, times = 512, PROCESS.horizon * jnp.linspace(0, 1, 4097) ** 2
     m, sd, D = (
         jnp.asarray(np.asarray(f(np.asarray(times))), jnp.float32)
@@ -216,7 +215,8 @@ def _pairs(decay, network, objective):
         score = jax.vmap(lambda p, u: jax.grad(lambda q: function(layers, q, u))(p))(y, t)
         return 0.5 * jnp.mean(weight * jnp.sum((score + noise) ** 2, axis=1))
 
-    def pair(layers, data, key):
+    def pair(layers, data, decay, key):
+        steadied = mfg.learning.steadied_noise(objective, PROCESS, slowed(3, decay))
         picks, clock, noise = jax.random.split(key, 3)
         x0 = data[jax.random.randint(picks, (batch,), 0, len(data))]
         t = jax.random.uniform(clock, (batch,), minval=START**0.5, maxval=PROCESS.horizon**0.5) ** 2
@@ -230,7 +230,7 @@ def _pairs(decay, network, objective):
         ]
         return jnp.stack(flat)
 
-    return jax.jit(lambda layers, data, keys: jax.lax.map(lambda key: pair(layers, data, key), keys))
+    return jax.jit(lambda layers, data, decay, keys: jax.lax.map(lambda key: pair(layers, data, decay, key), keys))
 
 
 def batches(level, decay, steps, rng):
@@ -240,8 +240,8 @@ def batches(level, decay, steps, rng):
     trained = _trained(objective, x, steps, int(rng.integers(2**31)))
     count = Level(level).pick(320, 400, 1280)
     keys = jax.random.split(jax.random.key(int(rng.integers(2**31))), count)
-    both = _pairs(decay, trained.network, objective)
-    found = np.asarray(both(trained.layers, jnp.asarray(x, jnp.float32), keys), dtype=float)
+    both = _pairs(trained.network, objective)
+    found = np.asarray(both(trained.layers, jnp.asarray(x, jnp.float32), decay, keys), dtype=float)
     return found[:, 0], found[:, 1]
 
 
