@@ -33,7 +33,7 @@ from mfgpde.solvers.hermite import InTime, interpolated, spans
 from mfgpde.solvers.means_of import mean_of
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
-from mfgpde.solvers.second_solve import ENOUGH, Second, Tried, candidates, enough, in_waves, seems_to_owe
+from mfgpde.solvers.second_solve import ENOUGH, SMALL, Second, Tried, candidates, enough, in_waves, seems_to_owe
 from mfgpde.solvers.solved import Solved
 from mfgpde.solvers.structure import Structure
 from mfgpde.solvers.through_density import NORM, ThroughDensity, is_through_density
@@ -49,7 +49,7 @@ HOPELESS = 2.0
 """times what is accepted, what steps miss by three looks in time, which is up to 1.6 times what a residual then says"""
 ACCEPTED = 2.0
 """times the distance of both solves, what the second may owe: bound over true is below four while it is off by less than an
-eighth of that, (1 + 2)/(1 − 2/8)"""
+eighth of that, (1 + 2)/(1 − 2/8); and of `SMALL`, since the next try would be a sharper expansion"""
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def error_bound(
         best = found if best is None or found.value < best.value else best
         gap = came.gap
         owed = min(came.owed, came.missed) if second.hasty in ("steps", "times") else came.owed
-        if owed <= max(enough(gap), ACCEPTED * gap):
+        if owed <= ACCEPTED * max(gap, SMALL):
             break
     assert best is not None
     return replace(best, confined=room.reason)

@@ -38,6 +38,9 @@ KEPT = 0.3, 0.83
 1.7e-5 at 1e-6"""
 TAIL = 1e-2
 """of what the first solve seems to owe, what an expansion may leave out: its residual has D k² times as much, over time"""
+WHOLE_STEPS = 0.1
+"""of what the first solve seems to owe, the tolerance of an expansion's steps: they miss 0.05 to 0.4 of it of a rate, from
+1e-3 to 1e-8 (a drift without potential, 48²), and six times that is enough"""
 STUCK = 0.5
 """of what the try before owed: a sharper expansion that owes more than that gains nothing"""
 SPARE = 0.5
@@ -202,7 +205,8 @@ def candidates(
         return
     if isinstance(space, FiniteVolume) and not isinstance(solution, OnGrid):
         seems = max(_seen(solution, last)[int(space.order >= 4)], lost(solution, last))
-        aim = replace(aim, tail=min(aim.tail, TAIL * seems))
+        hasty = max(aim.rtol, min(MOST_HASTY, WHOLE_STEPS * seems))
+        aim = replace(aim, tail=min(aim.tail, TAIL * seems), rtol=hasty)
     grids = grids_of(grid)
     left = tails(solution, last, grids)
     if left[-1] > aim.tail:
@@ -211,12 +215,14 @@ def candidates(
     if left[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
         yield from _in_panels(solution, last, better.space, tried) if panels else (better,)
         return
-    kernel = has_kernel(solution.equation)
+    kernel, before = has_kernel(solution.equation), None
     for _ in range(TRIES):
         if len(tried) > 1 and tried[-1].owed > STUCK * tried[-2].owed:  # it is walls that it owes to
             return
         fine = next((grid for grid, tail in zip(grids, left, strict=True) if tail <= aim.tail), grids[-1])
-        several = PIECES if kernel else (aim.pieces,)
+        if kernel and fine is before:  # the same fields
+            return
+        before, several = fine, (PIECES if kernel else (aim.pieces,))
         yield Second(Spectral(fine), (pieces,) if pieces else several, aim.rtol)
         if fine is grids[-1] and (kernel or pieces):
             return

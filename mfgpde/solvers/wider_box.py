@@ -30,7 +30,7 @@ from mfgpde.solvers.residual import Residual
 LITTLE = 0.1
 """of what a second solve may owe: what its fall to zero may"""
 KINKS = 1e-3
-"""of that, where a box is made wider for an expansion: cosines have a kink at walls, whose rate no polynomial follows (VP
+"""of that, what it may for an expansion: cosines have a kink at walls, whose rate no polynomial follows (VP
 in the plane, 120²: 2 instead of 3e-3)"""
 MUCH = 0.5
 """of the same: where the fall owes more, the box is made wider still"""
@@ -77,11 +77,8 @@ class Room:
             return cls(grid)
         owes = 1 + _falling(solution, float(solution.times[0]), float(solution.times[last]))
         found = cls(grid, "", owes, LITTLE * (KINKS if waves else 1.0), AGAIN)
-        enough, wider = (
-            widened(grid, *_needed(solution, last, float(np.clip(little * owed / owes, LEAST, LARGEST))))
-            for little in (LITTLE, found.little)
-        )
-        found = found if enough == grid else found._widened(solution, wider)
+        allowed = float(np.clip(found.little * owed / owes, LEAST, LARGEST))
+        found = found._widened(solution, widened(grid, *_needed(solution, last, allowed)))
         if found.grid == grid:
             Residual.of(solution, space)
         return found
