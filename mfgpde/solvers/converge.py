@@ -20,6 +20,8 @@ UNSEEN = 0.1
 """of an order, what three errors do not see: those of a limiter stood 0.14 above two while they moved by 0.01"""
 LEAST = 0.02
 """of Richardson's correction: nobody knows it better"""
+ON_A_POWER = 0.1
+"""of the change that it divides, how far from a power a value lies at most that is taken to be on it"""
 UNSURE = 1.5
 """of it, where part of the error is of first order and part of second: their mixture passes as a power"""
 
@@ -67,9 +69,9 @@ class Ladder:
         value, the bar the largest of: what the last two extrapolations say of the next order, the distance from Aitken's
         value, which takes the order as observed, and what the values off the rungs, between two and on one cell fewer,
         are off the power law, carried to the finest grid. Outside it is the finest value, the bar the largest of the last
-        change, what the one before leaves, and the distances from those values, as if of first order. Added are what the
-        value owes to the grid's place, to tolerances, to the box, to rounding and to the `floor`. Spectral schemes: the
-        last changes.
+        change, what the one before leaves, the distances from those values, as if of first order, and half as much again
+        as what a power leaves that all values lie on. Added are what the value owes to the grid's place, to tolerances,
+        to the box, to rounding and to the `floor`. Spectral schemes: the last changes, and what such a power leaves.
         """
         *_, before, last = self.values
         change, beside = last - before, self.beside
@@ -79,7 +81,8 @@ class Ladder:
         if not np.isfinite(self.theory):
             earlier = [0.1 * abs(before - v) for v in self.values[-3:-2]]
             share = 0.1 if len(self.values) > 2 else 1.0
-            bar = max(abs(change), *(share * x for x in off), *earlier, 0.0)
+            slow = self._left_by_a_slow_power() if len(self.values) > 2 else 0.0
+            bar = max(abs(change), slow, *(share * x for x in off), *earlier, 0.0)
             return Estimate(last, bar + own, Kind.EXTRAPOLATED, f"last change of {self._sizes}")
         earlier, ratio = before - self.values[-3], 2.0**self.theory
         seen = _log2(earlier, change) if earlier * change > 0 else np.inf
@@ -95,9 +98,28 @@ class Ladder:
             own += MOVED * beside.moved / min(ratio, 2.0**ROUGH)
             return Estimate(value, bar + own, Kind.EXTRAPOLATED, f"Richardson over {self._sizes}")
         bar = max(abs(change), abs(earlier) / ratio, self._off(beside.between), FEWER / 2 * self._off(beside.fewer))
+        bar = max(bar, self._left_by_a_slow_power())
         own += MOVED * beside.moved / 2
         why = "a scheme with limiters" if beside.limited else "not asymptotic"
         return Estimate(last, bar + own, Kind.EXTRAPOLATED, f"last changes over {self._sizes}, {why}")
+
+    def _left_by_a_slow_power(self) -> float:
+        """Return half as much again as a power leaves beyond the last value, if all values lie on one; else zero.
+
+        At order one it leaves as much as the last change, at order ½ 2.4 times that. The value between tells it from what
+        kinks happen to look like.
+        """
+        first, second, last = self.values[-3:]
+        earlier, change = second - first, last - second
+        if not (earlier * change > 0 and abs(change) < abs(earlier)):
+            return 0.0
+        left, seen = change**2 / (earlier - change), _log2(earlier, change)
+        if self.beside.between is not None:
+            number, value = self.beside.between
+            on_it = last + left + (first - last - left) * (self.cells[-3] / number) ** seen
+            if abs(value - on_it) > ON_A_POWER * abs(earlier):
+                return 0.0
+        return AITKEN * abs(left)
 
     def _off_the_power(self, limit: float, seen: float) -> float:
         """Return by how much the value between misses both power laws, as small as it is on the finest grid."""

@@ -185,3 +185,17 @@ def test_ladders_know_of_cells_that_are_steep_beside_their_noise():
     assert 0.25 + 2 * 0.01 * 0.5 in ladder.limit
     wide = mfg.converge(lambda one: float(one.grid.integrate(one.grid.points[..., 0] ** 2)), space)
     assert not wide.beside.steep
+
+
+@pytest.mark.parametrize("cells", [5, 12, 31])
+@pytest.mark.parametrize(
+    ("f", "truth"),
+    [(np.log, -1.0), *((lambda x, r=r: x**r, 1 / (1 + r)) for r in (-0.8, -0.5, -0.1))],
+    ids=["log x", "x^−0.8", "x^−0.5", "x^−0.1"],
+)
+def test_orders_of_one_and_less(cells, f, truth):
+    """Midpoint sums beside a pole are off by a power h^(1 + r) ≤ h of which the last change is not half: 2^(1 + r) ≤ 2."""
+    space = mfg.FiniteVolume(mfg.CartesianGrid((0.0,), (1.0,), (cells,)), walls="reflecting")
+    limit = mfg.converge(lambda s: float(s.grid.integrate(f(s.grid.points[..., 0]))), space).limit
+    assert truth in limit
+    assert limit.half_width < 2 * abs(limit.value - truth)

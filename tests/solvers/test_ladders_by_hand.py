@@ -97,14 +97,16 @@ def test_bars_out_of_the_range_are_the_largest_of_three(q, first, second, miss):
 @settings(max_examples=40)
 @given(VALUES, st.floats(0.1, 2), st.sampled_from([0.75, 1.0, 2.0, 3.0, 4.0]), st.floats(0.52, 2.0), UNITS)
 def test_half_an_order_is_how_far_the_range_reaches(q, a, theory, off, unit):
-    """Faster or slower by more, the finest value has the last change, or 2^−theory of the one before; by less, no more."""
+    """By more, the finest value has the last change, 2^−theory of the one before, or 1.5 times what the power leaves."""
     for order in (theory - off, theory + off):
         values = unit * (q + a * 0.5 ** (order * np.arange(3)))
         first, second = np.abs(np.diff(values))
         found = ladder(values, theory).limit
         assert found.value == values[2]
         rounding = 1e-13 * np.abs(values).max()
-        assert found.half_width == pytest.approx(max(second, first / 2**theory) + rounding, rel=1e-9)
+        left = second**2 / (first - second) if order > 0 else 0.0
+        assert found.half_width == pytest.approx(max(second, first / 2**theory, 1.5 * left) + rounding, rel=1e-9)
+        assert order < 0 or unit * q in found
         assert "not asymptotic" in found.method
     for order in (theory - 0.48, theory + 0.48):
         assert "Richardson" in ladder(unit * (q + a * 0.5 ** (order * np.arange(3))), theory).limit.method
