@@ -140,7 +140,8 @@ class ErrorBound:
 
         The mean is by Gauss points on cells: sums over cells owe more than a bound of order four. What they miss is in the
         bar (`means_of`), a bound where f is a formula of arithmetic, powers, exp, log, sin, cos and tanh, on lines and
-        grids in the plane. Of other functions, that may jump or have kinks, the kind is EXTRAPOLATED.
+        grids in the plane. Of other functions, that may jump or have kinks, the kind is EXTRAPOLATED; what acts only on a
+        hundredth of a cell may lie between all points, and is in no bar.
         ValueError for a function where the solution is not known, and for one that grows where no bound on the second
         moment is, and for one that is larger at some point than is said.
 

@@ -7,6 +7,9 @@ Nothing of the package is used, no number with a point is read or made. With X =
 import json
 import sys
 
+MOST_BITS = 1074
+"""by which every double is whole"""
+
 
 def refuse(text):
     """Raise ValueError: numbers are whole."""
@@ -39,8 +42,8 @@ def read(text):
     if len(lower) != 2 or lower[1] <= 0:
         raise ValueError("the bound is a numerator and a positive denominator")
     bits = whole(found["bits"])
-    if bits < 0:
-        raise ValueError("bits must be at least zero")
+    if not 0 <= bits <= MOST_BITS:
+        raise ValueError(f"bits must be from zero to {MOST_BITS}")
     return bits, x, y, p, q, phi, psi, lower
 
 
@@ -67,7 +70,7 @@ def main(arguments):
     try:
         with open(arguments[0], encoding="utf-8") as file:
             numerator, denominator = verify(file.read())
-    except (OSError, ValueError, TypeError) as problem:
+    except (OSError, ValueError, TypeError, RecursionError) as problem:
         print(f"not proved: {problem}")
         return 1
     print(f"proved: W2 squared is at least {numerator} over {denominator}")

@@ -50,6 +50,7 @@ def test_false_certificates_are_refused():
         "at least zero with": {"p": ["-1", *right["p"][1:]]},
         "different dimensions": {"x": [[*right["x"][0], "0"], *right["x"][1:]]},
         "positive denominator": {"lower": ["1", "0"]},
+        "from zero to 1074": {"bits": "9" * 12},
     }
     for words, change in false.items():
         with pytest.raises(ValueError, match=words):
