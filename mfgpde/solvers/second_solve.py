@@ -33,8 +33,11 @@ IN_TIME = {2: 0.3, 4: 0.1}
 """of what the first solve seems to owe: what panels of time may miss, by its order"""
 STEPPED = 0.04, 2 / 3
 """times that power of its tolerance: what the steps of a first solve leave at least, on generated laws"""
+SETTLED = 1 / 3
+"""of that, where nothing depends on time: laws that settle forget what steps left (1.7e-4 to 2.5e-4 at 2e-3 and 1.7e-6 at
+1e-6 for a curved drift)"""
 KEPT = 0.3, 0.83
-"""the same beside order four where laws sharpen and steps end for what they miss: 1.7e-3 to 4.8e-3 at 2e-3, 3.3e-6 to
+"""as `STEPPED`, beside order four where laws sharpen and steps end for what they miss: 1.7e-3 to 4.8e-3 at 2e-3, 3.3e-6 to
 1.7e-5 at 1e-6"""
 TAIL = 1e-2
 """of what the first solve seems to owe, what an expansion may leave out: its residual has D k² times as much, over time"""
@@ -260,7 +263,10 @@ def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> 
     most = int(FINEST[order] * cells)
     fixed = isinstance(solution.start, Field)  # which is one on its own grid
     seems = seems_to_owe(solution, last)
-    if order == 4 and _sharpens(solution, last) and Clock.of(solution) is not None:
+    if not solution.equation.time_dependent:
+        steps = SETTLED * STEPPED[0] * _asked(solution) ** STEPPED[1]
+        seems = max(_seen(solution, last)[int(order == 4)], steps, lost(solution, last))
+    elif order == 4 and _sharpens(solution, last) and Clock.of(solution) is not None:
         seems = max(seems, KEPT[0] * _asked(solution) ** KEPT[1])
     n = cells if fixed else _fewer(cells, seems, fourth, most, SAFELY[order])
     aim = max(IN_TIME[order] * seems, SMALL)
