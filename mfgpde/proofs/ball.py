@@ -9,7 +9,10 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from mfgpde.core.estimate import Estimate, Kind
 
@@ -45,15 +48,26 @@ def precision(bits: int = BITS) -> Iterator[None]:
 def ball(number: float | str | Ball) -> Ball:
     """Return a double as what it is, exactly, or a decimal as the ball around it.
 
-    Raises ValueError for a number that is not finite.
+    Raises ValueError for what is no finite number: nothing, a truth value, other words, a complex number, NaN.
 
     >>> mfg.proofs.ball(0.1).is_exact(), mfg.proofs.ball("0.1").is_exact()
     (True, False)
     """
     import flint
 
+    known = (Integral, np.floating, float, str, flint.arb, flint.fmpz, flint.fmpq)
+    if not isinstance(number, known) or isinstance(number, bool):
+        raise ValueError(f"a ball is around a finite number, got {number!r}")
+    plain: Any = number
+    if isinstance(number, np.floating):  # the widest of them is no double
+        plain = flint.fmpq(*number.as_integer_ratio()) if np.isfinite(number) else float(number)
+    elif isinstance(number, Integral):
+        plain = int(number)
     with precision():
-        found = number if isinstance(number, flint.arb) else flint.arb(number)
+        try:
+            found = plain if isinstance(plain, flint.arb) else flint.arb(plain)
+        except ValueError as trouble:
+            raise ValueError(f"a ball is around a finite number, got {number!r}") from trouble
     if not found.is_finite():
         raise ValueError(f"a ball is around a finite number, got {number!r}")
     return found
@@ -62,7 +76,7 @@ def ball(number: float | str | Ball) -> Ball:
 def estimate(found: Ball, method: str) -> Estimate:
     """Return a real ball as an estimate: the nearest double, and a bar that holds the ball from there.
 
-    Raises ArithmeticError for a ball that is not finite: then nothing was proved.
+    Raises ValueError for what is no real ball, ArithmeticError for one that is not finite: then nothing was proved.
 
     >>> third = mfg.proofs.estimate(mfg.proofs.ball(1.0) / 3, "one third")
     >>> third.kind.name, third.half_width < 1e-16
@@ -70,6 +84,8 @@ def estimate(found: Ball, method: str) -> Estimate:
     """
     import flint
 
+    if not isinstance(found, flint.arb):
+        raise ValueError(f"what is proved of {method} is a real ball, got {found!r}")
     if not found.is_finite():
         raise ArithmeticError(f"nothing is proved of {method}: the ball is {found}; more bits, or a smaller problem")
     with precision():

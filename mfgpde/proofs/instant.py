@@ -39,7 +39,10 @@ class Instant:
 
     @classmethod
     def of(cls, process: IsotropicProcess, t: float) -> Instant:
-        """Return a process at the double t. Raises TypeError for a process whose closed form is not known in balls."""
+        """Return a process at the double t.
+
+        Raises TypeError for a process whose closed form is not known in balls, ValueError for times before its start.
+        """
         import flint
 
         if type(process) not in KNOWN:
@@ -47,6 +50,8 @@ class Instant:
             raise TypeError(f"{type(process).__name__} has no closed form in balls; there is one for {names}")
         with precision():
             now = ball(t)
+            if not now >= 0:
+                raise ValueError(f"a process is known from its start, t ≥ 0, got {t!r}")
             m, v = _transition(process, flint.arb_series([now, 1], 2))
             a, D = _coefficients(process, now)
             return cls(m[0], m[1], v[0], v[1], a, D)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Protocol
 
 from mfgpde.proofs.ball import Ball, ball, precision
@@ -97,8 +98,8 @@ class Line:
         return -self + other
 
     def __pow__(self, power: int) -> Line:
-        if power < 0 or power != int(power):
-            raise ValueError(f"whole powers are 0, 1, 2, …, got {power}")
+        if isinstance(power, bool) or not isinstance(power, Integral) or power < 0:
+            raise ValueError(f"whole powers are 0, 1, 2, …, got {power!r}")
         with precision():
             return Line(lambda z, analytic: self.at(z, analytic) ** power, self.bound**power)
 
@@ -135,6 +136,8 @@ def affine(offset: Ball | float, slope: Ball | float) -> Line:
 def mean(law: Law, f: Line, *, tolerance: int = TOLERANCE) -> Ball:
     """Return ∫ f p as a ball that holds it, of a width of about 2^−`tolerance`: half of it takes a third of the time.
 
+    Raises ValueError for a tolerance that is no whole number ≥ 1.
+
     >>> law = mfg.proofs.MovingMixture.of(mfg.gaussian(0.5, 2.0))
     >>> square = mfg.proofs.affine(0.0, 1.0) ** 2
     >>> moment = mfg.proofs.estimate(mfg.proofs.mean(law, square), "E x²")
@@ -143,9 +146,11 @@ def mean(law: Law, f: Line, *, tolerance: int = TOLERANCE) -> Ball:
     """
     import flint
 
+    if isinstance(tolerance, bool) or not isinstance(tolerance, Integral) or tolerance < 1:
+        raise ValueError(f"the tolerance must be a whole number of halvings ≥ 1, got {tolerance!r}")
     with precision():
         reach = max(abs(float(one.mean)) + DEVIATIONS * float(one.variance) ** 0.5 for one in law.parts)
-        small = flint.arb(2) ** -tolerance
+        small = flint.arb(2) ** -int(tolerance)
 
         def integrand(z: Ball, analytic: bool) -> Ball:
             return law.derivative(z, 0) * f.at(z, analytic)

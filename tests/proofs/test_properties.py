@@ -10,7 +10,7 @@ import mfgpde as mfg
 
 pytest.importorskip("flint")
 
-from mfgpde.proofs import Instant, MovingMixture, affine, estimate, mean, relative_entropy
+from mfgpde.proofs import Instant, MovingMixture, affine, ball, constant, estimate, mean, relative_entropy
 
 SEEDS = st.integers(0, 10**6)
 
@@ -76,3 +76,51 @@ def test_nothing_has_the_mean_zero_and_powers_are_whole():
     for power in (-1, 0.5):
         with pytest.raises(ValueError, match="whole powers are 0, 1, 2"):
             line**power
+
+
+NO_NUMBERS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.booleans().map(np.bool_),
+    st.sampled_from([np.nan, np.inf, -np.inf, np.float32(np.nan), np.longdouble(np.inf)]),
+    st.text().filter(lambda word: not any(letter.isdecimal() for letter in word)),  # nan and inf are among words
+    st.complex_numbers(),
+    st.lists(st.floats(), max_size=2),
+    st.lists(st.floats(), max_size=2).map(np.array),
+)
+
+
+@settings(max_examples=100)
+@given(NO_NUMBERS)
+def test_nothing_is_proved_of_what_is_no_number(thing):
+    """Nothing at all would be zero, and truth values one."""
+    line, process = affine(0.0, 1.0), mfg.Brownian(1.0)
+    for ask in (
+        ball,
+        constant,
+        lambda x: affine(x, 1.0),
+        lambda x: affine(1.0, x),
+        lambda x: line + x,
+        lambda x: line - x,
+        lambda x: line * x,
+        lambda x: pow(line, x),
+        lambda x: Instant.of(process, x),
+        lambda x: estimate(x, "what was given"),
+        lambda x: mean(MovingMixture.of(mfg.gaussian(0.0, 1.0)), line, tolerance=x),
+    ):
+        with pytest.raises(ValueError, match=r"a finite number|whole power|a real ball|whole number"):
+            ask(thing)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers())
+def test_numbers_of_all_kinds_are_what_they_are(double, whole):
+    """Of halves and singles the value that they hold; of a longer number a ball that holds it."""
+    for number in (double, np.float64(double)):
+        assert float(ball(number)) == double
+    for kind in (np.float16, np.float32):
+        short = kind(np.clip(double, -6e4, 6e4))
+        assert float(ball(short)) == float(short)
+    assert whole in ball(whole)
+    assert float(ball(np.int64(whole % 2**62))) == float(whole % 2**62)
+    with pytest.raises(ValueError, match="from its start"):
+        Instant.of(mfg.Brownian(1.0), -1.0)
