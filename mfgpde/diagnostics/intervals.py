@@ -29,7 +29,7 @@ def mean_interval(
 
     >>> print(mfg.diagnostics.mean_interval([1.0, 2.0, 3.0]))  # 9.925/√3, 9.925 the quantile of Student's t
     2 ± 5.7e+00
-    >>> print(mfg.diagnostics.mean_interval([0.0] * 99 + [1.0]))  # one event of 100 may have a share of 7 %
+    >>> print(mfg.diagnostics.mean_interval([False] * 99 + [True]))  # one event of 100 may have a share of 7 %
     0.01 ± 6.2e-02
     >>> print(mfg.diagnostics.mean_interval([False] * 100))  # none of 100: up to 5 %
     0 ± 5.2e-02

@@ -88,8 +88,9 @@ def test_shares_of_events_are_as_wide_as_their_exact_tails(n, data):
     tails = [binom.cdf(events, n, p) if p > share else binom.sf(events - 1, n, p) for p in ends]
     assert any(tail == pytest.approx(0.005, rel=1e-6) for tail in tails)
     both = np.where(values, 5.0, 2.0)
-    if 0 < events < n:
-        assert half_width(both) == pytest.approx(3 * bar)
+    if 0 < events < n:  # numbers, which may be more than two: no less than their share as events, nor than others
+        assert half_width(both) >= 3 * bar * (1 - 1e-12)
+        assert half_width(both) >= half_width(both + np.linspace(0, 1e-9, n)) * (1 - 1e-6)
 
 
 @pytest.mark.parametrize(
