@@ -38,21 +38,24 @@ class Jet:
     ([0.0, 0.0, 1.0, 0.0], [0.25, 1.0, 1.0, 0.0])
     """
 
-    def __init__(self, lower: Array, upper: Array, square: Jet | None = None) -> None:
+    def __init__(self, lower: Array, upper: Array, square: Jet | None = None, top: int | None = None) -> None:
         self.lower, self.upper, self.square = lower, upper, square
+        self.top = len(lower) - 1 if top is None else min(top, len(lower) - 1)
+        """the last coefficient that is not zero for certain"""
 
     @classmethod
     def constant(cls, lower: Any, upper: Any, order: int) -> Jet:
         """Return an interval that does not move."""
         ends = np.broadcast_arrays(np.asarray(lower, dtype=float), np.asarray(upper, dtype=float))
         lower, upper = (np.concatenate((end[None], np.zeros((order, *end.shape)))) for end in ends)
-        return cls(lower, upper)
+        return cls(lower, upper, top=0)
 
     @classmethod
     def variable(cls, lower: Any, upper: Any, order: int) -> Jet:
         """Return the variable itself on an interval."""
         found = cls.constant(lower, upper, order)
         found.lower[1] = found.upper[1] = 1.0
+        found.top = 1
         return found
 
     @property
@@ -75,10 +78,10 @@ class Jet:
         if isinstance(other, np.ndarray):  # NumPy goes through its elements
             return NotImplemented
         one = self._of(other)
-        return Jet(_sum(self.lower, one.lower), _sum(self.upper, one.upper))
+        return Jet(_sum(self.lower, one.lower), _sum(self.upper, one.upper), top=max(self.top, one.top))
 
     def __neg__(self) -> Jet:
-        return Jet(-self.upper, -self.lower)
+        return Jet(-self.upper, -self.lower, top=self.top)
 
     def __sub__(self, other: Any) -> Jet:
         if isinstance(other, np.ndarray):
@@ -91,11 +94,14 @@ class Jet:
     def __mul__(self, other: Any) -> Jet:
         if isinstance(other, np.ndarray):
             return NotImplemented
+        if isinstance(other, int | float | np.floating | np.integer):
+            low, high = float(other) * self.lower, float(other) * self.upper
+            return Jet(low, high, top=self.top) if other >= 0 else Jet(high, low, top=self.top)
         one = self._of(other)
         if one is self:
             return self._squared()
         rows = [_dot(self, one, range(k + 1), k) for k in range(self.order + 1)]
-        return _stack(rows)
+        return _stack(rows, self.top + one.top)
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -104,7 +110,7 @@ class Jet:
         if self.square is not None:
             return self.square
         rows = [_dot(self, self, range(k + 1), k) for k in range(self.order + 1)]
-        found, ends = _stack(rows), np.sort(np.abs(np.stack((self.lower[0], self.upper[0]))), axis=0) ** 2
+        found, ends = _stack(rows, 2 * self.top), np.sort(np.abs(np.stack((self.lower[0], self.upper[0]))), axis=0) ** 2
         inside = (self.lower[0] <= 0) & (self.upper[0] >= 0)
         found.lower[0], found.upper[0] = np.where(inside, 0.0, ends[0]), ends[1]
         return found
@@ -163,7 +169,7 @@ class Jet:
 
         def row(k: int, before: Jet) -> tuple[Array, Array]:
             total = _at(self, k)
-            for j in range(1, k):
+            for j in range(max(1, k - self.top), k):
                 total = _plus(total, _times(_at(before, j), _at(self, k - j), -j / k))
             return _times(total, inverse, 1.0)
 
@@ -184,7 +190,7 @@ class Jet:
         q: list[Interval] = [(1 - squares[1], 1 - least)]
         for k in range(1, self.order + 1):
             slope, square = _zero(self.lower[0]), _zero(self.lower[0])
-            for j in range(1, k + 1):
+            for j in range(1, min(k, self.top) + 1):
                 slope = _plus(slope, _times(_at(self, j), q[k - j], j / k))
             a.append(slope)
             for j in range(k + 1):
@@ -206,7 +212,7 @@ class Jet:
         s, c = [_wave(a, b)], [_wave(a + np.pi / 2, b + np.pi / 2)]
         for k in range(1, self.order + 1):
             sine, cosine = _zero(a), _zero(a)
-            for j in range(1, k + 1):
+            for j in range(1, min(k, self.top) + 1):
                 sine = _plus(sine, _times(_at(self, j), c[k - j], j / k))
                 cosine = _plus(cosine, _times(_at(self, j), s[k - j], -j / k))
             s.append(sine)
@@ -227,7 +233,7 @@ def layer(matrix: Array, inputs: Jet, offset: Array | None = None) -> Jet:
     lower, upper = plus @ inputs.lower + minus @ inputs.upper, plus @ inputs.upper + minus @ inputs.lower
     if offset is not None:
         lower[0], upper[0] = lower[0] + offset[:, None], upper[0] + offset[:, None]
-    return Jet(lower, upper)
+    return Jet(lower, upper, top=inputs.top)
 
 
 type Interval = tuple[Array, Array]
@@ -275,17 +281,21 @@ def _spread(a: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _dot(a: Jet, b: Jet, indices: range, k: int, factors: Any = None) -> Interval:
-    """Return Σ_j f_j a_j b_{k−j}, all products at once."""
+    """Return Σ_j f_j a_j b_{k−j}, all products at once but those with a coefficient that is zero for certain."""
     shape = np.broadcast_shapes(a.lower.shape[1:], b.lower.shape[1:])
-    js = np.array(indices)
+    some = [j for j in indices if j <= a.top and k - j <= b.top]
+    if not some:
+        return np.zeros(shape), np.zeros(shape)
+    js = np.array(some)
+    factors = factors if factors is None else factors[js - indices.start]
     one = _spread(a.lower[js], shape), _spread(a.upper[js], shape)
     other = _spread(b.lower[k - js], shape), _spread(b.upper[k - js], shape)
     low, high = _times(one, other, 1.0 if factors is None else factors.reshape(-1, *[1] * len(shape)))
     return low.sum(axis=0), high.sum(axis=0)
 
 
-def _stack(rows: list[Interval]) -> Jet:
-    return Jet(np.stack([low for low, _ in rows]), np.stack([high for _, high in rows]))
+def _stack(rows: list[Interval], top: int | None = None) -> Jet:
+    return Jet(np.stack([low for low, _ in rows]), np.stack([high for _, high in rows]), top=top)
 
 
 def _built(first: Interval, row: Callable[[int, Jet], Interval], order: int) -> Jet:

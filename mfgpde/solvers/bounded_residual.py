@@ -6,7 +6,7 @@ What keeps r from being a polynomial is bounded: coefficients that are none (`en
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import factorial
 from typing import Any
@@ -106,22 +106,27 @@ class BoundedResidual:
         faces = list(Face.of(self.space, self.panels)) if self.space.walls == "reflecting" else []
         for part, left in zip(parts, self.left, strict=True):
             # in s the residual and its factor dt/ds are a polynomial of degree nodes − 1: its square is summed exactly
-            at, weight = rule(part.span.degree + self.in_time + 2)
-            sums, roots = np.zeros(volume.shape), _Roots(left, volume.shape)
+            at, weight = rule(part.span.degree + self.in_time + part.span.power)
+            sums, roots = np.zeros(self.at.weights.shape), _Roots(left, self.at)
             for face in faces:
                 face.begin()
             values, rates = part.at(at)
             times, slopes = part.span.time(at), part.span.slope(at)
-            found = work.lefts(self.at, values, rates, times)
+            seen = self.at.all(values) if self.at.several else None
+            found = work.lefts(self.at, values, rates, times, seen)
             for u, left_over, t, slope, w in zip(values, found, times, slopes, weight, strict=True):
                 share = float(w * slope**2)
-                sums += share * self.at.squares(left_over)
-                roots.add(share, self.at, u)
+                sums += share * left_over**2
+                if seen is None:
+                    roots.add(share, self.at.all, u)
                 for face in faces:
                     face.add(work, share, u, float(t))
-            each = np.sqrt(volume) * (np.sqrt(sums) + 2 * roots.total)
+            if seen is not None:
+                roots.add(weight * slopes**2, lambda _, seen=seen: seen, values)
+            rest = 2 * roots.total
+            each = np.sqrt(volume) * (np.sqrt(self.at.over_panels(sums)) + rest)
             inside, moment = inside + float(np.sum(each)), moment + float(np.sum(each * far))
-            wide += float(np.sum(np.sqrt(volume) * 2 * roots.total))
+            wide += float(np.sum(np.sqrt(volume) * rest))
             beyond = self._expansion(work, values, rates, times, slopes)
             inside, moment = inside + beyond, moment + beyond * most
             wall += sum(face.total(1.0, left) for face in faces)
@@ -319,33 +324,33 @@ def trigonometric(
 class _Roots:
     """Σ E·‖q‖ over panels, E what polynomials leave of a coefficient and q what it multiplies."""
 
-    def __init__(self, left: Rests, shape: tuple[int, ...]) -> None:
-        self.left = left
-        self.shape = shape
+    def __init__(self, left: Rests, at: Reconstruction) -> None:
+        self.left, self.at = left, at
         self.sums: dict[str, Array] = {}
 
-    def add(self, weight: float, at: Reconstruction, u: Array) -> None:
-        """Add the squares at one time of what is not multiplied by a polynomial."""
+    def add(self, weights: float | Array, looked: Callable[[Array], Any], u: Array) -> None:
+        """Add the squares at one time, or at many, of what is not multiplied by a polynomial."""
         if self.left.none:
             return
-        value, slopes, bend = at.all(u)
+        value, slopes, bend = looked(u)
         for axis, one in enumerate(self.left.drift):
             if np.any(one):
-                self._more(f"slope {axis}", weight * at.squares(slopes[axis]))
+                self._more(f"slope {axis}", weights, slopes[axis])
         if np.any(self.left.divergence):
-            self._more("value", weight * at.squares(value))
+            self._more("value", weights, value)
         if self.left.diffusivity:
-            self._more("laplacian", weight * at.squares(bend))
+            self._more("laplacian", weights, bend)
 
-    def _more(self, name: str, values: Array) -> None:
-        self.sums[name] = self.sums.get(name, 0.0) + values
+    def _more(self, name: str, weights: float | Array, values: Array) -> None:
+        more = weights * values**2 if np.ndim(weights) == 0 else np.asarray(weights) @ values**2
+        self.sums[name] = self.sums.get(name, 0.0) + more
 
     @property
-    def total(self) -> Array:
+    def total(self) -> Array | float:
         """The sum, panel by panel."""
         sizes = {"value": self.left.divergence, "laplacian": self.left.diffusivity}
         sizes |= {f"slope {axis}": one for axis, one in enumerate(self.left.drift)}
-        found = np.zeros(self.shape)
+        found: Array | float = 0.0
         for name, values in self.sums.items():
-            found = found + sizes[name] * np.sqrt(values)
+            found = found + sizes[name] * np.sqrt(self.at.over_panels(values))
         return found

@@ -105,8 +105,8 @@ def _network(
     for place in places:
         one = np.zeros_like(h.lower)
         one[0, place] = 1.0
-        slopes.append(Jet(one, one))
-        bends.append(Jet(np.zeros_like(one), np.zeros_like(one)))
+        slopes.append(Jet(one, one, top=0))
+        bends.append(Jet(np.zeros_like(one), np.zeros_like(one), top=0))
     for k, (W, b) in enumerate(layers):
         W = np.asarray(W, dtype=float)
         h = layer(W, h, np.asarray(b, dtype=float))
@@ -133,7 +133,7 @@ def _stacked(inputs: Sequence[Jet], shape: tuple[int, ...]) -> Jet:
             found.append(np.broadcast_to(array, (len(array), *shape)).reshape(len(array), -1))
         return np.stack(found, axis=1)
 
-    return Jet(ends("lower"), ends("upper"))
+    return Jet(ends("lower"), ends("upper"), top=max(one.top for one in inputs))
 
 
 def _one(h: Jet, k: int, shape: tuple[int, ...]) -> Jet:

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import BSpline, make_interp_spline
 from scipy.sparse.linalg import splu
 
@@ -31,8 +30,8 @@ class LineSplines:
     solve: Callable[[Array], Array]
     rises: tuple[Array, ...]
     """what differences of coefficients of M, of the density, … are multiplied by"""
-    bases: tuple[tuple[Array, NDArray[np.intp]], ...]
-    """of the density, its slope and its curvature: the B-splines that are not zero at each point, and which they are"""
+    tables: tuple[Any, ...]
+    """of the density, its slope and its curvature: the B-splines that are not zero at each point, sparse"""
     fall: tuple[Array, Array, Array] | None = None
     """χ, χ′ and χ″ at the points, where the density is multiplied by χ"""
 
@@ -55,16 +54,14 @@ class LineSplines:
 
     def __call__(self, u: Array, derivatives: int | None = None) -> list[Array]:
         """Return density and derivatives of means u, (n), or of many, (m, n)."""
-        several = len(self.bases) if derivatives is None else derivatives + 1
+        several = len(self.tables) if derivatives is None else derivatives + 1
         summed = np.zeros((u.shape[-1] + 1, *u.shape[:-1]))
         np.cumsum(self.spacing * u.T, axis=0, out=summed[1:])
-        found, made = self.solve(summed).T, list[Array]()
-        for rise, (values, which) in zip(self.rises[:several], self.bases[:several], strict=True):
-            found = rise * np.diff(found)
-            if found.ndim == 1:
-                made.append(np.einsum("xk,xk->x", values, found[which]))
-            else:
-                made.append(np.stack([np.einsum("xk,xk->x", values, one[which]) for one in found]))
+        found, made = self.solve(summed), list[Array]()
+        for rise, table in zip(self.rises[:several], self.tables[:several], strict=True):
+            steps = rise if u.ndim == 1 else rise[:, None]
+            found = np.multiply(steps, np.diff(found, axis=0))
+            made.append(np.ascontiguousarray((table @ found).T))
         if self.fall is None:
             return made
         chi, slope, bend = self.fall
@@ -79,14 +76,13 @@ class LineSplines:
 @lru_cache(maxsize=KEPT)
 def _of(cells: int, lower: float, upper: float, places: bytes, derivatives: int, degree: int) -> LineSplines:
     knots, factors = _factored(cells, lower, upper, degree)
-    x, rises, bases = np.frombuffer(places), list[Array](), list[tuple[Array, NDArray[np.intp]]]()
+    x, rises, tables = np.frombuffer(places), list[Array](), list[Any]()
     for k in range(degree, degree - derivatives - 1, -1):
         n = len(knots) - k - 1
         rises.append(k / (knots[k + 1 : n + k] - knots[1:n]))
         knots = knots[1:-1]
-        found = BSpline.design_matrix(x, knots, k - 1)
-        bases.append((found.data.reshape(-1, k), found.indices.reshape(-1, k).astype(np.intp)))
-    return LineSplines((upper - lower) / cells, factors.solve, tuple(rises), tuple(bases))
+        tables.append(BSpline.design_matrix(x, knots, k - 1))
+    return LineSplines((upper - lower) / cells, factors.solve, tuple(rises), tuple(tables))
 
 
 @lru_cache(maxsize=KEPT)
@@ -102,9 +98,8 @@ def at_ends(cells: int, lower: float, upper: float, degree: int) -> list[Array]:
     """
     line = LineSplines.of(cells, lower, upper, np.array([lower, upper]), 2, degree)
     back, made = _factored(cells, lower, upper, degree)[1].solve, list[Array]()
-    for k, (values, which) in enumerate(line.bases):
-        rows = np.zeros((2, len(line.rises[k])))
-        np.put_along_axis(rows, which, values, axis=1)
+    for k, table in enumerate(line.tables):
+        rows: Array = table.toarray()
         for rise in line.rises[k::-1]:
             rows = -np.diff(np.pad(rise * rows, ((0, 0), (1, 1))))
         made.append(line.spacing * np.cumsum(back(rows.T, "T")[:0:-1], axis=0)[::-1].T)

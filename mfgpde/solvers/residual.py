@@ -182,12 +182,18 @@ class Residual:
         """Return b."""
         return np.asarray(self._field(x, t), dtype=float)
 
-    def lefts(self, at: Reconstruction, values: Array, rates: Array, times: Array) -> Iterator[Array]:
-        """Yield what the equation leaves of a reconstruction at the points, time after time; on a line splines are one."""
+    def lefts(self, at: Reconstruction, values: Array, rates: Array, times: Array, seen: Any = None) -> Iterator[Array]:
+        """Yield what the equation leaves of a reconstruction at the points, time after time; on a line splines are one.
+
+        `seen`: values, slopes and the Laplacian there, if they are known.
+        """
         if not at.several:
             yield from (self.left(at, u, rate, float(t)) for u, rate, t in zip(values, rates, times, strict=True))
             return
-        value, (slope,), bend = at.all(values)
+        value, (slope,), bend = at.all(values) if seen is None else seen
+        if not self.solution.equation.time_dependent:
+            yield from self._left(at, value, [slope], bend, at.value(rates), float(times[0]))
+            return
         for number, (moved, t) in enumerate(zip(at.value(rates), times, strict=True)):
             yield self._left(at, value[number], [slope[number]], bend[number], moved, float(t))
 

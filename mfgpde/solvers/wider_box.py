@@ -2,8 +2,9 @@
 
 A second solve falls to zero within the last cells of its box, and owes about 6∫D/reach² + 3/2 ∫|b|/reach times the mass
 that stands there. So it has whole cells more than the first one, as many as leave little there: of a law that is known in
-closed form by its quantiles, of others by the moments of the first solve, and then by how its own fields fall towards the
-walls. Drift and start must be known out there; where they are not, it ends where the first one does.
+closed form by its quantiles, of others by the moments of the first solve, where anything stands at its walls, and then by
+how its own fields fall towards them. Drift and start must be known out there; where they are not, it ends where the first
+one does.
 """
 
 from __future__ import annotations
@@ -179,24 +180,29 @@ def _needed(solution: Any, last: int, share: float) -> tuple[Array, Array]:
         laws = [law_at(solution, float(t)) for t in np.linspace(begin, end, TIMES)]
         corners = [law.box(1 - share) for law in laws]
     else:
-        reach = float(norm.isf(0.5 * share))
-        corners = [_moments(solution.discretisation, solution.fields[last].values, reach)]
+        corners = [_reached(solution.discretisation, solution.fields[last].values, share)]
         corners += [solution.start.box(1 - share)] if isinstance(solution.start, Density) else []
-        corners += [] if corners[1:] else [_moments(solution.discretisation, solution.fields[0].values, reach)]
+        corners += [] if corners[1:] else [_reached(solution.discretisation, solution.fields[0].values, share)]
     return np.min([a for a, _ in corners], axis=0), np.max([b for _, b in corners], axis=0)
 
 
-def _moments(space: Any, values: Array, reach: float) -> tuple[Array, Array]:
-    """Return mean ± so many deviations along each axis."""
-    grid, u = space.grid, np.maximum(values, 0.0)
-    ends = []
+def _reached(space: Any, values: Array, share: float) -> tuple[Array, Array]:
+    """Return the walls' own places where no more than a share stands at them, else what a normal law's moments say.
+
+    Laws in steep potentials have shorter tails than their deviation lets one think.
+    """
+    grid, reach, ends = space.grid, float(norm.isf(0.5 * share)), []
     for axis, x in enumerate(grid.axes):
-        w = u.sum(axis=tuple(k for k in range(u.ndim) if k != axis))
+        others = tuple(k for k in range(values.ndim) if k != axis)
+        near, w = (grid.volume * one.sum(axis=others) for one in (np.abs(values), np.maximum(values, 0.0)))
         w = w / max(float(w.sum()), np.finfo(float).tiny)
-        mean = float(w @ x)
-        ends.append((mean, reach * float(np.sqrt(w @ (x - mean) ** 2))))
-    middle, half = np.array(ends).T
-    return middle - half, middle + half
+        mean, cut = float(w @ x), CUT * grid.spacing[axis]
+        half = reach * float(np.sqrt(w @ (x - mean) ** 2))
+        low = grid.lower[axis] + cut if near[:CUT].sum() <= share else mean - half
+        high = grid.upper[axis] - cut if near[-CUT:].sum() <= share else mean + half
+        ends.append((low, high))
+    lower, upper = np.array(ends).T
+    return lower, upper
 
 
 def _falling(solution: Any, begin: float, end: float) -> float:

@@ -49,6 +49,37 @@ def test_intervals_hold_the_coefficients_of_all_their_points(name, low, width, s
     assert np.all(wide.upper >= point.upper - slack)
 
 
+ZEROS = {  # formulas of what has few coefficients: polynomials, and functions of them
+    "−x³ + 2 sin 2x": lambda x: -(x**3) + 2 * (2 * x).sin(),
+    "x²(3 − x)/2 − e^(x²)": lambda x: 0.5 * x**2 * (3 - x) - (x**2).exp(),
+    "cos(1 + x²) tanh(3 − x)": lambda x: (1 + x * x).cos() * (3 - x).tanh(),
+    "log(1 + x²)/√(2 + x)": lambda x: (1 + x**2).log() / (2 + x).sqrt(),
+    "x^1.5 (−x)": lambda x: x**1.5 * -x,
+}
+
+
+@pytest.mark.parametrize("name", ZEROS)
+@given(low=st.floats(0.2, 1.0), width=st.floats(0, 0.3))
+def test_coefficients_that_are_zero_for_certain_change_nothing(name, low, width):
+    """Those of a polynomial are left out of products; here none is known to be zero."""
+    known, plain = (Jet.variable(low, low + width, 6) for _ in range(2))
+    plain.top = plain.order
+    one, other = ZEROS[name](known), ZEROS[name](plain)
+    scale = 1e-13 * (1 + np.abs(other.lower) + np.abs(other.upper))
+    assert np.all(np.abs(one.lower - other.lower) <= scale)
+    assert np.all(np.abs(one.upper - other.upper) <= scale)
+    assert not np.any(one.lower[one.top + 1 :])
+    assert not np.any(one.upper[one.top + 1 :])
+
+
+@given(factor=st.floats(-5, 5), low=st.floats(0.2, 1.0), width=st.floats(0, 0.3))
+def test_a_number_times_an_interval_is_an_interval_of_one_number_times_it(factor, low, width):
+    x = Jet.variable(low, low + width, 4).exp()
+    one, other = factor * x, Jet.constant(factor, factor, 4) * x
+    assert np.array_equal(one.lower, other.lower)
+    assert np.array_equal(one.upper, other.upper)
+
+
 @given(a=st.floats(-20, 20), width=st.floats(0, 8), share=st.floats(0, 1))
 def test_ranges_of_waves(a, width, share):
     found, x = Jet.variable(a, a + width, 1), a + share * width

@@ -9,8 +9,10 @@ from scipy.stats import norm
 import mfgpde as mfg
 from mfgpde.core.estimate import Kind
 from mfgpde.solvers.bounded_residual import BoundedResidual
+from mfgpde.solvers.collocated import Panel, _solved
 from mfgpde.solvers.enclosed import Boxes, _derivative
-from mfgpde.solvers.hermite import Span, interpolated, largest_between
+from mfgpde.solvers.hermite import InTime, Span, interpolated, largest_between, rule
+from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.reconstruction import Reconstruction
 from mfgpde.solvers.residual import Residual
 from mfgpde.solvers.second_solve import Second
@@ -64,6 +66,29 @@ def test_the_integral_is_above_a_dense_sum_and_near_it(name, space):
     at, weight = np.polynomial.legendre.leggauss(200)
     at, weight = 0.5 * (at + 1), 0.5 * weight
     for u, rate, t, w in zip(*parts[0].at(at), span.time(at), weight * span.slope(at), strict=True):
+        total += w * dense.norm(work.left(dense, u, rate, float(t)))
+    assert total * (1 - 1e-6) <= found.integral(work, parts)[0] <= 2.6 * total  # L¹ against L² on panels and in time
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_curved_drift_on_a_panel_is_above_a_dense_sum_and_near_it(moving):
+    """One panel of collocation, whose time is no square: a drift that stays is looked at at all times at once."""
+    space = mfg.FiniteVolume(mfg.CartesianGrid.cube(4.0, 64, 1), order=4)
+    equation = mfg.FokkerPlanck(
+        lambda x, t: -(x**3) + (2 + (t if moving else 0.0)) * np.sin(2 * x),
+        lambda t: 0.5,
+        divergence=lambda x, t: (-3 * x**2 + (4 + (2 * t if moving else 0.0)) * np.cos(2 * x))[..., 0],
+        time_dependent=moving,
+    )
+    solution = mfg.solve(equation, space, mfg.gaussian(0.5, 0.1), (0.0, 0.2))
+    work, panel = Residual.of(solution, space), Panel(0.0, 0.2, 8)
+    system = space.semidiscretise(equation)
+    fields = _solved(system, system.start(initial_function(equation, solution.start, space.grid)), panel)
+    parts = [InTime(panel, fields, np.empty((0, 64)))]
+    found = BoundedResidual.of(equation, space, parts, 1e-4)
+    dense, total = Reconstruction.of(space, 12), 0.0
+    at, weight = rule(60)
+    for u, rate, t, w in zip(*parts[0].at(at), panel.time(at), weight * panel.slope(at), strict=True):
         total += w * dense.norm(work.left(dense, u, rate, float(t)))
     assert total * (1 - 1e-6) <= found.integral(work, parts)[0] <= 2.6 * total  # L¹ against L² on panels and in time
 
