@@ -6,7 +6,9 @@ where the changes have one sign and shrink by q^{3/2} or more,
     c_2 + s (c_2 − c_1) ± (f − s) max(|c_2 − c_1|, |c_1 − c_0|/q^{3/2}),
 which holds what is left of a first order under the second one, and none at all; where they shrink by q at least,
 c_2 ± f max(3/2 |c_2 − c_1|, |c_1 − c_0|/2q²), or a third of the earlier change where the sign changed; else
-c_2 ± 2f times the largest change. The gaps are added. q is two, or 4/3 where a quarter of the cells is too few.
+c_2 ± 2f times the largest change. No bar is less than what a first and a second order leave together, of any signs: the
+error then is c_2 − c + s (c_2 − c_1) = −fs (q² (c_2 − c_1) − (c_1 − c_0)), as where costs turn round between the grids and
+the last change is small by chance. The gaps are added. q is two, or 4/3 where a quarter of the cells is too few.
 
 Laws and costs that go on beyond the box are cut off by it. What that changes is seen on the middle grid, continued by
 cells of the same width to a box half as wide again: twice the change of its cost is added, unless walls are meant.
@@ -184,8 +186,15 @@ def _extrapolated(coarsest: float, middle: float, finest: float, q: float = 2.0)
     """Return the cost in the continuum and its bar, from costs on three grids each q times as fine."""
     change, earlier = finest - middle, middle - coarsest
     first, second, same = 1 / (q - 1), 1 / (q * q - 1), change * earlier > 0
+    two_orders = (
+        first * second * (q * q * change - earlier)
+    )  # past what the second order alone makes of the last change
+    value, left = finest, second * change + two_orders
     if same and abs(change) * q**1.5 <= abs(earlier):
-        return finest + second * change, (first - second) * max(abs(change), abs(earlier) / q**1.5)
-    if abs(change) * q <= abs(earlier):
-        return finest, first * max(1.5 * abs(change), abs(earlier) / (2 * q**2 if same else 3))
-    return finest, 2 * first * max(abs(change), abs(earlier))
+        value, left = finest + second * change, two_orders
+        bar = (first - second) * max(abs(change), abs(earlier) / q**1.5)
+    elif abs(change) * q <= abs(earlier):
+        bar = first * max(1.5 * abs(change), abs(earlier) / (2 * q**2 if same else 3))
+    else:
+        bar = 2 * first * max(abs(change), abs(earlier))
+    return value, max(bar, abs(left))
