@@ -8,6 +8,7 @@ import numpy as np
 from scipy.integrate import quad, solve_ivp
 
 from mfgpde.calibration.contract import Case, between
+from mfgpde.calibration.gap_bounds import KNOWN, integral
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.densities import GaussianMixture, gaussian
 from mfgpde.diagnostics.certificate import certify
@@ -20,10 +21,10 @@ from mfgpde.transport import wasserstein_gaussian
 
 
 class Certificates:
-    """L¹, both divergences and W₂ of q^ODE and q^SDE of the exact score of a Gaussian, on a line."""
+    """L¹, both divergences and W₂ of q^ODE and q^SDE of the exact score of a Gaussian, on a line, and the bound on W₂."""
 
     covers = ("diagnostics.certify", "diagnostics.compared", "diagnostics.w2_entry", "diagnostics.entry")
-    remembered = ((12, 29), (12, 40), (12, 24), (12, 11))
+    remembered = ((12, 29), (12, 40), (12, 24), (12, 11), (12, 41), (12, 33))
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw a process, a Gaussian, a box, cells and a stopping time."""
@@ -37,7 +38,10 @@ class Certificates:
         corners = [one.box(1 - 1e-9) for one in (ode, sde, prior)]
         ends = min(float(a[0]) for a, _ in corners), max(float(b[0]) for _, b in corners)
         grid = CartesianGrid((ends[0],), (ends[1],), (2 * int(rng.integers(24, 64)),))
-        found = certify(process, score, grid, stop=stop).measured["distances"]["ode–sde"]
+        measured = certify(process, score, grid, stop=stop).measured
+        found, most = measured["distances"]["ode–sde"], measured["bounds"]["ode–sde"]["W2, along trajectories"]
+        exact = integral(process, score, stop)
+        yield Case(f"bound along trajectories, {process!r}, stop {stop:.2g}", _estimate(most), exact, KNOWN * exact)
         for name, truth in distances(ode, sde).items():
             if found[name].half_width is not None:
                 yield Case(f"{name} ode–sde, {process!r}, stop {stop:.2g}", _estimate(found[name]), truth, 1e-9)

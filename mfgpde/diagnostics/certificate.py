@@ -40,10 +40,9 @@ from mfgpde.solvers.kept_laws import kept_law, kept_room
 RTOL = {"sde": 2e-3, "ode": 5e-4}
 """tolerances of the time steps"""
 SHARP = {"sde": 3e-2, "ode": 1e-1}
-"""of them, on half the grid: what is left of the steps' error is at most a third. That of an SDE's law may be of first
-order in the step, which tolerances set like their third root; that of a flow falls as its tolerance,
-which is of each step's error
-"""
+"""of them: what is left of the steps' error is at most a third. That of an SDE's law may be of first order in the step,
+which tolerances set like their third root, and is looked for on its own cells, since others take other steps; that of a
+flow falls as its tolerance, which is of each step's error"""
 LEAK = 1e-3
 GONE = 0.5
 """of the mass: a law that is elsewhere has no certificate here"""
@@ -70,12 +69,12 @@ def certify(
     """Return the certificate of a score with derivatives under a linear process, on a grid in one to three dimensions.
 
     `data` add how far the generated laws are from them, and how far the prior is from what the noise makes of them; a
-    potential adds its own density e^φ; all laws are compared in pairs. Each law is had again on half the grid, the SDE's by
-    another solve, the ODE's from every second corner, and there once more with a smaller tolerance; what both change is in
-    every bar. The bounds use 16 stages, equal steps of √t apart, so that the last noise is resolved best. With `elements`
-    the SDE's law is solved for once more, by quadratic finite elements on so many cells a side, and the distance of both
-    solutions reported. `bars="bounds"`, as on the line if nothing is said, takes what the residual of q^SDE says of L¹
-    where it is less (`guaranteed`), "ladders" never. With `checkpoint` (.npz) laws are kept for the same trial begun anew.
+    potential adds its own density e^φ; all laws are compared in pairs. Each is had again with a smaller tolerance and on
+    half the grid, the ODE's there from every second corner; what cells and steps change is in every bar. The bounds use 16
+    stages, equal steps of √t apart, so that the last noise is resolved best. With `elements` the SDE's law is solved for
+    once more, by quadratic finite elements on so many cells a side, and the distance of both solutions reported.
+    `bars="bounds"`, as on the line if nothing is said, takes what the residual of q^SDE says of L¹ where it is less
+    (`guaranteed`), "ladders" never. With `checkpoint` (.npz) laws are kept for the same trial begun anew.
 
     Raises TypeError for a score without these derivatives and a mesh, ValueError for one that is not finite on the grid,
     other bars, and the checkpoint of another trial, Busy where another run is at work on it: before anything long.
@@ -127,9 +126,10 @@ def _certified(
         tell("the law of the SDE")
         room = kept_room(kept, "room", lambda: room_of(process, score, half, stop=stop, rtol=RTOL["sde"]))
         sde = kept_law(kept, "sde", grid, lambda: by_sde(grid, rtol=RTOL["sde"], room=room))
-        tell("the law of the SDE on half the grid, for error bars")
-        rough = kept_law(kept, "rough sde", half, lambda: by_sde(half, rtol=RTOL["sde"], room=room))
-        sharp = kept_law(kept, "sharp sde", half, lambda: by_sde(half, rtol=SHARP["sde"] * RTOL["sde"], room=room))
+        tell("the law of the SDE on half the grid and by sharper steps, for error bars")
+        sharply = SHARP["sde"] * RTOL["sde"]
+        rough = kept_law(kept, "sharp sde", half, lambda: by_sde(half, rtol=sharply, room=room))
+        sharp = kept_law(kept, "fine sharp sde", grid, lambda: by_sde(grid, rtol=sharply, room=room))
         tell("the law of the ODE, and on half the grid")
         ode, sharp_ode, where = by_flow()
     sdes, odes = (sde, rough, sharp), (ode, on_half_grid(process, ode), sharp_ode)

@@ -1,8 +1,8 @@
 """Two laws compared: L¹, both divergences and W₂, each with a bar that holds grid, time steps, box and samples.
 
 A distance changes by no more than its arguments: |d(a, b) − d(a', b')| ≤ d(a, a') + d(b, b'). What a law's own solution may
-be off is taken from a second one on half the cells, and a third there with a smaller tolerance: one that changed both
-would show the difference of two errors, which may be nothing where each is not.
+be off is taken from a second one on half the cells, and a third that differs from either by a smaller tolerance alone:
+one that changed both would show the difference of two errors, which may be nothing where each is not.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ QUICK = 40
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """A law on a grid, as means over cells with what is missing outside, and two further solutions on half the cells.
+    """A law on a grid, as means over cells with what is missing outside, and two further solutions.
 
-    `rough` has the same tolerance of the steps, `sharp` a smaller one. `shifted` is what W₂ may be off at least, `changed`
+    `rough` has half the cells. `sharp` has a smaller tolerance of the steps than the one on as many cells: than `rough`, or
+    than the law itself, and then `rough` has the smaller one too. `shifted` is what W₂ may be off at least, `changed`
     L¹, `estimated` where the first of them is no bound; `owed` is what it may be off in L¹ by its residual, if that was
     asked for; of data known by samples, these.
     """
@@ -121,7 +122,15 @@ class Law:
         return max(self._off(_far), self.shifted)
 
     def _off(self, distance: Callable[[Field, Field], float]) -> float:
-        return GRID * distance(self.merged, self.rough) + STEPS * distance(self.rough, self.sharp)
+        return sum(size * distance(a, b) for size, a, b in self._pairs)
+
+    @cached_property
+    def _pairs(self) -> tuple[tuple[float, Field, Field], tuple[float, Field, Field]]:
+        """What differs by cells alone and what by steps alone, on half the cells, and how many times it counts."""
+        if self.sharp.grid == self.fine.grid:
+            sharp = halved(self.sharp)
+            return (GRID, sharp, self.rough), (STEPS, self.merged, sharp)
+        return (GRID, self.merged, self.rough), (STEPS, self.rough, self.sharp)
 
     @cached_property
     def errors(self) -> list[list[Callable[[Field], Field]]]:
@@ -129,8 +138,7 @@ class Law:
 
         To one side and to the other, and into the second solution itself, whose far tails are its own.
         """
-        pairs = ((GRID, self.merged, self.rough), (STEPS, self.rough, self.sharp))
-        cells, steps = ([partial(_tilted, a, b, sign * size) for sign in (1.0, -1.0)] for size, a, b in pairs)
+        cells, steps = ([partial(_tilted, a, b, sign * size) for sign in (1.0, -1.0)] for size, a, b in self._pairs)
         return [[*cells, lambda law: normal(self.rough)], steps]
 
     @cached_property

@@ -101,7 +101,7 @@ def stages(process: LinearProcess, stop: float) -> tuple[float, ...]:
     if isinstance(process, ScheduledProcess):
         times = process.horizon * np.linspace(0, 1, 4001)
         last = float(times[process.mean_coefficient(times) >= 1e-3][-1])
-    return tuple((stop + (last - stop) * share**2).tolist())
+    return (last, *(stop + (last - stop) * share[1:] ** 2).tolist())
 
 
 def probe(score: Score, x: Array, process: LinearProcess, stop: float) -> None:

@@ -69,12 +69,13 @@ def gap_bound(
 
     The region of L holds 99.9 % of q_t^SDE. The bars are what half of the stages would change in the trapezoidal sums, and
     what half of the cells and a sharper tolerance do: ∇log q^SDE is that of a solved law. `beside` are two more laws of
-    the SDE at the same times: on half as many cells a side by the same tolerance, and by a sharper one on the cells of
-    either. Where they are not given they are solved, by `rtol` and on the law's own cells by 3 % of it.
+    the SDE at the same times: on half as many cells a side, by either tolerance, and by a sharper one on the law's own
+    cells, since others take other steps. Where they are not given they are solved for, by `rtol`, the sharper one by 3 %.
     The first bound asks how far the flow stretches, from images of cells. Where those are thinner than `thinnest`, in
     widths of cells, which is how well their corners are known, they are taken as thin as that; what they would add as
     they are is in the bar, too.
-    Raises TypeError for a score without derivatives, ValueError for fewer than eight times, or different ones.
+    Raises TypeError for a score without derivatives, ValueError for fewer than eight times, or different ones, and for
+    other laws beside.
 
     >>> process, grid = mfg.OrnsteinUhlenbeck(), mfg.CartesianGrid.cube(5.0, 128, 1)
     >>> score, times = mfg.ExactScore(process, mfg.gaussian(1.0, 0.5)), np.linspace(1.0, 0.05, 20)
@@ -96,17 +97,21 @@ def gap_bound(
         beside = solved(half, rtol=rtol), solved(grid, rtol=SHARPER * rtol)
     if len(beside) != 2 or any(one.times != sde.times for one in beside):
         raise ValueError("two laws of the SDE stand beside it, at the same stored times")
+    if beside[1].density.grid != grid:
+        raise ValueError(
+            f"the law by a sharper tolerance must have the cells of the law, {grid.cells}, since others take other "
+            f"steps, got {beside[1].density.grid.cells}; solve for it on that grid, or leave `beside` away"
+        )
     fine, rough, sharp = (_sums(process, score, law, ode, thinnest) for law in (sde, *beside))
-    same = fine if beside[1].density.grid == grid else rough
-    along = _barred(fine.along, rough.along, sharp.along, same.along)
-    by_lipschitz = _barred(fine.by_lipschitz, rough.by_lipschitz, sharp.by_lipschitz, same.by_lipschitz)
+    along = _barred(fine.along, rough.along, sharp.along)
+    by_lipschitz = _barred(fine.by_lipschitz, rough.by_lipschitz, sharp.by_lipschitz)
     apart = min(_apart(sde.density, ode.density), float(np.linalg.norm(grid.lengths)))
     return GapBound(along, by_lipschitz, fine.times, fine.gaps, fine.lipschitz, fine.growth, apart)
 
 
-def _barred(fine: Estimate, rough: Estimate, sharp: Estimate, same: Estimate) -> Estimate:
-    """Return a sum with what cells and steps change in its bar; `same` has the cells of the sharp one."""
-    more = abs(fine.value - rough.value) + STEPS * abs(same.value - sharp.value)
+def _barred(fine: Estimate, rough: Estimate, sharp: Estimate) -> Estimate:
+    """Return a sum with what cells and steps change in its bar."""
+    more = abs(fine.value - rough.value) + STEPS * abs(fine.value - sharp.value)
     return replace(fine, half_width=fine.half_width + more, method=f"{fine.method}, of the cells and sharper steps")
 
 

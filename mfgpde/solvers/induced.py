@@ -37,6 +37,8 @@ GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
 LOOKS = 9
 """times at which the walls of a box are looked at, both ends included"""
 MOST_CELLS = 2**23
+SAME = 1e-12
+"""of the horizon: no step leads from a time so close to it, where sums of times end"""
 LATITUDE = 0.4
 """times the root of the tolerance, which is how errors of the steps fall: Girsanov's number for a score asked at few times,
 whose law is then off by a third of what the steps leave, or less"""
@@ -220,8 +222,9 @@ def _breaks(process: LinearProcess, grid: CartesianGrid, stop: float) -> list[fl
 
 
 def _stored(process: LinearProcess, stop: float, times: Sequence[float]) -> tuple[float, ...]:
-    """Return the times to store, latest first; ValueError unless they lie in (stop, horizon]."""
-    ordered = tuple(sorted(map(float, times), reverse=True))
+    """Return the times to store, latest first, one beside the horizon as it; ValueError unless in (stop, horizon]."""
+    last = process.horizon
+    ordered = tuple(sorted((last if abs(t - last) <= SAME * last else t for t in map(float, times)), reverse=True))
     if ordered and not (stop < ordered[-1] and ordered[0] <= process.horizon):
         raise ValueError(f"times must lie in ({stop:g}, {process.horizon:g}], got {ordered[-1]:g} to {ordered[0]:g}")
     return ordered

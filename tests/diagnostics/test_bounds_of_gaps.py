@@ -144,6 +144,14 @@ def test_both_bounds_of_laws_that_only_shift_are_their_distance():
         assert bound.value == pytest.approx(truth, abs=4e-3)  # sums over 33 times are of second order; cells of a sixth
 
 
+def test_a_sharper_law_on_other_cells_says_nothing_of_the_steps_of_these():
+    process, times, grid = mfg.OrnsteinUhlenbeck(), np.linspace(1.0, 0.1, 8), mfg.CartesianGrid.cube(4.0, 32, 1)
+    score, half = mfg.ExactScore(process, mfg.gaussian(0.0, 0.5)), mfg.CartesianGrid.cube(4.0, 16, 1)
+    sde, rough = (mfg.induced_sde(process, score, one, times=times) for one in (grid, half))
+    with pytest.raises(ValueError, match=r"cells of the law, \(32,\), .* got \(16,\)"):
+        mfg.gap_bound(process, score, sde, mfg.induced_ode(process, score, grid, times=times), beside=(rough, rough))
+
+
 def test_gaps_of_scores_are_zero_where_nothing_is_known_of_the_logarithm():
     grid = mfg.CartesianGrid.cube(8.0, 400, 1)
     law = mfg.gaussian(0.0, 1.0)

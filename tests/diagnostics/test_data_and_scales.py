@@ -1,5 +1,6 @@
 """Data as trials need them, and what numbers are measured by: noise, moments, histograms, spreads, stages, entries."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -189,7 +190,14 @@ def test_stages_go_in_equal_steps_of_a_root_to_the_stop(process, stop):
     if lost:
         assert float(process.mean_coefficient(times[0])) == pytest.approx(1e-3, rel=0.5)
     else:
-        assert times[0] == pytest.approx(process.horizon)
+        assert times[0] == process.horizon
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1e-6, 0.9))
+def test_the_first_stage_is_the_horizon_and_no_rounding_off_it(horizon, share):
+    times = stages(mfg.OrnsteinUhlenbeck(horizon=horizon), share * horizon)
+    assert times[0] == horizon
+    assert all(share * horizon < b < a for a, b in itertools.pairwise(times))
 
 
 @settings(max_examples=30)

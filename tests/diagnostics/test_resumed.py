@@ -56,7 +56,7 @@ def test_an_interrupted_certificate_goes_on(tmp_path, monkeypatch, cores):
             assert place.exists()
     wrong = 8
     again = certificate.certify(process, score, grid, checkpoint=place)
-    assert sorted(made) == ["few ode", "ode", "room", "rough sde", "sde", "sharp ode", "sharp sde"]
+    assert sorted(made) == ["few ode", "fine sharp sde", "ode", "room", "sde", "sharp ode", "sharp sde"]
     assert not place.exists()
     assert again.measured == whole.measured
     assert again.facts["cost"]["score evaluations"] == whole.facts["cost"]["score evaluations"]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mfgpde as mfg
 from mfgpde.solvers.induced import grown
@@ -135,3 +137,16 @@ def test_only_flows_on_even_grids_have_half_of_them():
         mfg.solvers.on_half_grid(process, mfg.induced_sde(process, score, grid))
     with pytest.raises(ValueError, match="even number"):
         mfg.solvers.on_half_grid(process, mfg.induced_ode(process, score, grid))
+
+
+@settings(max_examples=10)
+@given(st.floats(0.3, 3.0), st.sampled_from([-1, 1]))
+def test_a_time_a_rounding_off_the_horizon_is_the_horizon(horizon, side):
+    """No step leads from there to it; sums of times end there."""
+    process, grid = mfg.OrnsteinUhlenbeck(horizon=horizon), mfg.CartesianGrid.cube(5.0, 32, 1)
+    score, off = mfg.ExactScore(process, mfg.gaussian(0.5, 0.5)), float(np.nextafter(horizon, side * np.inf))
+    for induced in (mfg.induced_sde, mfg.induced_ode):
+        one, other = (induced(process, score, grid, stop=0.1, times=[first, 0.2]) for first in (horizon, off))
+        assert other.times == (horizon, 0.2)
+        np.testing.assert_array_equal(one.stages[0], other.stages[0])
+        np.testing.assert_array_equal(one.density.values, other.density.values)
