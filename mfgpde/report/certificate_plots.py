@@ -18,6 +18,8 @@ RESIDUALS = {
     "log-density residual": "residual of log p",
     "rotation": "rotation",
 }
+ZERO, NOISE = 1e-12, 1e-20
+"""root mean squares and mean squares below these are rounding, which a logarithm would draw as if it were something"""
 FALLEN = "does not stand"
 """written across what a certificate that has failed shows"""
 
@@ -92,10 +94,10 @@ def _residuals(panel: Any, result: Mapping[str, Any]) -> None:
     t = [row["t"] for row in rows]
     for k, (name, label) in enumerate(RESIDUALS.items()):
         values = [row.get(name) for row in rows]
-        if all(v is not None and v > 1e-12 for v in values):
+        if all(v is not None and v > ZERO for v in values):
             panel.plot(t, values, marker=MARKERS[k], label=mathtext(label))
     panel.set(xlabel="t", ylabel=mathtext("rms over q^SDE"), xscale="log", yscale="log")
-    panel.legend()
+    _named(panel, f"none above {ZERO:g}")
 
 
 def _gap(panel: Any, result: Mapping[str, Any]) -> None:
@@ -116,12 +118,20 @@ def _squares(panel: Any, result: Mapping[str, Any]) -> None:
     """Draw mean squares along trajectories over time with confidence intervals, where they are above zero."""
     for k, name in enumerate(("score", "time derivative", "score residual", "rotation")):
         rows = [(row["t"], row[name]["value"], row[name]["error"]) for row in result["residuals"]]
-        rows = [(t, value, error) for t, value, error in rows if value > 1e-20 and value > error]
+        rows = [(t, value, error) for t, value, error in rows if value > NOISE and value > error]
         if rows:
             t, value, error = zip(*rows, strict=True)
             panel.errorbar(t, value, error, marker=MARKERS[k], label=f"{mathtext(RESIDUALS[name])}²", elinewidth=0.6)
     panel.set(xlabel="t", ylabel="mean square along trajectories", xscale="log", yscale="log")
-    panel.legend()
+    _named(panel, f"none above {NOISE:g} and its interval")
+
+
+def _named(panel: Any, nothing: str) -> None:
+    """Give a panel its legend; one on which nothing is drawn says why."""
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend()
+    else:
+        panel.text(0.5, 0.5, nothing, transform=panel.transAxes, ha="center", va="center")
 
 
 def figure(result: Mapping[str, Any]) -> Figure:

@@ -162,6 +162,18 @@ def test_numbers_of_a_certificate_that_does_not_stand_are_marked_wherever_they_a
     assert [page.count("a (does not stand)") > 0 for page in pages] == [False, True]
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["on a grid", "by sampling"])
+def test_a_panel_on_which_nothing_can_be_drawn_says_so(whole):
+    """Of a score that is zero no logarithm is drawn; a legend of nothing would be a warning, which is an error here."""
+    nothing = 0.0 if whole else {"value": 0.0, "error": 0.0}
+    found = certificate(residuals=[{"t": 0.5} | dict.fromkeys(certificate_plots.RESIDUALS, nothing)])
+    found |= {"bound": {"times": [0.5], "score gap": [1.0], "Lipschitz constant": [1.0]}}
+    if not whole:
+        del found["grid"]
+    panel = certificate_plots.panels(found, {})[1][0].axes[0]
+    assert [text.get_text()[:10] for text in panel.texts] == ["none above"]
+
+
 def test_a_score_that_solves_its_equation_is_said_to():
     rows = [{"t": t, "score": 1.0, "time derivative": 1.0, "score residual": 1e-3, "rotation": 0.0} for t in (1.0, 0.1)]
     assert (
