@@ -18,7 +18,8 @@ from mfgpde.core.taylor import Jet, NotEnclosed, called
 from mfgpde.densities import GaussianMixture
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.equations.fokker_planck import ReverseDrift
-from mfgpde.processes import IsotropicProcess, Linear, LinearProcess
+from mfgpde.processes import IsotropicProcess, Linear
+from mfgpde.processes.own_drift import linear_process_of
 from mfgpde.solvers.enclosed_networks import reverse_by_network
 from mfgpde.solvers.hermite import Span
 
@@ -98,19 +99,30 @@ def rest(jet: Any, degree: int, half: Array | float) -> Array | float:
 
 def affine(equation: FokkerPlanck | Continuity) -> bool:
     """Say whether the drift is affine in x, as that of a linear process is."""
-    return isinstance(getattr(_field(equation), "__self__", None), LinearProcess)
+    return linear_process_of(_field(equation)) is not None
 
 
 def moves(equation: Any) -> bool:
     """Say whether coefficients change in time: not those of a linear process that is given by numbers."""
-    process = getattr(_field(equation), "__self__", None)
-    if isinstance(process, Linear):
-        return any(callable(one) for one in (process.matrix, process.offset, process.scale))
+    process = linear_process_of(_field(equation))
+    if isinstance(process, Linear) and (
+        isinstance(equation, Continuity) or equation.diffusivity == process.diffusivity
+    ):
+        return not _still(process) or callable(process.scale)
     return equation.time_dependent
+
+
+def _still(process: Linear) -> bool:
+    return not callable(process.matrix) and not callable(process.offset)
 
 
 def _field(equation: Any) -> Callable[..., Any]:
     return equation.velocity if isinstance(equation, Continuity) else equation.drift
+
+
+def _reverse(equation: Any) -> ReverseDrift | None:
+    owner = getattr(_field(equation), "__self__", None)
+    return owner if isinstance(owner, ReverseDrift) and _field(equation) == owner.drift else None
 
 
 def _slices(span: Span, order: int, count: int = SLICES) -> tuple[Jet, Any]:
@@ -127,7 +139,7 @@ def _time(span: Span, s: Jet) -> Jet:
 
 def formula(equation: Any) -> Callable[[Array, Any], list[Any]]:
     """Return the drift's components and their divergence as one formula; NotEnclosed where they are none."""
-    found = reverse_by_network(getattr(_field(equation), "__self__", None))
+    found = reverse_by_network(_reverse(equation))
     if found is not None:
         return lambda x, t: list(called(found, x, t))
     if equation.divergence is None:
@@ -137,8 +149,8 @@ def formula(equation: Any) -> Callable[[Array, Any], list[Any]]:
 
 def diffusivity(equation: Any) -> Callable[..., Any]:
     """Return D as a formula of time."""
-    owner = getattr(_field(equation), "__self__", None)
-    if isinstance(owner, ReverseDrift):
+    owner = _reverse(equation)
+    if owner is not None and equation.diffusivity == owner.diffusivity:
         return lambda tau: owner.process.diffusivity(owner.process.horizon - tau)
     return equation.diffusivity
 
@@ -178,7 +190,7 @@ def equal_spans(equation: Any, begin: float, end: float, places: Sequence[float]
 
     Those of processes with linear drift are so on any span.
     """
-    if not moves(equation) or isinstance(getattr(_field(equation), "__self__", None), LinearProcess):
+    if not moves(equation) or affine(equation):
         return 1
     try:
         for count in SPANS:
@@ -196,8 +208,8 @@ def equal_spans(equation: Any, begin: float, end: float, places: Sequence[float]
 
 def _moving(equation: Any, span: Span, places: Sequence[float], order: int) -> list[Jet]:
     """Return the coefficients that depend on time, at one place, as Taylor coefficients in s."""
-    process = getattr(_field(equation), "__self__", None)
-    found, both = [], None if isinstance(process, LinearProcess) else formula(equation)  # which there may be none of
+    process = linear_process_of(_field(equation))
+    found, both = [], None if process is not None else formula(equation)  # which there may be none of
     t = _slices(span, order, SLICES if both is None else 2 * WITH_PLACES)[1]
     if isinstance(process, IsotropicProcess):
         found.append(called(process.relaxation, t))
@@ -220,14 +232,14 @@ def rests(equation: Any, span: Span, boxes: Boxes, degree: int, in_time: int, sl
 
     Raises NotEnclosed where a coefficient is known by its values alone.
     """
-    d, process = len(boxes.lower), getattr(_field(equation), "__self__", None)
+    d, process = len(boxes.lower), linear_process_of(_field(equation))
     moving = moves(equation)
     t = _slices(span, in_time + 1)[1]
     D = 0.0
     if moving and not isinstance(equation, Continuity):
         D = float(np.max(rest(called(diffusivity(equation), t), in_time, 0.5)))
-    if isinstance(process, LinearProcess):
-        if not moving:
+    if process is not None:
+        if not moving or (isinstance(process, Linear) and _still(process)):
             return Rests((0.0,) * d, 0.0, D)
         if not isinstance(process, IsotropicProcess):
             raise NotEnclosed(f"the coefficients of {type(process).__name__} in time are known by their values alone")

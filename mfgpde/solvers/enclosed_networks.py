@@ -16,6 +16,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.taylor import Jet, NotEnclosed, layer
 from mfgpde.equations.fokker_planck import ReverseDrift
 from mfgpde.processes import IsotropicProcess
+from mfgpde.processes.own_drift import linear_process_of
 
 
 def reverse_by_network(owner: Any) -> Callable[[Array, Any], list[Any]] | None:
@@ -34,9 +35,10 @@ def reverse_by_network(owner: Any) -> Callable[[Array, Any], list[Any]] | None:
         raise NotEnclosed(f"units of {described.activation} have no derivatives in intervals; {', '.join(UNITS)} do")
     if owner.score.dimension > 1:  # pyright: ignore[reportAttributeAccessIssue]
         raise NotEnclosed("networks are enclosed in intervals on a line; in more dimensions they are sampled")
-    if not isinstance(owner.process, IsotropicProcess):
+    process = linear_process_of(owner.process.drift)
+    if not isinstance(process, IsotropicProcess):
         raise NotEnclosed(f"the coefficients of {type(owner.process).__name__} in time are known by their values alone")
-    process, layers = owner.process, [tuple(map(np.asarray, pair)) for pair in owner.score.parameters]  # pyright: ignore
+    layers = [tuple(map(np.asarray, pair)) for pair in owner.score.parameters]  # pyright: ignore
     unit = UNITS[described.activation](float(described.sharpness))
 
     def formula(x: Array, tau: Any) -> list[Any]:

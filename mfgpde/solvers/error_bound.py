@@ -11,7 +11,7 @@ None of it is trusted, its residual says what it owes; what the first solve owes
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,6 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.core.taylor import NotEnclosed
-from mfgpde.core.time_structure import Break
 from mfgpde.densities import Density
 from mfgpde.discretisations import Discretisation
 from mfgpde.grids import CartesianGrid
@@ -35,7 +34,6 @@ from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
 from mfgpde.solvers.second_solve import ENOUGH, SMALL, Second, Tried, candidates, enough, in_waves, seems_to_owe
 from mfgpde.solvers.solved import Solved
-from mfgpde.solvers.structure import Structure
 from mfgpde.solvers.through_density import NORM, ThroughDensity, is_through_density
 from mfgpde.solvers.wider_box import Room
 
@@ -223,13 +221,11 @@ def error_bound(
     if by is None:
         room = Room.of(solution, last, ENOUGH * seems_to_owe(solution, last), in_waves(solution))
     else:
-        room = Room(by.grid)
-    ends = float(solution.times[0]), float(solution.times[last])
-    breaks = [0.5 * (a + b) for a, b in _breaks(solution, *ends)]
+        room = Room.given(solution, by, looked_at=True)
     best, tried = None, list[Tried]()
     several = candidates(solution, last, by, pieces, room.grid, tried)
     while (second := next(several, None)) is not None:
-        found, came = _bound(solution, last, first, second, breaks, room)
+        found, came = _bound(solution, last, first, second, room)
         tried.append(came)
         if came.wider is not None:
             room, tried = came.wider, list[Tried]()
@@ -243,15 +239,6 @@ def error_bound(
             break
     assert best is not None
     return replace(best, confined=room.reason)
-
-
-def _breaks(solution: Solved, begin: float, end: float) -> Sequence[Break]:
-    """Return where the coefficients jump or change sharply: as the first solve found it, else by a scan."""
-    found = None if solution.taken is None else solution.taken.breaks_of(solution.equation)
-    if found is not None:
-        return found
-    named = getattr(solution.again, "keywords", {}).get("breaks", ())
-    return Structure.of(solution.equation, solution.discretisation.grid, begin, end, named).breaks
 
 
 def _in_time(
@@ -301,7 +288,7 @@ def _in_time(
 
 
 def _bound(
-    solution: Solved, last: int, asked: FirstField, second: Second, breaks: list[float], room: Room
+    solution: Solved, last: int, asked: FirstField, second: Second, room: Room
 ) -> tuple[ErrorBound | None, Tried]:
     """Return the bound by one second solve, and what came of it; none where hasty steps miss more than is accepted.
 
@@ -309,7 +296,7 @@ def _bound(
     """
     work = Residual.of(solution, second.space, looked_at=True)
     begin, end = float(solution.times[0]), float(solution.times[last])
-    grid = work.space.grid
+    grid, breaks = work.space.grid, [0.5 * (a + b) for a, b in room.breaks if begin < 0.5 * (a + b) < end]
 
     seen = list[float]()
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mfgpde.processes import IsotropicProcess, Linear, LinearProcess
+from mfgpde.processes import IsotropicProcess, Linear
+from mfgpde.processes.own_drift import linear_process_of
 from mfgpde.solvers.enclosed import upper_in_time
 
 UNKNOWN = (
@@ -27,8 +28,8 @@ def grown(equation: Any, grid: Any, begin: float, end: float, first: float, seco
 
     Infinite where the drift is not known to be linear.
     """
-    process: Any = getattr(getattr(equation, "drift", None) or getattr(equation, "velocity", None), "__self__", None)
-    if not isinstance(process, LinearProcess) or any(grid.periodic):
+    process = linear_process_of(getattr(equation, "drift", None) or getattr(equation, "velocity", None))
+    if process is None or any(grid.periodic):
         return np.inf
     if isinstance(process, IsotropicProcess):
         rate, offset = 2 * max(0.0, upper_in_time(lambda t: -1.0 * process.relaxation(t), begin, end)), 0.0

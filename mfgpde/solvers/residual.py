@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from mfgpde.core.arrays import Array, require_host_memory
+from mfgpde.core.time_structure import Break
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, Unknown, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
+from mfgpde.processes.own_drift import linear_process_of
 from mfgpde.solvers.both_rules import BothRules
 from mfgpde.solvers.bounded_residual import BoundedResidual
 from mfgpde.solvers.hermite import InTime, rule
@@ -31,6 +33,8 @@ APART = 3
 """cells along each axis from one that is looked at again to the next"""
 INSIDE = 1e-9
 """of a run: so far inside its ends drifts are looked at, which may grow beyond all there"""
+BETWEEN = 16
+"""breaks of a drift, between which jumps are looked for, about"""
 STEP = 1e-3
 """of a cell, over which drifts are differenced"""
 
@@ -45,8 +49,8 @@ class Residual:
     at: Reconstruction
 
     @classmethod
-    def of(cls, solution: Any, space: Any, looked_at: bool = False) -> Residual:
-        """Return it, once there is room, and the drift is `looked_at`, where it was not.
+    def of(cls, solution: Any, space: Any, looked_at: bool = False, breaks: Sequence[Break] = ()) -> Residual:
+        """Return it, once there is room, and the drift is `looked_at`, where it was not, also between its breaks.
 
         Raises TypeError for equations without contraction or maximum principle.
         """
@@ -78,7 +82,7 @@ class Residual:
         if not isinstance(equation, ViscousHamiltonJacobi):
             found.check_finite()
         if density:
-            found.check_jumps()
+            found.check_jumps(breaks)
         return found
 
     @property
@@ -238,8 +242,8 @@ class Residual:
     @cached_property
     def _pull(self) -> Callable[[float], Any] | None:
         """a(t) of a density's drift −a(t) x, where it is known to be that."""
-        process = getattr(self._field, "__self__", None) if self.density else None
-        if not isinstance(process, IsotropicProcess) or type(process).drift is not IsotropicProcess.drift:
+        process = linear_process_of(self._field) if self.density else None
+        if not isinstance(process, IsotropicProcess):
             return None
         own = getattr(self._divergence, "__self__", None) is process  # or it is another's, and is asked
         return process.relaxation if own and type(process).divergence is IsotropicProcess.divergence else None
@@ -335,13 +339,16 @@ class Residual:
                 "from `solve_with_error`"
             )
 
-    def check_jumps(self) -> None:
+    def check_jumps(self, breaks: Sequence[Break] = ()) -> None:
         """Raise ValueError where the drift jumps along its own axis between cells: ∇·(bp) has a part on a surface.
 
-        At the first time, half-way and at the last; a divergence that is given has no part on surfaces either.
+        At the first time, half-way, at the last and between breaks; a divergence that is given has no part on surfaces
+        either.
         """
         begin, end = float(self.solution.times[0]), float(self.solution.times[-1])
-        times = begin + (end - begin) * np.array([INSIDE, 0.5, 1 - INSIDE])
+        ends = np.array([begin, *(0.5 * (a + b) for a, b in breaks), end])
+        between = 0.5 * (ends[1:] + ends[:-1])[:: max(1, len(breaks) // BETWEEN)]
+        times = [*(begin + (end - begin) * np.array([INSIDE, 0.5, 1 - INSIDE])), *(between if breaks else ())]
         for k, t in enumerate(times if self.solution.equation.time_dependent else times[:1]):
             if self._divergence is None and not k:  # slopes at all points cost six times as much
                 slopes = [self._slope(self.at.points, t, axis) for axis in range(self.space.grid.dimension)]

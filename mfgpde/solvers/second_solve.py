@@ -17,7 +17,8 @@ from mfgpde.core.arrays import Array
 from mfgpde.discretisations import Discretisation, Field, FiniteVolume, Spectral, propagate
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
-from mfgpde.processes import IsotropicProcess, LinearProcess
+from mfgpde.processes import IsotropicProcess
+from mfgpde.processes.own_drift import linear_process_of
 from mfgpde.solvers.carried import FEWEST, FINER, even, grids_of, tails
 from mfgpde.solvers.clock import Clock
 from mfgpde.solvers.collocated import is_banded
@@ -158,16 +159,18 @@ def enough(gap: float) -> float:
 
 
 def process_of(equation: Any) -> Any:
-    """Return what the drift is a method of."""
-    drift = equation.velocity if isinstance(equation, Continuity) else getattr(equation, "drift", None)
-    return getattr(drift, "__self__", None)
+    """Return the linear process whose drift it is."""
+    return linear_process_of(
+        equation.velocity if isinstance(equation, Continuity) else getattr(equation, "drift", None)
+    )
 
 
 def has_kernel(equation: Any) -> bool:
     """Say whether the equation is that of an isotropic linear process, and not one that only shares its drift."""
     process = process_of(equation)
-    own = isinstance(equation, FokkerPlanck) and getattr(equation.diffusivity, "__self__", None) is process
-    return own and isinstance(process, IsotropicProcess)
+    if not isinstance(equation, FokkerPlanck) or not isinstance(process, IsotropicProcess):
+        return False
+    return equation.diffusivity == process.diffusivity
 
 
 def candidates(
@@ -345,7 +348,7 @@ def _expands(solution: Any) -> bool:
     if not isinstance(equation, FokkerPlanck | Continuity) or isinstance(solution.start, Field):
         return False
     same = len(set(space.grid.periodic)) == 1
-    return same and space.walls == "far" and isinstance(process_of(equation), LinearProcess)
+    return same and space.walls == "far" and process_of(equation) is not None
 
 
 def _better(solution: Any) -> Any:

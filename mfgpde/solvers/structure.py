@@ -19,6 +19,7 @@ from mfgpde.equations import Continuity, Diffusing, Equation, FokkerPlanck
 from mfgpde.equations.contract import Several, VectorField
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
+from mfgpde.processes.own_drift import linear_process_of
 
 SECOND = np.array([0.0, 0.5, 1.0]), np.array([[1, 4, 1], [-2, 4, -2]]) / 6
 """shares of a step, and on them Simpson's rule and what it has beyond the trapezoidal one"""
@@ -221,8 +222,8 @@ def _coefficients(equation: Equation, domain: Domain, system: object = None) -> 
     found += [drift_at(function, points) for function in equation.further(lengths)]
     found = [part for part in found if reads_time(part.at)]  # nothing of the others can be missed
     if drift is not None:
-        process = getattr(drift, "__self__", None)
-        if isinstance(process, IsotropicProcess) and type(process).drift is IsotropicProcess.drift:
+        process = linear_process_of(drift)
+        if isinstance(process, IsotropicProcess):
             return [*found, _pull(process)]  # −a(t) x, whatever x is
         rates, x = equation.rates if isinstance(equation, FokkerPlanck | Continuity) else None, _places(domain)
         part = _on_faces(drift, system.coefficients) if isinstance(system, Evaluating) else drift_at(drift, x)
@@ -273,6 +274,27 @@ def drift_at(drift: Callable[..., Array], x: Array) -> Coefficient:
         lambda t: np.ravel(np.asarray(drift(x, t), dtype=float)),
         lambda times: np.reshape(drift(np.broadcast_to(x, (len(times), *x.shape)), times[:, None]), (len(times), -1)),
     )
+
+
+def breaks_in_parts(equation: FokkerPlanck | Continuity, grid: Any, start: float, end: float) -> list[Break]:
+    """Return the breaks of a drift at a few dozen points all over a grid: it may be still at the three that a march reads.
+
+    None of what is the same in time everywhere, or taken to be smooth.
+
+    >>> from mfgpde.solvers.structure import breaks_in_parts
+    >>> equation = mfg.FokkerPlanck(lambda x, t: -x - 5.0 * (x > 2.5) * (t > 0.3) * (t < 0.31), lambda t: 0.5)
+    >>> grid = mfg.CartesianGrid.cube(3.0, 64, 1)
+    >>> [round(a, 6) for a, _ in breaks_in_parts(equation, grid, 0.0, 1.0)]
+    [0.3, 0.31]
+    """
+    drift = equation.velocity if isinstance(equation, Continuity) else equation.drift
+    read = drift if equation.rates is None else equation.rates
+    process = getattr(getattr(read, "__self__", None), "process", None)  # what a reversed one adds is smooth
+    linear = linear_process_of(read if process is None else process.drift) is not None
+    if not equation.time_dependent or nothing_sharp(equation.time_scale, start, end) or linear:
+        return []
+    found = drift_at(read, _spread(grid))
+    return scanned(found.at, start, end, found.many, 1)[0]
 
 
 def _spread(domain: Domain) -> Array:

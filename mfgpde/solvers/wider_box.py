@@ -17,16 +17,18 @@ import numpy as np
 from scipy.stats import norm
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.time_structure import Break, merged
 from mfgpde.densities import Density
 from mfgpde.densities.contract import Propagated
 from mfgpde.discretisations import Field, FiniteVolume
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
-from mfgpde.processes import LinearProcess
+from mfgpde.processes.own_drift import linear_process_of
 from mfgpde.solvers.enclosed import affine
 from mfgpde.solvers.hermite import InTime
 from mfgpde.solvers.reconstruction import CUT
 from mfgpde.solvers.residual import Residual
+from mfgpde.solvers.structure import Structure, breaks_in_parts
 
 LITTLE = 0.1
 """of what a second solve may owe: what its fall to zero may"""
@@ -56,7 +58,7 @@ class Room:
     """The box of a second solve, and why it is no wider if it should be.
 
     `owes`: what a fall to zero owes of the mass that stands where it falls; `little`: what it may, of what a second solve
-    may owe, in a wider box; `again`: how often the box may become wider.
+    may owe, in a wider box; `again`: how often the box may become wider; `breaks`: of the coefficients in time, on the box.
     """
 
     grid: CartesianGrid
@@ -64,6 +66,7 @@ class Room:
     owes: float = 0.0
     little: float = LITTLE
     again: int = 0
+    breaks: tuple[Break, ...] = ()
 
     @classmethod
     def of(cls, solution: Any, last: int, owed: float, waves: bool) -> Room:
@@ -74,20 +77,32 @@ class Room:
         space: Any = solution.discretisation
         grid, equation = space.grid, solution.equation
         if not isinstance(equation, FokkerPlanck | Continuity) or space.walls != "far" or all(grid.periodic):
-            Residual.of(solution, space)
-            return cls(grid)
+            return cls.given(solution, space, looked_at=False)
         owes = 1 + _falling(solution, float(solution.times[0]), float(solution.times[last]))
         found = cls(grid, "", owes, LITTLE * (KINKS if waves else 1.0), AGAIN)
         allowed = float(np.clip(found.little * owed / owes, LEAST, LARGEST))
         found = found._widened(solution, widened(grid, *_needed(solution, last, allowed)))
-        if found.grid == grid:
-            Residual.of(solution, space)
-        return found
+        return (
+            found if found.grid != grid else replace(found, breaks=cls.given(solution, space, looked_at=False).breaks)
+        )
+
+    @classmethod
+    def given(cls, solution: Any, space: Any, looked_at: bool) -> Room:
+        """Return the box of a space, its drift `looked_at` between breaks alone, or everywhere.
+
+        Raises ValueError for a drift that jumps, or is not finite.
+        """
+        breaks = breaks_on(solution, space.grid)
+        if not looked_at:
+            Residual.of(solution, space, breaks=breaks)
+        return cls(space.grid, breaks=breaks)
 
     def _widened(self, solution: Any, grid: CartesianGrid) -> Room:
         """Return it with a wider box, or why it has none."""
-        reason = "" if grid == self.grid else _unknown(solution, grid)
-        return replace(self, reason=reason, again=0) if reason else replace(self, grid=grid)
+        if grid == self.grid:
+            return self
+        reason, breaks = _unknown(solution, grid)
+        return replace(self, reason=reason, again=0) if reason else replace(self, grid=grid, breaks=breaks)
 
     def wider(self, solution: Any, parts: Sequence[InTime], space: Any, owed: float) -> Room | None:
         """Return a wider one, if the fall of these fields owes much of what may be owed."""
@@ -153,9 +168,10 @@ def widened(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:
 def law_at(solution: Any, t: float) -> Any:
     """Return the law at a time where it is known in closed form; else None."""
     equation = solution.equation
-    process: Any = getattr(getattr(equation, "drift", None), "__self__", None)
-    own = isinstance(process, LinearProcess) and getattr(equation.diffusivity, "__self__", None) is process
-    if not own or not isinstance(solution.start, Propagated) or any(solution.discretisation.grid.periodic):
+    process = linear_process_of(getattr(equation, "drift", None))
+    if process is None or equation.diffusivity != process.diffusivity:
+        return None
+    if not isinstance(solution.start, Propagated) or any(solution.discretisation.grid.periodic):
         return None
     begin = float(solution.times[0])
     return solution.start if t <= begin else solution.start.after(process.transition(begin, t))
@@ -219,21 +235,31 @@ def _falling(solution: Any, begin: float, end: float) -> float:
     return total / LOOKS * (end - begin)
 
 
-def _unknown(solution: Any, grid: CartesianGrid) -> str:
-    """Return why a second solve cannot reach so far; nothing where it can."""
+def breaks_on(solution: Any, grid: CartesianGrid) -> tuple[Break, ...]:
+    """Return where coefficients jump or change sharply in time: as the first solve found it, and all over a grid."""
+    begin, end = float(solution.times[0]), float(solution.times[-1])
+    found = None if solution.taken is None else solution.taken.breaks_of(solution.equation)
+    if found is None:
+        named = getattr(solution.again, "keywords", {}).get("breaks", ())
+        found = Structure.of(solution.equation, solution.discretisation.grid, begin, end, named).breaks
+    if isinstance(solution.equation, FokkerPlanck | Continuity):
+        found = merged([*found, *breaks_in_parts(solution.equation, grid, begin, end)])
+    return tuple(found)
+
+
+def _unknown(solution: Any, grid: CartesianGrid) -> tuple[str, tuple[Break, ...]]:
+    """Return why a second solve cannot reach so far, nothing where it can, and the breaks there."""
     if isinstance(solution.start, Field):
-        return "the start is a field, which ends at its walls"
+        return "the start is a field, which ends at its walls", ()
     if not isinstance(solution.start, Density):
         trouble = _start_beyond(solution, grid)
         if trouble:
-            return trouble
-    if affine(solution.equation):
-        return ""
+            return trouble, ()
     try:
-        Residual.of(solution, replace(solution.discretisation, grid=grid))
+        space = replace(solution.discretisation, grid=grid)
+        return "", Room.given(solution, space, looked_at=affine(solution.equation)).breaks
     except Exception as problem:  # whatever a user's function does beyond the box of its solve
-        return f"beyond the box of the solve: {type(problem).__name__}: {problem}"
-    return ""
+        return f"beyond the box of the solve: {type(problem).__name__}: {problem}", ()
 
 
 def _start_beyond(solution: Any, grid: CartesianGrid) -> str:
