@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,8 @@ class Equilibrium(Shown):
     >>> found = mfg.equilibrium(game, mfg.CartesianGrid.cube(4.0, 128, 1))
     >>> print(f"{found.discrete_dual:.2f}, {found.discrete_primal:.2f}")  # ¼·E|x|² + ½ log 2 = 0.409 between
     0.41, 0.41
+    >>> print(found.discrete_optimum.at)
+    the discrete problem of 128 cells, 64 steps
     """
 
     game: MeanFieldGame
@@ -68,7 +70,7 @@ class Equilibrium(Shown):
         facts = {
             "on": f"{box(self.grid)}, {len(self.times) - 1} steps to {self.times[-1]:g}",
             "by": self.method,
-            "cost of the discrete problem": str(self.discrete_optimum),
+            "cost of the discrete problem": str(replace(self.discrete_optimum, at="")),
             "gap": f"{self.discrete_primal - self.discrete_dual:.2e}",
             "converged": "yes" if self.converged else "no",
         }
@@ -80,12 +82,13 @@ class Equilibrium(Shown):
         gap = max(
             self.discrete_primal - self.discrete_dual, 0.0
         )  # negative by rounding at most: `equilibrium` fails otherwise
-        return Estimate(
-            0.5 * gap if np.isfinite(gap) else 0.0,
-            0.5 * gap,
-            Kind.BOUND,
-            f"duality gap of the discrete problem, {self.method}",
-        )
+        middle = 0.5 * gap if np.isfinite(gap) else 0.0
+        return Estimate(middle, 0.5 * gap, Kind.BOUND, f"duality gap, {self.method}", self.discrete_problem)
+
+    @property
+    def discrete_problem(self) -> str:
+        """Of which discrete problem `gap` and `discrete_optimum` speak: what their `at` says."""
+        return f"the discrete problem of {'×'.join(map(str, self.grid.cells))} cells, {len(self.times) - 1} steps"
 
     @property
     def discrete_optimum(self) -> Estimate:
@@ -93,15 +96,11 @@ class Equilibrium(Shown):
 
         How far it is from that of the continuous problem this does not say: `optimal_cost` does, from several grids.
         """
-        if np.isinf(self.discrete_dual):
-            return Estimate(
-                self.discrete_primal, np.inf, Kind.BOUND, f"a cost that is reached, no bound below, {self.method}"
-            )
-        middle, half = (
-            0.5 * (self.discrete_primal + self.discrete_dual),
-            max(0.5 * (self.discrete_primal - self.discrete_dual), 0.0),
-        )
-        return Estimate(middle, half, Kind.BOUND, f"between dual and primal of the discrete problem, {self.method}")
+        primal, dual, at = self.discrete_primal, self.discrete_dual, self.discrete_problem
+        if np.isinf(dual):
+            return Estimate(primal, np.inf, Kind.BOUND, f"a cost that is reached, no bound below, {self.method}", at)
+        half = max(0.5 * (primal - dual), 0.0)
+        return Estimate(0.5 * (primal + dual), half, Kind.BOUND, f"between dual and primal, {self.method}", at)
 
     def density(self, k: int = -1) -> Field:
         """Return ρ at times[k]."""

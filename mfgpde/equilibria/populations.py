@@ -178,9 +178,11 @@ def _regret(found: Equilibrium, best: Equilibrium, change: Array) -> Estimate:
     rounding = ROUNDING * sum(map(abs, (*found.costs.values(), *best.costs.values())))
     low, high = (max(now - one, 0.0) for one in (best.discrete_primal, best.discrete_dual))
     if not np.isfinite(high):
-        return Estimate(low, np.inf, Kind.BOUND, f"a better answer, no bound on the best, {found.method}")
+        words = f"a better answer, no bound on the best, {found.method}"
+        return Estimate(low, np.inf, Kind.BOUND, words, found.discrete_problem)
     half = max(0.5 * (high - low), 0.0) + rounding
-    return Estimate(0.5 * (low + high), half, Kind.BOUND, f"best answers of the discrete problem, {found.method}")
+    words = f"between dual and primal of best answers, {found.method}"
+    return Estimate(0.5 * (low + high), half, Kind.BOUND, words, found.discrete_problem)
 
 
 def _paid_more(found: Equilibrium, change: Array) -> float:

@@ -318,4 +318,5 @@ def test_intervals_of_discrete_problems_say_so_and_may_be_disjoint():
     grids = (mfg.CartesianGrid.cube(5.0, n, 1) for n in (32, 128))
     coarse, fine = (mfg.equilibrium(game, grid, steps=16, method="newton").discrete_optimum for grid in grids)
     assert min(coarse.upper, fine.upper) < max(coarse.lower, fine.lower)
-    assert "of the discrete problem" in coarse.method
+    assert str(coarse).endswith(" at the discrete problem of 32 cells, 16 steps")
+    assert str(2 * coarse - 1.0).endswith(" at the discrete problem of 32 cells, 16 steps")

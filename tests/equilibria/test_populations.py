@@ -79,6 +79,7 @@ def test_coupled_riccati_equations_at_order_two(method, cells, tolerance):
         v = np.array([law.expectation(lambda y: y[..., 0] ** 2) for law in laws]) - m**2
         errors.append(float(np.abs(np.concatenate((m - means, v - variances))).max()))
         assert max(one.upper for one in found.regrets) < (1e-6 if tolerance < 1e-6 else 1e-3)
+        assert all(" at the discrete problem of " in str(one) for one in found.regrets)
     assert errors[-1] < (4e-3 if method == "primal-dual" else 1e-3)
     assert np.log2(errors[-2] / errors[-1]) == pytest.approx(2.0, abs=0.15), errors
     assert abs(riccati(0 * PULL)[0] - means).max() > 8 * errors[-1]  # strangers end elsewhere

@@ -64,4 +64,7 @@ def test_an_equilibrium_says_what_it_found(solved):
     assert solved.discrete_optimum.value == pytest.approx(middle)
     bare = replace(solved, discrete_dual=-np.inf)
     assert bare.discrete_optimum.half_width == np.inf
+    cells, steps = "×".join(map(str, solved.grid.cells)), len(solved.times) - 1
+    for interval in (solved.gap, solved.discrete_optimum, bare.gap, bare.discrete_optimum):
+        assert str(interval).endswith(f" at the discrete problem of {cells} cells, {steps} steps")
     assert bare.discrete_optimum.value == solved.discrete_primal
