@@ -13,6 +13,7 @@ from mfgpde.discretisations import Discretisation, Field, coarsened
 from mfgpde.discretisations.contract import order_of
 from mfgpde.equations import Equation
 from mfgpde.solvers.beside import halved
+from mfgpde.solvers.beyond_walls import beyond_walls
 from mfgpde.solvers.initial import Initial
 from mfgpde.solvers.march import solve
 from mfgpde.solvers.solution import Solution
@@ -32,21 +33,36 @@ class SolutionError:
     """Estimated errors of a solution's fields, cell by cell: of the grid (`space`) and of the stepping (`time`).
 
     `fall` says at each time how many times smaller ∫|u_h − u_{h/2}| is than ∫|u_{2h} − u_h|: 2^p where the grid resolves.
-    An odd number of cells between walls has no u_{2h}, and counts as of order one.
+    An odd number of cells between walls has no u_{2h}, and counts as of order one. `walls`: what far walls owe at each
+    time, inside the box and outside, infinite where that is `unknown`.
     """
 
     solution: Solution
     space: tuple[Field, ...]
     time: tuple[Field, ...]
     fall: tuple[float, ...]
+    walls: tuple[float, ...] = ()
+    unknown: str = ""
 
     def l1(self, t: float) -> Estimate:
-        """Return ∫|error| at a stored time: space plus time, its own bar the half of it that Richardson leaves open.
+        """Return ∫|error| at a stored time: space, time, far walls; its own bar the half of it that Richardson leaves open.
+
+        Between far walls the truth is the law on the whole space.
 
         Where changes from grid to grid do not fall as the order says, the bar reaches what their own rate leaves; where
         they grow, nothing bounds it.
         """
         k = self.solution.index(t)
+        found, walls = self._between_walls(k), self.walls[k] if self.walls else 0.0
+        if walls == 0:
+            return found
+        how = f"{found.method}, and far walls" + (f": {self.unknown}" if self.unknown else "")
+        if not np.isfinite(walls):
+            return Estimate(found.value, np.inf, Kind.EXTRAPOLATED, how)
+        bar = found.half_width + 0.5 * (walls + min(walls, found.value))  # what both owe may cancel
+        return Estimate(found.value + walls, bar, Kind.EXTRAPOLATED, how)
+
+    def _between_walls(self, k: int) -> Estimate:
         space, steps = (float(part[k].grid.integrate(np.abs(part[k].values))) for part in (self.space, self.time))
         gain, fall = _gain(self.solution.discretisation, self.solution.equation), self.fall[k]
         share, finite = (gain - 1) / gain if np.isfinite(gain) else 1.0, gain if np.isfinite(gain) else FIRST
@@ -76,7 +92,8 @@ def solve_with_error(
     (means over cells: as means over blocks of them), the error of u_h is (u_h − u_{h/2})·2^p/(2^p − 1) + o(h^p); of a
     spectral solution, u_N − u_{2N}. A third solution, on cells twice as wide, shows whether changes fall as p says: starts
     that no grid of these resolves yet have errors much larger than the last change. The error in time is the change when
-    the tolerance is divided by ten.
+    the tolerance is divided by ten. Of a density that stands at far walls what they owe is the change in a wider box, and
+    what is outside of the first one.
 
     >>> equation, space = mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), mfg.FiniteVolume(mfg.CartesianGrid.cube(5.0, 64, 1))
     >>> found = mfg.solve_with_error(equation, space, mfg.gaussian(1.0, 0.5), (0.0, 1.0))
@@ -107,7 +124,13 @@ def solve_with_error(
     after = [float(grid.integrate(np.abs(part.values))) / factor for part in space]
     before = [UNKNOWN * x for x in after] if coarse is None else list(map(_apart, coarse, solution.fields))
     fall = tuple(a / b if b > 0 else np.inf for a, b in zip(before, after, strict=True))
-    return SolutionError(solution, space, time, fall)
+    errors = [sum(float(grid.integrate(np.abs(one.values))) for one in both) for both in zip(space, time, strict=True)]
+
+    def in_a(wider: Discretisation) -> Solution:
+        return solve(equation, wider, initial, times, rtol=rtol, **loose)
+
+    walls, unknown = beyond_walls(solution, errors, in_a)
+    return SolutionError(solution, space, time, fall, walls, unknown)
 
 
 def _apart(coarse: Field, fine: Field) -> float:

@@ -252,7 +252,7 @@ def _unknown(solution: Any, grid: CartesianGrid) -> tuple[str, tuple[Break, ...]
     if isinstance(solution.start, Field):
         return "the start is a field, which ends at its walls", ()
     if not isinstance(solution.start, Density):
-        trouble = _start_beyond(solution, grid)
+        trouble = start_beyond(solution, grid)
         if trouble:
             return trouble, ()
     try:
@@ -262,7 +262,7 @@ def _unknown(solution: Any, grid: CartesianGrid) -> tuple[str, tuple[Break, ...]
         return f"beyond the box of the solve: {type(problem).__name__}: {problem}", ()
 
 
-def _start_beyond(solution: Any, grid: CartesianGrid) -> str:
+def start_beyond(solution: Any, grid: CartesianGrid) -> str:
     """Return why a function is no start of a law beyond the box of its solve: it must add what lacks to mass one."""
     own = solution.discretisation.grid
     try:

@@ -71,6 +71,7 @@ PAIRS = {
         "samplers.Lattice.box", "solvers.Boxes.ends", "solvers.needed_box", "solvers.between_real_walls",
         "solvers.Coefficient.scanned", "solvers.Structure.breaks", "processes.between",
         "solvers.Taken.breaks_of", "solvers.Taken.breaks",
+        "solvers.breaks_in_parts", "solvers.breaks_on", "solvers.Room.breaks",
     },
     "points and weights, or two parts of a computation": {
         "discretisations.gauss", "discretisations.conical", "discretisations.Simplices.parts", "solvers.gauss",
