@@ -45,6 +45,9 @@ TAIL = 1e-2
 WHOLE_STEPS = 0.1
 """of what the first solve seems to owe, the tolerance of an expansion's steps: they miss 0.05 to 0.4 of it of a rate, from
 1e-3 to 1e-8 (a drift without potential, 48²), and six times that is enough"""
+STABLE = 1e-6
+"""beside order four, the same at most: looser steps can be so long that waves in which nothing stands grow, and rates miss
+some hundred times the tolerance (5e-3 at 1.5e-5 for a turning drift); a second try costs more than steps so short"""
 STUCK = 0.5
 """of what the try before owed: a sharper expansion that owes more than that gains nothing"""
 SPARE = 0.5
@@ -111,7 +114,8 @@ class Second:
     rtol: float | None
     """None as in the first solve"""
     hasty: str = ""
-    """of what the next try has more: "cells", "steps", "cells and steps" or "times", of collocation "panels"; or nothing"""
+    """of what the next try has more: "cells", "steps", "cells and steps" or "times", of collocation "panels", of expansions
+    "steps of waves"; or nothing"""
     power: int = 2
     """of s in time: two where times are denser at the start"""
     aim: float | None = None
@@ -211,8 +215,8 @@ def candidates(
         return
     if isinstance(space, FiniteVolume) and not isinstance(solution, OnGrid):
         seems = max(_seen(solution, last)[int(space.order >= 4)], lost(solution, last))
-        hasty = max(aim.rtol, min(MOST_HASTY, WHOLE_STEPS * seems))
-        aim = replace(aim, tail=min(aim.tail, TAIL * seems), rtol=hasty)
+        most = MOST_HASTY if space.order < 4 else STABLE
+        aim = replace(aim, tail=min(aim.tail, TAIL * seems), rtol=max(aim.rtol, min(most, WHOLE_STEPS * seems)))
     grids = grids_of(grid)
     left = tails(solution, last, grids)
     if left[-1] > aim.tail:
@@ -221,7 +225,7 @@ def candidates(
     if left[-1] > ROUGH and isinstance(space, FiniteVolume):  # no expansion of this grid carries the law
         yield from _in_panels(solution, last, better.space, tried) if panels else (better,)
         return
-    kernel, before = has_kernel(solution.equation), None
+    kernel, before, sharpest = has_kernel(solution.equation), None, Aim.beside(space).rtol
     for _ in range(TRIES):
         if len(tried) > 1 and tried[-1].owed > STUCK * tried[-2].owed:  # it is walls that it owes to
             return
@@ -229,10 +233,12 @@ def candidates(
         if kernel and fine is before:  # the same fields
             return
         before, several = fine, (PIECES if kernel else (aim.pieces,))
-        yield Second(Spectral(fine), (pieces,) if pieces else several, aim.rtol)
+        hasty = "" if kernel or pieces or tried or aim.rtol <= sharpest else "steps of waves"
+        yield Second(Spectral(fine), (pieces,) if pieces else several, aim.rtol, hasty)
         if fine is grids[-1] and (kernel or pieces):
             return
-        aim = aim.sharper()
+        steps = bool(hasty) and tried[-1].missed > SPARE * tried[-1].owed
+        aim = replace(aim.sharper(), tail=aim.tail) if steps else aim.sharper()  # of waves there may be enough
 
 
 def _seen(solution: Any, last: int) -> tuple[float, float]:
