@@ -45,9 +45,10 @@ TAIL = 1e-2
 WHOLE_STEPS = 0.1
 """of what the first solve seems to owe, the tolerance of an expansion's steps: they miss 0.05 to 0.4 of it of a rate, from
 1e-3 to 1e-8 (a drift without potential, 48²), and six times that is enough"""
-STABLE = 1e-6
-"""beside order four, the same at most: looser steps can be so long that waves in which nothing stands grow, and rates miss
-some hundred times the tolerance (5e-3 at 1.5e-5 for a turning drift); a second try costs more than steps so short"""
+STABLE, MANY = 1e-6, 250.0
+"""the same at most, where the shortest waves of an expansion pass so many radians at its corners: steps can be so long
+that waves in which nothing stands grow, and rates miss 64 to 330 times the tolerance (turning drifts, 340 to 630 radians;
+up to 175 they miss a third of it at most)"""
 STUCK = 0.5
 """of what the try before owed: a sharper expansion that owes more than that gains nothing"""
 SPARE = 0.5
@@ -215,8 +216,8 @@ def candidates(
         return
     if isinstance(space, FiniteVolume) and not isinstance(solution, OnGrid):
         seems = max(_seen(solution, last)[int(space.order >= 4)], lost(solution, last))
-        most = MOST_HASTY if space.order < 4 else STABLE
-        aim = replace(aim, tail=min(aim.tail, TAIL * seems), rtol=max(aim.rtol, min(most, WHOLE_STEPS * seems)))
+        hasty = max(aim.rtol, min(MOST_HASTY, WHOLE_STEPS * seems))
+        aim = replace(aim, tail=min(aim.tail, TAIL * seems), rtol=hasty)
     grids = grids_of(grid)
     left = tails(solution, last, grids)
     if left[-1] > aim.tail:
@@ -233,12 +234,25 @@ def candidates(
         if kernel and fine is before:  # the same fields
             return
         before, several = fine, (PIECES if kernel else (aim.pieces,))
+        if not kernel and aim.rtol > STABLE and _passed(solution, last, fine) > MANY:
+            aim = replace(aim, rtol=STABLE)
         hasty = "" if kernel or pieces or tried or aim.rtol <= sharpest else "steps of waves"
         yield Second(Spectral(fine), (pieces,) if pieces else several, aim.rtol, hasty)
         if fine is grids[-1] and (kernel or pieces):
             return
         steps = bool(hasty) and tried[-1].missed > SPARE * tried[-1].owed
         aim = replace(aim.sharper(), tail=aim.tail) if steps else aim.sharper()  # of waves there may be enough
+
+
+def _passed(solution: Any, last: int, grid: CartesianGrid) -> float:
+    """Return how many radians the shortest waves of a grid pass at its corners, T Σ_k |b_k| π/h_k, over the whole time."""
+    equation, ends = solution.equation, list(zip(grid.lower, grid.upper, strict=True))
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, grid.dimension)
+    field = equation.velocity if isinstance(equation, Continuity) else equation.drift
+    begin, end = float(solution.times[0]), float(solution.times[last])
+    looks = begin + (end - begin) * np.array([0.25, 0.75])
+    speeds = [np.abs(np.asarray(field(corners, float(t)), dtype=float)) for t in looks]
+    return (end - begin) * float(np.mean([np.max(one @ (np.pi / np.array(grid.spacing))) for one in speeds]))
 
 
 def _seen(solution: Any, last: int) -> tuple[float, float]:

@@ -103,9 +103,11 @@ def test_the_law_on_the_whole_space_is_within_a_bound_that_is_near(kind, seed, d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "loose"), [(1, False), (6, False), (10, False), (11, False), (1, True), (6, True)])
-def test_beside_order_four_steps_of_an_expansion_are_short_enough_at_once(seed, loose, monkeypatch):
-    """A turning drift; looser ones, as beside order two, miss so much that their residual is not looked at."""
+@pytest.mark.parametrize(
+    ("seed", "loose"), [(1, False), (3, False), (6, False), (10, False), (11, False), (1, True), (6, True)]
+)
+def test_steps_of_an_expansion_are_short_enough_at_once(seed, loose, monkeypatch):
+    """A turning drift; looser ones miss so much that their residual is not looked at."""
     made, whole = list[bool](), rooms["error_bound"]._bound
 
     def counted(*arguments):
@@ -115,7 +117,7 @@ def test_beside_order_four_steps_of_an_expansion_are_short_enough_at_once(seed, 
 
     monkeypatch.setattr(rooms["error_bound"], "_bound", counted)
     if loose:
-        monkeypatch.setattr(rooms["second_solve"], "STABLE", rooms["second_solve"].MOST_HASTY)
+        monkeypatch.setattr(rooms["second_solve"], "MANY", np.inf)
     case = drawn("turning", seed, 2)
     solution = case.solved()
     bound, true = solution.error_bound(), case.error(solution)
