@@ -8,7 +8,9 @@ which holds what is left of a first order under the second one, and none at all;
 c_2 ± f max(3/2 |c_2 − c_1|, |c_1 − c_0|/2q²), or a third of the earlier change where the sign changed; else
 c_2 ± 2f times the largest change. No bar is less than what a first and a second order leave together, of any signs: the
 error then is c_2 − c + s (c_2 − c_1) = −fs (q² (c_2 − c_1) − (c_1 − c_0)), as where costs turn round between the grids and
-the last change is small by chance. The gaps are added. q is two, or 4/3 where a quarter of the cells is too few.
+the last change is small by chance. What three costs cannot show no bar has: where they turn round in the middle of the
+grids all three are alike, as where cells do not resolve the noise (vh > 2κ), by two bars and more from the truth. The gaps
+are added. q is two, or 4/3 where a quarter of the cells is too few.
 
 Laws and costs that go on beyond the box are cut off by it. What that changes is seen on the middle grid, continued by
 cells of the same width to a box half as wide again: twice the change of its cost is added, unless walls are meant.
