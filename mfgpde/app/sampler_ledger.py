@@ -12,6 +12,7 @@ import numpy as np
 from mfgpde.app.sampler import LOOPS, PACKAGE, loop, ours
 from mfgpde.core.estimate import Estimate
 from mfgpde.core.progress import meter
+from mfgpde.core.repeatable import require_repeatable
 from mfgpde.processes import PROCESSES, IsotropicProcess
 from mfgpde.report import sampler_ledger_table as report
 from mfgpde.samplers import LEVELS, Levels, Model
@@ -130,10 +131,10 @@ def _isotropic(process: object) -> IsotropicProcess:
 
 
 def _finite(score: Score, name: str, law: GaussianMixture, process: Any, stop: float) -> Score:
-    """Return the score. Raises ValueError where its values on the data are no finite numbers of the points' shape."""
+    """Return the score. Raises ValueError where its values on the data are random, or no finite numbers of their shape."""
     x = law.sample(16, np.random.default_rng(0))
     for t in (process.horizon, stop):
-        values = np.asarray(score(x, t))
+        values = require_repeatable(score, x, t, name)
         if values.shape != x.shape or not np.isfinite(values).all():
             raise ValueError(f"{name} gives {values.shape} values for points {x.shape} at t = {t:g}, not all finite")
     return score

@@ -9,9 +9,10 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate
+from mfgpde.core.repeatable import require_repeatable
 from mfgpde.discretisations import Field
 from mfgpde.processes import LinearProcess, ScheduledProcess
-from mfgpde.scores import Score
+from mfgpde.scores import DirectionalScore, DivergenceScore, Score, Uncertain, offers
 
 STAGES = 16
 PROBES = 81
@@ -105,12 +106,23 @@ def stages(process: LinearProcess, stop: float) -> tuple[float, ...]:
 
 
 def probe(score: Score, x: Array, process: LinearProcess, stop: float) -> None:
-    """Evaluate a score on points (..., d) at three times; ValueError says where it fails."""
+    """Evaluate a score on points (..., d) at three times, twice; ValueError says where it fails or is random.
+
+    Its own derivatives, too, at the time between: a divergence by random probes is random where the values are not.
+    """
     for t in (stop, 0.5 * process.horizon, process.horizon):
-        values = np.asarray(score(x, float(t)))
+        values = require_repeatable(score, x, float(t), "the score")
         if values.shape != x.shape:
             raise ValueError(f"the score must return shape {x.shape} on points of that shape, got {values.shape}")
         bad = ~np.isfinite(values).all(axis=-1)
         if bad.any():
             where = ", ".join(f"{c:.3g}" for c in x[bad][0])
             raise ValueError(f"the score is {values[bad][0]} at x = ({where}), t = {t:g}")
+    if isinstance(score, Uncertain):  # derivatives are differences of these values
+        return
+    if offers(score, DivergenceScore):
+        require_repeatable(score.divergence, x, 0.5 * process.horizon, "the score's divergence")
+    if offers(score, DirectionalScore):
+        about = "the score's derivatives along directions"
+        one = np.ones_like(x)
+        require_repeatable(lambda x, t: score.directional_derivatives(x, t, one)[0], x, 0.5 * process.horizon, about)

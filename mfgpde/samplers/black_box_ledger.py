@@ -16,7 +16,7 @@ from mfgpde.densities import GaussianMixture
 from mfgpde.processes import Transition
 from mfgpde.samplers.adapters.perfect import time_of
 from mfgpde.samplers.black_box import Begin, Nature, Standing, nature, on_cells
-from mfgpde.samplers.contract import Model
+from mfgpde.samplers.contract import Model, require_repeatable_model
 from mfgpde.samplers.generated import Generated, carried, flat, split
 from mfgpde.samplers.heun import Heun
 from mfgpde.samplers.ledger import Ledger
@@ -49,6 +49,8 @@ def box_ledgers(
     `model` is None where that is exact too. `most` is how many steps a library takes. Raises ValueError for what can only
     be sampled, for unknown levels, and for levels that the model's process does not reach.
     """
+    if model is not None:
+        require_repeatable_model(model, data, model.process.horizon)
     kind = nature(learned)
     if not kind.computed:
         raise ValueError(

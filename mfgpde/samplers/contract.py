@@ -13,12 +13,16 @@ import numpy as np
 from scipy.optimize import brentq
 
 from mfgpde.core.arrays import Array
+from mfgpde.core.repeatable import require_repeatable
+from mfgpde.densities import GaussianMixture
 from mfgpde.processes import IsotropicProcess
 from mfgpde.scores import Score
 
 type Move = Callable[[Array], tuple[Array, float]]
 """x (n, d) ↦ the mean m(x), (n, d), and the deviation s ≥ 0 of what is added: m(x) + s z, z ~ N(0, I)"""
 
+FEW = 16
+"""points at which a model is asked twice"""
 LEFT = 1e-6
 """of the data: where less of it is in the state, the prediction of the data is that of the last time with so much"""
 
@@ -142,6 +146,12 @@ class Levels(Protocol):
     def times(self, process: IsotropicProcess, steps: int, stop: float = 0.0) -> Array:
         """Return decreasing times (steps + 1,), the last one `stop`, the first at most the horizon."""
         ...
+
+
+def require_repeatable_model(model: Model, start: GaussianMixture, t: float) -> None:
+    """Raise ValueError where a model's score, asked the same twice, gives other values: no law is that of such a one."""
+    x = start.sample(FEW, np.random.default_rng(0))
+    require_repeatable(model.score, x, t, "the model's score")
 
 
 def checked_times(times: Array, process: IsotropicProcess) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.densities import GaussianMixture
-from mfgpde.samplers.contract import Model, Move, Sampler
+from mfgpde.samplers.contract import Model, Move, Sampler, checked_times, require_repeatable_model
 from mfgpde.samplers.distances import Distances, on_the_line
 from mfgpde.samplers.gridded import Gridded, start_grid
 from mfgpde.samplers.heun import Heun
@@ -55,8 +55,10 @@ def generated_law(
 
     On the line without noise by quantiles at `cells` levels (2049), a map of them; in the plane and in space by a lattice
     of so many points an axis (256, 40) with the map's Jacobians. With noise on so many cells an axis (1536, 256, 64), a
-    push-forward and a blur a move. Raises ValueError for other dimensions, and for moves that leave finite numbers.
+    push-forward and a blur a move. Raises ValueError for other dimensions, for a score that is random from call to call,
+    and for moves that leave finite numbers.
     """
+    require_repeatable_model(model, start, float(checked_times(times, model.process)[0]))
     if start.dimension > 1:
         return _in_space(sampler, model, times, start, cells)
     return line_law(sampler, model, times, start, cells)

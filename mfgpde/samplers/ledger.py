@@ -18,7 +18,7 @@ import numpy as np
 from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate
 from mfgpde.densities import GaussianMixture
-from mfgpde.samplers.contract import Model, Sampler, checked_times
+from mfgpde.samplers.contract import Model, Sampler, checked_times, require_repeatable_model
 from mfgpde.samplers.generated import line_law, prior, split
 from mfgpde.samplers.heun import Heun
 from mfgpde.samplers.limits import Law, extrapolated
@@ -140,6 +140,7 @@ def ledgers(
     lists = [checked_times(times, model.process) for times in lists]
     _refuse(sampler, lists, data, exponent)
     start = start or prior(model)
+    require_repeatable_model(model, start, float(lists[0][0]))
     exact = Model(model.process, ExactScore(model.process, data))
     first, last = float(lists[0][0]), float(lists[0][-1])
     laws = exact.score

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mfgpde.core.arrays import Array, require_host_memory
+from mfgpde.core.repeatable import require_repeatable
 from mfgpde.discretisations import Discretisation
 from mfgpde.discretisations.contract import Distributed, Domain
 from mfgpde.equations import (
@@ -136,12 +137,13 @@ def check_coefficients(equation: Equation, domain: Domain, times: Array) -> None
 
 
 def _check_points_stay(equation: FokkerPlanck | BackwardKolmogorov | Continuity, domain: Domain, t: float) -> None:
-    """Raise ValueError where a drift writes into its argument: points are shared by all who ask."""
+    """Raise ValueError where a drift writes into its argument, points being shared by all who ask, or is random."""
     x = _few(domain)
-    given = x.copy()
-    (equation.velocity if isinstance(equation, Continuity) else equation.drift)(given, t)
+    given, drift = x.copy(), equation.velocity if isinstance(equation, Continuity) else equation.drift
+    drift(given, t)
     if not np.array_equal(given, x):
         raise ValueError("the drift writes into the points that it is given; write y = -x, not x *= -1")
+    require_repeatable(drift, x, t, "the drift")
 
 
 def _few(domain: Domain) -> Array:
