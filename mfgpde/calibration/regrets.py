@@ -32,6 +32,8 @@ class Regrets:
 
     covers = ("equilibria.populations", "equilibria.Populations.regrets")
     remembered = ((1126, 9),)
+    """by upwind differences on 24, 48, 96 steps: of the coarsest, second and third order cancel, so that the two values of
+    Richardson agree to 2e-7 and are 1.2e-5 off, 2.3 % of the correction, of which the ladder's least bar is 2 %"""
 
     def cases(self, rng: np.random.Generator) -> Iterator[Case]:
         """Draw starts, pulls, goals, noise, a horizon, a grid that holds both laws, a number of rounds and a method."""
