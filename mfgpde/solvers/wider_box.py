@@ -38,7 +38,7 @@ in the plane, 120²: 2 instead of 3e-3)"""
 MUCH = 0.5
 """of the same: where the fall owes more, the box is made wider still"""
 MOST = {1: 2.0, 2: 0.75, 3: 0.3}
-"""times the cells of an axis that are added on a side, at most, by dimension"""
+"""times the cells of the longest axis that are added on a side, at most, by dimension: thin boxes become as square ones"""
 AGAIN = 2
 """times a box is made wider for what fields say"""
 TIMES = 9
@@ -145,11 +145,10 @@ def widened(grid: CartesianGrid, lower: Array, upper: Array) -> CartesianGrid:
     >>> widened(grid, np.array([-4.2]), np.array([1.0]))
     CartesianGrid(lower=(-5.5,), upper=(4.5,), cells=(20,), periodic=(False,))
     """
-    more = []
+    more, most = [], int(np.ceil(MOST[grid.dimension] * max(grid.cells)))
     for k, periodic in enumerate(grid.periodic):
-        n, h = grid.cells[k], grid.spacing[k]
+        h = grid.spacing[k]
         wanted = (grid.lower[k] - lower[k]) / h + CUT, (upper[k] - grid.upper[k]) / h + CUT
-        most = int(np.ceil(MOST[grid.dimension] * n))
         sides = [0 if periodic else int(np.clip(np.ceil(one - EXACT), 0, most)) for one in wanted]
         if any(sides):
             sides[1] += sum(sides) % 2  # transforms of odd numbers of cells are slower

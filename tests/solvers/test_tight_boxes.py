@@ -226,6 +226,25 @@ def test_walls_that_nothing_stands_at_stay():
     assert not bound.confined
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_bounds_of_curved_drifts_in_ample_boxes_are_near(seed):
+    """A law that stays, beside a solve of order four: what it owes its cells is so little that many more are needed."""
+    case = drawn("cubic", seed)
+    half = float(np.random.default_rng(seed).uniform(1.4, 1.9)) * case.grid.upper[0]
+    case = replace(case, grid=mfg.CartesianGrid.cube(half, max(80, *case.grid.cells), 1), order=4, rtol=1e-7)
+    solution = case.solved()
+    assert case.error(solution) < solution.error_bound().value < 3 * max(case.error(solution), 1e-7)
+
+
+def test_a_thin_box_in_the_plane_is_widened_across():
+    law = mfg.GaussianMixture([0.4, 0.6], [[0.5, 0.0], [-0.3, 0.4]], [0.2, 0.3])
+    process = mfg.OrnsteinUhlenbeck()
+    grid = mfg.CartesianGrid((0.0, -3.0), (1.0, 3.0), (20, 80))
+    case = Case(mfg.FokkerPlanck.of(process), law, (0.0, 0.5), mfg.marginal(process, law, 0.5).density, grid, 2, 1e-6)
+    solution = case.solved()
+    assert case.error(solution) < solution.error_bound().value < 1.1 * case.error(solution)
+
+
 def test_a_plane_that_is_round_along_one_axis_is_widened_along_the_other():
     grid = mfg.CartesianGrid((0.0, -2.0), (1.0, 2.0), (8, 16), (True, False))
     wide = widened(grid, np.array([-5.0, -3.0]), np.array([5.0, 1.0]))
