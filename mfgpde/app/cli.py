@@ -193,7 +193,8 @@ def _bounded(solution: Any) -> str:
         return f"No bound on the error: {trouble}."
     parts = ", ".join(f"{name} {size:.2g}" for name, size in found.parts.items() if size)
     how = f"sampled, since {found.sampled}" if found.sampled else "bounded on every cell and piece of time"
-    return f"Off by at most {found.value:.2g} in {found.norm} ({parts}); the residual is {how}."
+    capped = f" This says nothing: {found.capped}; take more cells." if found.capped else ""
+    return f"Off by at most {found.value:.2g} in {found.norm} ({parts}); the residual is {how}.{capped}"
 
 
 def _find(posed: Any, out: Path, picture: Path | None, console: Terminal, first: bool) -> None:

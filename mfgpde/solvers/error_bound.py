@@ -22,6 +22,7 @@ from mfgpde.core.taylor import NotEnclosed
 from mfgpde.densities import Density
 from mfgpde.discretisations import Discretisation
 from mfgpde.grids import CartesianGrid
+from mfgpde.solvers.both_masses import both_masses
 from mfgpde.solvers.bounded_residual import FINE, left_out, within
 from mfgpde.solvers.clock import Clock
 from mfgpde.solvers.collocated import collocated
@@ -58,7 +59,8 @@ class ErrorBound:
     contribute, and a negative part that is larger than what was sampled. A BOUND where the norm of
     the residual is one on every cell and piece of time; EXTRAPOLATED where it is `sampled` at Gauss points and raised by
     what a denser rule adds, with the reason why nothing better is known. `confined`: why a second solve ends at far walls
-    at which mass stands, for which the residual owes much.
+    at which mass stands, for which the residual owes much. `capped`: what the parts said where that was more than both
+    masses, ∫|p_h| + 1, which are then the parts.
     """
 
     norm: str
@@ -68,6 +70,7 @@ class ErrorBound:
     moment: float = np.inf
     """what ∫|x|²|p_h − p| does not exceed; infinite where it is not known"""
     confined: str = ""
+    capped: str = ""
 
     @property
     def value(self) -> float:
@@ -329,23 +332,28 @@ def _bound(
         if not np.isfinite(gap):  # if bounded: points do not see where signs change
             gap = asked.apart(work.space, latest, work.nodes, work.density)
         residual, wall = work.sampled(parts, smooth=missed <= SMOOTH * enough(gap + outside))
-    found = {
-        "start": start,
-        "residual": residual,
-        "walls": wall,
-        "box": outside,
-        "second solve": gap,
-    }
+    capped, found = (
+        "",
+        {
+            "start": start,
+            "residual": residual,
+            "walls": wall,
+            "box": outside,
+            "second solve": gap,
+        },
+    )
     if not np.isfinite(sum(found.values())):
         raise ValueError(f"the residual is not finite: {found}; is the drift, on the whole box?")
     if work.density and isinstance(solution.start, Density):
         second_one = grid.volume * float(np.sum(np.maximum(-latest, 0.0)))
         _signs(second_one, start + residual + wall, "second solve", found, sampled)
         _signs(asked.negative, sum(found.values()), "reconstruction", found, sampled)
+        found, capped = both_masses(asked, work.space, latest, found, sampled)
     if work.space.walls != "far":
         moment = np.inf
     owed = start + residual + wall
-    return ErrorBound(work.name, found, sampled, asked, moment), Tried(gap + outside, owed, min(missed, owed))
+    said = ErrorBound(work.name, found, sampled, asked, moment, capped=capped)
+    return said, Tried(gap + outside, owed, min(missed, owed))
 
 
 def _outside(grid: CartesianGrid, field: Array, box: CartesianGrid) -> float:
