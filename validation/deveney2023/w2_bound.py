@@ -78,12 +78,12 @@ def bound(level, rng, factor=1.0, growth=1.0, strict=True):
         truth, *bounds = of_shifts(spread, size, horizon, growth)
         for one, name in zip(bounds, ("along trajectories", "by the Lipschitz constant"), strict=True):
             label = f"shifted Gaussians, draw {k}: W2 = bound {name}"
-            findings.append(equal(label, truth, _times(one, factor), resolution=1e-8, because=SCATTER))
+            findings.append(equal(label, truth, factor * one, resolution=1e-8, because=SCATTER))
     if strict:
         # no bound: `gap_bound` takes slopes of log q^SDE from a solved law, and their sums over 33 times
         distance, along = of_a_mixture(Level(level).pick(32, 48, 96))
         label = "two blobs and a bump: W2 ≤ bound along trajectories"
-        findings.append(at_most(label, distance, _times(along, factor), resolution=1e-2))
+        findings.append(at_most(label, distance, factor * along, resolution=1e-2))
     return Evidence(findings)
 
 
@@ -98,10 +98,6 @@ def of_a_mixture(count):
     sde, ode = laws(learned, grid, 0.1, count)
     transport = mfg.back_and_forth(ode.density.values.clip(0), sde.density.values.clip(0), grid)
     return transport.distance, mfg.gap_bound(PROCESS, learned, sde, ode).along_trajectories
-
-
-def _times(estimate, factor):
-    return mfg.Estimate(factor * estimate.value, estimate.half_width, estimate.kind, estimate.method)
 
 
 @claim.control("0.9 times the bound")
