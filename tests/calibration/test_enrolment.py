@@ -34,7 +34,7 @@ READ_OFF = {
         "solvers.trigonometric", "solvers.ElementField.bounded_gap", "solvers.FirstField.bounded_gap",
         "solvers.GridField.bounded_gap", "solvers.mean_of", "solvers.Residual.sampled", "solvers.Residual.largest",
         "solvers.left_out", "solvers.tail", "solvers.Structure.missed", "solvers.Face.total", "solvers.outer",
-        "solvers.LineSplines.fall",
+        "solvers.LineSplines.fall", "solvers.both_masses",
     },
     "a claim's file or what it gives": {
         "verify.Evidence.findings", "verify.Claim.measure", "verify.Claim.control", "verify.Claim.cases",
