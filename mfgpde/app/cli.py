@@ -40,7 +40,8 @@ Targets = Annotated[
     typer.Argument(help="Folders or files of claims, ids, or first parts of ids; default: all."),
 ]
 LevelOption = Annotated[
-    LevelName, typer.Option("--level", help="quick: five minutes on two cores; standard: a quarter of an hour; full: hours.")
+    LevelName,
+    typer.Option("--level", help="quick: five minutes on two cores; standard: a quarter of an hour; full: hours."),
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for results and report.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Parallel processes; 0: one per core.")]
