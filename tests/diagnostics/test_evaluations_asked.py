@@ -63,4 +63,6 @@ def test_all_that_a_certificate_asks_for_is_counted_and_is_no_more_than_it_was(s
         part()
     assert watched.points < 0.2 * found
     assert SHARP["ode"] <= 1 / 3
-    assert found <= 1_080_000  # 1 027 480; with every corner of a flow as good as any other it is 1 351 266
+    # 1 350 054; 1 027 480 while the law of sharper steps had half of the cells, whose bars missed integrals. With every
+    # corner of a flow as good as any other it is a third of a million more.
+    assert found <= 1_415_000
