@@ -6,17 +6,19 @@ that keeps the variance in a box that is too small; on 96 to 768 cells, by volum
 four on a thousand cells in steps of its own.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import mfgpde as mfg
 from mfgpde.solvers.first_solve import GridField
-from mfgpde.solvers.reconstruction import Reconstruction
+from mfgpde.verify import load_module
+
+bounds = load_module(Path(__file__).with_name("_bounds.py"))
 
 DATA = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
 CELLS, MORE, ORDERS, TOLERANCES = (96, 768), (96, 384, 768), (2, 4), (1e-6, 2e-3)
@@ -50,12 +52,11 @@ class Problem:
         return self.solve(FINE, 4, SHARP)
 
     def off(self, solution: Any) -> float:
-        """Return ∫|p_h − p| over the box."""
+        """Return ∫|p_h − p|, over the box where the law is not known."""
         space, u = solution.discretisation, solution.fields[-1].values
         if self.law is None:
             return GridField(space, u).apart(self._sharp.discretisation, self._sharp.fields[-1].values, POINTS, True)
-        at = Reconstruction.of(space, POINTS)
-        return at.norm(at.value(u) - np.exp(self.law.log_density(at.points)))
+        return float(bounds.off(solution, self.law, POINTS))
 
 
 def problems() -> Iterator[Problem]:
@@ -89,18 +90,8 @@ def _disturbed(process: Any) -> Callable[[Any, Any], Any]:
 
 def measured(problem: Problem, cells: int, order: int, rtol: float) -> tuple[float, float, float]:
     """Return CPU seconds of a solve and of its bound, the least of pairs in turn, and bound over true."""
-    problem.solve(cells, order, rtol).error_bound()  # what is compiled or kept is not counted, for neither
-    solving, bounding, solution, bound = list[float](), list[float](), None, None
-    while len(bounding) < 2 or (len(bounding) < TURNS and sum(solving + bounding) < ENOUGH):
-        clock = time.process_time()
-        solution = problem.solve(cells, order, rtol)
-        between = time.process_time()
-        bound = solution.error_bound()
-        solving.append(between - clock)
-        bounding.append(time.process_time() - between)
-    assert solution is not None
-    assert bound is not None
-    return min(solving), min(bounding), bound.value / problem.off(solution)
+    solving, bounding, solution, bound = bounds.in_turn(lambda: problem.solve(cells, order, rtol), TURNS, ENOUGH)
+    return solving, bounding, bound.value / problem.off(solution)
 
 
 def run(peers: bool) -> dict[str, Any]:

@@ -6,16 +6,18 @@ seconds of this process, a solve and its bound in turn. The truth is a closed fo
 is a part of the bound.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import mfgpde as mfg
 from mfgpde.densities import GaussianMixture, four_blobs
-from mfgpde.solvers.reconstruction import Reconstruction
+from mfgpde.verify import load_module
+
+bounds = load_module(Path(__file__).with_name("_bounds.py"))
 
 POINTS = 4
 TURNS, ENOUGH = 3, 4.0  # pairs of a solve and its bound, fewer where they take so many seconds in all
@@ -47,11 +49,10 @@ class Problem:
         return mfg.solve(self.equation, space, self.start, self.times, rtol=rtol)
 
     def off(self, solution: Any, bound: Any) -> float:
-        """Return ∫|p_h − p| over the box, or where nothing else is known the distance to the second solve."""
+        """Return ∫|p_h − p|, or where nothing else is known the distance to the second solve."""
         if self.law is None:
             return float(bound.parts["second solve"])
-        at = Reconstruction.of(solution.discretisation, POINTS, 0)
-        return at.norm(at.value(solution.fields[-1].values) - np.exp(self.law.log_density(at.points)))
+        return float(bounds.off(solution, self.law, POINTS))
 
 
 def problems() -> Iterator[Problem]:
@@ -86,18 +87,8 @@ def problems() -> Iterator[Problem]:
 
 def measured(problem: Problem, cells: int, scheme: str, rtol: float) -> tuple[float, float, float, Any]:
     """Return CPU seconds of a solve and of its bound, the least of pairs in turn, the error and the bound."""
-    problem.solve(cells, scheme, rtol).error_bound()  # what is compiled or kept is not counted, for neither
-    solving, bounding, solution, bound = list[float](), list[float](), None, None
-    while len(bounding) < 2 or (len(bounding) < TURNS and sum(solving + bounding) < ENOUGH):
-        clock = time.process_time()
-        solution = problem.solve(cells, scheme, rtol)
-        between = time.process_time()
-        bound = solution.error_bound()
-        solving.append(between - clock)
-        bounding.append(time.process_time() - between)
-    assert solution is not None
-    assert bound is not None
-    return min(solving), min(bounding), problem.off(solution, bound), bound
+    solving, bounding, solution, bound = bounds.in_turn(lambda: problem.solve(cells, scheme, rtol), TURNS, ENOUGH)
+    return solving, bounding, problem.off(solution, bound), bound
 
 
 def run(peers: bool) -> dict[str, Any]:

@@ -102,7 +102,9 @@ def gap_bound(
             f"the law by a sharper tolerance must have the cells of the law, {grid.cells}, since others take other "
             f"steps, got {beside[1].density.grid.cells}; solve for it on that grid, or leave `beside` away"
         )
-    fine, rough, sharp = (_sums(process, score, law, ode, thinnest) for law in (sde, *beside))
+    laws = sde, *beside
+    sums = {law: _sums(process, score, law, ode, thinnest) for law in dict.fromkeys(laws)}
+    fine, rough, sharp = (sums[law] for law in laws)
     along = _barred(fine.along, rough.along, sharp.along)
     by_lipschitz = _barred(fine.by_lipschitz, rough.by_lipschitz, sharp.by_lipschitz)
     apart = min(_apart(sde.density, ode.density), float(np.linalg.norm(grid.lengths)))

@@ -332,16 +332,7 @@ def _bound(
         if not np.isfinite(gap):  # if bounded: points do not see where signs change
             gap = asked.apart(work.space, latest, work.nodes, work.density)
         residual, wall = work.sampled(parts, smooth=missed <= SMOOTH * enough(gap + outside))
-    capped, found = (
-        "",
-        {
-            "start": start,
-            "residual": residual,
-            "walls": wall,
-            "box": outside,
-            "second solve": gap,
-        },
-    )
+    found = {"start": start, "residual": residual, "walls": wall, "box": outside, "second solve": gap}
     if not np.isfinite(sum(found.values())):
         raise ValueError(f"the residual is not finite: {found}; is the drift, on the whole box?")
     if work.density and isinstance(solution.start, Density):
@@ -349,6 +340,8 @@ def _bound(
         _signs(second_one, start + residual + wall, "second solve", found, sampled)
         _signs(asked.negative, sum(found.values()), "reconstruction", found, sampled)
         found, capped = both_masses(asked, work.space, latest, found, sampled)
+    else:
+        capped = ""
     if work.space.walls != "far":
         moment = np.inf
     owed = start + residual + wall

@@ -21,7 +21,7 @@ from mfgpde.solvers.enclosed import Boxes
 from mfgpde.solvers.means_of import Cells, Rule, Sampled, waves_left
 from mfgpde.solvers.reconstruction import Panels, Reconstruction, coefficients, outer
 from mfgpde.solvers.solved import Solved
-from mfgpde.solvers.taken import Taken
+from mfgpde.solvers.stands_for import StandsFor
 
 
 class FirstField(Protocol):
@@ -138,10 +138,9 @@ class GridField:
 
 
 @dataclass(frozen=True, eq=False)
-class OnGrid:
+class OnGrid(StandsFor):
     """A solution by elements, as one by volumes on a grid of the same box: by it the second solve is chosen."""
 
-    solution: Solved
     field: ElementField
     last: int
 
@@ -156,11 +155,6 @@ class OnGrid:
         return FiniteVolume(self.field.grid, walls=self.solution.discretisation.walls)
 
     @property
-    def times(self) -> Array:
-        """The stored times."""
-        return self.solution.times
-
-    @property
     def fields(self) -> tuple[Field, ...]:
         """The field that is asked about, at the centres of the grid's cells."""
         return (Field(self.discretisation, self._centres),) * len(self.times)
@@ -173,20 +167,6 @@ class OnGrid:
     def start(self) -> Any:
         """What the solve began with."""
         return self.solution.start
-
-    @property
-    def again(self) -> Any:
-        """The same solve at other times."""
-        return self.solution.again
-
-    @property
-    def taken(self) -> Taken | None:
-        """What its march left of its way."""
-        return self.solution.taken
-
-    def index(self, t: float) -> int:
-        """Return the position of a stored time."""
-        return self.solution.index(t)
 
 
 def gridded(solution: Solved, last: int) -> tuple[Solved, FirstField]:

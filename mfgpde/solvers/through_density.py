@@ -20,7 +20,7 @@ from mfgpde.discretisations.simplices import Piecewise
 from mfgpde.equations import FokkerPlanck, LogDensity
 from mfgpde.solvers.initial import LARGEST_LOSS
 from mfgpde.solvers.solved import Solved
-from mfgpde.solvers.taken import Taken
+from mfgpde.solvers.stands_for import StandsFor
 
 NORM = "L1 of exp"
 """the norm of such a bound"""
@@ -37,10 +37,8 @@ def is_through_density(solution: Solved) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class ThroughDensity:
+class ThroughDensity(StandsFor):
     """exp of a solution of the log-density equation, as a solution of the Fokker–Planck equation."""
-
-    solution: Solved
 
     @classmethod
     def of(cls, solution: Solved) -> ThroughDensity:
@@ -91,11 +89,6 @@ class ThroughDensity:
         return replace(space, order=2 if space.order < 4 else 4) if isinstance(space, FiniteVolume) else space
 
     @property
-    def times(self) -> Array:
-        """The stored times."""
-        return self.solution.times
-
-    @property
     def fields(self) -> tuple[Field, ...]:
         """Its exp at each of them, of volumes as means over cells."""
         return self._densities
@@ -120,20 +113,6 @@ class ThroughDensity:
         if isinstance(law, Density) and getattr(initial, "__name__", "") == "log_density":
             return law
         return _Exp(initial)
-
-    @property
-    def again(self) -> Any:
-        """The same solve at other times."""
-        return self.solution.again
-
-    @property
-    def taken(self) -> Taken | None:
-        """What its march left of its way."""
-        return self.solution.taken
-
-    def index(self, t: float) -> int:
-        """Return the position of a stored time."""
-        return self.solution.index(t)
 
     def _exp(self, field: Field) -> Field:
         with np.errstate(over="ignore"):

@@ -39,10 +39,15 @@ class Hutchinson(mfg.ExactScore):
 @given(SEEDS, UNITS, st.floats(0.05, 0.5))
 def test_dropout_is_seen_in_any_unit_and_rounding_is_not(seed, unit, share):
     rng, x = np.random.default_rng(seed), np.random.default_rng(seed).normal(size=(81, 2))
-    noisy = lambda x, t: unit * x * (rng.random(x.shape) > share)  # noqa: E731
+
+    def noisy(x, t):
+        return unit * x * (rng.random(x.shape) > share)
+
+    def rounded(x, t):
+        return unit * (x + 0.4 * SAME * rng.uniform(-1, 1, x.shape))
+
     with pytest.raises(ValueError, match=r"it is random: at x = \(.*when asked the same again.*model\.eval\(\)"):
         require_repeatable(noisy, x, 0.5, "it")
-    rounded = lambda x, t: unit * (x + 0.4 * SAME * rng.uniform(-1, 1, x.shape))  # noqa: E731
     require_repeatable(rounded, x, 0.5, "it")
 
 
