@@ -37,10 +37,14 @@ class FindingForm(TypedDict):
 
 
 class ReachForm(TypedDict):
-    """On which side of 1 a coefficient is off by what is noticed, 1 or −1 (0: neither), and whether that was measured."""
+    """On which side of 1 a coefficient is off by what is noticed, 1 or −1 (0: neither), and whether that was measured.
+
+    `tried` changes beside the first were looked at; records made earlier lack it.
+    """
 
     sign: int
     measured: bool
+    tried: NotRequired[int]
 
 
 class JudgedForm(FindingForm):

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mfgpde.verify.finding import far
-from mfgpde.verify.forms import ClaimForm, JudgedForm, RunForm, SideForm
+from mfgpde.verify.forms import ClaimForm, JudgedForm, ReachForm, RunForm, SideForm
+from mfgpde.verify.reach import WORTH
 
 GREW = 2.0  # bars and detectable changes within this factor are those of another machine
 FELT = 1e-3  # a bar below this share of δ decides nothing
@@ -99,16 +100,22 @@ def _powers(
 ) -> Iterator[tuple[str, str, bool]]:
     """Say which changes of coefficients are noticed later than before, or no longer.
 
-    Of numbers found in two ways, measured and to first order, the greater one is none that was loosened.
+    Numbers found in two ways say nothing of each other: measured and estimated, or both where time ended a search, which
+    ends elsewhere on another machine. What `WORTH` and more would refute was no change that is noticed.
     """
     now, ways = after.get("detects", {}), [one.get("reach", {}) for one in (before, after)]
     for name, change in before.get("detects", {}).items():
         if name not in now:
             yield label, f"what it would notice of {name} is no longer found", True
-        elif _number(now[name]) > GREW * _number(change):
-            was, is_ = (name in way and way[name]["measured"] for way in ways)
-            told = f"would notice {name} off by {_told(change)}, now only by {_told(now[name])}"
-            yield label, told if was == is_ else f"{told}, {'to first order' if was else 'measured'}", was == is_
+        elif _number(now[name]) > GREW * _number(change) and GREW * _number(change) < WORTH:
+            was, is_ = (_way(way[name]) if name in way else "of first order" for way in ways)
+            if now[name] is None or was == is_ != "where time ended":
+                yield label, f"would notice {name} off by {_told(change)}, now only by {_told(now[name])}", True
+
+
+def _way(reach: ReachForm) -> str:
+    """Return how a change was found."""
+    return "measured" if reach["measured"] else "where time ended" if reach.get("tried") else "of first order"
 
 
 def _findings(before: JudgedForm, after: JudgedForm) -> Iterator[tuple[str, str, bool]]:

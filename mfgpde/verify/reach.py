@@ -25,6 +25,8 @@ FINEST = 1e-14
 """a change below which 1 + change is rounding"""
 BEYOND = 1.02
 """how far beyond a guess is measured: its own error is as large"""
+SEEN = 0.02
+"""of the way to a refutation: less may be what a machine rounds, from which no power is read"""
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,15 @@ class Reach:
     """The smallest relative change that refutes, on which side of 1, and whether it was measured or is estimated.
 
     Measured: with the coefficient at 1 + sign · change the finding is refuted, and at some place between half of that
-    change and it, on the same side, it is not. Infinite where it does not move, or was seen to move away.
+    change and it, on the same side, it is not. Infinite where it does not move but by rounding, was seen to move away, or
+    would not be refuted by `WORTH`. `tried` changes beside the first were looked at: an estimate from some depends on how
+    many there was time for.
     """
 
     change: float
     sign: int
     measured: bool
+    tried: int = 0
 
 
 NOWHERE = Reach(math.inf, 0, False)
@@ -77,12 +82,14 @@ def _along(
     seen = {abs(c): one.findings[k] for c, one in points.items() if c * side > 0 and not one.findings[k].infinite}
     high = min((c for c, one in seen.items() if one.outcome is Outcome.REFUTED), default=math.inf)
     low = max((c for c, one in seen.items() if c < high and one.outcome is not Outcome.REFUTED), default=0.0)
+    tried = len(points) - 2
     if high <= ratio * low:
-        return Reach(high, side, True), None
+        return Reach(high, side, True, tried), None
     shares = {c: _share(before, one) for c, one in seen.items()}
     if high == math.inf and seen and shares[max(seen)] <= 0:
         return None
-    grown = [(c, share) for c, share in shares.items() if share > 0]
+    least = SEEN if high < math.inf else 0.0
+    grown = [(c, share) for c, share in shares.items() if share > least]
     guess = first if set(seen) <= {STEP} or not grown else _by_powers(grown)
     if not low < guess < high:
         guess = math.sqrt(low * high) if low and high < math.inf else min(max(guess, low), high)
@@ -90,11 +97,13 @@ def _along(
         following, half = BEYOND * guess, high / ratio * (1 + 1e-9)
         if following > 0.9 * high or (len(seen) > 3 and following > half):  # or guesses come near too slowly
             following = half
-    elif low >= FARTHEST[side] or guess > WORTH:
-        return Reach(guess, side, False), None
+    elif guess > WORTH:
+        return None
+    elif low >= FARTHEST[side]:
+        return Reach(guess, side, False, tried), None
     else:
         following = min(BEYOND * guess if guess > low else 1.2 * low, FARTHEST[side])
-    return Reach(guess, side, False), side * following if following >= FINEST else None
+    return Reach(guess, side, False, tried), side * following if following >= FINEST else None
 
 
 def _share(before: Finding, after: Finding) -> float:

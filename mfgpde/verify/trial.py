@@ -141,7 +141,7 @@ def _changes(reaches: Mapping[str, Reach]) -> dict[str, float]:
 
 
 def _how(reaches: Mapping[str, Reach]) -> dict[str, ReachForm]:
-    return {name: {"sign": one.sign, "measured": one.measured} for name, one in reaches.items()}
+    return {name: {"sign": one.sign, "measured": one.measured, "tried": one.tried} for name, one in reaches.items()}
 
 
 def _series(one: Series) -> SeriesForm:

@@ -62,6 +62,42 @@ def test_what_was_loosened_is_said(stored, tmp_path, old, new, sentence):
     assert "[loosened]" in result.output
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "moved"),
+    [
+        ((True, 3), (True, 4), True),
+        ((False, 0), (False, 0), True),
+        ((False, 3), (False, 2), False),
+        ((True, 3), (False, 2), False),
+        ((True, 3), (False, 0), False),
+        ((False, 0), (True, 3), False),
+    ],
+    ids=lambda one: str(one).replace("True", "measured").replace("False", "estimated"),
+)
+def test_what_is_noticed_later_has_moved_where_both_numbers_were_found_alike(stored, was, now, moved):
+    """Estimates of a search that time ended are those of one machine's speed."""
+    before, after = (record.read(stored) for _ in range(2))
+    for run, change, (measured, tried) in ((before, 1e-3, was), (after, 1e-1, now)):
+        for one in (run["claims"][0], run["claims"][0]["findings"][0]):
+            one["detects"] = {"factor": change}
+            one["reach"] = {"factor": {"sign": 1, "measured": measured, "tried": tried}}
+    found = law.compare(before, after)
+    assert [one.loosened for one in found] == [True] * (2 if moved else 0)
+    assert all("off by 0.001, now only by 0.1" in one.what for one in found)
+
+
+@pytest.mark.parametrize(("before", "moved"), [(1e-3, True), (4.9, True), (9e10, False), (None, False)])
+@pytest.mark.parametrize("measured", [True, False])
+def test_what_is_no_longer_noticed_has_moved_however_it_was_found(stored, before, moved, measured):
+    """Of changes of ten times and more nothing was noticed before."""
+    former, after = (record.read(stored) for _ in range(2))
+    for run, change, seen in ((former, before, measured), (after, None, False)):
+        run["claims"][0]["findings"][0].update(
+            detects={"factor": change}, reach={"factor": {"sign": 1, "measured": seen, "tried": 0}}
+        )
+    assert [one.loosened for one in law.compare(former, after)] == [True] * moved
+
+
 WIDE = 'resolution=0.01, because="two digits are printed")'
 REASONS = [
     (

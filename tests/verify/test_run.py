@@ -79,7 +79,9 @@ def test_the_power_is_reported(suite, tmp_path):
     stored = record.read(tmp_path / "out/quick/run.json")
     (claim,) = stored["claims"]
     assert 0 <= claim["detects"]["factor"] - (0.1 + 0.01) / 2 <= 0.002
-    assert claim["reach"]["factor"] == claim["findings"][0]["reach"]["factor"] == {"sign": 1, "measured": True}
+    assert (
+        claim["reach"]["factor"] == claim["findings"][0]["reach"]["factor"] == {"sign": 1, "measured": True, "tried": 1}
+    )
 
 
 def test_bisection_at_level_full_agrees_with_the_first_order(suite, tmp_path):
