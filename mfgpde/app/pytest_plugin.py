@@ -1,20 +1,23 @@
 """Claims as pytest's items: `pytest my_claims/ --mfgpde-level quick`, one verdict an item, each in a process of its own.
 
 Without the option, or the line `mfgpde_level = quick` in pytest's configuration, nothing is collected. Files are claims if
-they say `claim = Claim(…)` on their top level. -k, --lf, JUnit's reports and xdist work as for any item; a claim that holds
-passes, one that needs a missing library is skipped, and any other fails with the court's reason.
+they give `claim` a meaning on their top level, by `claim = Claim(…)` or `@states(…)`. -k, --lf, JUnit's reports and xdist
+work as for any item; a claim that holds passes, one that needs a missing library is skipped, and any other fails with the
+court's reason.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 LEVELS = ("quick", "standard", "full")
+FORMS = ("Claim(", "states(")
+"""what a file of a claim calls"""
 
 
 class NotVerified(Exception):
@@ -52,18 +55,34 @@ def _level(config: pytest.Config) -> str:
 
 
 def _claims(path: Path) -> bool:
-    """Say whether a file defines a claim, or would if it could be read as Python."""
+    """Say whether a file defines a claim, in either form, or would if it could be read as Python."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    if "Claim(" not in text:
+    if not any(word in text for word in FORMS):
         return False
     try:
         body = ast.parse(text).body
-    except SyntaxError:
+    except (SyntaxError, ValueError):  # of a null byte
         return True
-    return any(
-        isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == "claim" for one in node.targets)
-        for node in body
-    )
+    return "claim" in _named(body)
+
+
+def _named(body: Iterable[ast.stmt]) -> Iterator[str]:
+    """Yield what a file's top level gives a meaning to, in its branches, too; of functions those under @states(…) only."""
+    for one in body:
+        match one:
+            case ast.Assign():
+                names = (name for target in one.targets for name in ast.walk(target) if isinstance(name, ast.Name))
+                yield from (name.id for name in names if isinstance(name.ctx, ast.Store))
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+                yield name
+            case ast.FunctionDef() if any("states(" in ast.unparse(by) for by in one.decorator_list):
+                yield one.name
+            case ast.If() | ast.Try() | ast.With():
+                handlers = (handler.body for handler in getattr(one, "handlers", ()))
+                parts = (one.body, getattr(one, "orelse", ()), getattr(one, "finalbody", ()), *handlers)
+                yield from (name for part in parts for name in _named(part))
+            case _:
+                pass
 
 
 class Nothing(pytest.File):

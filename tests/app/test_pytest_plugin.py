@@ -77,3 +77,35 @@ def test_without_a_level_nothing_is_collected(folder):
     assert "no tests ran" in run(folder, "my_claims").stdout
     (folder / "pytest.ini").write_text("[pytest]\nmfgpde_level = quick\n")
     assert "1 passed" in run(folder, "my_claims/true.py").stdout
+
+
+SHORT = """from mfgpde.core.estimate import Estimate, Kind
+from mfgpde.verify import equal, states
+def found(level, off=3.0):
+    return equal("x", Estimate(off, 1e-9, Kind.BOUND, "toy"), 0.0, resolution=0.1)
+"""
+FALSE = SHORT.replace("def found", '@states("x = 0", "mfgpde", wrong={{"x = 1": {{"off": 1.0}}}})\ndef {name}').format
+BOUND = {
+    "decorated": FALSE(name="claim"),
+    "dotted": FALSE(name="claim")
+    .replace("import equal, states", "import equal\nimport mfgpde as mfg")
+    .replace("@states", "@mfg.verify.states"),
+    "named": SHORT + 'claim = states("x = 0", "mfgpde", wrong={"x = 1": {"off": 1.0}})(found)\n',
+    "annotated": SHORT + 'claim: object = states("x = 0", "mfgpde", wrong={"x = 1": {"off": 1.0}})(found)\n',
+    "branch": SHORT + 'if True:\n    claim = states("x = 0", "mfgpde", wrong={"x = 1": {"off": 1.0}})(found)\n',
+    "pair": SHORT + 'claim, other = states("x = 0", "mfgpde", wrong={"x = 1": {"off": 1.0}})(found), 1\n',
+}
+
+
+def test_a_claim_of_any_form_is_an_item(tmp_path):
+    for name, text in BOUND.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "no_claim.py").write_text(FALSE(name="another"))
+    plain = (
+        "import pytest\n@pytest.fixture\ndef claim():\n    return 'states('\ndef test_it(claim):\n    assert claim\n"
+    )
+    (tmp_path / "test_plain.py").write_text(plain)
+    done = run(tmp_path, ".", "--mfgpde-level", "quick")
+    assert f"{len(BOUND)} failed, 1 passed" in done.stdout, done.stdout
+    for name in BOUND:
+        assert f"{name}: refuted: off by 3" in done.stdout
