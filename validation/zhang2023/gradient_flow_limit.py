@@ -103,10 +103,10 @@ def limit(level, rng, epsilon=1.0, speed=1.0):
             findings.append(
                 equal(label, found, mfg.exact(0.0, "claim"), resolution=Level(level).pick(*delta, delta[1]))
             )
-    noises, series = (4e-3, 2e-3), []
+    noises, series = (8e-3, 4e-3, 2e-3), []
     for what in ("mean", "deviation"):
         errors = [[abs(law.game(what, eps) - law.flow(what, TIME, speed)) for eps in noises] for law in map(Law, seeds)]
-        rates = [mfg.observed_order(pair, off=[TOLERANCE, TOLERANCE]) for pair in errors]
+        rates = [mfg.observed_order(pair, off=TOLERANCE) for pair in errors]
         furthest = max(rates, key=lambda e: abs(e.value - 1) + e.half_width)
         # δ: the next term of the expansion in ε/s² is some ε/s² of the first, 1 % of it and less
         findings.append(
