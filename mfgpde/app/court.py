@@ -67,7 +67,7 @@ def judged(
     output: bool,
 ) -> int:
     """Judge claims, show what was found and what differs from a stored run, and return the exit code."""
-    stored = record.read(against) if against else None
+    stored = record.read_complete(against) if against else None
     if stored:
         law.comparable(stored, level.value)
     folder = run.where(out / level.value, entries)

@@ -61,8 +61,10 @@ class Estimate:
             raise ValueError(f"an estimate needs a value, got NaN (method: {self.method!r})")
         if not self.half_width >= 0:
             raise ValueError(f"the error bar must be ≥ 0, got {self.half_width!r} (method: {self.method!r})")
-        if not self.method:
+        if not self.method or not isinstance(self.method, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError("an estimate must say by which method it was obtained")
+        if not isinstance(self.kind, Kind):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"the kind of an error bar is one of {', '.join(Kind.__members__)}, got {self.kind!r}")
 
     @property
     def lower(self) -> float:

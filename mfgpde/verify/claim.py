@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -57,6 +57,12 @@ class Series:
     y_label: str
     y: Sequence[float]
     logarithmic: str = "xy"
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y"):  # NumPy's and JAX's arrays come in, lists of plain numbers are kept
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=float).tolist())
+        if np.ndim(self.x) != 1 or np.shape(self.x) != np.shape(self.y):
+            raise ValueError(f"series {self.label!r}: x and y are of shapes {np.shape(self.x)} and {np.shape(self.y)}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,6 +119,9 @@ class Claim:
     _cases: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
     def __post_init__(self) -> None:
+        for name in ("statement", "source", "title"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"a claim's {name} is a string, got {getattr(self, name)!r}")
         if not self.statement.strip():
             raise ValueError("a claim needs a statement (LaTeX)")
         if not self.source.strip() or ARXIV.search(self.source):
@@ -122,7 +131,7 @@ class Claim:
         if self.standing not in list(Standing):
             raise ValueError(f"a claim's standing is one of {', '.join(Standing)}; got standing={self.standing!r}")
         self.standing = Standing(self.standing)
-        if isinstance(self.assumes, str) or isinstance(self.coefficients, str):
+        if not all(map(_words, (self.assumes, self.coefficients))):
             raise TypeError("assumes and coefficients are tuples of strings: ('p_0 > 0',)")
 
     def measure(self, function: Measure) -> Measure:
@@ -138,6 +147,10 @@ class Claim:
 
     def control(self, description: str) -> Callable[[Measure], Measure]:
         """Decorate a false variant, described in a few words, that the same measure must refute."""
+        if not isinstance(description, str) or not description:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"a control is described in a few words, as in @claim.control('half the noise'), got {description!r}"
+            )
 
         def register(function: Measure) -> Measure:
             if description in self._controls:
@@ -214,6 +227,10 @@ class Claim:
         if not isinstance(found, Evidence):
             raise TypeError(f"{what} returned {_spoken(found)}; return Evidence([equal(…), …])")
         return found
+
+
+def _words(found: object) -> bool:
+    return isinstance(found, tuple | list) and all(isinstance(one, str) for one in cast(Sequence[object], found))
 
 
 def _named(name: str, number: int, value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -64,8 +65,11 @@ class Finding:
     because: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.label, str) or not self.label:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a finding's label is a word or more, got {self.label!r}")
         for side in (self.left, self.right):
             _estimate(self.label, side, measured=False)
+        object.__setattr__(self, "resolution", _size(self.label, self.resolution))
         if not self.resolution >= 0 or not math.isfinite(self.resolution):
             raise ValueError(f"{self.label}: the resolution must be a finite number ≥ 0, got {self.resolution!r}")
         if self.relation not in ("=", "≤"):
@@ -184,6 +188,14 @@ def _estimate(label: str, side: Side, measured: bool) -> Estimate:
         f"{label}: both sides are estimates with error bars, got {_spoken(side)}; "
         "the ladder itself, Estimate(…), or exact(value, why); beside a ladder a plain number will do"
     )
+
+
+def _size(label: str, resolution: float) -> float:
+    """Return δ as a plain number, which NumPy's and JAX's scalars are not; TypeError for what is none."""
+    if not isinstance(resolution, str | bytes | bool):
+        with suppress(TypeError, ValueError, OverflowError):
+            return float(resolution)
+    raise TypeError(f"{label}: the resolution must be a finite number ≥ 0, got {resolution!r:.80}")
 
 
 def _spoken(side: object) -> str:

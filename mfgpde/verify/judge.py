@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mfgpde.core.digits import digits
 from mfgpde.core.estimate import Kind
@@ -33,7 +33,8 @@ def judge(
     """Judge a claim by the worst of its findings, and broken unless every control is refuted and says something.
 
     An empty set of controls is broken too: a check that cannot fail decides nothing. So is a claim that may not have
-    findings that were never seen to fail, but has: `unseen` are their labels.
+    findings that were never seen to fail, but has: `unseen` are their labels. A control is refuted by a finding of the
+    claim's own, known by its label, as the claim has it: by its relation, beyond its δ.
 
     >>> from mfgpde.verify import Evidence, equal
     >>> two, three = mfg.exact(2.0, "2"), mfg.exact(3.0, "3")
@@ -62,10 +63,21 @@ def refuters(evidence: Evidence, variants: Mapping[str, Evidence | Exception]) -
     """Return for every finding which false variants refuted the finding of its label."""
     found: dict[str, list[str]] = {finding.label: [] for finding in evidence.findings}
     for name, outcome in variants.items():
-        for finding in () if isinstance(outcome, Exception) else outcome.findings:
-            if finding.outcome is Outcome.REFUTED and finding.label in found:
-                found[finding.label].append(name)
+        for finding in () if isinstance(outcome, Exception) else _refuted(outcome, evidence):
+            found[finding.label].append(name)
     return found
+
+
+def _refuted(variant: Evidence, evidence: Evidence) -> list[Finding]:
+    """Return what of a false variant refutes a finding of the claim: with another relation or a smaller δ it is another."""
+    own = {finding.label: finding for finding in evidence.findings}
+    found = [one for one in variant.findings if one.outcome is Outcome.REFUTED and one.label in own]
+    return [one for one in found if _asked(one, own[one.label]).outcome is Outcome.REFUTED]
+
+
+def _asked(variant: Finding, true: Finding) -> Finding:
+    """Return a variant's sides under the claim's relation and no smaller δ than its own."""
+    return replace(variant, relation=true.relation, resolution=max(variant.resolution, true.resolution))
 
 
 def mirrors(false: Finding, true: Finding) -> bool:
@@ -99,7 +111,7 @@ def reason(finding: Finding) -> str:
 def _complaint(name: str, outcome: Evidence | Exception, evidence: Evidence) -> str:
     if isinstance(outcome, Exception):
         return f"control “{name}” failed: {type(outcome).__name__}: {outcome}"
-    refuted = [finding for finding in outcome.findings if finding.outcome is Outcome.REFUTED]
+    refuted = _refuted(outcome, evidence)
     if refuted and all(any(mirrors(one, true) for true in evidence.findings) for one in refuted):
         return (
             f"control “{name}” carries no information: it is the claim's own finding with its sides exchanged, refuted "
@@ -107,6 +119,12 @@ def _complaint(name: str, outcome: Evidence | Exception, evidence: Evidence) -> 
         )
     if refuted:
         return ""
+    strays = [finding.label for finding in outcome.findings if finding.outcome is Outcome.REFUTED]
+    if strays:
+        return (
+            f"control “{name}” refutes nothing that the claim says, only {strays[0]!r} as the control alone has it: let it "
+            "call the measure with a false argument, so that labels, relations and resolutions are the claim's"
+        )
     closest = max(outcome.findings, key=lambda finding: finding.excess - finding.bar - finding.resolution)
     return f"control “{name}” was not refuted ({reason(closest)})"
 

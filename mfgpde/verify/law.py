@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from mfgpde.core.estimate import Kind
 from mfgpde.verify.finding import far
-from mfgpde.verify.forms import ClaimForm, JudgedForm, ReachForm, RunForm, SideForm
+from mfgpde.verify.forms import ClaimForm, ControlForm, JudgedForm, ReachForm, RunForm, SideForm
 from mfgpde.verify.reach import WORTH
 
 GREW = 2.0  # bars and detectable changes within this factor are those of another machine
@@ -32,8 +33,8 @@ def compare(stored: RunForm, new: RunForm, asked: Callable[[str], bool] = lambda
     `asked` for and did not run is missing. Raises ValueError for runs of different levels, which say nothing of each other.
     """
     comparable(stored, new["level"])
+    movements = [Movement("all claims", "", what, loosened=True) for what in _terms(stored, new)]
     old, now = ({claim["id"]: claim for claim in run["claims"]} for run in (stored, new))
-    movements: list[Movement] = []
     for name, claim in now.items():
         before = old.get(name)
         if before is None:
@@ -42,6 +43,15 @@ def compare(stored: RunForm, new: RunForm, asked: Callable[[str], bool] = lambda
             movements += [Movement(name, *what) for what in _claims(before, claim)]
     gone = [name for name in old if name not in now and asked(name)]
     return movements + [Movement(name, "", "claim is gone", loosened=True) for name in gone]
+
+
+def _terms(stored: RunForm, new: RunForm) -> Iterator[str]:
+    """Say which terms of the stored run ask for more: seeds of which the worst counts, the same result twice."""
+    was, now = (run.get("seeds", 1) for run in (stored, new))
+    if was > now:
+        yield f"the worst of {was} seeds was judged, now of {now}"
+    if stored.get("twice") and not new.get("twice"):
+        yield "the same result twice was asked for, now once"
 
 
 def comparable(stored: RunForm, level: str) -> None:
@@ -81,14 +91,28 @@ _WEAKER = {(a, b) for k, a in enumerate(_RANKED) for b in _RANKED[k + 1 :]}
 
 def _controls(before: ClaimForm, after: ClaimForm) -> Iterator[tuple[str, str, bool]]:
     now = {control["description"]: control["outcome"] for control in after["controls"]}
+    closer = {control["description"]: control for control in after["controls"]}
     for control in before["controls"]:
         name, outcome = control["description"], control["outcome"]
         if name not in now:
             yield "", f"control “{name}” is gone", True
         elif now.pop(name) != outcome:
             yield "", f"control “{name}” was {outcome}, now {_outcome(after, name)}", outcome == "refuted"
+        elif farther := _farther(control, closer[name]):
+            yield "", f"control “{name}” is falser: {farther}", True
     for name in now:
         yield "", f"new control “{name}”", False
+
+
+def _farther(before: ControlForm, after: ControlForm) -> str:
+    """Say by how much a control is off where all that it refuted is off by more: coarser falsehoods are refuted then."""
+    was = {one["label"]: _number(one["excess"]) for one in before["findings"] if one["outcome"] == "refuted"}
+    now = [one for one in after["findings"] if one["outcome"] == "refuted" and one["label"] in was]
+    pairs = [(was[one["label"]], _number(one["excess"]), _number(one["bar"]), one["label"]) for one in now]
+    if not pairs or any(new - bar <= GREW * old for old, new, bar, _ in pairs):
+        return ""
+    old, new, _, label = min(pairs, key=lambda pair: pair[1] / pair[0] if pair[0] else math.inf)
+    return f"{label} was off by {old:.2g}, now by {new:.2g}"
 
 
 def _outcome(claim: ClaimForm, name: str) -> str:
@@ -136,6 +160,9 @@ def _findings(before: JudgedForm, after: JudgedForm) -> Iterator[tuple[str, str,
     bars = [_number(finding.get("bar")) for finding in (before, after)]
     if bars[1] > GREW * bars[0] and bars[1] > FELT * _number(new):
         yield label, f"the bar was {bars[0]:.2g}, now {bars[1]:.2g}", True
+    kinds = [_kind(finding) for finding in (before, after)]
+    if kinds[1] < kinds[0]:
+        yield label, f"its bar was {_SAID[kinds[0]]}, now {_SAID[kinds[1]]}", True
     if before.get("refuted_by") and not after.get("refuted_by"):
         yield label, f"was refuted by “{before['refuted_by'][0]}”, now by nothing", True
     yield from _powers(label, before, after)
@@ -147,6 +174,19 @@ def _findings(before: JudgedForm, after: JudgedForm) -> Iterator[tuple[str, str,
         x, y = a.get("value"), b.get("value")
         if (x is None) != (y is None) or (x is not None and y is not None and abs(x - y) > reach):
             yield label, f"{side} side moved from {_side(a)} to {_side(b)}", False
+
+
+_SAID = {
+    Kind.PROVED: "proved",
+    Kind.BOUND: "a bound",
+    Kind.EXTRAPOLATED: "extrapolated",
+    Kind.CONFIDENCE: "a confidence interval",
+}
+
+
+def _kind(finding: JudgedForm) -> Kind:
+    """Return how strong a finding is; of a record made earlier, that does not say, no more than any."""
+    return Kind[finding.get("kind", "confidence").upper()]
 
 
 def _number(value: float | None) -> float:

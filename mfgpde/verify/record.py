@@ -81,7 +81,7 @@ def read(path: Path) -> RunForm:
         if name not in data:
             raise ValueError(f"{path} is not a stored run: it lacks {name!r}")
     for k, claim in enumerate(data["claims"]):
-        flaw = _flaw(claim)
+        flaw = flaw_of(claim)
         if flaw:
             raise ValueError(f"{path} is not a stored run: its claim {k} {flaw}")
     ids = [claim["id"] for claim in data["claims"]]
@@ -101,7 +101,7 @@ def sealed(data: Mapping[str, object]) -> dict[str, object]:
 def read_sealed(path: Path) -> ClaimForm:
     """Read a claim's record; ValueError for a file that is none, or was changed after it was written."""
     data = _table(_parsed(path))
-    flaw = _flaw(data)
+    flaw = flaw_of(data)
     if flaw:
         raise ValueError(f"{path} is no record of a claim: it {flaw}")
     if sealed(data)["digest"] != data.get("digest"):
@@ -127,7 +127,7 @@ def _refused(word: str) -> float:
     raise ValueError(f"it holds {word}, which is no number of JSON")
 
 
-def _flaw(found: object) -> str:
+def flaw_of(found: object) -> str:
     """Return what a claim's record lacks, in words; nothing if it is whole."""
     claim = _table(found)
     for name, kind in CLAIM.items():

@@ -6,6 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 from mfgpde.core.optional import explained
 from mfgpde.verify import discover, record
@@ -16,6 +17,8 @@ from mfgpde.verify.judge import SEVERITY, judge, reason, refuters
 from mfgpde.verify.power import power
 from mfgpde.verify.reach import Reach
 
+MEASURED = ("detects", "reach")
+"""what is found of a finding for as long as there is time"""
 WORST = {**{outcome.value: rank for outcome, rank in SEVERITY.items()}, "skipped": 3, "broken": 4}
 
 
@@ -207,14 +210,23 @@ def differences(one: ClaimForm, two: ClaimForm) -> str:
     """Say where two records of the same claim differ in what was found; nothing if they do not."""
     if one["outcome"] != two["outcome"]:
         return f"{one['outcome']} the first time and {two['outcome']} the second"
-    pairs = zip(one["findings"], two["findings"], strict=False)
-    for a, b in pairs:
+    labels = [[finding["label"] for finding in each["findings"]] for each in (one, two)]
+    if labels[0] != labels[1]:
+        first, second = next(pair for pair in zip_longest(*labels, fillvalue="none") if pair[0] != pair[1])
+        return f"its findings are others, {first} the first time and {second} the second"
+    for a, b in zip(one["findings"], two["findings"], strict=True):
         for side, was, now in (("left", a["left"], b["left"]), ("right", a["right"], b["right"])):
-            if (a["label"], was["value"], was["error"]) != (b["label"], now["value"], now["error"]):
+            if (was["value"], was["error"]) != (now["value"], now["error"]):
                 return (
                     f"{a['label']}: its {side} side is {was['value']!r} ± {was['error']!r} the first time and "
                     f"{now['value']!r} ± {now['error']!r} the second"
                 )
+        for key in (key for key in a if key not in MEASURED):
+            if a[key] != b.get(key):
+                return f"{a['label']}: its {key} is {a[key]!r} the first time and {b.get(key)!r} the second"
+    for a, b in zip(one["controls"], two["controls"], strict=True):
+        if a != b:
+            return f"control “{a['description']}”: {a['reason']} the first time and {b['reason']} the second"
     return ""
 
 

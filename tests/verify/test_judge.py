@@ -142,7 +142,8 @@ def test_a_control_that_is_not_refuted_is_named_once():
 
 def test_reasons_are_written_without_exponents_where_they_can_be_read():
     far = equal("f", Estimate(412.3, 96.0, Kind.BOUND, "by hand"), ZERO, resolution=120.0)
-    assert judge(Evidence([far]), {"c": REFUTED}).reason == "off by 410 ± 100 (δ 120): f"
+    false = equal("f", number(1e3), ZERO, resolution=120.0)
+    assert judge(Evidence([far]), {"c": Evidence([false])}).reason == "off by 410 ± 100 (δ 120): f"
 
 
 def test_margins_are_counted_in_error_bars():
@@ -160,7 +161,8 @@ def test_what_is_infinite_decides_nothing(make, value):
     """Neither KL = ∞ ≥ 1 nor log 0 = −∞ ≤ 1 is evidence, and no control is refuted by an overflow."""
     finding = make("KL", number(value), number(1.0), resolution=0.1)
     assert finding.outcome is Outcome.UNDECIDED
-    verdict = judge(Evidence([finding]), {"c": REFUTED})
+    false = make("KL", number(1.0), number(1.0) + (1.0 if make is at_least else -1.0), resolution=0.1)
+    verdict = judge(Evidence([finding]), {"c": Evidence([false])})
     assert verdict.outcome is Outcome.UNDECIDED
     assert "inf (test), which decides nothing" in verdict.reason
     assert judge(evidence(0.0), {"c": Evidence([finding])}).outcome is Outcome.BROKEN

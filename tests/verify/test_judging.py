@@ -81,7 +81,8 @@ def named(findings):
     return [Finding(f"f{k}", f.left, f.relation, f.right, f.resolution) for k, f in enumerate(findings)]
 
 
-REFUTED = Evidence([equal("f0", exact(1.0, "a"), exact(2.0, "b"), resolution=1e-3)])
+REFUTED = Evidence([equal("f0", exact(20.0, "a"), exact(-20.0, "b"), resolution=1e-3)])
+"""false as an equality and as a bound, by far more than any δ drawn"""
 
 
 @settings(max_examples=100)
@@ -166,3 +167,20 @@ def test_a_history_keeps_what_it_can_read(tmp_path_factory, strays, kept):
     assert history.certificates(folder) == []
     history.append(folder, {"started": "s", "score": "m", "process": "p", "residual": 0.5, "numbers": {"W2": 1.0}})
     assert len(history.certificates(folder)) == 1
+
+
+@settings(max_examples=200)
+@given(FINDINGS, FINDINGS, st.sampled_from(["x", "another"]))
+def test_a_control_refutes_what_the_claim_says_or_nothing(true, variant, label):
+    """Another label, another relation or a smaller δ is another statement: its refutation says nothing of the claim."""
+    variant = Finding(label, variant.left, variant.relation, variant.right, variant.resolution)
+    assume(not mirrors(variant, true))
+    off = Fraction(variant.left.value) - Fraction(variant.right.value)
+    excess = abs(off) if true.relation == "=" else off
+    bar = Fraction(variant.left.half_width) + Fraction(variant.right.half_width)
+    says = label == "x" and variant.outcome is Outcome.REFUTED and excess - bar > Fraction(true.resolution)
+    found = judge(Evidence([true]), {"control": Evidence([variant])})
+    assert (found.outcome is Outcome.BROKEN) == (not says)
+    assert (refuters(Evidence([true]), {"control": Evidence([variant])}) == {"x": ["control"]}) == says
+    if variant.outcome is Outcome.REFUTED and not says:
+        assert f"refutes nothing that the claim says, only '{label}'" in found.reason

@@ -48,6 +48,8 @@ LOOSENED = [
     ("equal(", "at_most(", "the relation was =, now ≤"),
     ("2 * (factor - 1)", "0.1 * (factor - 1)", "would notice factor off by 0.0056, now only by 0.11"),
     ('coefficients=("factor",)', "coefficients=()", "what it would notice of factor is no longer found"),
+    ("Kind.EXTRAPOLATED", "Kind.CONFIDENCE", "its bar was extrapolated, now a confidence interval"),
+    ("level, off=2.0", "level, off=7.0", "control “x = 2” is falser: x was off by 2, now by 7"),
 ]
 
 
@@ -215,3 +217,27 @@ def test_verdicts_are_cited_until_they_are_stale(stored, tmp_path):
     unknown = CliRunner().invoke(app, ["verdict", "nothing", "--run", str(stored)])
     assert unknown.exit_code == 1
     assert "holds 0 claims called 'nothing'" in " ".join(unknown.output.split())
+
+
+def test_terms_that_ask_for_less_are_said(stored, tmp_path):
+    suite = stored.parents[2] / "suite"
+    asked = tmp_path / "asked"
+    assert validate(suite, asked, "--seeds", 2, "--twice").exit_code == 0
+    law_ = asked / "quick/run.json"
+    assert validate(suite, tmp_path / "same", "--against", law_, "--seeds", 2, "--twice").exit_code == 0
+    result = validate(suite, tmp_path / "less", "--against", law_)
+    assert result.exit_code == 3
+    said = " ".join(result.output.split())
+    assert "the worst of 2 seeds was judged, now of 1 [loosened]" in said
+    assert "the same result twice was asked for, now once [loosened]" in said
+    assert validate(suite, tmp_path / "more", "--against", stored, "--seeds", 2, "--twice").exit_code == 0
+
+
+def test_an_interrupted_run_is_no_law(stored, tmp_path):
+    """It holds some claims or none: what it lacks would be new, not gone."""
+    data = {**json.loads(stored.read_text()), "state": "running"}
+    record.write(tmp_path / "run.json", record.sealed(data))
+    result = validate(stored.parents[2] / "suite", tmp_path / "out", "--against", tmp_path / "run.json")
+    assert result.exit_code == 1
+    assert "was interrupted" in " ".join(result.output.split())
+    assert not list((tmp_path / "out").rglob("run.json"))

@@ -85,12 +85,16 @@ def drawn(case, n, count, seed, decay):
     return np.array([risks(case, equations, decay) for equations in averages(case, n, count, seed)])
 
 
+SIZES = (100, 5000)
+"""of data sets"""
+
+
 @claim.measure
-def more(level, rng, sizes=(100, 5000), decay=1.0, cases=("overlap", "apart"), last=1.0, count=None):
+def more(level, rng, sizes=SIZES, decay=1.0, cases=("overlap", "apart"), last=1.0, count=None):
     """`sizes` of data sets, the second the larger; `decay` scales averages, each degree beside the one before,
     and `last` the risk at degree 12 where it is compared with the least.
 
-    There are `count` data sets of each size, or as many as the level has.
+    There are `count` data sets of each size, or as many as the level has. Findings keep the names of the claim's own sizes.
     """
     count, interval = count or Level(level).pick(24, 48, 400), mfg.diagnostics.mean_interval
     rises, seeds = [], [int(seed) for seed in rng.integers(2**63, size=3)]
@@ -109,19 +113,19 @@ def more(level, rng, sizes=(100, 5000), decay=1.0, cases=("overlap", "apart"), l
             resolution=0.0,
         ),
         at_least(
-            f"overlap, {sizes[0]} samples: log of the risk at degree 12 over the least",
+            f"overlap, {SIZES[0]} samples: log of the risk at degree 12 over the least",
             interval(harm, "data sets", normal=True),
             mfg.exact(np.log(2.0), "twice"),
             resolution=0.0,
         ),
         at_least(
-            f"overlap: best degree at {sizes[1]} samples less that at {sizes[0]}",
+            f"overlap: best degree at {SIZES[1]} samples less that at {SIZES[0]}",
             interval(growth, "data sets", normal=True),
             mfg.exact(1.0, "one more"),
             resolution=0.0,
         ),
         at_most(
-            f"apart, {sizes[0]} samples: log of the risk at degree 12 over the least",
+            f"apart, {SIZES[0]} samples: log of the risk at degree 12 over the least",
             interval(none, "data sets", normal=True),
             mfg.exact(0.1, "a tenth"),
             resolution=0.0,
