@@ -25,7 +25,7 @@ claim = Claim(
         "denoising score matching alone",
         "means over few repetitions taken as normal",
     ),
-    coefficients=("distance",),
+    coefficients=("distance", "potential"),
 )
 
 networks = load_module(Path(__file__).parents[1] / "networks" / "_ensemble.py")
@@ -33,23 +33,26 @@ EMPTY = 1e-14
 """of density, below which the flow's cells have no mass to rounding"""
 
 
-def laws(score, grid):
-    """Return the four densities on one grid."""
+def solved(score, grid):
+    """Return three densities on one grid: those of the data, the SDE and the ODE."""
     process, stop = networks.PROCESS, networks.STOP
-    phi = score.potential(grid.points, stop)
-    found = {
+    return {
         "data": mfg.densities.cell_means(mfg.marginal(process, networks.DATA, stop), grid),
         "SDE": mfg.induced_sde(process, score, grid, stop=stop, order=4, rtol=1e-3).density.values,
         "ODE": mfg.induced_ode(process, score, grid, stop=stop).density.values,
-        "e^φ": means_of(np.exp(phi - phi.max()), grid),
     }
+
+
+def laws(score, grid, three, potential=1.0):
+    """Return four there, with that of the network, `potential` times its φ."""
+    phi = potential * score.potential(grid.points, networks.STOP)
+    found = three | {"e^φ": means_of(np.exp(phi - phi.max()), grid)}
     found = {name: np.maximum(values, EMPTY) for name, values in found.items()}
     return {name: values / grid.integrate(values) for name, values in found.items()}
 
 
-def symmetric_divergences(score, grid):
+def symmetric_divergences(found, grid):
     """Return KL(a‖b) + KL(b‖a) of all pairs."""
-    found = laws(score, grid)
     return {
         f"{a} – {b}": float(grid.integrate((found[a] - found[b]) * np.log(found[a] / found[b])))
         for a, b in combinations(found, 2)
@@ -57,10 +60,17 @@ def symmetric_divergences(score, grid):
 
 
 @cache
-def of_exact_score(scale, n):
-    """Return the divergences of the exact score times `scale` on n² cells, which measure and control ask for."""
-    exact = _Scaled(mfg.ExactScore(networks.PROCESS, networks.DATA), scale)
-    return symmetric_divergences(exact, mfg.CartesianGrid.cube(4.5, n, 2))
+def kept(scale, n):
+    """Return the exact score times `scale`, n² cells, and three densities there, which measure and control ask for."""
+    exact, grid = _Scaled(mfg.ExactScore(networks.PROCESS, networks.DATA), scale), mfg.CartesianGrid.cube(4.5, n, 2)
+    return exact, grid, solved(exact, grid)
+
+
+@cache
+def of_exact_score(scale, n, potential):
+    """Return their divergences, and those with e^φ."""
+    exact, grid, found = kept(scale, n)
+    return symmetric_divergences(laws(exact, grid, found, potential), grid)
 
 
 @cache
@@ -83,19 +93,20 @@ STEPS = 6e-6
 def of_networks(kind, level, n):
     """Return the divergences of all networks on n² cells, which a coefficient changes afterwards."""
     grid = mfg.CartesianGrid.cube(4.5, n, 2)
-    return [symmetric_divergences(score, grid) for score in networks.ensemble(kind, level)]
+    scores = networks.ensemble(kind, level)
+    return [symmetric_divergences(laws(score, grid, solved(score, grid)), grid) for score in scores]
 
 
 @claim.measure
-def divergences(level, scale=1.0, learned="plain", distance=1.0):
+def divergences(level, scale=1.0, learned="plain", distance=1.0, potential=1.0):
     """`scale` multiplies the exact score of the first part; `learned` names the networks of the second, None for the exact score.
 
-    `distance` multiplies the root of every J, to second order a distance.
+    `distance` multiplies the root of every J, to second order a distance; `potential` the exact score's φ.
     """
     false = scale != 1.0  # by far: it shows on fewer cells
     rough, fine = Level(level).pick((32, 48) if false else (48, 64), (64, 96), (96, 128))
-    floor = of_exact_score(scale, fine)
-    largest, other = max(floor.values()), max(of_exact_score(scale, rough).values())
+    floor = of_exact_score(scale, fine, potential)
+    largest, other = max(floor.values()), max(of_exact_score(scale, rough, potential).values())
     method = f"largest of six pairs on {fine}² cells: change from {rough}², the prior's J, steps"
     bar = abs(largest - other) + of_the_prior() + STEPS
     worst = mfg.Estimate(distance**2 * largest, distance**2 * bar, mfg.Kind.EXTRAPOLATED, method)

@@ -23,7 +23,7 @@ claim = Claim(
     source="after arXiv:2210.04296, theorems 4.2 and 4.3",
     standing="derived",
     assumes=("s_θ smooth", "p, q decay at infinity"),
-    coefficients=("epsilon",),
+    coefficients=("epsilon", "share"),
 )
 
 NETWORKS = Path(__file__).parents[1] / "networks"

@@ -80,8 +80,8 @@ def slope(a, b, factor, what=""):
 def parts(level, steps_order=2.0, error_order=2.0, share=1.0, power=2.0, lost=1.0, rate=1.0):
     """Compare slopes in h and ε, and the prior's share with the divergence of p_T from the prior.
 
-    `share` scales the bounds, `power` is that of e^{−T} by which the prior's mismatch falls at least, and `rate` a factor of it.
-    `lost` is one of KL of the longer steps, of the larger error and of the prior.
+    `share` scales the bounds, `power` is that of e^{−T} by which the prior's mismatch falls at least, and `rate` a factor of
+    it: of a prior's share, where the mismatch is said to have fallen by e^{−power (rate − 1) T} more. `lost` is one of KL of the longer steps, of the larger error and of the prior.
     """
     n = Level(level).pick(60, 120, 240)
     coarse, fine = lost * divergence(2.0, n), divergence(2.0, 2 * n)
@@ -98,7 +98,8 @@ def parts(level, steps_order=2.0, error_order=2.0, share=1.0, power=2.0, lost=1.
     for horizon in (1.0, 2.0):
         before.append(mismatch(horizon))
         found = lost * divergence(horizon, 8 * n, prior=True)
-        findings.append(at_most(f"T = {horizon:g}: KL of the prior", found, share * before[-1], resolution=0.0))
+        fallen = share * float(np.exp(-power * (rate - 1) * horizon))
+        findings.append(at_most(f"T = {horizon:g}: KL of the prior", found, fallen * before[-1], resolution=0.0))
     decay = slope(before[0], before[1], np.e, "T from 1 to 2")
     findings.append(
         at_most("decay of KL(p_T‖π): −2 T at least", mfg.exact(power * rate, "rate"), decay, resolution=0.0)

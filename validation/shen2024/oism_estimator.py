@@ -31,7 +31,7 @@ claim = Claim(
         "ridge by cross-validation",
         "means over few repetitions taken as normal",
     ),
-    coefficients=("decay",),
+    coefficients=("decay", "rate", "error"),
 )
 
 once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
@@ -129,24 +129,33 @@ def least(x, t, rng, y):
 
 @claim.measure
 def estimator(
-    level, rng, decay=1.0, ridge=None, parts=("gaussian", "rates", "denoising", "sphere"), copies=False, moved=0.0
+    level,
+    rng,
+    decay=1.0,
+    ridge=None,
+    parts=("gaussian", "rates", "denoising", "sphere"),
+    copies=False,
+    moved=0.0,
+    rate=1.0,
+    error=1.0,
 ):
     """`decay` multiplies the eigenvalues that the estimator believes in; `ridge` is for denoising and sphere.
 
     With `copies`, larger data sets repeat the points of the smallest; the points that are given to it
-    against denoising are `moved` along the first axis.
+    against denoising are `moved` along the first axis. `rate` multiplies the power −1 of n, `error` the distance
+    from the true score that is held against denoising's.
     """
     findings, series = [], []
     if "gaussian" in parts:
-        findings.append(_gaussian(rng, decay))
+        findings.append(once(_gaussian, rng, decay))
     if "rates" in parts:
-        more, curves = _rates(Level(level), rng, decay, copies)
+        more, curves = _rates(Level(level), rng, decay, copies, rate)
         findings += more
         series += curves
     if "denoising" in parts:
-        findings += _against_denoising(Level(level), rng, decay, ridge, moved)
+        findings += _against_denoising(Level(level), rng, decay, ridge, moved, error)
     if "sphere" in parts and find_spec("dolfinx"):
-        findings.append(_sphere(Level(level), rng, decay, ridge))
+        findings.append(once(_sphere, Level(level), rng, decay, ridge))
     return Evidence(findings, series)
 
 
@@ -160,8 +169,8 @@ def _gaussian(rng, decay):
     return equal("Gaussian data: off the score of their moments", bar, zero, resolution=5e-9)
 
 
-def _rates(level, rng, decay, copies):
-    """Return findings and series on the error over the number of samples, and over the degree."""
+def scattered(level, rng, decay, copies):
+    """Return sizes of data, square distances of two sets' estimates, degrees, and risks by degree: none of copied data."""
     t, functions, seeds = 0.4, basis(4, decay), range(level.pick(32, 48, 128))
     sizes = level.pick((1000, 32_000), (2000, 64_000), (2000, 16_000, 128_000))
     noised = mfg.marginal(PROCESS, LAW, t)
@@ -174,19 +183,27 @@ def _rates(level, rng, decay, copies):
         return float(np.mean(np.sum((pair[0] - pair[1]) ** 2, axis=1)))
 
     squares = np.array([[scatter(n) for _ in seeds] for n in sizes])
+    degrees = level.pick((2, 8), (2, 4, 6, 8), (2, 4, 6, 8))  # the ends are judged
+    if copies:
+        return sizes, squares, degrees, None
+    clouds = [LAW.sample(level.pick(20_000, 60_000, 400_000), rng) for _ in range(8)]
+    true = noised.score(y)
+    left = np.array([[risk(Kept(basis(k, decay), PROCESS, x)(y, t), true) for x in clouds] for k in degrees])
+    return sizes, squares, degrees, left
+
+
+def _rates(level, rng, decay, copies, power):
+    """Return findings and series on the error over the number of samples, and over the degree."""
+    sizes, squares, degrees, left = once(scattered, level, rng, decay, copies)
     slopes = np.log(squares[-1] / squares[0]) / np.log(sizes[-1] / sizes[0])
     rate = equal(
         "rate in n of the square distance of two data sets' estimates",
         mfg.diagnostics.mean_interval(slopes, "pairs of data sets", normal=True),
-        mfg.exact(-1.0, "averages"),
+        mfg.exact(-power, "averages"),
         resolution=0.3,
     )
     if copies:
         return [rate], []
-    clouds = [LAW.sample(level.pick(20_000, 60_000, 400_000), rng) for _ in range(8)]
-    degrees = level.pick((2, 8), (2, 4, 6, 8), (2, 4, 6, 8))  # the ends are judged
-    true = noised.score(y)
-    left = np.array([[risk(Kept(basis(k, decay), PROCESS, x)(y, t), true) for x in clouds] for k in degrees])
     findings = [
         rate,
         at_least(
@@ -202,18 +219,25 @@ def _rates(level, rng, decay, copies):
     ]
 
 
-def _against_denoising(level, rng, decay, ridge, moved):
-    functions, as_good, findings = basis(8, decay), mfg.exact(0.0, "as good"), []
+def held(level, rng, decay, ridge, moved):
+    """Return by time and data set the log of the risk over the least of denoising."""
+    functions, found = basis(8, decay), {}
     for t in level.pick((0.05, 0.3), (0.02, 0.05, 0.1, 0.3, 0.5), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)):
         noised = mfg.marginal(PROCESS, LAW, t)
         y = noised.sample(level.pick(1000, 2000, 2000), rng)
-        true, ratios = noised.score(y), []
+        true, found[t] = noised.score(y), []
         for _ in range(8):
             x = LAW.sample(1000, rng)
             best = once(least, x, t, rng, y)
             ours = Kept(functions, PROCESS, x + np.array([moved, 0.0]), ridge)(y, t)
-            ratios.append(np.log(risk(ours, true) / best))
-        gain = mfg.diagnostics.mean_interval(ratios, "data sets", normal=True)
+            found[t].append(np.log(risk(ours, true) / best))
+    return found
+
+
+def _against_denoising(level, rng, decay, ridge, moved, error):
+    as_good, findings = mfg.exact(0.0, "as good"), []
+    for t, logs in once(held, level, rng, decay, ridge, moved).items():
+        gain = mfg.diagnostics.mean_interval(2 * np.log(error) + np.array(logs), "data sets", normal=True)
         findings.append(at_most(f"t = {t:g}: log of the risk over that of denoising", gain, as_good, resolution=1e-3))
     return findings
 

@@ -94,11 +94,12 @@ def spreads(level, rng):
     return found
 
 
-def slopes_in_noise(level, rng, loud=1.0, copies=False, rise=1.0, closed=1.0):
+def slopes_in_noise(level, rng, loud=1.0, copies=False, rise=1.0, closed=1.0, size=1.0):
     """Return findings and series on the variance of gradients as t → 0; `copies` takes denoising in place of both.
 
     `loud` multiplies the noise that denoising aims at.
     """
+    del size  # a factor changes no slope
     times = TIMES
     copied, informed = np.array([1.0, loud, 0.0]), np.array([0.0, 0.0, 1.0])
     weights = np.stack((copied, copied if copies else closed * informed + (1 - closed) * copied))
@@ -145,13 +146,13 @@ def fitted(level, rng):
     return found
 
 
-def estimators(level, rng, loud=1.0, copies=False, rise=1.0, closed=1.0):
+def estimators(level, rng, loud=1.0, copies=False, rise=1.0, closed=1.0, size=1.0):
     """Return a finding and series on the estimators' scatter over data sets, over n, at one small time."""
     del rise  # of slopes
     found, sizes = {}, SIZES
     for n, (informed, still, noisy) in once(fitted, level, rng).items():
         denoising = still + loud * noisy
-        ours = denoising if copies else closed * informed + (1 - closed) * denoising
+        ours = size * (denoising if copies else closed * informed + (1 - closed) * denoising)
         found[n] = [spread(values) for values in (ours, denoising)], [_halves(values) for values in (ours, denoising)]
     series = [
         Series(name, "samples", list(sizes), "variance of the coefficients, t = 0.02", [found[n][0][k] for n in sizes])
@@ -323,13 +324,13 @@ def variances(level, rng, decay=1.0, moved=0.0, saving=1, parts=PARTS, rise=1.0,
     """`decay` multiplies the rates at which the control's functions are believed to fade; `other` is for linear models.
 
     `moved` and `saving` are of the networks that are trained. v is believed to rise as its power `rise` does; `closed` is the share of
-    the closed form in our gradient, the rest a noised copy; `size` multiplies the controlled gradient, and the risk of the
-    networks that the closed forms have helped.
+    the closed form in our gradient, the rest a noised copy; `size` multiplies the controlled gradient, the estimators' own
+    coefficients, and the risk of the networks that the closed forms have helped.
     """
     findings, series = [], []
     for name, measured in (("slopes", slopes_in_noise), ("estimators", estimators)):
         if name in parts:
-            more, curves = measured(level, rng, rise=rise, closed=closed, **other)
+            more, curves = measured(level, rng, rise=rise, closed=closed, size=size, **other)
             findings += more
             series += curves
     if "network" in parts:

@@ -22,7 +22,7 @@ claim = Claim(
     source="after arXiv:2101.09258",
     standing="derived",
     assumes=("s_θ smooth", "p, q decay at infinity"),
-    coefficients=("diffusivity",),
+    coefficients=("diffusivity", "slack"),
 )
 
 PROCESS, STOP = mfg.OrnsteinUhlenbeck(horizon=1.0), 0.2

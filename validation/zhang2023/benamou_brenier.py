@@ -18,7 +18,7 @@ claim = Claim(
     source="arXiv:2304.13534, section 3.1; Benamou, Brenier, Numer. Math. 84 (2000)",
     standing="theorem",
     assumes=("no noise",),
-    coefficients=("time",),
+    coefficients=("time", "way"),
 )
 
 FROM, TO = ((-0.5, 0.1), ((0.3, 0.1), (0.1, 0.2))), ((0.5, -0.2), ((0.15, -0.05), (-0.05, 0.35)))
@@ -46,12 +46,15 @@ def solved(time, n, tolerance):
 
 
 @claim.measure
-def transport(level, time=1.0, mixed=False):
-    """`time` multiplies the horizon of the game that is solved; half-way `mixed` is half of either end."""
+def transport(level, time=1.0, way=1.0, mixed=False):
+    """`time` multiplies the horizon of the game that is solved, `way` τ/T in the interpolation.
+
+    Half-way `mixed` is half of either end.
+    """
     sizes, tolerance = Level(level).pick(((24, 36), 2e-3), ((28, 42), 1.5e-3), ((48, 72), 5e-4))
     source, target = (mfg.gaussian(np.array(m), np.array(C)) for m, C in (FROM, TO))
     exact = 0.5 * mfg.transport.wasserstein_gaussian(*map(np.array, (*FROM, *TO))) ** 2
-    middle, rows = interpolation(0.5).density, []
+    middle, rows = interpolation(0.5 * way).density, []
     if mixed:
 
         def middle(x):

@@ -5,11 +5,14 @@ plane is met on 72² cells at level standard, on 144² at full: Newton's method 
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 import mfgpde as mfg
-from mfgpde.verify import Claim, Evidence, Level, Series, equal
+from mfgpde.verify import Claim, Evidence, Level, Series, equal, load_module
+
+once = load_module(Path(__file__).parents[1] / "networks" / "_once.py").once
 
 claim = Claim(
     statement=(
@@ -19,12 +22,12 @@ claim = Claim(
     source="arXiv:2304.13534, section 3.2",
     standing="theorem",
     assumes=("ρ_0 = p_T", "p_0 a Gaussian mixture"),
-    coefficients=("divergence",),
+    coefficients=("divergence", "horizon"),
 )
 
 
-def errors(process, data, half_width, cells, steps, method, divergence, noise):
-    """Return errors of U(0), of the control at mid time (relative, in L²(ρ)), of ρ_T (L¹) and of the cost."""
+def solved(process, data, half_width, cells, steps, method, divergence, noise):
+    """Return the grid, mid time, and there density and control of what is found; U(0), ρ_T and the cost."""
     game = mfg.games.score_based_model(process, data)
     if divergence != 1.0:
         whole = game.running
@@ -34,18 +37,28 @@ def errors(process, data, half_width, cells, steps, method, divergence, noise):
         game = replace(game, viscosity=lambda tau: noise * own(tau))
     grid = mfg.CartesianGrid.cube(half_width, cells, data.dimension)
     found = mfg.equilibrium(game, grid, method=method, steps=steps)
-    x, start = grid.points, game.initial
-    log_prior = start.log_density(x)
-    near = log_prior > log_prior.max() - 6
-    value = np.abs(found.values[0] + log_prior)[near].max()
     k = len(found.times) // 2
-    t = process.horizon - float(found.times[k])
-    exact = float(process.diffusion(t)) * mfg.ExactScore(process, data)(x, t)
-    weight = found.densities[k][..., None]
-    control = np.sqrt(np.sum(weight * (found.control(k) - exact) ** 2) / np.sum(weight * exact**2))
-    law = float(grid.integrate(np.abs(found.densities[-1] - data.density(x))))
+    middle = float(found.times[k]), found.densities[k], found.control(k)
+    return grid, *middle, found.values[0], found.densities[-1], found.discrete_primal
+
+
+def errors(process, data, half_width, cells, steps, method, divergence, noise, horizon):
+    """Return errors of U(0), of the control at mid time (relative, in L²(ρ)), of ρ_T (L¹) and of the cost.
+
+    `horizon` multiplies T in p_{T−τ} of the control and of ρ_T.
+    """
+    found = once(solved, process, data, half_width, cells, steps, method, divergence, noise)
+    grid, tau, density, steered, first, last, cost = found
+    x, late, score = grid.points, horizon * process.horizon, mfg.ExactScore(process, data)
+    log_prior = score.at(process.horizon).log_density(x)
+    near = log_prior > log_prior.max() - 6
+    value = np.abs(first + log_prior)[near].max()
+    exact = float(process.diffusion(late - tau)) * score(x, late - tau)
+    weight = density[..., None]
+    control = np.sqrt(np.sum(weight * (steered - exact) ** 2) / np.sum(weight * exact**2))
+    law = float(grid.integrate(np.abs(last - mfg.marginal(process, data, late - process.horizon).density(x))))
     entropy = -float(grid.integrate(np.exp(log_prior) * log_prior))
-    return value, float(control), law, abs(found.discrete_primal - entropy)
+    return value, float(control), law, abs(cost - entropy)
 
 
 DELTA = {
@@ -69,8 +82,11 @@ CELLS = {
 
 
 @claim.measure
-def game(level, divergence=1.0, noise=1.0):
-    """`divergence` multiplies ∇·f in the running cost, `noise` what the crowd is shaken by, but not its control."""
+def game(level, divergence=1.0, noise=1.0, horizon=1.0):
+    """`divergence` multiplies ∇·f in the running cost, `noise` what the crowd is shaken by, but not its control.
+
+    `horizon` multiplies T in p_{T−τ} of the control and of ρ_T.
+    """
     zero, findings, series = mfg.exact(0.0, "closed form"), [], []
     ou, vp = mfg.OrnsteinUhlenbeck(horizon=1.0), mfg.VariancePreserving()
     cases = [
@@ -113,10 +129,10 @@ def game(level, divergence=1.0, noise=1.0):
             )
         )
     for name, process, data, half_width, cells, method in cases:
-        tables, true = [], divergence == noise == 1
+        tables, true = [], divergence == noise == horizon == 1
         for n in cells if true else cells[-1:]:  # false games are judged on the finest
             steps = n // 2 if method == "newton" else max(8, int(n / (5 if process is ou else 4)))
-            tables.append(errors(process, data, half_width, n, steps, method, divergence, noise))
+            tables.append(errors(process, data, half_width, n, steps, method, divergence, noise, horizon))
         for what, off, resolution in zip(
             ("U(0)", "control", "terminal law", "cost"), tables[-1], DELTA[name], strict=True
         ):
