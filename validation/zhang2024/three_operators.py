@@ -22,7 +22,7 @@ claim = Claim(
     ),
     source="arXiv:2402.06162, remark 3.2; arXiv:2407.11901",
     standing="theorem",
-    assumes=("on the line", "ρ_0 Gaussian, π a mixture"),
+    assumes=("on the line", "ρ_0 and π mixtures of Gaussians"),
     coefficients=("transport",),
 )
 
@@ -36,14 +36,20 @@ NAMES = ("OT-flow", "Lipschitz GAN", "score-based model")
 class Pair:
     """ρ_0, π, T, L, κ on cells of the line, each as masses; the three functionals, their minimisers and lower bounds."""
 
-    def __init__(self, rng, cells):
+    def __init__(self, rng, cells, kind):
+        """Of three kinds: one blob to two, two to two, one to three."""
         self.grid = mfg.CartesianGrid((-4.5,), (4.5,), (cells,))
         self.x, self.h = self.grid.points[:, 0], float(self.grid.spacing[0])
         self.T, self.L, self.kappa = rng.uniform(0.4, 0.9), rng.uniform(0.2, 0.4), rng.uniform(0.1, 0.25)
+        blobs = 3 if kind == 2 else 2
+        places = np.linspace(-1, 1, blobs) * rng.uniform(0.7, 1.2, blobs)
         self.data = mfg.GaussianMixture(
-            rng.dirichlet([4.0, 4.0]), [[-rng.uniform(0.7, 1.2)], [rng.uniform(0.7, 1.2)]], rng.uniform(0.12, 0.3, 2)
+            rng.dirichlet(np.full(blobs, 4.0)), places[:, None], rng.uniform(0.12, 0.3, blobs)
         )
         self.source = mfg.gaussian(rng.uniform(-0.4, 0.4), rng.uniform(0.3, 0.6))
+        if kind == 1:
+            sides = [[-rng.uniform(0.3, 0.8)], [rng.uniform(0.3, 0.8)]]
+            self.source = mfg.GaussianMixture(rng.dirichlet([4.0, 4.0]), sides, rng.uniform(0.1, 0.4, 2))
         self.log_pi = self.data.log_density(self.grid.points)
         self.start = self.source.density(self.grid.points) * self.h
         self.start /= self.start.sum()
@@ -75,7 +81,7 @@ class Pair:
 
         found = minimize(
             lost, np.zeros(len(self.x) - 1), jac=True, method="L-BFGS-B",
-            bounds=[(-1, 1)] * (len(self.x) - 1), options={"maxiter": 3000, "maxfun": 6000, "ftol": 1e-15, "gtol": 1e-10},
+            bounds=[(-1, 1)] * (len(self.x) - 1), options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-15, "gtol": 1e-10},
         )  # fmt: skip
         phi = np.concatenate(([0.0], np.cumsum(found.x * width)))
         return weight * np.exp(phi - logsumexp(phi, b=weight)), -found.fun
@@ -127,7 +133,7 @@ class Pair:
 @cache
 def table(seed, draw, cells, levels):
     """Return J_i(ρ_j) less the lower bound of J_i, and what transport costs of it: shape (2, 3, 3)."""
-    pair = Pair(np.random.default_rng([seed, draw]), cells)
+    pair = Pair(np.random.default_rng([seed, draw]), cells, draw % 3)
     (gan, dual), (model, value), flow = pair.adversary(), pair.model(), pair.flow(levels)
     bounds = np.array([pair.below(flow), dual, value])
     values, way = np.stack([pair.functionals(law) for law in (flow, gan, model)], axis=2)
@@ -151,7 +157,13 @@ def three(level, rng, own=(0, 1, 2), rivals=((1, 2), (0, 2), (0, 1)), transport=
         least = [min((estimated(row[j], cells) for j in rivals[i]), key=lambda e: e.value) for row in rows]
         near = sorted(least, key=lambda e: e.value)[len(least) // 2]
         findings.append(
-            equal(f"{name}: its functional at its minimiser less its dual", worst, zero, resolution=DELTA[i])
+            equal(
+                f"{name}: its functional at its minimiser less its dual",
+                worst,
+                zero,
+                resolution=DELTA[i],
+                because=NARROW[i],
+            )
         )
         cared = mfg.exact(CARED, "a thousandth of a nat")
         findings.append(
@@ -175,6 +187,7 @@ def three(level, rng, own=(0, 1, 2), rivals=((1, 2), (0, 2), (0, 1)), transport=
 
 DELTA = (4e-4, 9.5e-9, 9.5e-9)
 """what 4000 quantiles leave of any draw; what optimisers leave of values of size one"""
+NARROW = ("of other draws 4000 quantiles leave 2.3e-4", "", "")
 
 
 def estimated(value, cells):

@@ -1,7 +1,8 @@
 """The game is well posed where the reversed heat equation is not: it contracts what is wrong with its terminal cost, mode by mode.
 
-The value at noising time s comes from the Hamilton–Jacobi–Bellman equation, solved as such on a circle and a torus in the plane; the heat flow that the
-reversed equation would have to undo is known by its singular values. Landscapes, noise, times and modes are drawn.
+The value at noising time s comes from the Hamilton–Jacobi–Bellman equation, solved as such on a circle and on a torus in the
+plane; the heat flow that the reversed equation would have to undo is known by its singular values. Landscapes, noise, times and
+modes are drawn.
 """
 
 from pathlib import Path
