@@ -28,12 +28,13 @@ from mfgpde.solvers.clock import Clock
 from mfgpde.solvers.collocated import collocated
 from mfgpde.solvers.distance import beyond
 from mfgpde.solvers.enclosed import equal_spans
+from mfgpde.solvers.first_owes import seems_to_owe
 from mfgpde.solvers.first_solve import FirstField, gridded
 from mfgpde.solvers.hermite import InTime, interpolated, spans
 from mfgpde.solvers.means_of import mean_of
 from mfgpde.solvers.moment_bound import UNKNOWN, grown
 from mfgpde.solvers.residual import Residual
-from mfgpde.solvers.second_solve import ENOUGH, SMALL, Second, Tried, candidates, enough, in_waves, seems_to_owe
+from mfgpde.solvers.second_solve import ENOUGH, SMALL, Second, Tried, candidates, enough, in_waves
 from mfgpde.solvers.solved import Solved
 from mfgpde.solvers.through_density import NORM, ThroughDensity, is_through_density
 from mfgpde.solvers.wider_box import Room

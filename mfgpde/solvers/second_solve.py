@@ -19,9 +19,10 @@ from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
 from mfgpde.processes.own_drift import linear_process_of
-from mfgpde.solvers.carried import FEWEST, FINER, even, grids_of, tails
+from mfgpde.solvers.carried import FEWEST, FINER, GENTLE, even, grids_of, tails
 from mfgpde.solvers.clock import Clock
 from mfgpde.solvers.collocated import is_banded
+from mfgpde.solvers.first_owes import asked, differences, for_steps, seems_to_owe, seen, sharpens, steps_of
 from mfgpde.solvers.first_solve import OnGrid
 from mfgpde.solvers.initial import initial_function
 from mfgpde.solvers.wider_box import Room, lost
@@ -32,14 +33,9 @@ SMALL = 1e-7
 """of the mass: what the second solve owes may be that much, for expansions"""
 IN_TIME = {2: 0.3, 4: 0.1}
 """of what the first solve seems to owe: what panels of time may miss, by its order"""
-STEPPED = 0.04, 2 / 3
-"""times that power of its tolerance: what the steps of a first solve leave at least, on generated laws"""
 SETTLED = 1 / 3
-"""of that, where nothing depends on time: laws that settle forget what steps left (1.7e-4 to 2.5e-4 at 2e-3 and 1.7e-6 at
+"""of what steps leave, where nothing depends on time: laws that settle forget it (1.7e-4 to 2.5e-4 at 2e-3 and 1.7e-6 at
 1e-6 for a curved drift)"""
-KEPT = 0.3, 0.83
-"""as `STEPPED`, beside order four where laws sharpen and steps end for what they miss: 1.7e-3 to 4.8e-3 at 2e-3, 3.3e-6 to
-1.7e-5 at 1e-6"""
 TAIL = 1e-2
 """of what the first solve seems to owe, what an expansion may leave out: its residual has D k² times as much, over time"""
 WHOLE_STEPS = 0.1
@@ -75,6 +71,11 @@ MISSED = 5e-8
 and 1.3e-2 for 150, 340 and 540 (reverse OU and VP, P4, in the plane)"""
 SEEN = 0.2
 """of what second differences say of the error, a little below what both solves are apart: 0.36, 0.22 and 0.5 of it there"""
+WAVES = 3e-3
+"""of what a first solve of order four seems to owe, the tolerance of an expansion's steps beside it: they miss 7 to 110
+times that of a rate (reverse OU and VP, P4, 64² and 128²)"""
+SMOOTHED = 0.03
+"""the same of laws that are smoother at their end, of what is owed there (OU, VP and turning drifts, 40² to 128²)"""
 LOOSE = 5e-6
 """tolerance of a first solve, from which a second one has its own: its steps leave more in a residual than in a solution"""
 FAR_BELOW = 12.0
@@ -196,7 +197,7 @@ def candidates(
     if by is not None:
         yield Second(by, (pieces or aim.pieces,), None)
         return
-    loose = _asked(solution) > LOOSE
+    loose = asked(solution) > LOOSE
     space_too = _better(solution)
     other = space_too != space
     better = Second(replace(space_too, grid=grid), (pieces or max(12, aim.pieces),), aim.rtol if loose else None)
@@ -205,10 +206,14 @@ def candidates(
         if panels:
             yield from _in_panels(solution, last, better.space, tried)
             return
-        if _sharpens(solution, last):
+        if sharpens(solution, last):
             better = replace(better, power=1)
         if pieces is None and isinstance(space, FiniteVolume) and other:
-            yield from _hasty(solution, last, better, aim.rtol if loose else _asked(solution), tried)
+            sharpest = aim.rtol if loose else asked(solution)
+            if space.order >= 4 and isinstance(better.space, Spectral):
+                sharpest = min(sharpest, _of_waves(solution, last))
+                better = replace(better, rtol=sharpest)
+            yield from _hasty(solution, last, better, sharpest, tried)
         if pieces is None:
             (fewest,) = better.pieces
             yield replace(better, hasty="times", pieces=(fewest, 2 * fewest))
@@ -216,7 +221,7 @@ def candidates(
         yield better
         return
     if isinstance(space, FiniteVolume) and not isinstance(solution, OnGrid):
-        seems = max(_seen(solution, last)[int(space.order >= 4)], lost(solution, last))
+        seems = max(seen(solution, last)[int(space.order >= 4)], lost(solution, last))
         hasty = max(aim.rtol, min(MOST_HASTY, WHOLE_STEPS * seems))
         aim = replace(aim, tail=min(aim.tail, TAIL * seems), rtol=hasty)
     grids = grids_of(grid)
@@ -256,42 +261,19 @@ def _passed(solution: Any, last: int, grid: CartesianGrid) -> float:
     return (end - begin) * float(np.mean([np.max(one @ (np.pi / np.array(grid.spacing))) for one in speeds]))
 
 
-def _seen(solution: Any, last: int) -> tuple[float, float]:
-    """Return what schemes of order two and four seem to owe for the cells, from differences of the field.
-
-    On cells of size h a scheme of order m is off by about ∑_k ∫|δ_kᵐ u|, over 12 for order two and over 90 for order four.
-    The second solve's residual is one of all times: at its first the field may be rougher.
-    """
-    second, fourth = _differences(solution, last, 2) / 12, _differences(solution, last, 4) / 90
-    return second, max(fourth, _differences(solution, 0, 4) / 90, np.finfo(float).tiny)
-
-
-def _sharpens(solution: Any, last: int) -> bool:
-    """Say whether a density is smoother at its start than at its end, as generated ones are: no time is denser then."""
-    return isinstance(solution.equation, FokkerPlanck) and (
-        _differences(solution, 0, 4) < _differences(solution, last, 4)
-    )
-
-
-def _differences(solution: Any, number: int, order: int) -> float:
-    """Return ∑_k ∫|δ_kᵐ u| of a stored field."""
-    grid, u = solution.discretisation.grid, solution.fields[number].values
-    return grid.volume * float(sum(np.abs(np.diff(u, n=order, axis=k)).sum() for k in range(u.ndim)))
-
-
 def _in_panels(solution: Any, last: int, space: Any, tried: Sequence[Tried]) -> Iterator[Second]:
     """Yield second solves by collocation: cells and panels by what differences say, then by what the last one owed."""
-    fourth = _seen(solution, last)[1]
+    fourth = seen(solution, last)[1]
     order = 2 if solution.discretisation.order < 4 else 4
     (cells,) = space.grid.cells
     most = int(FINEST[order] * cells)
     fixed = isinstance(solution.start, Field)  # which is one on its own grid
     seems = seems_to_owe(solution, last)
     if not solution.equation.time_dependent:
-        steps = SETTLED * STEPPED[0] * _asked(solution) ** STEPPED[1]
-        seems = max(_seen(solution, last)[int(order == 4)], steps, lost(solution, last))
-    elif order == 4 and _sharpens(solution, last) and Clock.of(solution) is not None:
-        seems = max(seems, KEPT[0] * _asked(solution) ** KEPT[1])
+        steps = SETTLED * for_steps(solution)
+        seems = max(seen(solution, last)[int(order == 4)], steps, lost(solution, last))
+    elif order == 4 and sharpens(solution, last) and Clock.of(solution) is not None:
+        seems = max(seems, for_steps(solution, kept=True))
     n = cells if fixed else _fewer(cells, seems, fourth, most, SAFELY[order])
     aim = max(IN_TIME[order] * seems, SMALL)
     for _ in range(TRIES):
@@ -311,12 +293,6 @@ def in_waves(solution: Any) -> bool:
     return _expands(solution) or isinstance(_better(solution), Spectral)
 
 
-def seems_to_owe(solution: Any, last: int) -> float:
-    """Return what a first solve seems to owe: for its cells, for its steps, and for what stands outside of its box."""
-    seen, order = _seen(solution, last), getattr(solution.discretisation, "order", 4)
-    return max(seen[int(order >= 4)], STEPPED[0] * _asked(solution) ** STEPPED[1], lost(solution, last))
-
-
 def _fewer(n: int, first: float, fourth: float, most: int, below: float = FAR_BELOW) -> int:
     """Return how many cells a scheme of order four needs, which for n owes `fourth`, beside a solve that owes so much."""
     return min(most, max(FEWEST, even(n / (first / (below * fourth)) ** 0.25)))
@@ -329,38 +305,50 @@ def _hasty(solution: Any, last: int, better: Second, sharpest: float, tried: Seq
     """
     space, grid = solution.discretisation, better.space.grid
     order = 4 if space.order >= 4 else 2
-    second, fourth = _seen(solution, last)
+    second, fourth = seen(solution, last)
     pieces, rtol = FIRST[order], MOST_HASTY * min(1.0, fourth / ROUGH_FOURTH)
     if order == 2:
-        rtol = MOST_HASTY * min(1.0, (SEEN * second / (MISSED * _steps(solution) ** 2)) ** ROOT)
+        rtol = MOST_HASTY * min(1.0, (SEEN * second / (MISSED * steps_of(solution) ** 2)) ** ROOT)
     cells = grid.cells
     if order == 2 and not isinstance(solution.start, Field):  # which is one on its own grid
         cells = tuple(_fewer(n, second, fourth, n) for n in cells)
+    waves = order == 4 and isinstance(better.space, Spectral)
+    if waves:
+        rtol = max(sharpest, _of_waves(solution, last))
+        cells = cells if isinstance(solution.start, Field) else _carrying(solution, last, grid)
     if rtol > sharpest or cells != grid.cells:
         pieces, fewer = pieces + (2 if grid.dimension == 1 else 0), replace(grid, cells=cells)
         where = replace(better.space, grid=fewer)
-        more = (("cells", cells != grid.cells), ("steps", rtol > sharpest))
-        hasty = " and ".join(name for name, has in more if has)
-        first = replace(
-            better, space=where, pieces=(pieces, 2 * pieces, 4 * pieces), rtol=max(rtol, sharpest), hasty=hasty
-        )
-        yield first
-        came, sharper = tried[-1], sharpest
+        more = (("cells", cells != grid.cells), ("steps", waves or rtol > sharpest))
+        hasty, rtol = " and ".join(name for name, has in more if has), max(rtol, sharpest)
+        several = (pieces, 2 * pieces) if waves else (pieces, 2 * pieces, 4 * pieces)  # steps end at all of their times
+        yield replace(better, space=where, pieces=several, rtol=rtol, hasty=hasty)
+        came, sharper = tried[-1], rtol if waves else sharpest
         if came.missed > came.gap:
-            sharper = max(sharpest, first.rtol * (came.gap / came.missed) ** ROOT)  # pyright: ignore[reportOptionalOperand]
-        if sharpest < sharper and came.missed > SPARE * came.owed:
-            yield replace(first, pieces=(2 * pieces, 4 * pieces), rtol=sharper)
+            needed = rtol * (came.gap / came.missed) ** ROOT
+            sharper = needed if waves else max(sharpest, needed)
+        if (waves or sharpest < sharper) and came.missed > SPARE * came.owed:
+            yield replace(better, space=where, pieces=(2 * pieces, 4 * pieces), rtol=sharper, hasty=hasty)
 
 
-def _steps(solution: Any) -> float:
-    """Return how many steps of second order the first solve would take at 1e-6, at least one."""
-    count = getattr(solution, "cost", {}).get("steps", 0)
-    return max(1.0, count * (_asked(solution) / 1e-6) ** (1 / 3))
+def _of_waves(solution: Any, last: int) -> float:
+    """Return the tolerance of an expansion's steps beside order four: laws forget what they owe for a rough start."""
+    seems = seems_to_owe(solution, last)
+    if sharpens(solution, last):
+        return min(MOST_HASTY, WAVES * max(seems, for_steps(solution, kept=True)))
+    left = max(differences(solution, last, 4) / 90, for_steps(solution), lost(solution, last))
+    return min(MOST_HASTY, WAVES * seems, SMOOTHED * left)
 
 
-def _asked(solution: Any) -> float:
-    """Return the tolerance of the first solve."""
-    return getattr(solution.again, "keywords", {}).get("rtol", MOST_HASTY)
+def _carrying(solution: Any, last: int, grid: CartesianGrid) -> tuple[int, ...]:
+    """Return the cells of an expansion beside order four, a step finer than those that leave what that seems to owe.
+
+    What its field has in finer waves is its own error.
+    """
+    grids, seems = grids_of(grid), seems_to_owe(solution, last)
+    left = tails(solution, last, grids)
+    (least, *_) = next((one.cells for one, tail in zip(grids, left, strict=True) if tail <= seems), grid.cells)
+    return next((one.cells for one in grids if one.cells[0] >= GENTLE * least), grid.cells)
 
 
 def _expands(solution: Any) -> bool:
