@@ -81,7 +81,7 @@ class Pair:
 
         found = minimize(
             lost, np.zeros(len(self.x) - 1), jac=True, method="L-BFGS-B",
-            bounds=[(-1, 1)] * (len(self.x) - 1), options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-15, "gtol": 1e-10},
+            bounds=[(-1, 1)] * (len(self.x) - 1), options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 0.0, "gtol": 1e-10},
         )  # fmt: skip
         phi = np.concatenate(([0.0], np.cumsum(found.x * width)))
         return weight * np.exp(phi - logsumexp(phi, b=weight)), -found.fun
