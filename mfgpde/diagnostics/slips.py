@@ -20,6 +20,7 @@ TINY = 1e-300
 """in place of a mean square of zero: a form that vanishes is far from everything else"""
 KERNELS = 1024
 """samples of which the law of the data is made where it has no closed form"""
+MIRRORED = "the score with time running the other way, s(x, T − t); give it t = 0 at the data"
 FAR, CLOSE, EXACT = 0.1, 0.05, 1e-9
 """relative mean squares: a score that is off by more, and a slip that fits by less, make a warning; what rounding leaves"""
 
@@ -33,11 +34,13 @@ def likely_slip(
     """
     worst: dict[str, float] = {}
     ratios: list[float] = []
+    still = True
     for x, t, law, mirrored in _places(process, data, dimension, stop, rng):
         s, given = law.score(x), np.asarray(score(x, t))
+        still = still and np.allclose(given, np.asarray(score(x, process.horizon)))
         forms = {"": s, **_forms(process, x, t, s, dimension)}
         if mirrored is not None and not np.allclose(mirrored, s):
-            forms["the score with time running the other way, s(x, T − t); give it t = 0 at the data"] = mirrored
+            forms[MIRRORED] = mirrored
         for name, form in forms.items():
             size = max(float(dot(form, form).sum()), TINY)
             worst[name] = max(worst.get(name, 0.0), float(dot(given - form, given - form).sum()) / size)
@@ -45,6 +48,8 @@ def likely_slip(
         ratios.append(c)
         left = float(dot(given - c * s, given - c * s).sum() / max(dot(given, given).sum(), TINY))
         worst["scaled"] = max(worst.get("scaled", 0.0), left)
+    if still:  # in time: what does not move runs no way
+        worst.pop(MIRRORED, None)
     own, scaled = worst.pop(""), worst.pop("scaled")
     if own <= FAR:
         return None

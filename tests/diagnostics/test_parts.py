@@ -96,6 +96,18 @@ def test_the_usual_slips_are_named(name, sampled):
     assert likely_slip(process, score, data, 2, 1e-2, rng) is None
 
 
+@pytest.mark.parametrize("instant", [0.2, 0.3, 0.4])
+def test_what_does_not_move_runs_no_way(instant):
+    """A score that forgets its time is near the mirrored one of two blobs; it is not told to turn its time round."""
+    process = mfg.VariancePreserving()
+    law = mfg.GaussianMixture([0.5, 0.5], [[-1.0], [1.0]], [0.15, 0.15])
+    data, score = Named.stopped(process, law, 5e-3), mfg.ExactScore(process, law)
+    told = likely_slip(process, lambda x, t: score(x, instant), data, 1, 5e-3, np.random.default_rng(0))
+    assert told is None or "the other way" not in told
+    turned = likely_slip(process, lambda x, t: score(x, 1 - t), data, 1, 5e-3, np.random.default_rng(0))
+    assert "the other way" in turned
+
+
 def test_a_bound_is_vacuous_from_where_independent_draws_are_apart():
     """K4: a bound of many diagonals of the box says nothing, nor one above what independent draws are apart."""
 
