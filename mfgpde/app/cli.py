@@ -13,7 +13,7 @@ import typer
 
 from mfgpde.app.check_command import check
 from mfgpde.app.compare import compare
-from mfgpde.app.complaints import Complaints
+from mfgpde.app.complaints import Complaints, ended
 from mfgpde.app.figures import figures
 from mfgpde.app.sampler import sampler
 from mfgpde.core import printable, threads
@@ -234,8 +234,7 @@ def _play(posed: Any, out: Path, picture: Path | None, console: Terminal) -> Non
     for remark in said:
         console.remark(remark.message)
     if not found.converged:
-        console.print("The same command goes on from there.")
-        raise typer.Exit(2)
+        raise ended(2, "the game has not converged; the same command goes on from there")
 
 
 @app.command()
@@ -291,7 +290,7 @@ def calibrate(
         outputs.folder(out)
         asked = calibrated.Asked(families or [], cases, kind, seed, jobs)
         kept = calibrated.run(asked, out, PACKAGE, _console())
-    raise typer.Exit(0 if kept else 1)
+    raise ended(0 if kept else 1, "a bar misses the truth more often than its kind promises, or a draw has failed")
 
 
 @app.command()
@@ -308,7 +307,7 @@ def laws(
         trial = court.examined(member, kind)
     for one, outcomes in trial.outcomes:
         console.print(law_table.law_table(one, trial.kind, outcomes))
-    raise typer.Exit(0 if trial.kept else 1)
+    raise ended(0 if trial.kept else 1, f"{member} breaks a law of its kind, {trial.kind}")
 
 
 @app.command()
@@ -321,7 +320,7 @@ def doctor() -> None:
     with console.status("looking"):
         parts = list(examiner.examine())
     console.print(table.parts_table(parts))
-    raise typer.Exit(0 if examiner.sound(parts) else 1)
+    raise ended(0 if examiner.sound(parts) else 1, "something that mfgpde needs fails on this machine")
 
 
 @app.command()
@@ -331,7 +330,7 @@ def cite() -> None:
 
     place = shipped(PACKAGE, "CITATION.cff")
     if not place.is_file():
-        raise typer.Exit(1)
+        raise ended(1, f"there is no file {place}")
     typer.echo(place.read_text(encoding="utf-8"))
 
 

@@ -12,6 +12,13 @@ def _say(words: str) -> None:
     typer.echo(printable(words), err=True)
 
 
+def ended(code: int, words: str) -> typer.Exit:
+    """Return the end of a command; if its code is not 0, say on standard error in one sentence what that means here."""
+    if code:
+        _say(f"exit code {code}: {words}")
+    return typer.Exit(code)
+
+
 class Complaints:
     """Turns bad input and interruptions into one clear sentence and an exit code, on all ranks at once."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from mfgpde.app import outputs
+from mfgpde.app.complaints import ended
 from mfgpde.app.terminal import Terminal
 from mfgpde.core.files import write_text
 from mfgpde.core.printable import printable
@@ -18,7 +19,7 @@ from mfgpde.report import cited as words
 from mfgpde.report import html, table
 from mfgpde.verify import discover, history, isolated, law, record, run
 from mfgpde.verify.claim import Level
-from mfgpde.verify.forms import RunForm
+from mfgpde.verify.forms import ClaimForm, RunForm
 from mfgpde.verify.task import Task
 
 PACKAGE = Path(__file__).parents[1]
@@ -83,7 +84,22 @@ def judged(
     ids = [entry.id for entry in discover.entries_in(discover.suite_root(PACKAGE))] if stored else []
     movements = law.compare(stored, result, lambda name: discover.meant(name, targets, ids)) if stored else None
     show(result, movements, folder, console, output=output)
-    return run.exit_code(result["claims"]) or (3 if movements else 0)
+    code = run.exit_code(result["claims"])
+    if code:
+        words = _outcomes(result["claims"])
+    else:
+        words = f"all hold, and {len(movements or ())} movement(s) against the stored run {against}"
+    return ended(code or (3 if movements else 0), words).exit_code
+
+
+def _outcomes(claims: Sequence[ClaimForm]) -> str:
+    """Say how many claims are refuted, broken or undecided, and name the first few."""
+    parts: list[str] = []
+    for outcome in ("refuted", "broken", "undecided"):
+        ids = [claim["id"] for claim in claims if claim["outcome"] == outcome]
+        if ids:
+            parts.append(f"{len(ids)} {outcome} ({', '.join(ids[:3])}{', …' if len(ids) > 3 else ''})")
+    return f"of {_counted([claim['id'] for claim in claims])} {', '.join(parts)}"
 
 
 def show(
@@ -169,7 +185,8 @@ def cited(name: str, place: Path, package: Path, console: Terminal, *, latex: bo
     if badge is not None:
         write_text(badge, words.badge("stale" if stale else claim["outcome"], claim["id"]))
         console.print(f"Badge: {badge}", highlight=False)
-    return STALE if stale else run.exit_code([claim])
+    code = STALE if stale else run.exit_code([claim])
+    return ended(code, f"the run is stale for {claim['id']}" if stale else _outcomes([claim])).exit_code
 
 
 def _stale(claim: Mapping[str, Any], package: Path) -> str:

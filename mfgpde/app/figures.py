@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mfgpde.app.complaints import Complaints
+from mfgpde.app.complaints import Complaints, ended
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -70,4 +70,4 @@ def figures(
     moved = figure_data.moved(stored, found)
     for words in moved:
         console.print(words, highlight=False)
-    raise typer.Exit(3 if moved else 0)
+    raise ended(3 if moved else 0, f"{len(moved)} number(s) or figure(s) moved since {against}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from mfgpde.app.complaints import ended
 from mfgpde.app.requirements import Certificate, Requirement
 from mfgpde.app.terminal import Terminal
 from mfgpde.report.table import COLOURS, MARKS
@@ -32,9 +33,14 @@ def code(
         console.print(f"Against the earlier certificate: {told}")
         for one in movements:
             console.print(f"  {one.label}  {one.what}", highlight=False)
-    outcomes = {finding.outcome for finding in findings}
-    if Outcome.REFUTED in outcomes:
-        return 1
-    if failed or Outcome.UNDECIDED in outcomes:
-        return 2
-    return 3 if movements else 0
+    refuted, undecided = (
+        [finding.label for finding in findings if finding.outcome is outcome]
+        for outcome in (Outcome.REFUTED, Outcome.UNDECIDED)
+    )
+    if refuted:
+        return ended(1, f"refuted: {', '.join(refuted)}").exit_code
+    if failed or undecided:
+        stands = ["the certificate does not stand"] * failed
+        open_ = [f"undecided: {', '.join(undecided)}"] * bool(undecided)
+        return ended(2, "; ".join(stands + open_)).exit_code
+    return ended(3 if movements else 0, f"{len(movements)} movement(s) against the earlier certificate").exit_code

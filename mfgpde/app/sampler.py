@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mfgpde.app.complaints import Complaints
+from mfgpde.app.complaints import Complaints, ended
 
 if TYPE_CHECKING:
     from mfgpde.samplers import Sampler
@@ -65,7 +65,7 @@ def sampler(
             if all_:
                 raise ValueError("--ledger is for one sampler, --all for a library")
             found = kept(source, settings(option or []), counts, law, process, levels, data, asked, out, console)
-            raise typer.Exit(0 if found else 1)
+            raise ended(0 if found else 1, "a ledger does not hold what its sampler is off by")
         unused = [f"--{name}" for name, value in asked.items() if value is not None and name != "stop"]
         if unused:
             raise ValueError(f"{', '.join(unused)}: for --ledger; without it the score is exact")
@@ -88,7 +88,8 @@ def sampler(
         console.print(report.errors_table(row))
     console.print(report.verdicts_table(rows, order))
     console.print(f"Page: {out / 'sampler.html'}   Figure: {out / 'sampler.png'}   Data: {out / 'sampler.json'}")
-    raise typer.Exit(0 if all(report.reaches(row, order) for row in rows if row["verdict"] != "not tried") else 1)
+    short = [row["name"] for row in rows if row["verdict"] != "not tried" and not report.reaches(row, order)]
+    raise ended(1 if short else 0, f"not as promised: {', '.join(short[:3])}{', …' if len(short) > 3 else ''}")
 
 
 def numbers(text: str) -> tuple[int, ...]:

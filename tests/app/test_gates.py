@@ -68,6 +68,16 @@ def test_certificates_side_by_side_are_all_judged(tmp_path, monkeypatch):
     assert compared(failed, bad) == 1
 
 
+def test_the_code_is_explained(capsys):
+    """One sentence on standard error for every code that is not 0."""
+    assert code("leak <= 1e-3") == 0
+    assert capsys.readouterr().err == ""
+    assert code("leak <= 1e-4", "L1(ode,sde) <= 1e3") == 1
+    assert capsys.readouterr().err.startswith("exit code 1: refuted: leak")
+    assert code("L1(ode,sde) <= 1e3", failed=True) == 2
+    assert capsys.readouterr().err.startswith("exit code 2: the certificate does not stand; undecided: L1")
+
+
 def test_the_worst_decides():
     assert code("leak <= 1e-3", "L1(ode,sde) <= 1", "W2(ode,data) <= 0.01") == 1
     assert code("leak <= 1e-3", failed=True) == 2
