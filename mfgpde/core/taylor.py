@@ -7,6 +7,7 @@ names too; whatever asks for a value, or compares, is refused. — R. E. Moore, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,8 +101,7 @@ class Jet:
         one = self._of(other)
         if one is self:
             return self._squared()
-        rows = [_dot(self, one, range(k + 1), k) for k in range(self.order + 1)]
-        return _stack(rows, self.top + one.top)
+        return _product(self, one)
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -109,8 +109,7 @@ class Jet:
         """Return the square, whose values are not negative; of a root what it is the root of."""
         if self.square is not None:
             return self.square
-        rows = [_dot(self, self, range(k + 1), k) for k in range(self.order + 1)]
-        found, ends = _stack(rows, 2 * self.top), np.sort(np.abs(np.stack((self.lower[0], self.upper[0]))), axis=0) ** 2
+        found, ends = _product(self, self), np.sort(np.abs(np.stack((self.lower[0], self.upper[0]))), axis=0) ** 2
         inside = (self.lower[0] <= 0) & (self.upper[0] >= 0)
         found.lower[0], found.upper[0] = np.where(inside, 0.0, ends[0]), ends[1]
         return found
@@ -118,6 +117,9 @@ class Jet:
     def __truediv__(self, other: Any) -> Jet:
         if isinstance(other, np.ndarray):
             return NotImplemented
+        if isinstance(other, int | float | np.floating | np.integer) and other != 0:
+            low, high = self.lower / float(other), self.upper / float(other)
+            return Jet(low, high, top=self.top) if other > 0 else Jet(high, low, top=self.top)
         return self * self._of(other) ** -1.0
 
     def __rtruediv__(self, other: Any) -> Jet:
@@ -177,10 +179,7 @@ class Jet:
 
     def sqrt(self) -> Jet:
         """Return √f, which knows its square; of an interval that holds zero that is all there is."""
-        if not np.all(self.lower[0] > 0):
-            return Jet(np.full_like(self.lower, np.nan), np.full_like(self.upper, np.nan), self)
-        found = self**0.5
-        return Jet(found.lower, found.upper, self)
+        return _Root(self)
 
     def tanh(self) -> Jet:
         """Return a = tanh f: k a_k = Σ j f_j q_{k−j}, q = 1 − a²."""
@@ -211,13 +210,41 @@ class Jet:
         a, b = self.lower[0], self.upper[0]
         s, c = [_wave(a, b)], [_wave(a + np.pi / 2, b + np.pi / 2)]
         for k in range(1, self.order + 1):
-            sine, cosine = _zero(a), _zero(a)
+            sine, cosine = None, None
             for j in range(1, min(k, self.top) + 1):
-                sine = _plus(sine, _times(_at(self, j), c[k - j], j / k))
-                cosine = _plus(cosine, _times(_at(self, j), s[k - j], -j / k))
-            s.append(sine)
-            c.append(cosine)
+                own = _at(self, j)
+                more, less = _times(own, c[k - j], j / k), _times(own, s[k - j], -j / k)
+                sine, cosine = (
+                    (more, less) if sine is None or cosine is None else (_plus(sine, more), _plus(cosine, less))
+                )
+            s.append(_zero(a) if sine is None else sine)
+            c.append(_zero(a) if cosine is None else cosine)
         return _stack(s), _stack(c)
+
+
+class _Root(Jet):
+    """√f, whose own coefficients are found when they are asked for: noise is mostly a root that is squared again."""
+
+    def __init__(self, square: Jet) -> None:
+        self.square, self.top = square, square.order
+
+    @cached_property
+    def _ends(self) -> Interval:
+        assert self.square is not None
+        if not np.all(self.square.lower[0] > 0):
+            return np.full_like(self.square.lower, np.nan), np.full_like(self.square.upper, np.nan)
+        found = self.square**0.5
+        return found.lower, found.upper
+
+    @property
+    def lower(self) -> Array:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The lower ends."""
+        return self._ends[0]
+
+    @property
+    def upper(self) -> Array:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The upper ends."""
+        return self._ends[1]
 
 
 def layer(matrix: Array, inputs: Jet, offset: Array | None = None) -> Jet:
@@ -252,7 +279,8 @@ def _plus(a: Interval, b: Interval) -> Interval:
 
 
 def _times(a: Interval, b: Interval, factor: Any) -> Interval:
-    products = [factor * (x * y) for x in a for y in b]
+    scaled = a if isinstance(factor, float) and factor == 1.0 else (factor * a[0], factor * a[1])
+    products = [x * y for x in scaled for y in b]
     low = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
     high = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
     return low, high
@@ -277,29 +305,43 @@ def _sum(a: Array, b: Array) -> Array:
 
 
 def _spread(a: Array, shape: tuple[int, ...]) -> Array:
+    if a.shape[1:] == shape:
+        return a
     return np.broadcast_to(a.reshape(len(a), *(1,) * (len(shape) + 1 - a.ndim), *a.shape[1:]), (len(a), *shape))
 
 
 def _dot(a: Jet, b: Jet, indices: range, k: int, factors: Any = None) -> Interval:
     """Return Σ_j f_j a_j b_{k−j}, all products at once but those with a coefficient that is zero for certain."""
     shape = np.broadcast_shapes(a.lower.shape[1:], b.lower.shape[1:])
-    some = [j for j in indices if j <= a.top and k - j <= b.top]
-    if not some:
+    first, last = max(indices.start, k - b.top), min(indices.stop - 1, a.top)
+    if first > last:
         return np.zeros(shape), np.zeros(shape)
-    js = np.array(some)
-    factors = factors if factors is None else factors[js - indices.start]
-    one = _spread(a.lower[js], shape), _spread(a.upper[js], shape)
-    other = _spread(b.lower[k - js], shape), _spread(b.upper[k - js], shape)
-    low, high = _times(one, other, 1.0 if factors is None else factors.reshape(-1, *[1] * len(shape)))
+    one = [_spread(ends[first : last + 1], shape) for ends in (a.lower, a.upper)]
+    other = [_spread(ends[k - last : k - first + 1][::-1], shape) for ends in (b.lower, b.upper)]
+    if factors is None:
+        scales = 1.0
+    else:
+        scales = factors[first - indices.start : last + 1 - indices.start].reshape(-1, *[1] * len(shape))
+    low, high = _times((one[0], one[1]), (other[0], other[1]), scales)
     return low.sum(axis=0), high.sum(axis=0)
 
 
-def _stack(rows: list[Interval], top: int | None = None) -> Jet:
-    return Jet(np.stack([low for low, _ in rows]), np.stack([high for _, high in rows]), top=top)
+def _product(a: Jet, b: Jet) -> Jet:
+    """Return the product; of what is zero for certain no sums are made."""
+    shape, top = np.broadcast_shapes(a.lower.shape[1:], b.lower.shape[1:]), min(a.top + b.top, a.order)
+    lower, upper = (np.zeros((a.order + 1, *shape)) for _ in range(2))
+    for k in range(top + 1):
+        lower[k], upper[k] = _dot(a, b, range(k + 1), k)
+    return Jet(lower, upper, top=top)
+
+
+def _stack(rows: list[Interval]) -> Jet:
+    return Jet(np.stack([low for low, _ in rows]), np.stack([high for _, high in rows]))
 
 
 def _built(first: Interval, row: Callable[[int, Jet], Interval], order: int) -> Jet:
-    rows = [first]
+    lower, upper = (np.empty((order + 1, *np.shape(one))) for one in first)
+    lower[0], upper[0] = first
     for k in range(1, order + 1):
-        rows.append(row(k, _stack(rows)))
-    return _stack(rows)
+        lower[k], upper[k] = row(k, Jet(lower[:k], upper[:k]))
+    return Jet(lower, upper)

@@ -114,15 +114,17 @@ class BoundedResidual:
             times, slopes = part.span.time(at), part.span.slope(at)
             seen = self.at.all(values) if self.at.several else None
             found = work.lefts(self.at, values, rates, times, seen)
-            for u, left_over, t, slope, w in zip(values, found, times, slopes, weight, strict=True):
-                share = float(w * slope**2)
-                sums += share * left_over**2
-                if seen is None:
+            shares = weight * slopes**2
+            if seen is not None:  # all times at once
+                sums = shares @ np.stack(list(found)) ** 2
+                roots.add(shares, lambda _, seen=seen: seen, values)
+            else:
+                for u, left_over, share in zip(values, found, shares.tolist(), strict=True):
+                    sums += share * left_over**2
                     roots.add(share, self.at.all, u)
-                for face in faces:
-                    face.add(work, share, u, float(t))
-            if seen is not None:
-                roots.add(weight * slopes**2, lambda _, seen=seen: seen, values)
+            for face in faces:
+                for u, t, share in zip(values, times.tolist(), shares.tolist(), strict=True):
+                    face.add(work, share, u, t)
             rest = 2 * roots.total
             each = np.sqrt(volume) * (np.sqrt(self.at.over_panels(sums)) + rest)
             inside, moment = inside + float(np.sum(each)), moment + float(np.sum(each * far))
@@ -146,8 +148,8 @@ class BoundedResidual:
         moving = rates * slopes.reshape(-1, *[1] * (rates.ndim - 1))
         total = trigonometric(self.space, Sizes.of(self.space, moving), self.panels, self.degree)[0]
         looks = times if self.equation.time_dependent else times[:1]
-        b, c, D = (np.max(one, axis=0) for one in zip(*(work.largest(self.at, float(t)) for t in looks), strict=True))
-        total += float(slopes.max()) * (float(b @ np.array(along)) + float(c) * value + float(D) * bend)
+        b, c, D = work.largest(self.at, looks)
+        total += float(slopes.max()) * (float(b @ np.array(along)) + c * value + D * bend)
         measure = float(outer([one.lengths for one in self.panels]).sum())
         return 2 * measure * total * largest_between(len(times)) ** 2
 
@@ -259,20 +261,24 @@ def panels_of(space: FiniteVolume | Spectral, axis: int, degree: int, sizes: Siz
     lengths = np.diff(edges[corners])
     if sizes is None:
         return Panels(edges[corners], np.ones(len(lengths)))
-    counts = [points_of(sizes, axis, 0.5 * float(one), aim) + degree for one in lengths]
+    cells, which = np.unique(np.diff(corners), return_inverse=True)  # but for their rounding as long
+    counts = (
+        np.array([points_of(sizes, axis, 0.5 * n * float(lengths.max() / cells[-1]), aim) for n in cells])[which]
+        + degree
+    )
     if cut:
-        counts[0], counts[-1] = counts[0] + FALL, counts[-1] + FALL
-    return Panels(edges[corners], np.array(counts))
+        counts[[0, -1]] += FALL
+    return Panels(edges[corners], counts)
 
 
 def points_of(sizes: Sizes, axis: int, half: float, aim: float) -> int:
     """Return how many points of a panel see the values of an expansion but for `aim`, of a mean over the panels."""
     wave = sizes.waves[axis].ravel() * half
     weight = sizes.sizes.sum(axis=tuple(k for k in range(sizes.sizes.ndim) if k != axis)) * sizes.measure
-    for n in range(LEAST, MOST):
-        if float(np.sum(weight * wave**n)) / factorial(n) / 2.0 ** (n - 1) < aim:
-            return n
-    return MOST
+    n = np.arange(1, MOST)[:, None]
+    left = 2 * np.cumprod(wave / (2 * n), axis=0) @ weight  # Σ weight waveⁿ/n!/2^(n − 1)
+    few = np.flatnonzero(left[LEAST - 1 :] < aim)
+    return LEAST + int(few[0]) if len(few) else MOST
 
 
 def within(grid: Any) -> list[float]:
@@ -305,9 +311,9 @@ def trigonometric(
         low, high = space.grid.edges[axis][[cut, -cut - 1]]
         middles = 0.5 * (one.edges[1:] + one.edges[:-1])
         falls = FALL * ((middles < low) | (middles > high)).astype(int)
-        inside = {(int(n - f), float(h)) for n, f, h in zip(one.nodes, falls, one.lengths, strict=True)}
-        for n, length in inside:
-            degree = n - 1 - taken
+        points, lengths = one.nodes - falls, one.lengths
+        for n in np.unique(points):  # of panels with so many the longest leaves most
+            degree, length = int(n) - 1 - taken, float(lengths[points == n].max())
             share = (waves[axis] * 0.5 * length) ** (degree + 1) / factorial(degree + 1) / 2.0**degree
             a, b = float(np.sum(sizes * share)), [float(np.sum(sizes * share * wave)) for wave in waves]
             c = float(np.sum(sizes * share * square))

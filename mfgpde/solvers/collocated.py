@@ -10,9 +10,9 @@ n complex unknowns. — Hairer, Wanner, Solving ordinary differential equations 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from mfgpde.discretisations import FiniteVolume
 from mfgpde.discretisations.finite_volume.markov_chain import rates_on_a_line
 from mfgpde.equations import FokkerPlanck
 from mfgpde.solvers.clock import Clock, Paced
-from mfgpde.solvers.hermite import APART, InTime, Span, rule
+from mfgpde.solvers.hermite import APART, KEPT, InTime, Span, rule
 from mfgpde.solvers.initial import initial_function
 
 STAGES = 6, 12
@@ -77,8 +77,13 @@ class Panel(Span):
 
     def weights(self, s: Array) -> tuple[Array, Array]:
         """Return the rows that make the polynomial and its derivative in s of the values, (n, s + 1) each."""
-        basis = legendre.legvander(2 * np.asarray(s) - 1, self.pieces) @ nodes(self.pieces)[2]
-        return basis, basis @ nodes(self.pieces)[1]
+        return _weights(self.pieces, np.asarray(s, dtype=float).tobytes())
+
+
+@lru_cache(maxsize=KEPT)
+def _weights(pieces: int, places: bytes) -> tuple[Array, Array]:
+    basis = legendre.legvander(2 * np.frombuffer(places) - 1, pieces) @ nodes(pieces)[2]
+    return basis, basis @ nodes(pieces)[1]
 
 
 @cache
@@ -147,7 +152,7 @@ def collocated(
     system = space.semidiscretise(equation)
     u, run, made = system.start(initial_function(equation, initial, space.grid)), ends[-1] - ends[0], list[InTime]()
     # where tries cost next to nothing panels are as long as can be: looks at a residual are fewer
-    still = None if equation.time_dependent else banded(partial(system.rate, t=ends[0]), u.size)
+    still = None if equation.time_dependent else _bands(system, [ends[0]], u.size)[0]
     stages = STAGES[1] if still is not None else 2 * round(0.5 * float(np.clip(-np.log(aim), *STAGES)))
     paced = None if clock is None or still is not None else Paced(clock, ends[-1], STAGES)
     clock, dt = (Clock.even(ends[0], ends[-1]) if paced is None else paced.clock), np.inf
@@ -167,7 +172,7 @@ def collocated(
             dt = ahead / parts
             panel = Panel(t, end if parts == 1 else clock.time(counted + dt), stages)
             found = _solved(system, u, panel) if still is None else _solved_still(still, u, panel)
-            missed = _missed(system, found, rate, panel, space.grid.volume)
+            missed = _missed(system, still, found, rate, panel, space.grid.volume)
             left = (aim - total) * max(HALF, panel.length / (ends[-1] - t))
             allowed = left if left > 0 else aim * panel.length / run  # more is missed already: it is said, and ends
             good = missed <= allowed or panel.length <= SHORTEST * run * (1 + 1e-8)
@@ -212,18 +217,19 @@ def _inside(panel: Panel, t: float) -> float:
     return float(np.clip(t, panel.begin + APART * panel.length, panel.end - APART * panel.length))
 
 
-def _missed(system: Any, found: Array, first: Array, panel: Panel, volume: float) -> float:
+def _missed(system: Any, still: Array | None, found: Array, first: Array, panel: Panel, volume: float) -> float:
     """Return what the polynomial misses of the scheme's rate in L¹ over the panel, from three looks.
 
-    The rate at the first of them is known: a panel before this one ended in it.
+    The rate at the first of them is known: a panel before this one ended in it. Bands that stay know all.
     """
     at, weight = looks(panel.pieces)
     values, slopes = (rows @ found for rows in panel.weights(at))
-    rates = [
-        first,
-        *(system.rate(u, _inside(panel, float(t))) for u, t in zip(values[1:], panel.time(at[1:]), strict=True)),
-    ]
-    return volume * float(weight @ np.abs(slopes - panel.length * np.stack(rates)).sum(axis=1))
+    if still is not None:
+        rates = _applied(still, values)
+    else:
+        later = zip(values[1:], panel.time(at[1:]), strict=True)
+        rates = np.stack([first, *(system.rate(u, _inside(panel, float(t))) for u, t in later)])
+    return volume * float(weight @ np.abs(slopes - panel.length * rates).sum(axis=1))
 
 
 def _solved(system: Any, u: Array, panel: Panel) -> Array:
@@ -236,7 +242,7 @@ def _solved(system: Any, u: Array, panel: Panel) -> Array:
     table = np.zeros((2 * wide + 1, n, s))
     for j in range(s):
         table[wide + j - np.arange(s), :, np.arange(s)] = change[j, 1:, None]
-    bands = _bands(system, panel, n)
+    bands = _bands(system, [_inside(panel, float(t)) for t in panel.times[1:]], n)
     for d in range(-REACH, REACH + 1):
         table[wide + d * s] -= panel.length * bands[:, REACH + d].T
     right, table = np.outer(u, -change[:, 0]), table.reshape(-1, n * s)
@@ -244,9 +250,12 @@ def _solved(system: Any, u: Array, panel: Panel) -> Array:
     return np.vstack((u, found.reshape(n, s).T))
 
 
-def _bands(system: Any, panel: Panel, n: int) -> Array:
-    """Return the bands of the rate at the panel's Radau points, (s, 2 REACH + 1, n)."""
-    chains = [system.at(_inside(panel, float(t))) for t in panel.times[1:]]
+def _bands(system: Any, times: Sequence[float], n: int) -> Array:
+    """Return the bands of the rate, which is linear and reaches `REACH` cells, at many times, (s, 2 REACH + 1, n).
+
+    Entry (i, j) is in row REACH + i − j, column j.
+    """
+    chains = [system.at(t) for t in times]
     combs, teeth, rows = _combs(n)
     found = np.zeros((len(chains), len(combs), n + 2 * REACH))
     found[..., REACH : n + REACH] = rates_on_a_line(chains, combs)
@@ -295,20 +304,6 @@ def _applied(bands: Array, fields: Array) -> Array:
     for d in range(2 * REACH + 1):
         found[:, d : n + d] += bands[d] * fields
     return found[:, REACH : n + REACH]
-
-
-def banded(rate: Callable[[Array], Array], n: int) -> Array:
-    """Return the bands of a linear rate that reaches `REACH` cells: entry (i, j) in row REACH + i − j, column j.
-
-    >>> from mfgpde.solvers.collocated import banded
-    >>> banded(lambda u: np.diff(np.pad(u, 1), n=2), 4)[1:4].tolist()  # of second differences
-    [[0.0, 1.0, 1.0, 1.0], [-2.0, -2.0, -2.0, -2.0], [1.0, 1.0, 1.0, 0.0]]
-    """
-    combs, teeth, rows = _combs(n)
-    found = np.zeros((len(combs), n + 2 * REACH))
-    for k, comb in enumerate(combs):
-        found[k, REACH : n + REACH] = rate(comb)
-    return found[teeth, rows]
 
 
 @lru_cache(maxsize=8)

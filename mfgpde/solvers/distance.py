@@ -96,12 +96,13 @@ def common(
     apart = np.diff(edges) > SAME * (edges[-1] - edges[0])
     edges = np.concatenate((edges[:-1][apart], edges[-1:]))
     middles, lengths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
-    few, which = np.unique(np.ceil(lengths / lengths.min() * 16) / 16 * lengths.min(), return_inverse=True)
-    each = [
-        [DEGREE if isinstance(space, FiniteVolume) else points_of(size, axis, 0.5 * float(h), aim) for h in few]
-        for space, size in spaces
-    ]
-    nodes = np.maximum(np.max(np.array(each), axis=0)[which], least)
+    nodes = np.full(len(lengths), max(DEGREE if isinstance(space, FiniteVolume) else 0 for space, _ in spaces))
+    waves = [size for space, size in spaces if not isinstance(space, FiniteVolume)]
+    if waves:
+        few, which = np.unique(np.ceil(lengths / lengths.min() * 16) / 16 * lengths.min(), return_inverse=True)
+        each = [[points_of(size, axis, 0.5 * float(h), aim) for h in few] for size in waves]
+        nodes = np.maximum(nodes, np.max(np.array(each), axis=0)[which])
+    nodes = np.maximum(nodes, least)
     for low, high in falls:
         nodes = nodes + FALL * ((middles < low) | (middles > high)).astype(int)
     return Panels(edges, nodes)

@@ -134,7 +134,13 @@ def _slices(span: Span, order: int, count: int = SLICES) -> tuple[Jet, Any]:
 
 def _time(span: Span, s: Jet) -> Jet:
     """Return the time at s."""
-    return span.begin + span.length * (s * s if span.power == 2 else s)
+    if span.power != 2:
+        return span.begin + span.length * s
+    ends = [np.zeros_like(one) for one in (s.lower, s.upper)]  # of s² where s is not negative, and the variable itself
+    for found, one in zip(ends, (s.lower, s.upper), strict=True):
+        found[0], found[1] = span.begin + span.length * one[0] ** 2, 2 * span.length * one[0]
+        found[2:3] = span.length
+    return Jet(ends[0], ends[1], top=2)
 
 
 def formula(equation: Any) -> Callable[[Array, Any], list[Any]]:
@@ -349,6 +355,8 @@ def _derivative(law: GaussianMixture, boxes: Boxes, axis: int, order: int) -> Ar
     that |∂ᵏp|/k! ≤ w K P^{k/2} (k!)^{−½} |2πΣ|^{−½} e^{−Q/4}, Q the form in the exponent, least where its root is:
     √Q ≥ √Q(centre) − √(hᵀ|Σ⁻¹|h) in a box of half widths h.
     """
+    if len(boxes.lower) == 1:
+        return _along_a_line(law, boxes, order)
     ends = [boxes.ends(k) for k in range(len(boxes.lower))]
     total: Array | float = 0.0
     for w, mean, covariance in zip(law.weights, law.means, law.covariances, strict=True):
@@ -360,6 +368,15 @@ def _derivative(law: GaussianMixture, boxes: Boxes, axis: int, order: int) -> Ar
         size = w * CRAMER * precision[axis, axis] ** (0.5 * order) / np.sqrt(np.linalg.det(2 * np.pi * covariance))
         total = total + float(size) / np.sqrt(float(factorial(order))) * np.exp(-0.25 * least**2)
     return np.asarray(total)
+
+
+def _along_a_line(law: GaussianMixture, boxes: Boxes, order: int) -> Array:
+    """Return the same on a line, of all components at once."""
+    (low,), (high,), variance = boxes.lower, boxes.upper, law.covariances[:, 0, 0]
+    away = np.abs(0.5 * (low + high) - law.means) - 0.5 * (high - low)
+    least = np.maximum(away, 0.0) ** 2 / variance[:, None]
+    size = law.weights * CRAMER * variance ** (-0.5 * order) / np.sqrt(2 * np.pi * variance * float(factorial(order)))
+    return np.asarray(size @ np.exp(-0.25 * least))
 
 
 def _form(matrix: Array, x: Sequence[Array]) -> Array:

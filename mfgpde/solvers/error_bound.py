@@ -45,6 +45,9 @@ SMOOTH = 1.0
 """of what a second solve may owe: if polynomials miss no more in time, so many fewer looks see what is left"""
 EASILY = 0.1
 """of what a second solve may owe, what polynomials may miss in time on a line, where kernels give more times at once"""
+FAR = 4.0
+"""times that: where it is foreseen that polynomials miss as much, more pieces are tried at once (three times less than was
+foreseen for the default schedule)"""
 HOPELESS = 2.0
 """times what is accepted, what steps miss by three looks in time, which is up to 1.6 times what a residual then says"""
 ACCEPTED = 2.0
@@ -267,28 +270,41 @@ def _in_time(
     fields: dict[float, Array] = {}
     rates: dict[float, Array] = {}
 
-    def rate(u: Array, t: float) -> Array:
-        return rates[t] if t in rates else rates.setdefault(t, work.rate(u, t))
+    def rates_of(values: Array, times: Array) -> Array:
+        new = [number for number, t in enumerate(times.tolist()) if t not in rates]
+        rates.update(zip(times[new].tolist(), work.rates(values[new], times[new]) if new else (), strict=True))
+        return np.stack([rates[t] for t in times.tolist()])
 
     if not second.by_kernel(solution):  # which finds each field by itself; a march stores them on its way
         times = np.unique(np.concatenate(asked))
         fields = dict(zip(times.tolist(), second.fields(solution, times, breaks), strict=True))
-    missed, least, parts = np.inf, None, []
+    missed, least, parts, came = np.inf, None, [], list[tuple[int, float]]()
     easily = EASILY if second.by_kernel(solution) and second.space.grid.dimension == 1 else 1.0
-    for between, times in zip(spanned, asked, strict=True):
+    for between, times, n in zip(spanned, asked, second.pieces, strict=True):
+        if least is not None and n != second.pieces[-1] and _foreseen(came, n) > FAR * easily * least:
+            continue
         fresh = [times[0], *(t for t in times[1:] if t not in fields)]  # more pieces share times with fewer
         if len(fresh) > 1:
             fields |= dict(zip(fresh, second.fields(solution, np.array(fresh), breaks), strict=True))
-        more = interpolated(between, fields, rate)
+        more = interpolated(between, fields, rates_of)
         now = work.missed(more)
+        came.append((n, now))
         if now > 0.5 * missed:  # of the steps by then, which more times see as well
-            parts, missed = (more, now) if second.by_kernel(solution) else (parts, missed)
+            parts, missed = (more, now) if now < missed and second.by_kernel(solution) else (parts, missed)
             break
         parts, missed = more, now
         least = allowed(fields[end]) if least is None else least  # the last field stays
         if missed <= easily * least:
             break
     return parts, missed
+
+
+def _foreseen(came: list[tuple[int, float]], pieces: int) -> float:
+    """Return what so many pieces miss, at most, if it falls as it did: polynomials of smooth fields do so or faster."""
+    if len(came) < 2:
+        return 0.0
+    (few, before), (many, now) = came[-2:]
+    return now * (now / before) ** ((pieces - many) / (many - few)) if 0 < now < before else 0.0
 
 
 def _bound(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.polynomial import chebyshev, legendre
 
 from mfgpde.core.arrays import Array
 
+KEPT = 32
+"""sets of places whose rows are kept: all solves look at the same"""
 APART = 1e-9
 """of a span, by which a rate is taken inside of it: coefficients may jump at its ends"""
 
@@ -74,13 +76,7 @@ class Span:
 
     def weights(self, s: Array) -> tuple[Array, Array]:
         """Return the rows that make the polynomial and its derivative in s of values and of derivatives in s, (n, 2 J)."""
-        place, wanted, slope = 2 * self.shares - 1, 2 * np.asarray(s) - 1, 2.0
-        basis = np.eye(self.degree + 1)
-        change = chebyshev.chebder(basis)  # of the j-th polynomial in column j
-        conditions = np.vstack((chebyshev.chebvander(place, self.degree), slope * chebyshev.chebval(place, change).T))
-        value = np.linalg.solve(conditions.T, chebyshev.chebvander(wanted, self.degree).T).T
-        rate = np.linalg.solve(conditions.T, slope * chebyshev.chebval(wanted, change)).T
-        return np.asarray(value, dtype=float), np.asarray(rate, dtype=float)
+        return _weights(self.pieces, np.asarray(s, dtype=float).tobytes())
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +94,17 @@ class InTime:
         return value, rate / self.span.slope(s).reshape(-1, *[1] * (self.values.ndim - 1))
 
 
+@lru_cache(maxsize=KEPT)
+def _weights(pieces: int, places: bytes) -> tuple[Array, Array]:
+    span, s = Span(0.0, 1.0, pieces), np.frombuffer(places)
+    place, wanted, slope = 2 * span.shares - 1, 2 * s - 1, 2.0
+    change = chebyshev.chebder(np.eye(span.degree + 1))  # of the j-th polynomial in column j
+    conditions = np.vstack((chebyshev.chebvander(place, span.degree), slope * chebyshev.chebval(place, change).T))
+    rows = np.hstack((chebyshev.chebvander(wanted, span.degree).T, slope * chebyshev.chebval(wanted, change)))
+    value, rate = np.split(np.linalg.solve(conditions.T, rows).T, 2)
+    return np.asarray(value, dtype=float), np.asarray(rate, dtype=float)
+
+
 def spans(begin: float, end: float, breaks: Sequence[float], pieces: int, power: int = 2) -> list[Span]:
     """Return the spans between breaks."""
     inner = [t for t in breaks if begin < t < end]
@@ -105,16 +112,15 @@ def spans(begin: float, end: float, breaks: Sequence[float], pieces: int, power:
 
 
 def interpolated(
-    found: Sequence[Span], fields: dict[float, Array], rate: Callable[[Array, float], Array]
+    found: Sequence[Span], fields: dict[float, Array], rates_of: Callable[[Array, Array], Array]
 ) -> list[InTime]:
-    """Return the polynomials of all spans, from the fields at their times and the scheme's rate."""
+    """Return the polynomials of all spans, from the fields at their times and the scheme's rates at many."""
     made = []
     for span in found:
         values = np.stack([fields[float(t)] for t in span.times])
         inside = np.clip(span.times, span.begin + APART * span.length, span.end - APART * span.length)
-        rates = [rate(u, float(t)) for u, t in zip(values, inside, strict=True)]
-        slopes = span.slope(span.shares)
-        made.append(InTime(span, values, np.stack([a * r for a, r in zip(slopes, rates, strict=True)])))
+        slopes = span.slope(span.shares).reshape(-1, *[1] * (values.ndim - 1))
+        made.append(InTime(span, values, slopes * rates_of(values, inside)))
     return made
 
 

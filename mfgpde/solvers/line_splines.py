@@ -17,6 +17,7 @@ from scipy.interpolate import BSpline, make_interp_spline
 from scipy.sparse.linalg import splu
 
 from mfgpde.core.arrays import Array
+from mfgpde.solvers.line_waves import fallen
 
 KEPT = 8
 """lines whose factors are kept, and sets of points on them"""
@@ -62,15 +63,7 @@ class LineSplines:
             steps = rise if u.ndim == 1 else rise[:, None]
             found = np.multiply(steps, np.diff(found, axis=0))
             made.append(np.ascontiguousarray((table @ found).T))
-        if self.fall is None:
-            return made
-        chi, slope, bend = self.fall
-        cut = [chi * made[0]]
-        if several > 1:
-            cut.append(slope * made[0] + chi * made[1])
-        if several > 2:
-            cut.append(bend * made[0] + 2 * slope * made[1] + chi * made[2])
-        return cut
+        return made if self.fall is None else fallen(made, self.fall)
 
 
 @lru_cache(maxsize=KEPT)

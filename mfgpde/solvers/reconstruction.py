@@ -22,6 +22,7 @@ from mfgpde.discretisations import Discretisation, FiniteVolume, Spectral
 from mfgpde.grids import CartesianGrid
 from mfgpde.solvers.hermite import gauss
 from mfgpde.solvers.line_splines import LineSplines, at_ends
+from mfgpde.solvers.line_waves import LineWaves, powers
 
 CUT = 2
 """cells at a far wall over which a reconstruction falls to zero"""
@@ -52,13 +53,16 @@ class Panels:
     @property
     def rule(self) -> tuple[Array, Array]:
         """Points and weights, panel after panel."""
-        middles, halves = 0.5 * (self.edges[1:] + self.edges[:-1]), 0.5 * self.lengths
+        middles, halves = 0.5 * (self.edges[1:] + self.edges[:-1])[:, None], 0.5 * self.lengths[:, None]
+        if self.nodes[0] > 0 and np.all(self.nodes == self.nodes[0]):
+            x, w = gauss(int(self.nodes[0]))
+            return (middles + halves * x).ravel(), (halves * w).ravel()
         starts, total = np.cumsum(self.nodes) - self.nodes, int(np.sum(self.nodes))
         places, weights = np.empty(total), np.empty(total)
         for n in np.unique(self.nodes[self.nodes > 0]):
             (x, w), some = gauss(int(n)), self.nodes == n
             here = starts[some, None] + np.arange(n)
-            places[here], weights[here] = middles[some, None] + halves[some, None] * x, halves[some, None] * w
+            places[here], weights[here] = middles[some] + halves[some] * x, halves[some] * w
         return places, weights
 
 
@@ -126,13 +130,16 @@ class Reconstruction:
         return self._line is not None
 
     @cached_property
-    def _line(self) -> LineSplines | None:
+    def _line(self) -> LineSplines | LineWaves | None:
         """What takes the place of tables on a line with two ends, whose rows are as long as the line."""
         grid = self.space.grid
-        if not isinstance(self.space, FiniteVolume) or grid.dimension > 1 or grid.periodic[0]:
+        if grid.dimension > 1 or grid.periodic[0]:
             return None
-        (n,), (x,) = grid.cells, self.places
-        found = LineSplines.of(n, grid.lower[0], grid.upper[0], x, self.derivatives, DEGREE)
+        own = grid.cells[0], grid.lower[0], grid.upper[0]
+        (x,), volumes = self.places, isinstance(self.space, FiniteVolume)
+        found = (
+            LineSplines.of(*own, x, self.derivatives, DEGREE) if volumes else LineWaves.of(*own, x, self.derivatives)
+        )
         if not (self.fall and _falls(self.space, 0)):
             return found
         near, *some = _fall(grid, 0, x)
@@ -293,16 +300,9 @@ def _expansion(grid: CartesianGrid, axis: int, x: Array, derivatives: int = 2) -
         return tuple(np.real(np.fft.fft(wave * factor, axis=1)) / n for factor in factors)
     k = np.pi / side * np.arange(n)
     scale = np.where(np.arange(n) == 0, np.sqrt(1 / n), np.sqrt(2 / n))
-    wave = _powers(np.pi / side * (x - start), n)
+    wave = powers(np.pi / side * (x - start), n)
     rows = [scale * wave.real, -scale * k * wave.imag, -scale * k**2 * wave.real][: derivatives + 1]
     return tuple(idct(one, axis=1, norm="ortho") for one in rows)
-
-
-def _powers(angle: Array, n: int) -> NDArray[np.complex128]:
-    """Return e^{ikφ} for k below n, (len(φ), n): products of the first few powers and of powers of those."""
-    few = int(np.ceil(np.sqrt(n)))
-    low, high = (np.exp(1j * np.outer(angle, step * np.arange(few))) for step in (1, few))
-    return (high[:, :, None] * low[:, None, :]).reshape(len(angle), -1)[:, :n]
 
 
 def _cut(tables: Tables, grid: CartesianGrid, axis: int, x: Array) -> Tables:

@@ -12,6 +12,7 @@ import numpy as np
 from mfgpde.core.arrays import Array, require_host_memory
 from mfgpde.core.time_structure import Break
 from mfgpde.discretisations import Field, FiniteVolume, Spectral
+from mfgpde.discretisations.spectral.systems import SpectralDensity
 from mfgpde.equations import BackwardKolmogorov, Continuity, FokkerPlanck, Unknown, ViscousHamiltonJacobi
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
@@ -99,10 +100,13 @@ class Residual:
     def _system(self) -> Any:
         return self.space.semidiscretise(self.solution.equation)
 
-    def rate(self, u: Array, t: float) -> Array:
-        """Return ∂_t of the scheme at the cells."""
-        state = self._system.start(_Held(u))
-        return np.asarray(self._system.values(self._system.rate(state, t)))
+    def rates(self, fields: Array, times: Array) -> Array:
+        """Return ∂_t of the scheme at the cells, of many fields (m, *cells), each at its time."""
+        system = self._system
+        if isinstance(system, SpectralDensity):
+            return system.rates(fields, times)
+        found = (system.rate(system.start(_Held(u)), float(t)) for u, t in zip(fields, times, strict=True))
+        return np.stack([np.asarray(system.values(one)) for one in found])
 
     def _norm(self, at: Reconstruction, left: Array) -> float:
         """Return the norm of the residual."""
@@ -114,11 +118,9 @@ class Residual:
         for part in parts:
             stored = part.span.shares
             at = 0.5 * (stored[1:] + stored[:-1])[[0, len(stored) // 2, -1]]
-            found = [
-                float(np.abs(rate - self.rate(u, float(t))).sum()) * volume * float(slope)
-                for u, rate, t, slope in zip(*part.at(at), part.span.time(at), part.span.slope(at), strict=True)
-            ]
-            total += max(found)
+            values, rates = part.at(at)
+            off = np.abs(rates - self.rates(values, part.span.time(at))).reshape(len(at), -1).sum(axis=1)
+            total += float(np.max(off * part.span.slope(at))) * volume
         return total
 
     def bounded(self, parts: Sequence[InTime], aim: float) -> BoundedResidual:
@@ -195,6 +197,10 @@ class Residual:
             yield from (self.left(at, u, rate, float(t)) for u, rate, t in zip(values, rates, times, strict=True))
             return
         value, (slope,), bend = at.all(values) if seen is None else seen
+        if self._pull is not None:  # by numbers alone
+            pull, D = (np.array([[float(of(float(t)))] for t in times]) for of in (self._pull, self.diffusivity))
+            yield from at.value(rates) - pull * (at.places[0] * slope + value) - D * bend
+            return
         if not self.solution.equation.time_dependent:
             yield from self._left(at, value, [slope], bend, at.value(rates), float(times[0]))
             return
@@ -230,14 +236,15 @@ class Residual:
         axes = (x.reshape([-1 if k == axis else 1 for k in range(d)]) for axis, x in enumerate(at.places))
         return reduce(np.add, ((-a * x) * slope for x, slope in zip(axes, slopes, strict=True))), -d * a
 
-    def largest(self, at: Reconstruction, t: float) -> tuple[Array, float, float]:
-        """Return the largest |b_k| along each axis, the largest |∇·b| and D at the points."""
+    def largest(self, at: Reconstruction, times: Array) -> tuple[Array, float, float]:
+        """Return the largest |b_k| along each axis, the largest |∇·b| and D at the points, at all times."""
+        D = max(self.diffusivity(float(t)) for t in times)
         if self._pull is not None:
-            a = abs(float(self._pull(t)))
-            return np.array([a * float(np.abs(x).max()) for x in at.places]), len(at.places) * a, self.diffusivity(t)
-        b, divergence = self._drift(at, t)
-        each = np.array([np.abs(b[..., k]).max() for k in range(b.shape[-1])])
-        return each, float(np.abs(divergence).max()), self.diffusivity(t)
+            a = max(abs(float(self._pull(float(t)))) for t in times)
+            return np.array([a * float(np.abs(x).max()) for x in at.places]), len(at.places) * a, D
+        found = [self._drift(at, float(t)) for t in times]
+        each = [np.abs(b).reshape(-1, b.shape[-1]).max(axis=0) for b, _ in found]
+        return np.max(each, axis=0), max(float(np.abs(one).max()) for _, one in found), D
 
     @cached_property
     def _pull(self) -> Callable[[float], Any] | None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from mfgpde.core.arrays import Array
 from mfgpde.discretisations import Discretisation, Field, FiniteVolume, Spectral, propagate
+from mfgpde.discretisations.spectral.mehler import along_line
 from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import IsotropicProcess
@@ -136,6 +137,8 @@ class Second:
             start, process = initial_function(equation, solution.start, grid), process_of(equation)
             values = np.asarray(start(self.space.grid.points), dtype=float)
             begin = float(times[0])
+            if grid.dimension == 1:
+                return [values, *along_line(process, grid, values, begin, times[1:])]
             return [values] + [propagate(process, self.space.grid, values, begin, float(t)) for t in times[1:]]
         options: dict[str, Any] = {} if self.rtol is None else {"rtol": self.rtol}
         if hasattr(solution.again, "keywords"):

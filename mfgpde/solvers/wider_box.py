@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from mfgpde.core.arrays import Array
 from mfgpde.core.time_structure import Break, merged
@@ -25,7 +25,7 @@ from mfgpde.equations import Continuity, FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes.own_drift import linear_process_of
 from mfgpde.solvers.enclosed import affine
-from mfgpde.solvers.hermite import InTime
+from mfgpde.solvers.hermite import InTime, rule
 from mfgpde.solvers.reconstruction import CUT
 from mfgpde.solvers.residual import Residual
 from mfgpde.solvers.structure import Structure, breaks_in_parts
@@ -43,8 +43,8 @@ AGAIN = 2
 """times a box is made wider for what fields say"""
 TIMES = 9
 """of the run, at which a law in closed form is asked how far it reaches"""
-LOOKS = 4
-"""of the run, at which coefficients at the walls are read"""
+LOOKS = 2
+"""of the run, Gauss's, at which coefficients at the walls are read"""
 LEAST, LARGEST = 1e-14, 1e-3
 """of the mass beyond a box"""
 SLOPE = 4
@@ -206,7 +206,7 @@ def _reached(space: Any, values: Array, share: float) -> tuple[Array, Array]:
 
     Laws in steep potentials have shorter tails than their deviation lets one think.
     """
-    grid, reach, ends = space.grid, float(norm.isf(0.5 * share)), []
+    grid, reach, ends = space.grid, -float(ndtri(0.5 * share)), []
     for axis, x in enumerate(grid.axes):
         others = tuple(k for k in range(values.ndim) if k != axis)
         near, w = (grid.volume * one.sum(axis=others) for one in (np.abs(values), np.maximum(values, 0.0)))
@@ -226,7 +226,7 @@ def _falling(solution: Any, begin: float, end: float) -> float:
     reach = CUT * min(h for h, periodic in zip(grid.spacing, grid.periodic, strict=True) if not periodic)
     corners = np.stack((grid.points[(0,) * grid.dimension], grid.points[(-1,) * grid.dimension]))
     field, total = equation.velocity if isinstance(equation, Continuity) else equation.drift, 0.0
-    for t in begin + (end - begin) * (np.arange(LOOKS) + 0.5) / LOOKS:
+    for t in begin + (end - begin) * rule(LOOKS)[0]:
         D = 0.0 if isinstance(equation, Continuity) else float(equation.diffusivity(float(t)))
         with np.errstate(all="ignore"):
             b = float(np.nan_to_num(np.abs(np.asarray(field(corners, float(t)), dtype=float)).max()))

@@ -60,7 +60,7 @@ def test_the_integral_is_above_a_dense_sum_and_near_it(name, space):
     solution = mfg.solve(equation, space(mfg.CartesianGrid.cube(6.5, 64, 1)), MIXTURE, span.times)
     work = Residual.of(solution, solution.discretisation)
     fields = {float(t): u.values for t, u in zip(solution.times, solution.fields, strict=True)}
-    parts = interpolated([span], fields, work.rate)
+    parts = interpolated([span], fields, work.rates)
     found = BoundedResidual.of(equation, work.space, parts, 1e-6)  # points may leave out a hundredth of that
     dense, total = Reconstruction.of(work.space, 12), 0.0
     at, weight = np.polynomial.legendre.leggauss(200)

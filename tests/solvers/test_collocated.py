@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 
 import mfgpde as mfg
 from mfgpde.solvers import collocated as collocation
-from mfgpde.solvers.collocated import Panel, banded, collocated, is_banded, nodes
+from mfgpde.solvers.collocated import Panel, collocated, is_banded, nodes
 from mfgpde.solvers.hermite import rule
 
 MIXTURE = mfg.GaussianMixture([0.5, 0.3, 0.2], [[-1.5], [0.5], [2.0]], 0.2)
@@ -38,14 +38,27 @@ def test_radau_s_points_are_those_of_hairer_and_wanner():
     assert nodes(3)[0] == pytest.approx([0.0, (4 - root) / 10, (4 + root) / 10, 1.0], abs=1e-14)
 
 
-def test_bands_are_those_of_the_matrix(rng):
-    n = 13
-    A = np.where(np.abs(np.subtract.outer(np.arange(n), np.arange(n))) <= 2, rng.normal(size=(n, n)), 0.0)
-    found = banded(lambda u: A @ u, n)
-    again = sum(np.diag(np.diag(A, -d), -d) for d in range(-2, 3))
-    assert (again == A).all()
-    for d in range(-2, 3):
-        assert found[2 + d, max(0, -d) : n - max(0, d)] == pytest.approx(np.diag(A, -d))
+@pytest.mark.parametrize("name", PROCESSES)
+def test_bands_are_the_rate_s_answers_to_single_cells(name):
+    n, (equation, space, _, _) = 24, generating(PROCESSES[name], 24, 7.0)
+    system = space.semidiscretise(equation)
+    for t, found in zip((0.1, 0.4), collocation._bands(system, [0.1, 0.4], n), strict=True):
+        A = np.stack([system.rate(one, t) for one in np.eye(n)], axis=1)
+        for d in range(-2, 3):
+            own = found[2 + d, max(0, -d) : n - max(0, d)]
+            assert own == pytest.approx(np.diag(A, -d), abs=1e-12 * np.abs(A).max())
+            A -= np.diag(np.diag(A, -d), -d)
+        assert not A.any()
+
+
+def test_bands_that_stay_miss_what_rates_do(rng):
+    equation = mfg.FokkerPlanck(lambda x, t: -(x**3) + np.sin(2 * x), lambda t: 0.5, time_dependent=False)
+    grid = mfg.CartesianGrid.cube(3.0, 96, 1)
+    system, panel = mfg.FiniteVolume(grid, order=4).semidiscretise(equation), Panel(0.0, 0.3, 8)
+    found = np.exp(-(grid.axes[0] ** 2)) * rng.uniform(0.9, 1.1, (9, 96))
+    bands, first = collocation._bands(system, [0.0], 96)[0], system.rate(found[0], 0.0)
+    by_bands, by_rates = (collocation._missed(system, one, found, first, panel, grid.volume) for one in (bands, None))
+    assert by_bands == pytest.approx(by_rates, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -88,7 +101,7 @@ def test_where_nothing_depends_on_time_both_systems_have_one_answer(stages, rng)
     system = mfg.FiniteVolume(grid, order=4).semidiscretise(equation)
     u, panel = np.exp(-(grid.axes[0] ** 2)) * rng.uniform(0.9, 1.1, 96), Panel(0.0, 0.3, stages)
     one = collocation._solved(system, u, panel)
-    other = collocation._solved_still(banded(lambda v: system.rate(v, 0.0), 96), u, panel)
+    other = collocation._solved_still(collocation._bands(system, [0.0], 96)[0], u, panel)
     assert other == pytest.approx(one, abs=1e-13 * np.abs(one).max())
 
 
@@ -97,7 +110,7 @@ def test_what_a_panel_begins_with_is_the_rate_that_the_one_before_ended_in(monke
     monkeypatch.setattr(
         collocation,
         "_missed",
-        lambda *given: first.append((given[2], given[1][0], given[3].begin)) or missed_by(*given),
+        lambda *given: first.append((given[3], given[2][0], given[4].begin)) or missed_by(*given),
     )
     equation, space, start, end = generating(PROCESSES["VP"], 96, 7.0)
     system = space.semidiscretise(equation)
