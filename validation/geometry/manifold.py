@@ -141,7 +141,7 @@ def near(level, rng, curvature=1.0, noise=1.0, smeared=0.0):
     findings.append(
         at_least(
             "their distance to the rest, least factor",
-            mfg.exact(min(gaps), "samples"),
+            mfg.Estimate(min(gaps), 1e-12, mfg.Kind.BOUND, "samples, to rounding"),
             mfg.exact(2.0, "a gap that shows"),
             resolution=0.0,
         )

@@ -126,7 +126,7 @@ def step(level, rng, horizon=1.0, bend=1.0, pull=0.0, loose=1.0, wide=1.0):
         ),
         at_most(
             f"blobs: gap, largest of {len(blobs)}",
-            mfg.exact(max(gaps), "primal − dual"),
+            mfg.Estimate(max(gaps), 1e-13, mfg.Kind.BOUND, "primal − dual, of size one"),
             mfg.exact(3 * tolerance / loose, "asked for"),
             resolution=0.0,
         ),
