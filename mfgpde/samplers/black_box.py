@@ -153,8 +153,8 @@ def _by_quantiles(run: Run, steps: int, data: GaussianMixture, points: int) -> T
         after = run.standing()
         defects.append(_defect(line.masses, x, before, new, after))
         x, before = new, after
-    line = line.moved(x)
-    found = on_the_line(line, line.halved(), data, f"quantiles at {points} levels")
+    line, half = line.moved_twice(x)
+    found = on_the_line(line, half, data, f"quantiles at {points} levels")
     return Tried(steps, found, tuple(defects), line)
 
 

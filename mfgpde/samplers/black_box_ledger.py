@@ -123,8 +123,7 @@ def _law(begin: Begin, steps: int, start: GaussianMixture, kind: Nature) -> Law:
     x: Array = line.points
     for _ in range(run.calls):
         x = run.call(x, 0 * x)
-    line = line.moved(x)
-    return Law.read(Generated(line, line.halved(), f"quantiles at {len(LEVELS)} levels"))
+    return Law.read(Generated(*line.moved_twice(x), f"quantiles at {len(LEVELS)} levels"))
 
 
 def _flow(model: Model, start: GaussianMixture, levels: tuple[Standing, Standing, Standing], near: float) -> Law:

@@ -34,8 +34,12 @@ def on_the_line(fine: Line, coarse: Line, law: GaussianMixture, method: str) -> 
     floor = ROUNDINGS * extent
     (kl, beyond), (other, _) = (line.divergence_from(law) for line in (fine, coarse))
     return Distances(
-        w2=known(fine.wasserstein(target), coarse.wasserstein(target), floor),
-        w1=known(fine.wasserstein(target, 1), coarse.wasserstein(target, 1), floor + fine.turns(target)),
+        w2=known(fine.wasserstein(target), coarse.wasserstein(target), floor + fine.hidden(target)),
+        w1=known(
+            fine.wasserstein(target, 1),
+            coarse.wasserstein(target, 1),
+            floor + fine.turns(target) + fine.hidden(target, 1),
+        ),
         ks=known(fine.kolmogorov(target), coarse.kolmogorov(target), ROUNDINGS + fine.between(target)),
         kl=known(kl, other, beyond + ROUNDINGS) if np.isfinite(kl) and np.isfinite(other) else None,
     )

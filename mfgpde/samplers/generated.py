@@ -68,8 +68,8 @@ def line_law(sampler: Sampler, model: Model, times: Array, start: GaussianMixtur
     """Return the law that a sampler generates on the line, as `generated_law` does."""
     if not sampler.stochastic:
         fine = Line.of(start, cells or LEVELS_1D)
-        fine = fine.moved(carried(fine.points[:, None], flat(sampler.run(model, times)))[:, 0])
-        return Generated(fine, fine.halved(), f"quantiles at {len(fine.points)} levels")
+        images = carried(fine.points[:, None], flat(sampler.run(model, times)))
+        return Generated(*fine.moved_twice(images), f"quantiles at {len(fine.points)} levels")
     n = cells or CELLS_1D
     fine, coarse = (diffused(start, flat(sampler.run(model, times)), count).line() for count in (n, n // 2))
     return Generated(fine, coarse, f"push-forward and blur on {n} cells")

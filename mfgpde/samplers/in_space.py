@@ -14,7 +14,7 @@ from mfgpde.densities import GaussianMixture
 from mfgpde.grids import CartesianGrid
 from mfgpde.samplers.distances import Distances
 from mfgpde.samplers.gridded import Gridded
-from mfgpde.samplers.lattice import Lattice
+from mfgpde.samplers.lattice import UNSEEN, Lattice
 from mfgpde.transport import back_and_forth, wasserstein_gaussian
 
 HELD = 1 - 1e-12
@@ -57,7 +57,7 @@ class InSpace:
         return self.fine.folded if isinstance(self.fine, Lattice) else 0.0
 
     def against(self, law: GaussianMixture) -> Distances:
-        """Return W₂ and KL(p‖q) to a mixture p; KL is None where the map folds.
+        """Return W₂ and KL(p‖q) to a mixture p; KL is None where the map folds, and where p has what q does not show.
 
         W₂ lies between what grids, means and covariances say. Of a scheme without noise with the exact score, which starts
         from p_T, it is at most how far scheme and probability flow take the points of the lattice apart.
@@ -138,4 +138,7 @@ def _divergence(one: Lattice | Gridded, law: GaussianMixture) -> tuple[float, fl
     known = q > max(1e-11 * float(q.max()), -4 * float(q.min()))
     share = np.where(known, np.exp(log_p), 0.0) * one.grid.volume
     ratio = np.where(known, log_p - np.log(np.where(known, q, 1.0)), 0.0)
-    return float(np.sum(share * ratio)), abs(1 - float(share.sum())) * (1 + float(np.abs(ratio).max()))
+    missed = abs(1 - float(share.sum()))
+    if missed > UNSEEN:
+        return np.inf, np.inf
+    return float(np.sum(share * ratio)), missed * (1 + 2 * float(np.abs(ratio).max()))

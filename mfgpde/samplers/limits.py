@@ -12,7 +12,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.densities import GaussianMixture
 from mfgpde.samplers.generated import Generated
-from mfgpde.samplers.line import REACH, Line, Quantiles
+from mfgpde.samplers.line import REACH, Line, Quantiles, hidden
 
 LEVELS = np.linspace(-REACH, REACH, 2049)
 """of N(0, 1), at which all laws are known"""
@@ -44,10 +44,11 @@ class Law:
         return cls(fine, _distance(fine, _at_levels(law.coarse), 2), law.method)
 
     def to(self, other: Law, exponent: int) -> Estimate:
-        """Return W: a radius of W₂ is one of W₁ too; half the levels tell what quadrature leaves."""
+        """Return W: a radius of W₂ is one of W₁ too; half the levels, and leaps between them, tell what sums leave."""
         value = _distance(self.points, other.points, exponent)
         half = _distance(self.points, other.points, exponent, 2)
-        bar = self.radius + other.radius + abs(value - half) + 1e-13 * float(np.abs(self.points).max())
+        left = abs(value - half) + hidden(self.points, other.points, MASSES / MASSES.sum(), exponent)
+        bar = self.radius + other.radius + left + 1e-13 * float(np.abs(self.points).max())
         return Estimate(value, bar, Kind.EXTRAPOLATED, other.method)
 
 

@@ -18,6 +18,10 @@ from mfgpde.densities import GaussianMixture
 
 REACH = 8.2
 """levels beyond which less than 3e-16 of the mass lies"""
+END, TAIL, NODES = 1.0, 9.5, 80
+"""levels over which a tail's slope is taken, deviations to which a component is summed in it, by so many points"""
+LEAP = 3.0
+"""how many times as far as the next ones two points lie from each other, where a map is steeper than its levels show"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +89,17 @@ class Line:
         return cls(Quantiles(law)(z), z, masses / masses.sum())
 
     def moved(self, images: Array) -> Line:
-        """Return the law of T(X) from T(x_i); where T does not increase, levels are those of the sorted images."""
+        """Return the law of T(X) from T(x_i).
+
+        Where T decreases levels are those of X, turned round; where it does neither, sums of the masses of sorted images.
+        """
         images = np.asarray(images, dtype=float).ravel()
         if images.shape != self.points.shape or not np.isfinite(images).all():
             raise ValueError(f"{int(np.sum(~np.isfinite(images)))} of {images.size} images are not finite numbers")
         if np.all(np.diff(images) >= 0):
             return Line(images, self.levels, self.masses)
+        if np.all(np.diff(images) <= 0):
+            return Line(images[::-1], -self.levels[::-1], self.masses[::-1])
         order = np.argsort(images, kind="stable")
         masses = self.masses[order]
         left, right = np.cumsum(masses) - 0.5 * masses, np.cumsum(masses[::-1])[::-1] - 0.5 * masses
@@ -103,6 +112,10 @@ class Line:
         masses = self.masses[::2]
         densities = self.densities[::2] if self.densities is not None else None
         return Line(self.points[::2], self.levels[::2], masses / masses.sum(), densities)
+
+    def moved_twice(self, images: Array) -> tuple[Line, Line]:
+        """Return the law of T(X) by all of its points, and by every second one, whose levels are its own."""
+        return self.moved(images), self.halved().moved(np.asarray(images, dtype=float).ravel()[::2])
 
     @property
     def mean(self) -> float:
@@ -119,6 +132,10 @@ class Line:
         gap = np.abs(self.points - target(self.levels))
         return float((self.masses @ gap**order) ** (1 / order))
 
+    def hidden(self, target: Callable[[Array], Array], order: int = 2) -> float:
+        """Return what W_order may owe to leaps between points."""
+        return hidden(self.points, target(self.levels), self.masses, order)
+
     def turns(self, target: Callable[[Array], Array]) -> float:
         """Return what W₁ may owe to turns of |x − Q| between points: the rule of sums is of order two at them."""
         gap = self.points - target(self.levels)
@@ -132,10 +149,11 @@ class Line:
         return float(self._apart(law).max())
 
     def between(self, law: Quantiles) -> float:
-        """Return by how much |F − F_p| may be larger between points: its second difference where it is largest."""
+        """Return by how much |F − F_p| may be larger between points: its second difference; of folds a level's mass."""
         apart = self._apart(law)
         k = int(np.clip(np.argmax(apart), 1, len(apart) - 2))
-        return float(abs(2 * apart[k] - apart[k - 1] - apart[k + 1]))
+        folded = self.densities is None and not _equidistant(self.levels)
+        return float(abs(2 * apart[k] - apart[k - 1] - apart[k + 1]) + (self.masses.max() if folded else 0.0))
 
     def _apart(self, law: Quantiles) -> Array:
         left, right = law.tails(self.points)
@@ -151,16 +169,37 @@ class Line:
         return np.divide(bell, slope, out=np.full_like(bell, np.inf), where=slope > 0)
 
     def divergence_from(self, law: GaussianMixture) -> tuple[float, float]:
-        """Return KL(p‖q), and what it may owe to p beyond the points; infinite if q has atoms, where p has what q lacks.
+        """Return KL(p‖q), and what it may owe to p beyond the points; infinite if q has atoms or folds.
 
-        There log p/q is thought no more than twice what it is at the last points.
+        There levels are thought to go on as they do between the last points, so that q falls as a Gaussian does. What p
+        has there is counted, and may be twice that or nothing.
         """
+        if self.densities is None and not _equidistant(self.levels):
+            return np.inf, np.inf
         q = self.density()
         if not (np.isfinite(q).all() and q.min() > 0):
             return np.inf, np.inf
         log_p = law.log_density(self.points[:, None])
         share, ratio = np.exp(log_p) * self._widths(), log_p - np.log(q)
-        return float(share @ ratio), abs(1 - float(share.sum())) * (1 + 2 * float(np.abs(ratio[[0, -1]]).max()))
+        missed = abs(1 - float(share.sum())) * (1 + 2 * float(np.abs(ratio[[0, -1]]).max()))
+        outside = self._outside(law)
+        return float(share @ ratio) + outside, missed + abs(outside)
+
+    def _outside(self, law: GaussianMixture) -> float:
+        """Return ∫ p log p/q beyond the points, where q's levels go on along the chords over the last `END` of them."""
+        total, (t, w) = 0.0, np.polynomial.legendre.leggauss(NODES)
+        means, spreads = law.means[:, 0], np.sqrt(law.covariances[:, 0, 0])
+        for x, z, sign in ((self.points, self.levels, 1.0), (-self.points[::-1], -self.levels[::-1], -1.0)):
+            k = int(np.clip(np.searchsorted(z, z[-1] - END), 1, len(z) - 1)) - 1
+            slope = (z[-1] - z[k]) / (x[-1] - x[k])
+            low, high = np.maximum(x[-1], sign * means - TAIL * spreads), sign * means + TAIL * spreads
+            for share, m, s, a, b in zip(law.weights, sign * means, spreads, low, high, strict=True):
+                if a < b:
+                    y = 0.5 * (a + b) + 0.5 * (b - a) * t
+                    log_q = np.log(slope) - 0.5 * (z[-1] + slope * (y - x[-1])) ** 2 - 0.5 * np.log(2 * np.pi)
+                    bell = np.exp(-0.5 * ((y - m) / s) ** 2) / (s * np.sqrt(2 * np.pi))
+                    total += share * 0.5 * (b - a) * float((w * bell) @ (law.log_density(sign * y[:, None]) - log_q))
+        return total
 
     def _widths(self) -> Array:
         """Return what each point stands for, in x."""
@@ -169,13 +208,38 @@ class Line:
         return derivative(self.points, self.levels) * (self.levels[1] - self.levels[0])
 
 
+def hidden(x: Array, q: Array, masses: Array, order: int) -> float:
+    """Return what W_order, a sum over levels, may owe to leaps of two maps, between whose ends the gap |x − q| is anything.
+
+    Between two levels both are between their values there, so that the gap is between its least and its largest. That
+    counts where an interval is `LEAP` times as long as one beside it: the map is steeper than its levels show.
+    """
+    leaps = np.zeros(len(x) - 1, dtype=bool)
+    for steps in (np.abs(np.diff(x)), np.abs(np.diff(q))):
+        leaps[1:] |= steps[1:] > LEAP * steps[:-1]
+        leaps[:-1] |= steps[:-1] > LEAP * steps[1:]
+    (x_low, x_high), (q_low, q_high) = ((np.minimum(y[1:], y[:-1]), np.maximum(y[1:], y[:-1])) for y in (x, q))
+    high = np.maximum(x_high - q_low, q_high - x_low)
+    low = np.maximum(np.maximum(x_low - q_high, q_low - x_high), 0.0)
+    mass = np.maximum(masses[1:], masses[:-1])
+    owed, whole = (
+        float(np.sum(np.where(leaps, mass * (high**order - low**order), 0.0))),
+        float(masses @ np.abs(x - q) ** order),
+    )
+    return owed ** (1 / order) if owed >= whole else whole ** (1 / order) - (whole - owed) ** (1 / order)
+
+
 SIXTH = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
 
 
 def derivative(values: Array, at: Array) -> Array:
     """Return the derivative by differences of order six between equidistant arguments; of order two elsewhere."""
     slope = np.gradient(values, at)
-    steps = np.diff(at)
-    if len(at) > 8 and np.allclose(steps, steps[0], rtol=1e-9):
-        slope[3:-3] = np.convolve(values, SIXTH[::-1], mode="valid") / steps[0]
+    if len(at) > 8 and _equidistant(at):
+        slope[3:-3] = np.convolve(values, SIXTH[::-1], mode="valid") / (at[1] - at[0])
     return slope
+
+
+def _equidistant(at: Array) -> bool:
+    steps = np.diff(at)
+    return bool(np.allclose(steps, steps[0], rtol=1e-9))
