@@ -19,6 +19,8 @@ LADDER = ((5, 6), (7, 9), (9, 13), (13, 19), (19, 28), (28, 42))
 """points in time, and along each direction of a component, rung by rung"""
 MOST = 2**21
 """points in space at one time: what a rung may take"""
+UNSETTLED = 3.0
+"""times how far rungs are apart: sums over a kink or a jump are off by its place among the points, of no order"""
 NOTHING = 1e-12
 """nats: what a Markov process drops by rounding"""
 ROUNDINGS = 64 * float(np.finfo(float).eps)
@@ -149,16 +151,19 @@ def _root(C: Array) -> Array:
 def _converged(rung: Callable[[int, int], float], directions: int, components: int, rtol: float) -> Estimate:
     """Return the last rung, its bar the larger of the last two steps; rungs end when these agree, or take too many points.
 
-    Two rungs may agree by chance where sums still swing about their limit; three hardly do.
+    Two rungs may agree by chance where sums still swing about their limit; three hardly do. Where they never agree, as for
+    drifts with kinks, jumps, or waves that points do not resolve, the bar is `UNSETTLED` times how far apart the rungs are.
     """
-    values = list[float]()
+    values, agreed = list[float](), False
     for times, points in LADDER:
         if len(values) > 2 and components * points**directions > MOST:
             break
         values.append(rung(times, points))
         if len(values) > 2 and _step(values) <= max(rtol * abs(values[-1]), NOTHING):
+            agreed = True
             break
-    bar = _step(values) + ROUNDINGS * max(abs(values[-1]), 1.0)
+    left = _step(values) if agreed else UNSETTLED * (max(values[-4:]) - min(values[-4:]))
+    bar = left + ROUNDINGS * max(abs(values[-1]), 1.0)
     return Estimate(values[-1], bar, Kind.EXTRAPOLATED, f"Girsanov, {len(values)} rungs of Gauss points")
 
 
