@@ -133,7 +133,7 @@ def _powers(
             yield label, f"what it would notice of {name} is no longer found", True
         elif _number(now[name]) > GREW * _number(change) and GREW * _number(change) < WORTH:
             was, is_ = (_way(way[name]) if name in way else "of first order" for way in ways)
-            if now[name] is None or was == is_ != "where time ended":
+            if _number(now[name]) == math.inf or was == is_ != "where time ended":
                 yield label, f"would notice {name} off by {_told(change)}, now only by {_told(now[name])}", True
 
 
