@@ -189,11 +189,14 @@ def cited(name: str, place: Path, package: Path, console: Terminal, *, latex: bo
     return ended(code, f"the run is stale for {claim['id']}" if stale else _outcomes([claim])).exit_code
 
 
-def _stale(claim: Mapping[str, Any], package: Path) -> str:
+def _stale(claim: ClaimForm, package: Path) -> str:
     """Say why a claim's record does not speak of the present sources; nothing if it does."""
     path = Path(claim.get("path", ""))
     if "key" not in claim or not path.is_file():
         return f"the run does not say what {claim['id']} was judged from: run `mfgpde validate {claim['id']}` again"
     if claim["key"] != run.key(record.sources(package), discover.Entry(claim["id"], path)):
         return f"the run is stale: {path}, what it leans on, or the package has changed since; validate it again"
+    changed = run.changed(claim)
+    if changed:
+        return f"the run is stale: what {path} loads has changed since ({', '.join(changed)}); validate it again"
     return ""

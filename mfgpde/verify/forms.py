@@ -119,7 +119,10 @@ class SeedForm(TypedDict):
 
 
 class ClaimForm(TriedForm):
-    """A claim's record; what a claim says of itself is there if its file could be loaded."""
+    """A claim's record; what a claim says of itself is there if its file could be loaded.
+
+    `loaded` has the hashes of what files it executed, as seen from its folder, that its `key` does not know.
+    """
 
     id: str
     level: str
@@ -137,6 +140,7 @@ class ClaimForm(TriedForm):
     worst_seed: NotRequired[int]
     output: NotRequired[str]
     key: NotRequired[str]
+    loaded: NotRequired[dict[str, str]]
     seeds: NotRequired[int]
     twice: NotRequired[bool]
     strict: NotRequired[bool]

@@ -16,7 +16,7 @@ from mfgpde.core.files import write_text
 from mfgpde.core.lock import locked
 from mfgpde.core.modules import shipped
 from mfgpde.core.progress import meter
-from mfgpde.verify import discover, isolated, record, trial
+from mfgpde.verify import discover, isolated, record, sources, trial
 from mfgpde.verify.claim import Level
 from mfgpde.verify.executors import executor
 from mfgpde.verify.executors.contract import Batched
@@ -162,6 +162,11 @@ def key(base: str, entry: discover.Entry) -> str:
     return record.keyed(base, entry.path, *discover.companions([entry.path]))
 
 
+def changed(claim: ClaimForm) -> list[str]:
+    """Return which files that a claim loaded, besides those in its key, are not what they were."""
+    return sources.changed(claim.get("loaded", {}), Path(claim.get("path", "")).parent)
+
+
 def _cases(entry: discover.Entry, level: Level) -> list[discover.Entry]:
     """Return an entry for each case of a claim; files that name no cases are not looked into."""
     try:
@@ -208,7 +213,8 @@ def _unfinished(out: Path, manifest: Manifest) -> Callable[[Mapping[str, str]], 
                 remarks.append(f"{problem}; the claim was measured again")
                 continue
             same = all(data.get(name) == value for name, value in wanted.items())
-            if data["outcome"] != Outcome.BROKEN.value and same and data.get("key") == keys.get(data["id"]):
+            same = same and data.get("key") == keys.get(data["id"])
+            if same and data["outcome"] != Outcome.BROKEN.value and not changed(data):
                 results[data["id"]] = data
         return results, remarks
 

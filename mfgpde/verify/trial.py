@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from mfgpde.core.optional import explained
-from mfgpde.verify import discover, record
+from mfgpde.verify import discover, record, sources
 from mfgpde.verify.claim import Claim, Evidence, Level, Series, Standing
 from mfgpde.verify.finding import Outcome
 from mfgpde.verify.forms import ClaimForm, ControlForm, Listed, ReachForm, SeriesForm, TriedForm, VerdictForm
@@ -25,10 +25,11 @@ WORST = {**{outcome.value: rank for outcome, rank in SEVERITY.items()}, "skipped
 def run_claim(entry: discover.Entry, level: Level, seed: int, *, strict: bool = False) -> ClaimForm:
     """Measure one claim, its controls and its power, judge it, and return the record; what it raises makes it broken.
 
-    Only an interruption from the keyboard passes. A theorem with findings never seen to
-    fail is broken; if `strict`, any claim.
+    Only an interruption from the keyboard passes. A theorem with findings never seen to fail is broken; if `strict`, any
+    claim. What files were executed besides the claim's own companions is in the record.
     """
     clock = time.perf_counter()
+    sources.watch()
     data: ClaimForm = {**lost(entry, level, seed, "not tried"), "path": str(entry.path.absolute())}
     try:
         claim = discover.load(entry)
@@ -47,6 +48,9 @@ def run_claim(entry: discover.Entry, level: Level, seed: int, *, strict: bool = 
         if isinstance(problem, KeyboardInterrupt):
             raise
         data = {**data, **failed(problem)}
+    beside = sources.executed([entry.path, *discover.companions([entry.path])])
+    if beside:
+        data["loaded"] = sources.hashes(beside, entry.path.parent)
     return {**data, "seconds": time.perf_counter() - clock}
 
 
