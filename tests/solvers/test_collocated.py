@@ -169,3 +169,56 @@ def test_values_that_are_no_numbers_end(monkeypatch):
     equation, space, start, end = generating(PROCESSES["OU"], 24, 7.0)
     collocated(equation, space, start, (0.0, end), 1e-6)
     assert len(counted) < 30
+
+
+def swinging(rng, grain):
+    """A linear drift that swings in time, rounded to `grain` of itself, and mean and variance from (1, 0.5) after 1."""
+    a, b, w, phase = rng.uniform(0.5, 2.0), rng.uniform(0.2, 0.9), rng.uniform(2.0, 9.0), rng.uniform(0.0, 6.0)
+
+    def drift(x, t):
+        value = -a * (1 + b * np.sin(w * t + phase)) * x
+        return (
+            value
+            if grain == 0
+            else np.ldexp(np.round(np.ldexp(np.frexp(value)[0], -grain)), np.frexp(value)[1] + grain)
+        )
+
+    def moments(t, m):
+        rate = a * (1 + b * np.sin(w * t + phase))
+        return [-rate * m[0], 1.0 - 2 * rate * m[1]]
+
+    found = solve_ivp(moments, (0.0, 1.0), [1.0, 0.5], rtol=1e-11, atol=1e-12).y[:, -1]
+    return mfg.FokkerPlanck(drift, lambda t: 0.5, time_dependent=True), found
+
+
+@pytest.mark.parametrize("grain", [-24, -18, -14])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_rounding_of_a_drift_leaves_asks_for_no_shorter_panels(grain, seed, monkeypatch):
+    """As that of networks in single precision: it is in the bound, whose panels are about those of the exact drift."""
+    counted, solved_by = [], collocation._solved
+    monkeypatch.setattr(collocation, "_solved", lambda *given: counted.append(0) or solved_by(*given))
+    space, asked = mfg.FiniteVolume(mfg.CartesianGrid.cube(6.0, 128, 1), order=4), []
+    for g in (0, grain):
+        equation, (mean, variance) = swinging(np.random.default_rng(seed), g)
+        law = mfg.solve(equation, space, mfg.gaussian(1.0, 0.5), (0.0, 1.0), rtol=1e-6)
+        counted.clear()
+        bound = law.error_bound()
+        asked.append(len(counted))
+        assert mfg.l1_distance(law.at(1.0), mfg.gaussian(mean, variance)) <= bound.value
+    assert asked[1] <= 5 * asked[0] + 5
+
+
+@pytest.mark.parametrize("size", [1e-10, 1e-6, 1e-3])
+def test_how_much_a_rate_trembles_is_known_to_a_factor_of_two_and_smooth_ones_do_not(size, rng):
+    class Trembling:
+        def rate(self, u, t):
+            return u * np.exp(np.sin(20 * t)) + size * rng.normal(size=u.size)
+
+    class Smooth:
+        def rate(self, u, t):
+            return u * np.exp(np.sin(20 * t))
+
+    u, panel = np.ones(64), Panel(0.2, 0.3, 8)
+    mean = 64 * size
+    assert mean / 2 < collocation._trembles(Trembling(), u, panel, collocation.SHORTEST) < 2 * mean
+    assert collocation._trembles(Smooth(), u, panel, collocation.SHORTEST) < 64 * 1e-15
