@@ -138,14 +138,15 @@ class Tried:
 def tried(begin: Begin, steps: int, data: GaussianMixture, kind: Nature, points: int = 513) -> Tried:
     """Return how far the law of a black box's last state is from the data's."""
     if not kind.stochastic:
-        return _by_quantiles(begin(steps), steps, data, points)
+        return _by_quantiles(begin, steps, data, points)
     if kind.computed:
         fine, coarse = (on_cells(begin(steps), n).line() for n in (points, points // 2))
         return Tried(steps, on_the_line(fine, coarse, data, f"push-forward and blur on {points} cells"), law=fine)
     return _sampled(begin(steps), steps, data)
 
 
-def _by_quantiles(run: Run, steps: int, data: GaussianMixture, points: int) -> Tried:
+def _by_quantiles(begin: Begin, steps: int, data: GaussianMixture, points: int) -> Tried:
+    run = begin(steps)
     line = Line.of(run.start, points)
     x, defects, before = line.points, [], run.standing()
     for _ in range(run.calls):
@@ -153,8 +154,16 @@ def _by_quantiles(run: Run, steps: int, data: GaussianMixture, points: int) -> T
         after = run.standing()
         defects.append(_defect(line.masses, x, before, new, after))
         x, before = new, after
+    sense = -1.0 if np.all(np.diff(x) <= 0) else 1.0
+
+    def images(levels: Array) -> Array:
+        again, y = begin(steps), Quantiles(run.start)(sense * levels)
+        for _ in range(again.calls):
+            y = again.call(y, 0 * y)
+        return y
+
     line, half = line.moved_twice(x)
-    found = on_the_line(line, half, data, f"quantiles at {points} levels")
+    found = on_the_line(line, half, data, f"quantiles at {points} levels", images)
     return Tried(steps, found, tuple(defects), line)
 
 

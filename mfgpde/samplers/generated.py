@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from mfgpde.samplers.gridded import Gridded, start_grid
 from mfgpde.samplers.heun import Heun
 from mfgpde.samplers.in_space import Flow, InSpace, same
 from mfgpde.samplers.lattice import Lattice
-from mfgpde.samplers.line import Line
+from mfgpde.samplers.line import Line, Quantiles
 from mfgpde.scores import ExactScore
 
 LEVELS_1D, CELLS_1D = 2049, 1536
@@ -42,10 +42,12 @@ class Generated:
     fine: Line
     coarse: Line
     method: str
+    images: Callable[[Array], Array] | None = None
+    """the quantiles at any levels, of a map that does not fold, where the sampler can run again"""
 
     def against(self, law: GaussianMixture) -> Distances:
-        """Return the distances to a mixture."""
-        return on_the_line(self.fine, self.coarse, law, self.method)
+        """Return the distances to a mixture; the sampler runs again from levels between which quantiles leap."""
+        return on_the_line(self.fine, self.coarse, law, self.method, self.images)
 
 
 def generated_law(
@@ -68,8 +70,13 @@ def line_law(sampler: Sampler, model: Model, times: Array, start: GaussianMixtur
     """Return the law that a sampler generates on the line, as `generated_law` does."""
     if not sampler.stochastic:
         fine = Line.of(start, cells or LEVELS_1D)
-        images = carried(fine.points[:, None], flat(sampler.run(model, times)))
-        return Generated(*fine.moved_twice(images), f"quantiles at {len(fine.points)} levels")
+
+        def images(x: Array) -> Array:
+            return carried(x[:, None], flat(sampler.run(model, times)))[:, 0]
+
+        found, method = images(fine.points), f"quantiles at {len(fine.points)} levels"
+        sense = -1.0 if np.all(np.diff(found) <= 0) else 1.0
+        return Generated(*fine.moved_twice(found), method, lambda z: images(Quantiles(start)(sense * z)))
     n = cells or CELLS_1D
     fine, coarse = (diffused(start, flat(sampler.run(model, times)), count).line() for count in (n, n // 2))
     return Generated(fine, coarse, f"push-forward and blur on {n} cells")

@@ -12,7 +12,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.densities import GaussianMixture
 from mfgpde.samplers.generated import Generated
-from mfgpde.samplers.line import REACH, Line, Quantiles, hidden
+from mfgpde.samplers.line import REACH, Line, Quantiles
 
 LEVELS = np.linspace(-REACH, REACH, 2049)
 """of N(0, 1), at which all laws are known"""
@@ -47,7 +47,9 @@ class Law:
         """Return W: a radius of W₂ is one of W₁ too; half the levels, and leaps between them, tell what sums leave."""
         value = _distance(self.points, other.points, exponent)
         half = _distance(self.points, other.points, exponent, 2)
-        left = abs(value - half) + hidden(self.points, other.points, MASSES / MASSES.sum(), exponent)
+        left = abs(value - half) + Line(self.points, LEVELS, MASSES / MASSES.sum()).hidden(
+            lambda z: other.points, exponent
+        )
         bar = self.radius + other.radius + left + 1e-13 * float(np.abs(self.points).max())
         return Estimate(value, bar, Kind.EXTRAPOLATED, other.method)
 

@@ -15,13 +15,12 @@ from scipy.special import ndtr, ndtri
 
 from mfgpde.core.arrays import Array
 from mfgpde.densities import GaussianMixture
+from mfgpde.samplers.leaps import hidden, rough, shares
 
 REACH = 8.2
 """levels beyond which less than 3e-16 of the mass lies"""
 END, TAIL, NODES = 1.0, 9.5, 80
 """levels over which a tail's slope is taken, deviations to which a component is summed in it, by so many points"""
-LEAP = 3.0
-"""how many times as far as the next ones two points lie from each other, where a map is steeper than its levels show"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +79,8 @@ class Line:
     masses: Array
     densities: Array | None = None
     """q(x_i), where it is known otherwise than by how far apart the points are"""
+    folded: bool = False
+    """whether levels are sums of the masses of sorted images"""
 
     @classmethod
     def of(cls, law: GaussianMixture, count: int = 2049) -> Line:
@@ -87,6 +88,13 @@ class Line:
         z = np.linspace(-REACH, REACH, count)
         masses = np.exp(-0.5 * z**2)
         return cls(Quantiles(law)(z), z, masses / masses.sum())
+
+    @classmethod
+    def at(cls, levels: Array) -> Line:
+        """Return N(0, 1) at levels that need not be equidistant, with the masses of the rule of trapezoids."""
+        steps = np.diff(levels)
+        masses = np.exp(-0.5 * levels**2) * (np.append(steps, steps[-1]) + np.insert(steps, 0, steps[0]))
+        return cls(levels, levels, masses / masses.sum())
 
     def moved(self, images: Array) -> Line:
         """Return the law of T(X) from T(x_i).
@@ -105,13 +113,13 @@ class Line:
         left, right = np.cumsum(masses) - 0.5 * masses, np.cumsum(masses[::-1])[::-1] - 0.5 * masses
         least = 1e-300
         levels = np.where(left < right, ndtri(np.maximum(left, least)), -ndtri(np.maximum(right, least)))
-        return Line(images[order], levels, masses)
+        return Line(images[order], levels, masses, folded=True)
 
     def halved(self) -> Line:
         """Return the same law by every second point."""
         masses = self.masses[::2]
         densities = self.densities[::2] if self.densities is not None else None
-        return Line(self.points[::2], self.levels[::2], masses / masses.sum(), densities)
+        return Line(self.points[::2], self.levels[::2], masses / masses.sum(), densities, self.folded)
 
     def moved_twice(self, images: Array) -> tuple[Line, Line]:
         """Return the law of T(X) by all of its points, and by every second one, whose levels are its own."""
@@ -133,16 +141,39 @@ class Line:
         return float((self.masses @ gap**order) ** (1 / order))
 
     def hidden(self, target: Callable[[Array], Array], order: int = 2) -> float:
-        """Return what W_order may owe to leaps between points."""
-        return hidden(self.points, target(self.levels), self.masses, order)
+        """Return what W_order may owe to leaps between points, and, where levels are not equidistant, to their steps."""
+        whole = float(self.masses @ np.abs(self.points - target(self.levels)) ** order)
+        return hidden(float(self.owed(target, order).sum()), whole, order)
+
+    def owed(self, target: Callable[[Array], Array], order: int = 2) -> Array:
+        """Return what W^order may owe to each interval, as `hidden` counts it."""
+        q = target(self.levels)
+        owed = shares(self.points, q, self.spans, order)
+        return owed + rough(self.points, q, self.levels, order) if self.uneven else owed
 
     def turns(self, target: Callable[[Array], Array]) -> float:
         """Return what W₁ may owe to turns of |x − Q| between points: the rule of sums is of order two at them."""
         gap = self.points - target(self.levels)
         turned = gap[1:] * gap[:-1] <= 0
-        return float(
-            np.sum(np.where(turned, np.maximum(self.masses[1:], self.masses[:-1]) * np.abs(np.diff(gap)), 0.0))
-        )
+        return float(np.sum(np.where(turned, self.spans[1] * np.abs(np.diff(gap)), 0.0)))
+
+    @property
+    def uneven(self) -> bool:
+        """Whether levels are not equidistant, though the map does not fold."""
+        return not (self.folded or self.densities is not None or _equidistant(self.levels))
+
+    @property
+    def spans(self) -> tuple[Array, Array]:
+        """How long the intervals between points are in levels (one, where levels are sums of masses), and their masses.
+
+        Masses are no less than the true ones: of the point with more where all points stand for as much, by the density's
+        larger end elsewhere.
+        """
+        steps = np.diff(self.levels)
+        if not self.uneven:
+            return np.ones_like(steps), np.maximum(self.masses[1:], self.masses[:-1])
+        bells = np.exp(-0.5 * self.levels**2) / np.sqrt(2 * np.pi)
+        return steps, steps * np.maximum(bells[1:], bells[:-1])
 
     def kolmogorov(self, law: Quantiles) -> float:
         """Return sup |F − F_p|: at the points, where F may jump from either side."""
@@ -206,27 +237,6 @@ class Line:
         if self.densities is not None:
             return self.masses / self.densities
         return derivative(self.points, self.levels) * (self.levels[1] - self.levels[0])
-
-
-def hidden(x: Array, q: Array, masses: Array, order: int) -> float:
-    """Return what W_order, a sum over levels, may owe to leaps of two maps, between whose ends the gap |x − q| is anything.
-
-    Between two levels both are between their values there, so that the gap is between its least and its largest. That
-    counts where an interval is `LEAP` times as long as one beside it: the map is steeper than its levels show.
-    """
-    leaps = np.zeros(len(x) - 1, dtype=bool)
-    for steps in (np.abs(np.diff(x)), np.abs(np.diff(q))):
-        leaps[1:] |= steps[1:] > LEAP * steps[:-1]
-        leaps[:-1] |= steps[:-1] > LEAP * steps[1:]
-    (x_low, x_high), (q_low, q_high) = ((np.minimum(y[1:], y[:-1]), np.maximum(y[1:], y[:-1])) for y in (x, q))
-    high = np.maximum(x_high - q_low, q_high - x_low)
-    low = np.maximum(np.maximum(x_low - q_high, q_low - x_high), 0.0)
-    mass = np.maximum(masses[1:], masses[:-1])
-    owed, whole = (
-        float(np.sum(np.where(leaps, mass * (high**order - low**order), 0.0))),
-        float(masses @ np.abs(x - q) ** order),
-    )
-    return owed ** (1 / order) if owed >= whole else whole ** (1 / order) - (whole - owed) ** (1 / order)
 
 
 SIXTH = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0
