@@ -224,15 +224,29 @@ def test_neighbours_of_grids_keep_what_they_should(cells, unit, data):
     assert halved(mfg.FiniteVolume(mfg.CartesianGrid.cube(1.0, 9, 1, periodic=True))) is None
 
 
-def errors(space, steps, fall, order=2):
-    """Return the error object of a solve whose differences are constants on a box of length two."""
+def errors(space, steps, fall, order=2, apart=1.0, looser=()):
+    """Return the error of a solve whose differences are constants on a box of length two, of the same sign or not."""
     grid = mfg.CartesianGrid.cube(1.0, 8, 1)
     volumes = mfg.FiniteVolume(grid, order=order) if order < 9 else mfg.Spectral(grid)
-    parts = [mfg.Field(volumes, np.full(8, 0.5 * value)) for value in (space, -steps)]
+    parts = [mfg.Field(volumes, np.full(8, 0.5 * value)) for value in (space, apart * steps)]
     solution = types.SimpleNamespace(
         discretisation=volumes, equation=mfg.FokkerPlanck.of(mfg.OrnsteinUhlenbeck()), index=lambda t: 0
     )
-    return SolutionError(solution, (parts[0],), (parts[1],), (fall,)).l1(0.0)
+    return SolutionError(solution, (parts[0],), (parts[1],), (fall,), looser=looser).l1(0.0)
+
+
+@settings(max_examples=60)
+@given(st.floats(1e-3, 1), st.floats(0, 1), st.floats(0, 100))
+def test_errors_of_solutions_reach_as_low_as_parts_cancel_and_as_high_as_looser_steps_say(space, steps, earlier):
+    """Of errors e and 10^⅔ e at ten times the tolerance the change is (10^⅔ − 1)e."""
+    found, times = errors(space, steps, 4.0, apart=-1.0, looser=(earlier,)), 10 ** (2 / 3)
+    assert found.lower == pytest.approx(max(0.0, abs(space - steps) - 0.5 * (space + steps)), abs=1e-12)
+    assert found.upper >= 1.5 * (space + steps) - 1e-12
+    change = steps * (times - 1) / times
+    if earlier > FALLING * times * change:
+        assert found.upper == pytest.approx(1.5 * space + max(1.5 * steps, earlier / (times - 1)))
+    elif earlier > GROWING * change:
+        assert found.upper == pytest.approx(1.5 * space + max(1.5 * steps, change**2 / (change - change**2 / earlier)))
 
 
 @settings(max_examples=60)
