@@ -50,8 +50,9 @@ class Certificate:
         for row in self.found.get("residuals", [])[-1:]:
             for name, value in row.items():
                 if name not in ("t",):
+                    bar = row.get("rounding of the residual", 0.0) if name == "score residual" else 0.0
                     found[f"{name} at stop"] = _estimate(
-                        value if isinstance(value, dict) else {"value": value, "error": 0.0}
+                        value if isinstance(value, dict) else {"value": value, "error": bar}
                     )
         return found
 

@@ -16,7 +16,7 @@ from mfgpde.core.arrays import Array
 from mfgpde.core.checkpoint import Checkpoint
 from mfgpde.core.digits import digits
 from mfgpde.core.kept import Kept
-from mfgpde.core.side_by_side import beside, go_on
+from mfgpde.core.side_by_side import beside
 from mfgpde.core.threads import granted
 from mfgpde.densities import cell_means
 from mfgpde.diagnostics.compared import Law, compared, normal, w2_entry
@@ -26,14 +26,14 @@ from mfgpde.diagnostics.guaranteed import Owed, owed
 from mfgpde.diagnostics.ledger import PROBES, Entry, Ledger, entry, probe, stages
 from mfgpde.diagnostics.ode_sde_gap import GapBound, gap_bound
 from mfgpde.diagnostics.prior_mismatch import advice, mismatch, noised_law
+from mfgpde.diagnostics.residuals_in_time import residuals_in_time
 from mfgpde.diagnostics.scales import spread, stopped_early
-from mfgpde.diagnostics.score_residuals import log_density_residual, rotation, score_residual
 from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.discretisations import Field, FiniteVolume, means_of
 from mfgpde.equations import FokkerPlanck
 from mfgpde.grids import CartesianGrid
 from mfgpde.processes import LinearProcess
-from mfgpde.scores import DifferentiableScore, PotentialScore, Score, Uncertain, offers, require_score, thread_safe
+from mfgpde.scores import DifferentiableScore, PotentialScore, Score, offers, require_score, thread_safe
 from mfgpde.solvers import Induced, Room, image_masses, induced_ode, induced_sde, on_half_grid, prior_of, room_of, solve
 from mfgpde.solvers.kept_laws import kept_law, kept_room
 
@@ -138,7 +138,7 @@ def _certified(
     def further() -> tuple[list[dict[str, float | Entry]], GapBound, Law | None]:
         begun = None if data is None else _begun_noised(process, data, odes)
         return (
-            _residuals(process, score, sde, grid, stop),
+            residuals_in_time(process, score, sde, grid, stop),
             gap_bound(process, score, sde, ode, beside=sdes[1:], thinnest=RTOL["ode"]),
             begun,
         )
@@ -361,39 +361,6 @@ def _by_elements(process: LinearProcess, score: Score, sde: Field, stop: float, 
         "minimum": float(run.conserved["minimum"][-1]),
         "method": f"quadratic elements, {cells} cells a side, {run.cost['seconds']:.0f} s",
     }
-
-
-def _residuals(
-    process: LinearProcess, score: DifferentiableScore, sde: Induced, grid: CartesianGrid, stop: float
-) -> list[dict[str, float | Entry]]:
-    """Return root mean squares over q_t^SDE of the residuals and of the rotation, on a grid of about 64 cells a side."""
-    step = max(1, min(grid.cells) // 64)
-    every = (slice(step // 2, None, step),) * grid.dimension
-    x = grid.points[every]
-    rows: list[dict[str, float | Entry]] = []
-    for t, stage in zip((*sde.times, stop), (*sde.stages, sde.density.values), strict=True):
-        go_on()
-        kept: Array = np.maximum(stage[every], 0.0)
-        weight: Array = kept / kept.sum()
-
-        def rms(values: Array, weight: Array = weight) -> float:
-            squares = values**2 if values.ndim == weight.ndim else np.sum(values**2, axis=-1)
-            return float(np.sqrt(np.sum(weight * squares)))
-
-        row: dict[str, float | Entry] = {
-            "t": float(t),
-            "score": rms(score(x, t)),
-            "time derivative": rms(score.time_derivative(x, t)),
-            "score residual": rms(score_residual(process, score, x, t)),
-        }
-        row["rotation"] = rms(rotation(score, x, t))
-        if offers(score, PotentialScore):
-            R = log_density_residual(process, score, x, t)
-            row["log-density residual"] = rms(R - float(np.sum(weight * R)))
-        if isinstance(score, Uncertain):
-            row["uncertainty of the derivatives"] = max(score.uncertainty.values(), default=0.0)
-        rows.append(row)
-    return rows
 
 
 def _box(grid: CartesianGrid) -> str:

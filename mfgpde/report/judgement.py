@@ -144,6 +144,12 @@ def _equation(result: Mapping[str, Any]) -> str:
         last = result["residuals"][-1]["score residual"]
         size = math.sqrt(max(last["value"], 0.0)) if isinstance(last, Mapping) else last
         return f"The score does not move in time; what its equation asks of it is {digits(size, 3)} (rms) at the end."
+    if BROKEN < found.overall <= found.rounding:
+        return (
+            "Whether the score solves its own equation cannot be told: its values are rounded, and differences of them "
+            f"have a residual of {percent(found.overall)} of |∂_t s| over all times, of which rounding alone may leave "
+            f"{percent(found.rounding)}; evaluate it in double precision."
+        )
     verdict = "does not solve" if found.overall > BROKEN else "solves"
     words = f"The score {verdict} its own equation: the residual is {percent(found.overall)} of |∂_t s| over all times"
     return f"{words}, {percent(found.last)} at the end, and largest at t = {found.largest_at:.3g}."

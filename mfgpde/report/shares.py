@@ -107,6 +107,8 @@ class ResidualShare:
     overall: float
     last: float
     largest_at: float
+    rounding: float = 0.0
+    """what rounding of the score's values may leave of it over all times, where its derivatives are differences of them"""
 
 
 def residual_share(result: Mapping[str, Any]) -> ResidualShare | None:
@@ -117,7 +119,9 @@ def residual_share(result: Mapping[str, Any]) -> ResidualShare | None:
     if not whole > 0 or not down[-1] > 0:
         return None
     overall = math.sqrt(float(np.trapezoid(up**2, -t)) / whole)
-    return ResidualShare(overall, float(up[-1] / down[-1]), float(t[np.argmax(up)]))
+    rounding = np.array([row.get("rounding of the residual", 0.0) for row in result["residuals"]])
+    left = math.sqrt(float(np.trapezoid(rounding**2, -t)) / whole)
+    return ResidualShare(overall, float(up[-1] / down[-1]), float(t[np.argmax(up)]), left)
 
 
 def _rms(row: Mapping[str, Any]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from mfgpde.diagnostics.data import Named, Sampled, _told
 from mfgpde.diagnostics.ledger import Ledger
 from mfgpde.diagnostics.ode_sde_gap import GapBound, _cumulative
 from mfgpde.diagnostics.prior_mismatch import mismatch
+from mfgpde.diagnostics.residuals_in_time import residuals_in_time
 from mfgpde.diagnostics.slips import likely_slip
 from mfgpde.transport import wasserstein_gaussian
 
@@ -246,7 +247,7 @@ def test_folds_are_told_from_a_hundredth_of_the_mass_on(share, said):
 @pytest.mark.parametrize("shape", [(128, 192), (32, 48), (256,), (127,)])
 def test_residuals_are_means_over_about_64_cells_a_side(shape):
     """Every k-th cell along each axis from the middle of the first k on, the law's negative values left out."""
-    certificate, seen = importlib.import_module("mfgpde.diagnostics.certificate"), []
+    seen = []
     d, step = len(shape), {128: 2, 32: 1, 256: 4, 127: 1}[shape[0]]
     grid = mfg.CartesianGrid(tuple(-1.0 * n for n in shape), tuple(1.0 * n for n in shape), shape)
     process = mfg.OrnsteinUhlenbeck()
@@ -260,7 +261,7 @@ def test_residuals_are_means_over_about_64_cells_a_side(shape):
     field = mfg.Field(mfg.FiniteVolume(grid), law, means=True)
     sde = types.SimpleNamespace(times=(0.5,), stages=(2 * law,), density=field)
     score = Looked(process, mfg.gaussian(np.zeros(d), 0.5 * np.eye(d)))  # the law that stays: s = −2x
-    rows = certificate._residuals(process, score, sde, grid, 0.1)
+    rows = residuals_in_time(process, score, sde, grid, 0.1)
     every = (slice(step // 2, None, step),) * d
     assert np.array_equal(seen[0], grid.points[every])
     kept = grid.points[every][grid.points[every][..., 0] > 0]

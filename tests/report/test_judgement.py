@@ -332,3 +332,13 @@ def test_a_change_that_was_not_measured_is_told_as_such(measured, words):
     plain = words.replace("by ", "").replace("$\\approx$", "≈").replace("\\%", "%")
     assert f"would notice: {plain}\n" in cited.plain(claim, run)
     assert words.replace("−", "$-$") in cited.latex(claim, run)
+
+
+def test_what_rounding_may_leave_is_no_verdict_on_the_equation():
+    rows = [{"t": t, "score": 3.0, "time derivative": 4.0, "score residual": 8.0, "rotation": 0.0} for t in (1.0, 0.01)]
+    plain = judged(certificate(residuals=rows)).text
+    assert "does not solve its own equation: the residual is 200 %" in plain
+    for size, told in ((12.0, False), (4.0, True)):
+        text = judged(certificate(residuals=[row | {"rounding of the residual": size} for row in rows])).text
+        assert ("does not solve its own equation" in text) is told
+        assert ("rounding alone may leave 300 %; evaluate it in double precision" in text) is not told
