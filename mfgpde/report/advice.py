@@ -87,6 +87,8 @@ def _elsewhere(known: Mapping[str, Share], best: Share) -> str:
 def _of_the_score(result: Mapping[str, Any], sde: Share, ode: Share) -> str:
     found = residual_share(result)
     where = f", most of all near t = {found.largest_at:.3g}, where its residual is largest" if found else ""
+    if found and max(found.overall, found.last) < FINE:
+        where = ": it solves its own equation, as that of other data; the residual cannot tell when it is off"
     for one, other, name in ((sde, ode, "SDE"), (ode, sde, "ODE")):
         if one.high < 0.7 * other.low:
             return f"sampling by the {name} while the score is this one; then training{where}"

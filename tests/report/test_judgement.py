@@ -94,6 +94,16 @@ def test_what_would_help_most_is_what_weighs_most(changed, advice):
     assert f"What would help most: {advice}" in judged(certificate(**lengths, **others)).text
 
 
+def test_a_score_that_solves_its_own_equation_is_not_sent_to_where_its_residual_is_largest():
+    """The exact score of data with other weights: its residual is rounding at all times."""
+    row = {"score": 3.0, "time derivative": 4.0, "rotation": 0.0}
+    small = [{"t": t, **row, "score residual": residual} for t, residual in ((1.0, 1e-9), (0.5, 4e-4), (0.01, 1e-4))]
+    alike = {"sde": (0.5, 0.01), "ode": (0.5, 0.01), "after": (0.5, 0.01)}
+    text = judged(certificate(**alike, residuals=small)).text
+    assert "What would help most: training the score: it solves its own equation, as that of other data" in text
+    assert "where its residual is largest" not in text
+
+
 @pytest.mark.parametrize(
     ("parts", "method", "advice"),
     [
