@@ -34,7 +34,8 @@ READ_OFF = {
         "solvers.trigonometric", "solvers.ElementField.bounded_gap", "solvers.FirstField.bounded_gap",
         "solvers.GridField.bounded_gap", "solvers.mean_of", "solvers.Residual.sampled", "solvers.Residual.largest",
         "solvers.left_out", "solvers.tail", "solvers.Structure.missed", "solvers.Face.total", "solvers.outer",
-        "solvers.LineSplines.fall", "solvers.both_masses",
+        "solvers.LineSplines.fall", "solvers.both_masses", "samplers.shares", "samplers.rough", "samplers.Line.owed",
+        "diagnostics.rounding_of_residual", "diagnostics.residuals_in_time",
     },
     "a claim's file or what it gives": {
         "verify.Evidence.findings", "verify.Claim.measure", "verify.Claim.control", "verify.Claim.cases",
@@ -71,7 +72,7 @@ PAIRS = {
         "samplers.Lattice.box", "solvers.Boxes.ends", "solvers.needed_box", "solvers.between_real_walls",
         "solvers.Coefficient.scanned", "solvers.Structure.breaks", "processes.between",
         "solvers.Taken.breaks_of", "solvers.Taken.breaks",
-        "solvers.breaks_in_parts", "solvers.breaks_on", "solvers.Room.breaks",
+        "solvers.breaks_in_parts", "solvers.breaks_on", "solvers.Room.breaks", "samplers.Line.spans",
     },
     "points and weights, or two parts of a computation": {
         "discretisations.gauss", "discretisations.conical", "discretisations.Simplices.parts", "solvers.gauss",
@@ -85,7 +86,7 @@ PAIRS = {
         "integrators.Controller.sizes", "integrators.ETDRK4.recorded", "integrators.SSPRK43.recorded",
         "scores.OperatorInformed.system", "scores.combination", "scores.preconditioning", "scores.motion",
         "scores.Predicted.parts", "transport.traced", "diagnostics.stretches", "diagnostics.nearest_distances",
-        "solvers.Beside.between", "solvers.Beside.fewer",
+        "solvers.Beside.between", "solvers.Beside.fewer", "solvers.seen", "solvers.LineWaves.fall",
     },
     "moments": {
         "diagnostics.Named.moments", "diagnostics.Sampled.moments", "processes.BridgeMixture.moments",
