@@ -15,7 +15,7 @@ from mfgpde.core.estimate import Estimate, Kind
 from mfgpde.densities import GaussianMixture
 from mfgpde.processes import BridgeMixture, ForwardProcess
 
-LADDER = ((5, 6), (7, 9), (9, 13), (13, 19), (19, 28), (28, 42))
+LADDER = ((5, 6), (7, 9), (9, 13), (13, 19), (19, 28), (28, 42), (42, 63), (63, 94))
 """points in time, and along each direction of a component, rung by rung"""
 MOST = 2**21
 """points in space at one time: what a rung may take"""

@@ -177,8 +177,8 @@ def fitted(level, rng, noise=1.0, drop=1.0, linear=False, restart=False):
                 f"mixtures, {place}: KL(Π‖P*) − KL(Π‖M) − KL(M‖P*) over KL(Π‖P*), furthest from 0",
                 max(defects, key=lambda one: abs(one.value)),
                 zero,
-                resolution=(5e-4, 5e-3)[d - 1],
-                because=f"bars of small divergences: at level standard {('1.1e-4', '1.2e-3')[d - 1]} of one draw",
+                resolution=(6e-5, 5e-3)[d - 1],
+                because=f"bars of small divergences: at level standard {('1.1e-5', '1.2e-3')[d - 1]} of one draw",
             )
         )
         rounds, defect, rise, apart = on_grids(rng, d, level, noise, drop, restart)
