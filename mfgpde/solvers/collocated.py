@@ -254,7 +254,7 @@ def _trembles(system: Any, u: Array, panel: Panel, shortest: float) -> float:
     steps = apart * min(shortest, panel.length) * np.arange(1, count + 1)
     found = list[float]()
     for times in (panel.begin + steps, panel.end - steps):
-        left = np.diff(np.stack([system.rate(u, float(t)) for t in times]), order, axis=0)
+        left: Array = np.diff(np.stack([system.rate(u, float(t)) for t in times]), order, axis=0)
         found.append(float(np.sqrt(np.mean(left**2, axis=0) / comb(2 * order, order)).sum()))
     return min(found)
 
