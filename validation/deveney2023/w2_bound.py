@@ -50,7 +50,10 @@ def linear(name, rng):
         )
     if name == "VE":
         least, growth = float(rng.uniform(0.1, 0.5)), float(rng.uniform(1.0, 2.0))
-        added = lambda t, s: s + least**2 * (np.exp(2 * growth * t) - 1)  # noqa: E731
+
+        def added(t, s):
+            return s + least**2 * (np.exp(2 * growth * t) - 1)
+
         return (
             lambda t: 0.0 * t,
             lambda t: least**2 * growth * np.exp(2 * growth * t),
@@ -58,10 +61,14 @@ def linear(name, rng):
             lambda t, s: s**2 / added(t, s) ** 2,
             float(rng.uniform(0.6, 1.2)),
         )
-    first, slope = float(rng.uniform(0.1, 1.0)), float(rng.uniform(2.0, 5.0))
-    shrunk = lambda t: np.exp(-(first * t + 0.5 * slope * t * t))  # noqa: E731 – α²
-    beta = lambda t: first + slope * t  # noqa: E731
-    sub = name == "sub-VP"
+    first, slope, sub = float(rng.uniform(0.1, 1.0)), float(rng.uniform(2.0, 5.0)), name == "sub-VP"
+
+    def beta(t):
+        return first + slope * t
+
+    def shrunk(t):  # α²
+        return np.exp(-(first * t + 0.5 * slope * t * t))
+
     return (
         lambda t: 0.5 * beta(t),
         lambda t: 0.5 * beta(t) * (1 - shrunk(t) ** 2 if sub else 1.0),

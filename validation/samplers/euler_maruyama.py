@@ -81,7 +81,8 @@ def parts(level, steps_order=2.0, error_order=2.0, share=1.0, power=2.0, lost=1.
     """Compare slopes in h and ε, and the prior's share with the divergence of p_T from the prior.
 
     `share` scales the bounds, `power` is that of e^{−T} by which the prior's mismatch falls at least, and `rate` a factor of
-    it: of a prior's share, where the mismatch is said to have fallen by e^{−power (rate − 1) T} more. `lost` is one of KL of the longer steps, of the larger error and of the prior.
+    it: of a prior's share, where the mismatch is said to have fallen by e^{−power (rate − 1) T} more. `lost` is one of KL of
+    the longer steps, of the larger error and of the prior.
     """
     n = Level(level).pick(60, 120, 240)
     coarse, fine = lost * divergence(2.0, n), divergence(2.0, 2 * n)

@@ -196,8 +196,16 @@ def wider(level, rng):
     return flows(level, rng, target=4 / 3)
 
 
-@claim.control(
-    "a game ten times as dear, shells of the law's own metric, and a map that is no gradient of a convex function"
-)
+@claim.control("a game ten times as dear")
 def dearer(level, rng):
-    return flows(level, rng, cost=10.0, balance=0.5, sign=-1.0)
+    return flows(level, rng, cost=10.0)
+
+
+@claim.control("shells of another metric, S^{−¼} in the place of S^{−½}")
+def other_shells(level, rng):
+    return flows(level, rng, balance=0.5)
+
+
+@claim.control("−A, no gradient of a convex function, said to be optimal")
+def concave(level, rng):
+    return flows(level, rng, sign=-1.0)
